@@ -1,0 +1,3 @@
+module github.com/kube-imds/kube-imds
+
+go 1.26.0

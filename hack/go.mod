@@ -1,0 +1,3 @@
+module github.com/kube-imds/kube-imds/hack
+
+go 1.26.0
