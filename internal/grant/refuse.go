@@ -1,0 +1,92 @@
+package grant
+
+import (
+	"fmt"
+	"slices"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// Refusal says that an identity is not granted, and why.
+type Refusal struct {
+	// Identity is the name of the ManagedIdentity that was asked for; empty where none was named.
+	Identity string
+
+	// Reason is one word for programs.
+	Reason Reason
+
+	// Message is a sentence for people, with the way out.
+	Message string
+}
+
+// Error is the message.
+func (r *Refusal) Error() string { return r.Message }
+
+// Temporary tells whether the same question may be answered otherwise in a moment, with nobody changing anything.
+func (r *Refusal) Temporary() bool { return r.Reason == ReasonNotReady }
+
+// Reason is why an identity is not granted.
+type Reason string
+
+// The reasons.
+const (
+	ReasonNotFound    Reason = v1alpha1.ReasonIdentityNotFound
+	ReasonNotReady    Reason = v1alpha1.ReasonIdentityNotReady
+	ReasonNotAdmitted Reason = v1alpha1.ReasonNotAdmitted
+	ReasonNoIdentity  Reason = "NoIdentity"
+	ReasonNoDefault   Reason = "NoDefault"
+	ReasonNotGranted  Reason = "NotGranted"
+)
+
+// refuse decides about one identity; nil grants it. Admission comes before readiness, so that who is not admitted
+// learns nothing of the identity's state.
+func refuse(principal Principal, name string, identity *v1alpha1.ManagedIdentity) *Refusal {
+	if identity == nil || !identity.DeletionTimestamp.IsZero() {
+		return &Refusal{name, ReasonNotFound, fmt.Sprintf(
+			"ManagedIdentity %q does not exist: create it, or ask for another with the annotation %s",
+			name, v1alpha1.IdentityAnnotation)}
+	}
+	if !Admits(identity, principal) {
+		return &Refusal{name, ReasonNotAdmitted, fmt.Sprintf(
+			"ManagedIdentity %q does not admit the ServiceAccount %q of namespace %q: its administrator can add them to spec.assumableBy",
+			name, principal.ServiceAccount, principal.Namespace)}
+	}
+	ready := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		return &Refusal{name, ReasonNotReady, fmt.Sprintf(
+			"ManagedIdentity %q is not ready: the controller has not resolved its IDs yet", name)}
+	}
+	if ready.Status != metav1.ConditionTrue {
+		return &Refusal{name, ReasonNotReady, fmt.Sprintf("ManagedIdentity %q is not ready: %s", name, ready.Message)}
+	}
+	return nil
+}
+
+// Admits tells whether an identity admits the principal's ServiceAccount.
+func Admits(identity *v1alpha1.ManagedIdentity, principal Principal) bool {
+	return slices.ContainsFunc(identity.Spec.AssumableBy, func(admission v1alpha1.Admission) bool {
+		return matchesName(admission.ServiceAccounts, principal.ServiceAccount) &&
+			admitsNamespace(admission, principal)
+	})
+}
+
+func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {
+	if admission.NamespaceSelector == nil {
+		return slices.Contains(admission.Namespaces, principal.Namespace)
+	}
+	selector, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector)
+	if err != nil {
+		// The webhook refuses such a selector. One that got past it admits nobody.
+		return false
+	}
+	return selector.Matches(labels.Set(principal.NamespaceLabels))
+}
+
+// matchesName tells whether names contains name, or "*", which stands for all.
+func matchesName(names []string, name string) bool {
+	return slices.Contains(names, name) || slices.Contains(names, "*")
+}

@@ -1,0 +1,96 @@
+// Package issuerapi is what the sidecar and its node's issuer say to each other: JSON over TLS, authenticated by
+// the pod-bound ServiceAccount token that the sidecar shows as a bearer token. docs/design/parts.md tells the rest.
+package issuerapi
+
+// Audience is the audience of the ServiceAccount tokens that sidecars show to issuers.
+const Audience = "kube-imds.io/issuer"
+
+// The paths.
+const (
+	// TokenPath takes a POST of a TokenRequest and answers with a TokenResponse.
+	TokenPath = "/v1/token"
+
+	// InstancePath takes a GET and answers with the pod's Instance.
+	InstancePath = "/v1/instance"
+
+	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant has
+	// changed, or with 304 after GrantWaitSeconds.
+	GrantPath = "/v1/grant"
+)
+
+// GrantWaitSeconds is how long a request to GrantPath is held at most.
+const GrantWaitSeconds = 50
+
+// MaxBodyBytes bounds the body of a request and of an answer.
+const MaxBodyBytes = 64 << 10
+
+// TokenRequest asks for a token. At most one of the IDs is set; with none, the default identity is meant.
+type TokenRequest struct {
+	// Resource is the audience of the token, to the letter.
+	Resource string `json:"resource"`
+
+	ClientID   string `json:"client_id,omitempty"`
+	ObjectID   string `json:"object_id,omitempty"`
+	ResourceID string `json:"resource_id,omitempty"`
+}
+
+// TokenResponse is a token. Times are seconds since 1970 UTC.
+type TokenResponse struct {
+	AccessToken string `json:"access_token"`
+	ClientID    string `json:"client_id"`
+	NotBefore   int64  `json:"not_before"`
+	ExpiresOn   int64  `json:"expires_on"`
+}
+
+// Error is the body of every answer that is not a success. Code and Description are fit for an application to
+// see: the sidecar hands them on in IMDS's own shape.
+//
+// Its HTTP status is 400 for what stays wrong until somebody changes something, 401 where the ServiceAccount token
+// does not authenticate the pod, 403 where it does and this issuer must not serve it, 429 with Retry-After, and 503
+// with Retry-After for what will pass.
+type Error struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// Grant is which identities the pod may assume now.
+type Grant struct {
+	// Revision changes whenever anything else in the grant does. It is the answer's ETag too, in quotes.
+	Revision   string          `json:"revision"`
+	Identities []GrantIdentity `json:"identities"`
+}
+
+// GrantIdentity is one granted identity.
+type GrantIdentity struct {
+	ClientID   string `json:"client_id"`
+	ObjectID   string `json:"object_id"`
+	ResourceID string `json:"resource_id"`
+	Default    bool   `json:"default,omitempty"`
+}
+
+// Instance is the pod as a virtual machine: what IMDS's instance document can say of it.
+type Instance struct {
+	Name              string      `json:"name"`
+	VMID              string      `json:"vm_id"`
+	VMSize            string      `json:"vm_size"`
+	Location          string      `json:"location"`
+	Zone              string      `json:"zone"`
+	AzureEnvironment  string      `json:"azure_environment"`
+	SubscriptionID    string      `json:"subscription_id"`
+	ResourceGroupName string      `json:"resource_group_name"`
+	ResourceID        string      `json:"resource_id"`
+	Tags              []Tag       `json:"tags"`
+	Interfaces        []Interface `json:"interfaces"`
+}
+
+// Tag is a label of the pod.
+type Tag struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Interface is a network interface of the pod, by its addresses.
+type Interface struct {
+	IPv4 []string `json:"ipv4"`
+	IPv6 []string `json:"ipv6"`
+}
