@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/binaries"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/components"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
+)
+
+// startDeadline is how long a daemon may take until it is ready.
+const startDeadline = 2 * time.Minute
+
+// cluster is a cluster of this machine, there or not.
+type cluster struct {
+	layout.Layout
+	components components.Components
+	supervisor process.Supervisor
+	state      state
+}
+
+// state is what is kept of a cluster from its start on.
+type state struct {
+	// BootID tells whether the machine was started again since.
+	BootID string `json:"bootID"`
+
+	// Binaries is the folder of the cluster's binaries.
+	Binaries string `json:"binaries"`
+
+	// Address is the API server's address in the machine's own network namespace.
+	Address string `json:"address"`
+}
+
+func openCluster(name string) (*cluster, error) {
+	names, err := layout.New(name)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{Layout: names}
+	content, err := os.ReadFile(c.statePath())
+	if err == nil {
+		err = json.Unmarshal(content, &c.state)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the state of cluster %s: %w", name, err)
+	}
+	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
+	c.components = components.Components{Layout: names, Binaries: c.state.Binaries}
+	return c, nil
+}
+
+func (c *cluster) statePath() string { return c.Path("state.json") }
+
+// remember chooses what a cluster keeps for its life, and writes it.
+func (c *cluster) remember(binaries string) error {
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	c.state.BootID, c.state.Binaries, c.components.Binaries = boot, binaries, binaries
+	if c.state.Address == "" {
+		if c.state.Address, err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	content, err := json.Marshal(c.state)
+	if err != nil {
+		return fmt.Errorf("write the cluster's state: %w", err)
+	}
+	if err := os.WriteFile(c.statePath(), content, 0o600); err != nil {
+		return fmt.Errorf("write the cluster's state: %w", err)
+	}
+	return nil
+}
+
+// daemons are all of the cluster's, in the order of their start.
+func (c *cluster) daemons() []process.Daemon {
+	all := append(c.components.ControlPlane(), c.forwarder())
+	for _, node := range c.Nodes() {
+		all = append(all, c.components.Node(node)...)
+	}
+	return all
+}
+
+// daemon finds one by its name.
+func (c *cluster) daemon(name string) (process.Daemon, error) {
+	var names []string
+	for _, daemon := range c.daemons() {
+		if daemon.Name == name {
+			return daemon, nil
+		}
+		names = append(names, daemon.Name)
+	}
+	return process.Daemon{}, fmt.Errorf("there is no daemon %q: there are %s", name, strings.Join(names, ", "))
+}
+
+// newBuilder builds from the modules of the repository that this program is run in.
+func newBuilder() (binaries.Builder, error) {
+	repository, err := findRepository()
+	if err != nil {
+		return binaries.Builder{}, err
+	}
+	cache, err := binaries.DefaultCache()
+	if err != nil {
+		return binaries.Builder{}, err
+	}
+	return binaries.Builder{Tools: filepath.Join(repository, "hack", "tools"), Cache: cache, Progress: os.Stderr}, nil
+}
+
+// findRepository looks for the repository's root from the working folder up.
+func findRepository() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the working folder: %w", err)
+	}
+	for folder := start; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "hack", "tools", "kubernetes", "go.mod")); err == nil {
+			return folder, nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "", fmt.Errorf("%s is not in a checkout of kube-imds: run this there", start)
+		}
+	}
+}
+
+func bootID() (string, error) {
+	content, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read the machine's boot ID: %w", err)
+	}
+	return strings.TrimSpace(string(content)), nil
+}
+
+// freeAddress finds a loopback address that nobody listens on.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free loopback address: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// copyFile copies a file so that it is there whole or not at all.
+func copyFile(from, to string, mode fs.FileMode) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("copy to %s: %w", to, err)
+	}
+	defer source.Close()
+	temporary, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+"-")
+	if err != nil {
+		return fmt.Errorf("copy to %s: %w", to, err)
+	}
+	_, err = io.Copy(temporary, source)
+	err = errors.Join(err, temporary.Chmod(mode), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), to)
+	}
+	if err != nil {
+		_ = os.Remove(temporary.Name())
+		return fmt.Errorf("copy to %s: %w", to, err)
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package binaries
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Builder builds binaries and keeps them.
+type Builder struct {
+	// Tools is the folder of the modules that pin the versions: hack/tools.
+	Tools string
+
+	// Cache is the folder in which binaries are kept.
+	Cache string
+
+	// Progress is told what is being built.
+	Progress io.Writer
+}
+
+// DefaultCache is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder.
+func DefaultCache() (string, error) {
+	if folder := os.Getenv("KUBE_IMDS_CACHE"); folder != "" {
+		return folder, nil
+	}
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder; set KUBE_IMDS_CACHE to one: %w", err)
+	}
+	return filepath.Join(folder, "kube-imds"), nil
+}
+
+// Build builds the named binaries that are not built yet, all of them where none is named. It returns a folder in
+// which each is found by its name.
+func (b Builder) Build(ctx context.Context, names ...string) (string, error) {
+	folder := filepath.Join(b.Cache, "bin")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("make the folder of binaries: %w", err)
+	}
+	known := map[string]bool{}
+	for _, tool := range tools {
+		wanted := wantedOf(tool, names)
+		for _, name := range wanted {
+			known[name] = true
+		}
+		if err := b.buildTool(ctx, tool, wanted, folder); err != nil {
+			return "", err
+		}
+	}
+	for _, name := range names {
+		if !known[name] {
+			return "", fmt.Errorf("there is no binary %q: there are %s", name, strings.Join(allNames(), ", "))
+		}
+	}
+	return folder, nil
+}
+
+// Version is the pinned version that a binary is built from.
+func (b Builder) Version(name string) (string, error) {
+	for _, tool := range tools {
+		if _, found := tool.packages[name]; found {
+			return tool.version(b.Tools)
+		}
+	}
+	return "", fmt.Errorf("there is no binary %q", name)
+}
+
+func wantedOf(tool tool, names []string) []string {
+	all := slices.Sorted(maps.Keys(tool.packages))
+	if len(names) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(names, name) })
+}
+
+func allNames() []string {
+	var names []string
+	for _, tool := range tools {
+		names = slices.AppendSeq(names, maps.Keys(tool.packages))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// buildTool builds what is missing of a tool in one go, and links it into the folder.
+func (b Builder) buildTool(ctx context.Context, tool tool, wanted []string, folder string) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	version, err := tool.version(b.Tools)
+	if err != nil {
+		return err
+	}
+	store := filepath.Join(b.Cache, "tools", tool.key(version))
+	missing := slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return exists(filepath.Join(store, name)) })
+	if len(missing) > 0 {
+		if err := b.compile(ctx, tool, version, missing, store); err != nil {
+			return err
+		}
+	}
+	for _, name := range wanted {
+		if err := link(filepath.Join(store, name), filepath.Join(folder, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compile builds into a folder of its own and moves what is complete into the store, so that an interrupted build
+// leaves nothing half done.
+func (b Builder) compile(ctx context.Context, tool tool, version string, names []string, store string) error {
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		return fmt.Errorf("make the folder of %s: %w", tool.folder, err)
+	}
+	work, err := os.MkdirTemp(store, "building-")
+	if err != nil {
+		return fmt.Errorf("make a folder to build in: %w", err)
+	}
+	defer os.RemoveAll(work)
+	for _, name := range names {
+		stop := b.report(fmt.Sprintf("building %s %s", name, version))
+		arguments := append([]string{"build", "-o", filepath.Join(work, name)}, tool.flags(version)...)
+		command := exec.CommandContext(ctx, "go", append(arguments, tool.packages[name])...)
+		command.Dir = filepath.Join(b.Tools, tool.folder)
+		command.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[tool.cgo])
+		output, err := command.CombinedOutput()
+		stop()
+		if err != nil {
+			return fmt.Errorf("build %s %s: %w\n%s", name, version, err, output)
+		}
+		if err := os.Rename(filepath.Join(work, name), filepath.Join(store, name)); err != nil {
+			return fmt.Errorf("keep %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// report says what goes on, again every half minute while it does, and how long it took.
+func (b Builder) report(what string) (stop func()) {
+	start := time.Now()
+	fmt.Fprintf(b.Progress, "%s …\n", what)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(30 * time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				fmt.Fprintf(b.Progress, "%s … %.0f s\n", what, time.Since(start).Seconds())
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+		fmt.Fprintf(b.Progress, "%s took %.0f s\n", what, time.Since(start).Seconds())
+	}
+}
+
+// link makes path a symbolic link to target, whatever it was before.
+func link(target, path string) error {
+	if current, err := os.Readlink(path); err == nil && current == target {
+		return nil
+	}
+	temporary := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if err := os.Symlink(target, temporary); err != nil {
+		return fmt.Errorf("link %s: %w", path, err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return fmt.Errorf("link %s: %w", path, err)
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

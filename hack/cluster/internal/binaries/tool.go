@@ -1,0 +1,113 @@
+// Package binaries builds what a cluster is made of from pinned Go modules, once, and keeps it outside the checkout.
+package binaries
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// tool is a Go module that binaries are built from. Its version is pinned in the go.mod of its folder.
+type tool struct {
+	// folder is where its go.mod is, below hack/tools.
+	folder string
+
+	// module is the module whose version counts.
+	module string
+
+	// packages are the main packages by the names of their binaries.
+	packages map[string]string
+
+	tags string
+	cgo  bool
+
+	// linker gives the linker flags that tell the binaries their version.
+	linker func(version string) string
+}
+
+// tools are all that a cluster is made of, and Helm.
+var tools = []tool{
+	{
+		folder: "kubernetes", module: "k8s.io/kubernetes", linker: kubernetesVersion,
+		packages: map[string]string{
+			"kube-apiserver":          "k8s.io/kubernetes/cmd/kube-apiserver",
+			"kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+			"kube-proxy":              "k8s.io/kubernetes/cmd/kube-proxy",
+			"kube-scheduler":          "k8s.io/kubernetes/cmd/kube-scheduler",
+			"kubectl":                 "k8s.io/kubernetes/cmd/kubectl",
+			"kubelet":                 "k8s.io/kubernetes/cmd/kubelet",
+		},
+	},
+	{folder: "etcd", module: "go.etcd.io/etcd/server/v3", packages: map[string]string{"etcd": "go.etcd.io/etcd/server/v3"}},
+	{
+		folder: "containerd", module: "github.com/containerd/containerd/v2", tags: "no_btrfs no_devmapper no_zfs",
+		linker: func(version string) string {
+			return "-X github.com/containerd/containerd/v2/version.Version=" + version
+		},
+		packages: map[string]string{
+			"containerd":              "github.com/containerd/containerd/v2/cmd/containerd",
+			"containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+			"ctr":                     "github.com/containerd/containerd/v2/cmd/ctr",
+		},
+	},
+	{
+		folder: "runc", module: "github.com/opencontainers/runc", tags: "seccomp", cgo: true,
+		linker:   func(version string) string { return "-X main.version=" + strings.TrimPrefix(version, "v") },
+		packages: map[string]string{"runc": "github.com/opencontainers/runc"},
+	},
+	{folder: "coredns", module: "github.com/coredns/coredns", packages: map[string]string{"coredns": "github.com/coredns/coredns"}},
+	{folder: "helm", module: "helm.sh/helm/v3", packages: map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"}},
+}
+
+// kubernetesVersion names the version that clients ask for. Without it they find v0.0.0 and complain.
+func kubernetesVersion(version string) string {
+	const base = "-X k8s.io/component-base/version."
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return base + "gitVersion=" + version + " " + base + "gitMajor=" + major + " " + base + "gitMinor=" + minor + " " +
+		base + "gitTreeState=clean"
+}
+
+// version reads the tool's pinned version.
+func (t tool) version(toolsFolder string) (string, error) {
+	path := filepath.Join(toolsFolder, t.folder, "go.mod")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the version of %s: %w", t.module, err)
+	}
+	file, err := modfile.Parse(path, content, nil)
+	if err != nil {
+		return "", fmt.Errorf("read the version of %s: %w", t.module, err)
+	}
+	for _, require := range file.Require {
+		if require.Mod.Path == t.module {
+			return require.Mod.Version, nil
+		}
+	}
+	return "", fmt.Errorf("%s does not require %s", path, t.module)
+}
+
+// flags are the arguments of go build.
+func (t tool) flags(version string) []string {
+	linker := "-s -w"
+	if t.linker != nil {
+		linker += " " + t.linker(version)
+	}
+	flags := []string{"-trimpath", "-ldflags", linker}
+	if t.tags != "" {
+		flags = append(flags, "-tags", t.tags)
+	}
+	return flags
+}
+
+// key names a build: another version, flag, compiler or architecture makes another key.
+func (t tool) key(version string) string {
+	sum := sha256.Sum256([]byte(strings.Join(append(t.flags(version), runtime.Version(), runtime.GOARCH), "\n")))
+	return fmt.Sprintf("%s-%s-%s", t.folder, version, hex.EncodeToString(sum[:4]))
+}

@@ -1,0 +1,60 @@
+package components
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/forward"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
+)
+
+func (c Components) daemon(name, namespace string, ready func(context.Context) error, binary string, arguments ...string) process.Daemon {
+	return process.Daemon{
+		Name:      name,
+		Namespace: namespace,
+		Ready:     ready,
+		Command:   append([]string{filepath.Join(c.Binaries, binary)}, arguments...),
+	}
+}
+
+// serves tells whether a server in a network namespace answers 200. Who it is was not asked: it was started here.
+func serves(namespace, url string) func(context.Context) error {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+			return forward.Dial(namespace, address)
+		},
+	}}
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return fmt.Errorf("ask whether it is ready: %w", err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return fmt.Errorf("ask whether it is ready: %w", err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, response.Status)
+		}
+		return nil
+	}
+}
+
+// accepts tells whether a Unix socket takes connections.
+func accepts(socket string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		connection, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err != nil {
+			return fmt.Errorf("connect to it: %w", err)
+		}
+		return connection.Close()
+	}
+}
