@@ -1,0 +1,59 @@
+// Command probe is what the end-to-end tests run inside pods: it asks for tokens as applications do, speaks to
+// servers by hand, and tries to get at another pod's address. Each subcommand prints its result and exits.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `probe: what the end-to-end tests run inside pods
+
+  probe wait                 wait for SIGTERM
+  probe token [flags]        print a token that the Azure SDK got
+  probe requests [flags]     ask for tokens without end, a JSON line each
+  probe get [flags] URL      send one HTTP request and print the answer as JSON
+  probe listen ADDRESS       answer every connection with "open", until SIGTERM
+  probe connect [flags]      add a route to an address, connect, and print what came back
+
+Each has its own --help.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string) error {
+	if len(arguments) == 0 {
+		fmt.Print(usage)
+		return nil
+	}
+	rest := arguments[1:]
+	switch arguments[0] {
+	case "wait":
+		<-ctx.Done()
+		return nil
+	case "token":
+		return token(ctx, rest)
+	case "requests":
+		return requests(ctx, rest)
+	case "get":
+		return get(ctx, rest)
+	case "listen":
+		return listen(ctx, rest)
+	case "connect":
+		return connect(ctx, rest)
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return nil
+	}
+	return fmt.Errorf("there is no subcommand %q: see probe --help", arguments[0])
+}

@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	chartPath     = "../../charts/kube-imds"
+	release       = "kube-imds"
+	namespace     = "kube-imds-system"
+	issuer        = "kube-imds-issuer"
+	oidcURL       = "https://kube-imds-oidc.kube-imds-system.svc"
+	caConfigMap   = "kube-imds-ca"
+	caCertificate = "ca.crt"
+)
+
+// chartVersion is the version that the chart installs, which is the tag of its images.
+func chartVersion(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile(chartPath + "/Chart.yaml")
+	must(t, err, "read the chart")
+	var chart struct {
+		AppVersion string `json:"appVersion"`
+	}
+	must(t, yaml.Unmarshal(content, &chart), "read the chart's version")
+	return chart.AppVersion
+}
+
+// installChart installs the chart as its users do, with nothing but the defaults, and waits until it is ready.
+func (c *cluster) installChart(t *testing.T) {
+	t.Helper()
+	c.helm(t, "upgrade", "--install", release, chartPath,
+		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
+}
+
+func testChartTestPasses(t *testing.T, c *cluster) {
+	c.helm(t, "test", release, "--namespace", namespace, "--timeout", "3m")
+}
+
+// helm runs helm to its end.
+func (c *cluster) helm(t *testing.T, arguments ...string) {
+	t.Helper()
+	binary := os.Getenv("HELM")
+	if binary == "" {
+		binary = "helm"
+	}
+	command := exec.CommandContext(t.Context(), binary, arguments...)
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	must(t, command.Run(), "helm %s: %s", arguments[0], &output)
+}
+
+// authorities are the certificate authorities of kube-imds' own servers, in PEM.
+func (c *cluster) authorities(t *testing.T) string {
+	t.Helper()
+	var bundle corev1.ConfigMap
+	must(t, c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: caConfigMap}, &bundle), "read the CA")
+	return bundle.Data[caCertificate]
+}
+
+// issuerPod is the issuer on a node.
+func (c *cluster) issuerPod(t *testing.T, node string) *corev1.Pod {
+	t.Helper()
+	var pods corev1.PodList
+	must(t, c.List(t.Context(), &pods, client.InNamespace(namespace),
+		client.MatchingFields{"spec.nodeName": node},
+		client.MatchingLabels{"app.kubernetes.io/component": "issuer"}), "list the issuers")
+	for i := range pods.Items {
+		if pods.Items[i].DeletionTimestamp.IsZero() {
+			return &pods.Items[i]
+		}
+	}
+	t.Fatalf("there is no issuer on node %s", node)
+	return nil
+}
+
+// describeFailure prints what a person would look at first, if a test failed.
+func (c *cluster) describeFailure(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var pods corev1.PodList
+	if err := c.List(ctx, &pods, client.InNamespace(namespace)); err != nil {
+		t.Logf("list the pods of kube-imds: %v", err)
+		return
+	}
+	for _, pod := range pods.Items {
+		t.Logf("pod %s on %s is %s: %s", pod.Name, pod.Spec.NodeName, pod.Status.Phase, containerStates(&pod))
+		lines := int64(40)
+		options := &corev1.PodLogOptions{TailLines: &lines}
+		if raw, err := c.kube.CoreV1().Pods(namespace).GetLogs(pod.Name, options).DoRaw(ctx); err == nil {
+			t.Logf("the end of its log:\n%s", raw)
+		}
+	}
+}

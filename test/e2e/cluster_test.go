@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// cluster is the cluster under test.
+type cluster struct {
+	client.Client
+
+	config *rest.Config
+	kube   kubernetes.Interface
+
+	// nodes are the names of two nodes that take pods.
+	nodes [2]string
+
+	// version is the tag of the images under test.
+	version string
+}
+
+// connect opens the cluster that KUBECONFIG names.
+func connect(t *testing.T) *cluster {
+	t.Helper()
+	path := os.Getenv("KUBECONFIG")
+	if path == "" {
+		t.Skip("KUBECONFIG names no cluster: run `make test-e2e`, or set it to that of a kind cluster")
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	must(t, err, "read KUBECONFIG")
+	config.QPS, config.Burst = 100, 200
+	kube, err := kubernetes.NewForConfig(config)
+	must(t, err, "make a client")
+	scheme := runtime.NewScheme()
+	must(t, clientgoscheme.AddToScheme(scheme), "register the built-in kinds")
+	must(t, v1alpha1.AddToScheme(scheme), "register our kinds")
+	api, err := client.New(config, client.Options{Scheme: scheme})
+	must(t, err, "make a client")
+	c := &cluster{Client: api, config: config, kube: kube, version: chartVersion(t)}
+	c.nodes = c.twoNodes(t)
+	return c
+}
+
+// twoNodes finds two nodes that take pods.
+func (c *cluster) twoNodes(t *testing.T) [2]string {
+	t.Helper()
+	var nodes corev1.NodeList
+	must(t, c.List(t.Context(), &nodes), "list the nodes")
+	var names []string
+	for _, node := range nodes.Items {
+		if len(node.Spec.Taints) == 0 && !node.Spec.Unschedulable {
+			names = append(names, node.Name)
+		}
+	}
+	if len(names) < 2 {
+		t.Fatalf("the cluster has %d nodes that take pods: what is local to a node can only be seen with two", len(names))
+	}
+	return [2]string{names[0], names[1]}
+}
+
+// namespace makes a namespace that lives as long as the test.
+func (c *cluster) namespace(t *testing.T) string {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
+	c.create(t, namespace)
+	return namespace.Name
+}
+
+// identity makes a ManagedIdentity that admits every ServiceAccount of the namespaces, and waits until it is ready.
+// It bears the name of the test's namespace, as identities are cluster-wide.
+func (c *cluster) identity(t *testing.T, name string, namespaces ...string) *v1alpha1.ManagedIdentity {
+	t.Helper()
+	identity := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if len(namespaces) > 0 {
+		identity.Spec.AssumableBy = []v1alpha1.Admission{{Namespaces: namespaces, ServiceAccounts: []string{"*"}}}
+	}
+	c.create(t, identity)
+	eventually(t, time.Minute, "the identity "+name+" is ready", func(ctx context.Context) error {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(identity), identity); err != nil {
+			return err
+		}
+		return conditionIsTrue(identity.Status.Conditions, v1alpha1.ConditionReady)
+	})
+	return identity
+}
+
+// create makes an object that lives as long as the test.
+func (c *cluster) create(t *testing.T, object client.Object) {
+	t.Helper()
+	must(t, c.Create(t.Context(), object), "create %T %s", object, object.GetName())
+	t.Cleanup(func() { c.delete(t, object) })
+}
+
+// delete removes an object, which may be gone already, and its kind with it.
+func (c *cluster) delete(t *testing.T, object client.Object) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := c.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if !apierrors.IsNotFound(err) && !apimeta.IsNoMatchError(err) {
+		must(t, err, "delete %T %s", object, object.GetName())
+	}
+}
+
+func conditionIsTrue(conditions []metav1.Condition, kind string) error {
+	for _, condition := range conditions {
+		if condition.Type == kind && condition.Status == metav1.ConditionTrue {
+			return nil
+		}
+	}
+	return fmt.Errorf("condition %s is not True in %v", kind, conditions)
+}
+
+// eventually waits for a condition: one that answers nil within the deadline.
+func eventually(t *testing.T, deadline time.Duration, what string, condition func(context.Context) error) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), 250*time.Millisecond, deadline, true, func(ctx context.Context) (bool, error) {
+		last = condition(ctx)
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("waited %s in vain until %s: %v", deadline, what, last)
+	}
+}
+
+func must(t *testing.T, err error, doing string, arguments ...any) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", fmt.Sprintf(doing, arguments...), err)
+	}
+}

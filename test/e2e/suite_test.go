@@ -1,0 +1,40 @@
+// Package e2e shows the whole of kube-imds at work on a real cluster: the one that KUBECONFIG names, a local cluster
+// or kind alike. It installs the chart, and removes it in the end.
+//
+// It needs two nodes that take pods, the images of the chart and kube-imds/probe on them, and helm. `make test-e2e`
+// prepares all of it.
+package e2e
+
+import "testing"
+
+// TestEndToEnd runs the tests in groups: first those that leave the installation alone, together; then those that
+// stop parts of it, one at a time; in the end the chart is uninstalled.
+func TestEndToEnd(t *testing.T) {
+	c := connect(t)
+	c.installChart(t)
+	t.Cleanup(func() { c.describeFailure(t) })
+
+	t.Run("Running", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *cluster){
+			"TokensVerifyOnBothNodes":       testTokensVerifyOnBothNodes,
+			"SampleRuns":                    testSampleRuns,
+			"JobCompletes":                  testJobCompletes,
+			"AdmissionIsAskedAndWithdrawn":  testAdmission,
+			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
+			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
+			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,
+			"KeysLeaveWithTheirNode":        testKeysLeaveWithTheirNode,
+			"EveryKindOfWorkloadIsInjected": testEveryKindOfWorkload,
+			"ChartTestPasses":               testChartTestPasses,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, c)
+			})
+		}
+	})
+	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
+	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
+	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
+	t.Run("Uninstalled", func(t *testing.T) { testUninstalled(t, c) })
+}

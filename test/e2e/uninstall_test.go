@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// testUninstalled removes the chart under a running pod.
+func testUninstalled(t *testing.T, c *cluster) {
+	home := c.namespace(t)
+	identity := c.identity(t, home+"-survivor", home)
+	pod := c.start(t, newProbePod(c, home, "survivor", "wait").withIdentity(identity.Name))
+	c.granted(t, pod, "https://vault.azure.net")
+
+	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
+
+	eventually(t, 2*time.Minute, "nothing of kube-imds is left", func(ctx context.Context) error {
+		if left := c.remains(ctx, t); len(left) > 0 {
+			return fmt.Errorf("there is still %s", strings.Join(left, ", "))
+		}
+		return nil
+	})
+	a, err := c.askIMDS(t.Context(), pod, "https://vault.azure.net")
+	must(t, err, "ask the running pod's IMDS")
+	if a.Status != 200 {
+		t.Errorf("the running pod's token is not served any more: %+v", a)
+	}
+	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "read the pod")
+	for _, status := range pod.Status.ContainerStatuses {
+		if !status.Ready || status.RestartCount > 0 {
+			t.Errorf("the running pod was disturbed: %s", containerStates(pod))
+		}
+	}
+	c.start(t, newProbePod(c, home, "latecomer", "wait").withIdentity(identity.Name))
+}
+
+// remains lists what bears kube-imds' name: objects of every kind, but for the namespace, which is not the chart's,
+// and for the cluster's record of what was, which it clears by itself.
+func (c *cluster) remains(ctx context.Context, t *testing.T) []string {
+	t.Helper()
+	objects, err := metadata.NewForConfig(c.config)
+	must(t, err, "make a client")
+	_, resources, err := c.kube.Discovery().ServerGroupsAndResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		must(t, err, "discover the kinds")
+	}
+	var left []string
+	for _, list := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, resources) {
+		for _, resource := range list.APIResources {
+			if resource.Kind == "Event" || resource.Kind == "CertificateSigningRequest" || resource.Kind == "Namespace" {
+				continue
+			}
+			version, err := schema.ParseGroupVersion(list.GroupVersion)
+			must(t, err, "read the version of %s", resource.Name)
+			found, err := objects.Resource(version.WithResource(resource.Name)).List(ctx, metav1.ListOptions{})
+			must(t, err, "list %s", resource.Name)
+			for _, item := range found.Items {
+				if strings.HasPrefix(item.Name, release) && (item.Namespace == "" || item.Namespace == namespace) {
+					left = append(left, resource.Kind+" "+item.Name)
+				}
+			}
+		}
+	}
+	return left
+}
