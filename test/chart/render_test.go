@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -219,7 +220,7 @@ func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
 	}
 }
 
-// podsOf are the pods and pod templates of the chart, by KIND/NAME.
+// podsOf are the pod templates of the chart, by KIND/NAME.
 func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
 	t.Helper()
 	pods := map[string]corev1.PodTemplateSpec{}
@@ -230,13 +231,12 @@ func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
 			pods[name] = as[appsv1.Deployment](t, object).Spec.Template
 		case "DaemonSet":
 			pods[name] = as[appsv1.DaemonSet](t, object).Spec.Template
-		case "Pod":
-			pod := as[corev1.Pod](t, object)
-			pods[name] = corev1.PodTemplateSpec{ObjectMeta: pod.ObjectMeta, Spec: pod.Spec}
+		case "Job":
+			pods[name] = as[batchv1.Job](t, object).Spec.Template
 		}
 	}
-	if len(pods) < 2 {
-		t.Fatalf("the chart has only %v", slices.Collect(maps.Keys(pods)))
+	if len(pods) != 3 {
+		t.Fatalf("the chart has %v", slices.Collect(maps.Keys(pods)))
 	}
 	return pods
 }
