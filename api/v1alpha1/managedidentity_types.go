@@ -36,7 +36,7 @@ type ManagedIdentity struct {
 // ManagedIdentitySpec is what a managed identity is and who may assume it. IDs that are left out are generated
 // once, and kept in the status.
 //
-// +kubebuilder:validation:XValidation:rule="self.tokenSource != 'Entra' || (has(self.clientID) && has(self.tenantID))",message="tokenSource Entra needs the clientID and the tenantID of a managed identity that exists in Entra ID"
+// +kubebuilder:validation:XValidation:rule="!has(self.tokenSource) || self.tokenSource != 'Entra' || (has(self.clientID) && has(self.tenantID))",message="tokenSource Entra needs the clientID and the tenantID of a managed identity that exists in Entra ID"
 type ManagedIdentitySpec struct {
 	// type is UserAssigned, or SystemAssigned for an identity that stands for the pod's own machine. A
 	// SystemAssigned identity is the default where a pod has several.

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// settings are what the environment says.
+type settings struct {
+	// resource is what tokens are asked for, RESOURCE.
+	resource string
+
+	// issuer is who is trusted to issue them, OIDC_ISSUER.
+	issuer string
+
+	// pause is the time between one round and the next, REFRESH_SECONDS; none for one round only.
+	pause time.Duration
+}
+
+func settingsFrom(getenv func(string) string) (settings, error) {
+	seconds, err := strconv.ParseUint(cmp.Or(getenv("REFRESH_SECONDS"), "60"), 10, 31)
+	if err != nil {
+		return settings{}, fmt.Errorf("REFRESH_SECONDS: %w", err)
+	}
+	issuer := getenv("OIDC_ISSUER")
+	if issuer == "" {
+		return settings{}, errors.New("OIDC_ISSUER must name the issuer whose tokens are trusted")
+	}
+	return settings{
+		resource: cmp.Or(getenv("RESOURCE"), "https://vault.azure.net"),
+		issuer:   issuer,
+		pause:    time.Duration(seconds) * time.Second,
+	}, nil
+}

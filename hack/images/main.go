@@ -1,0 +1,85 @@
+// Command images builds the images of kube-imds without a container engine: one static binary an image, on an
+// empty base.
+//
+//	go -C hack run ./images [--parts controller,issuer,sidecar] [--platforms linux/amd64,linux/arm64] [--tag 0.1.0]
+//
+// For each part and platform it writes an archive, PART-ARCH.tar, that "docker load", "kind load image-archive" and
+// "ctr --namespace k8s.io images import" take; and for each part an OCI layout of all its platforms, PART.oci. Parts
+// are those of the product and the programs below test/apps and config/samples.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "images:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("images", flag.ExitOnError)
+	root := flags.String("root", "..", "the repository's root")
+	out := flags.String("out", "", "the folder to write to (default ROOT/build/images)")
+	names := flags.String("parts", "controller,issuer,sidecar", "the parts to build")
+	platforms := flags.String("platforms", "linux/amd64,linux/arm64", "the platforms to build for")
+	tag := flags.String("tag", "", "the images' tag (default the chart's appVersion)")
+	_ = flags.Parse(args)
+
+	if *out == "" {
+		*out = filepath.Join(*root, "build", "images")
+	}
+	if *tag == "" {
+		version, err := chartVersion(filepath.Join(*root, "charts", "kube-imds", "Chart.yaml"))
+		if err != nil {
+			return err
+		}
+		*tag = version
+	}
+	for name := range strings.SplitSeq(*names, ",") {
+		part, err := findPart(*root, name)
+		if err != nil {
+			return err
+		}
+		if err := buildPart(ctx, *root, *out, part, *tag, strings.Split(*platforms, ",")); err != nil {
+			return fmt.Errorf("build the image of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// buildPart builds a part for every platform, and writes only what differs from the last time.
+func buildPart(ctx context.Context, root, out string, part part, version string, platforms []string) error {
+	start := time.Now()
+	output := output{dir: out, part: part, version: version}
+	var executables []executable
+	for _, platform := range platforms {
+		executable, err := compile(ctx, root, filepath.Join(out, "bin"), part, version, platform)
+		if err != nil {
+			return err
+		}
+		executables = append(executables, executable)
+	}
+	written, err := output.write(executables)
+	if err != nil {
+		return err
+	}
+	outcome := "unchanged"
+	if written {
+		outcome = "written to " + out
+	}
+	fmt.Printf("%s (%s): %s, %.1f s\n", reference(part, version), strings.Join(platforms, ", "), outcome,
+		time.Since(start).Seconds())
+	return nil
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// reference is the name of a part's image, as it stands in manifests.
+func reference(part part, version string) string {
+	return "kube-imds/" + part.name + ":" + version
+}
+
+// output is where the images of a part go.
+type output struct {
+	dir     string
+	part    part
+	version string
+}
+
+// write writes the archives and the layout of a part, and says whether anything had changed since the last time.
+func (o output) write(executables []executable) (bool, error) {
+	inputs, err := o.inputs(executables)
+	if err != nil {
+		return false, err
+	}
+	if o.current(inputs, executables) {
+		return false, nil
+	}
+	images := make([]v1.Image, len(executables))
+	for i, executable := range executables {
+		if images[i], err = newImage(o.part, o.version, executable); err != nil {
+			return false, err
+		}
+		if err := o.writeArchive(images[i], executable); err != nil {
+			return false, fmt.Errorf("write %s: %w", o.archivePath(executable), err)
+		}
+	}
+	if err := o.writeLayout(images, executables); err != nil {
+		return false, fmt.Errorf("write %s: %w", o.layoutPath(), err)
+	}
+	return true, os.WriteFile(o.inputsPath(), []byte(inputs), 0o644)
+}
+
+// inputs stands for everything that the images are made of: the executables, the version, and this very program.
+func (o output) inputs(executables []executable) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	digest, err := fileDigest(self)
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	fmt.Fprintln(hash, runtime.Version(), digest, reference(o.part, o.version))
+	for _, executable := range executables {
+		fmt.Fprintln(hash, executable.goos, executable.goarch, executable.digest)
+	}
+	return fmt.Sprintf("%x\n", hash.Sum(nil)), nil
+}
+
+func (o output) current(inputs string, executables []executable) bool {
+	last, err := os.ReadFile(o.inputsPath())
+	if err != nil || string(last) != inputs {
+		return false
+	}
+	paths := []string{o.layoutPath()}
+	for _, executable := range executables {
+		paths = append(paths, o.archivePath(executable))
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// writeArchive writes an archive of the kind that "docker save" writes. The name in it is short, as Docker's is;
+// containerd reads it as docker.io/kube-imds/PART, which is also how a kubelet reads the name in a pod.
+func (o output) writeArchive(image v1.Image, executable executable) error {
+	tag, err := name.NewTag(reference(o.part, o.version))
+	if err != nil {
+		return err
+	}
+	return replace(o.archivePath(executable), func(path string) error {
+		return tarball.WriteToFile(path, tag, image)
+	})
+}
+
+// writeLayout writes an OCI image layout with one index of all platforms.
+func (o output) writeLayout(images []v1.Image, executables []executable) error {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	for i, image := range images {
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{
+			Platform: &v1.Platform{OS: executables[i].goos, Architecture: executables[i].goarch},
+		}})
+	}
+	return replace(o.layoutPath(), func(path string) error {
+		target, err := layout.Write(path, empty.Index)
+		if err != nil {
+			return err
+		}
+		return target.AppendIndex(index, layout.WithAnnotations(map[string]string{
+			"io.containerd.image.name":          "docker.io/" + reference(o.part, o.version),
+			"org.opencontainers.image.ref.name": o.version,
+		}))
+	})
+}
+
+// replace puts what write makes in the place of path, so that a run that is broken off leaves nothing half done
+// under that name.
+func replace(path string, write func(path string) error) error {
+	next := path + ".next"
+	if err := os.RemoveAll(next); err != nil {
+		return err
+	}
+	if err := write(next); err != nil {
+		return errors.Join(err, os.RemoveAll(next))
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+func (o output) archivePath(executable executable) string {
+	return filepath.Join(o.dir, o.part.name+"-"+executable.goarch+".tar")
+}
+
+func (o output) layoutPath() string {
+	return filepath.Join(o.dir, o.part.name+".oci")
+}
+
+func (o output) inputsPath() string {
+	return filepath.Join(o.dir, o.part.name+".inputs")
+}

@@ -1,0 +1,127 @@
+// Package chart tests the Helm chart: what it renders, with Helm's own command line, and what a real API server makes of
+// it. It needs no cluster. KUBE_IMDS_BIN names the folder that holds helm, kube-apiserver and etcd; HELM and
+// KUBEBUILDER_ASSETS go before it.
+package chart
+
+import (
+	"bytes"
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	release   = "kube-imds"
+	namespace = "kube-imds-system"
+	chartPath = "../../charts/kube-imds"
+	leaseName = "kube-imds-controller"
+
+	// kubeVersion stands for the cluster's where there is none.
+	kubeVersion = "1.37.2"
+)
+
+// helm runs Helm's command line and returns what it prints.
+func helm(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var output bytes.Buffer
+	command := exec.Command(helmPath(t), args...)
+	command.Env = append(os.Environ(), "HELM_CACHE_HOME="+t.TempDir(), "HELM_CONFIG_HOME="+t.TempDir(), "HELM_DATA_HOME="+t.TempDir())
+	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	return output.String(), err
+}
+
+func helmPath(t *testing.T) string {
+	t.Helper()
+	path := cmp.Or(os.Getenv("HELM"), binary("helm"), "helm")
+	path, err := exec.LookPath(path)
+	if err != nil {
+		t.Skip("the chart's tests need helm; set HELM, or KUBE_IMDS_BIN to the folder it is in:", err)
+	}
+	return path
+}
+
+// binary is the path of a program in KUBE_IMDS_BIN, or empty where that is not set.
+func binary(name string) string {
+	if dir := os.Getenv("KUBE_IMDS_BIN"); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	return ""
+}
+
+// render renders the chart with values in the form KEY=VALUE.
+func render(t *testing.T, values ...string) objects {
+	t.Helper()
+	output, err := template(t, values...)
+	if err != nil {
+		t.Fatalf("helm template: %v\n%s", err, output)
+	}
+	return parse(t, output)
+}
+
+func template(t *testing.T, values ...string) (string, error) {
+	t.Helper()
+	args := []string{"template", release, chartPath, "--namespace", namespace, "--kube-version", kubeVersion}
+	for _, value := range values {
+		args = append(args, "--set-json", value)
+	}
+	return helm(t, args...)
+}
+
+// objects are what the chart renders.
+type objects []*unstructured.Unstructured
+
+func parse(t *testing.T, manifest string) objects {
+	t.Helper()
+	var all objects
+	for document := range strings.SplitSeq("\n"+manifest, "\n---\n") {
+		var object unstructured.Unstructured
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			t.Fatalf("%v in:\n%s", err, document)
+		}
+		if len(object.Object) > 0 {
+			all = append(all, &object)
+		}
+	}
+	return all
+}
+
+// ofKind are the objects of a kind.
+func (o objects) ofKind(kind string) objects {
+	var some objects
+	for _, object := range o {
+		if object.GetKind() == kind {
+			some = append(some, object)
+		}
+	}
+	return some
+}
+
+// named is the object of a kind and a name.
+func (o objects) named(t *testing.T, kind, name string) *unstructured.Unstructured {
+	t.Helper()
+	for _, object := range o.ofKind(kind) {
+		if object.GetName() == name {
+			return object
+		}
+	}
+	t.Fatalf("the chart has no %s %s", kind, name)
+	return nil
+}
+
+// as reads an object as its Go type.
+func as[T any](t *testing.T, object *unstructured.Unstructured) *T {
+	t.Helper()
+	into := new(T)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(object.Object, into, true); err != nil {
+		t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+	return into
+}

@@ -1,0 +1,279 @@
+package chart
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// The names are those of docs/design/parts.md: other parts and documents count on them.
+func TestNamesAreThoseOfTheDesign(t *testing.T) {
+	t.Parallel()
+	rendered := render(t)
+	for kind, names := range map[string][]string{
+		"Deployment":                       {"kube-imds-controller"},
+		"DaemonSet":                        {"kube-imds-issuer"},
+		"ServiceAccount":                   {"kube-imds-controller", "kube-imds-issuer"},
+		"Service":                          {"kube-imds-issuer", "kube-imds-oidc", "kube-imds-webhook"},
+		"Secret":                           {"kube-imds-ca"},
+		"ConfigMap":                        {"kube-imds-ca"},
+		"MutatingWebhookConfiguration":     {"kube-imds"},
+		"ValidatingWebhookConfiguration":   {"kube-imds"},
+		"ValidatingAdmissionPolicy":        {"kube-imds-signing-keys"},
+		"ValidatingAdmissionPolicyBinding": {"kube-imds-signing-keys"},
+	} {
+		var got []string
+		for _, object := range rendered.ofKind(kind) {
+			if !isHook(object.GetAnnotations()) {
+				got = append(got, object.GetName())
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(names, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", kind, diff)
+		}
+	}
+}
+
+func TestServicesLeadToThePartsPorts(t *testing.T) {
+	t.Parallel()
+	rendered := render(t)
+	pods := podsOf(t, rendered)
+	for service, want := range map[string]struct {
+		part string
+		port int32
+	}{
+		"kube-imds-webhook": {"Deployment/kube-imds-controller", 9443},
+		"kube-imds-oidc":    {"Deployment/kube-imds-controller", 8443},
+		"kube-imds-issuer":  {"DaemonSet/kube-imds-issuer", 8443},
+	} {
+		service := as[corev1.Service](t, rendered.named(t, "Service", service))
+		pod := pods[want.part]
+		for key, value := range service.Spec.Selector {
+			if pod.Labels[key] != value {
+				t.Errorf("%s selects %s=%s, and the pods of %s have %q", service.Name, key, value, want.part, pod.Labels[key])
+			}
+		}
+		if service.Spec.Ports[0].Port != 443 {
+			t.Errorf("%s has port %d", service.Name, service.Spec.Ports[0].Port)
+		}
+		target := service.Spec.Ports[0].TargetPort.StrVal
+		if got := containerPort(pod, target); got != want.port {
+			t.Errorf("%s leads to port %d (%s), want %d", service.Name, got, target, want.port)
+		}
+	}
+	issuer := as[corev1.Service](t, rendered.named(t, "Service", "kube-imds-issuer"))
+	if policy := issuer.Spec.InternalTrafficPolicy; policy == nil || *policy != corev1.ServiceInternalTrafficPolicyLocal {
+		t.Error("the issuer's Service leads to other nodes' issuers")
+	}
+}
+
+func TestContainersHaveRequestsAndLimits(t *testing.T) {
+	t.Parallel()
+	for name, pod := range podsOf(t, render(t)) {
+		for _, container := range containersOf(pod) {
+			for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+				if _, ok := container.Resources.Requests[resource]; !ok {
+					t.Errorf("%s: container %s requests no %s", name, container.Name, resource)
+				}
+				if _, ok := container.Resources.Limits[resource]; !ok {
+					t.Errorf("%s: container %s has no limit of %s", name, container.Name, resource)
+				}
+			}
+		}
+	}
+}
+
+func TestValuesReachThePods(t *testing.T) {
+	t.Parallel()
+	pods := podsOf(t, render(t,
+		`image={"repository":"registry.example/imds","tag":"9.9.9","pullPolicy":"Never","pullSecrets":[{"name":"registry"}]}`,
+		`issuer.priorityClassName="mine"`,
+		`issuer.nodeSelector={"pool":"apps"}`,
+		`issuer.resources={"requests":{"cpu":"1m","memory":"2Mi"},"limits":{"cpu":"3m","memory":"4Mi"}}`,
+	))
+	issuer := pods["DaemonSet/kube-imds-issuer"].Spec
+	if got := issuer.Containers[0].Image; got != "registry.example/imds/issuer:9.9.9" {
+		t.Error("image", got)
+	}
+	if got := issuer.Containers[0].ImagePullPolicy; got != corev1.PullNever {
+		t.Error("pull policy", got)
+	}
+	if diff := cmp.Diff([]corev1.LocalObjectReference{{Name: "registry"}}, issuer.ImagePullSecrets); diff != "" {
+		t.Error("pull secrets", diff)
+	}
+	if issuer.PriorityClassName != "mine" || issuer.NodeSelector["pool"] != "apps" {
+		t.Errorf("priority class %q, node selector %v", issuer.PriorityClassName, issuer.NodeSelector)
+	}
+	if got := issuer.Containers[0].Resources.Limits.Memory().String(); got != "4Mi" {
+		t.Error("memory limit", got)
+	}
+}
+
+func TestIssuerRunsOnEveryNode(t *testing.T) {
+	t.Parallel()
+	want := []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	got := podsOf(t, render(t))["DaemonSet/kube-imds-issuer"].Spec.Tolerations
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)", diff)
+	}
+}
+
+// Whoever makes tokens for another ServiceAccount, or Secrets that hold them, is that ServiceAccount.
+func TestNobodyCanBecomeAnotherServiceAccount(t *testing.T) {
+	t.Parallel()
+	for _, role := range append(render(t).ofKind("ClusterRole"), render(t).ofKind("Role")...) {
+		for _, rule := range as[rbacv1.Role](t, role).Rules {
+			for _, resource := range rule.Resources {
+				switch {
+				case resource == "*" || slices.Contains(rule.Verbs, "*") || slices.Contains(rule.APIGroups, "*"):
+					t.Errorf("%s grants everything: %v", role.GetName(), rule)
+				case resource == "serviceaccounts/token", strings.HasPrefix(resource, "pods/"):
+					t.Errorf("%s grants %s", role.GetName(), resource)
+				case resource == "secrets" && (slices.Contains(rule.Verbs, "create") || len(rule.ResourceNames) != 1):
+					t.Errorf("%s grants more than one Secret: %v", role.GetName(), rule)
+				}
+			}
+			for _, verb := range []string{"impersonate", "escalate", "bind"} {
+				if slices.Contains(rule.Verbs, verb) {
+					t.Errorf("%s grants %s", role.GetName(), verb)
+				}
+			}
+		}
+	}
+}
+
+func TestIssuerWritesOnlyKeysAndCertificateRequests(t *testing.T) {
+	t.Parallel()
+	role := as[rbacv1.ClusterRole](t, render(t).named(t, "ClusterRole", "kube-imds-issuer"))
+	written := map[string][]string{}
+	for _, rule := range role.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				if !slices.Contains([]string{"get", "list", "watch"}, verb) {
+					written[resource] = append(written[resource], verb)
+				}
+			}
+		}
+	}
+	want := map[string][]string{"signingkeys": {"create"}, "certificatesigningrequests": {"create"}}
+	if diff := cmp.Diff(want, written); diff != "" {
+		t.Error("(-want +got)", diff)
+	}
+}
+
+func TestDefinitionsAreThoseOfConfig(t *testing.T) {
+	t.Parallel()
+	generated := filesIn(t, "../../config/crd")
+	copied := filesIn(t, filepath.Join(chartPath, "files/crds"))
+	if diff := cmp.Diff(generated, copied); diff != "" {
+		t.Fatal("charts/kube-imds/files/crds is not a copy of config/crd: copy it anew (-config +chart)", diff)
+	}
+	rendered := render(t)
+	for name, text := range generated {
+		var want apiextensionsv1.CustomResourceDefinition
+		if err := yaml.UnmarshalStrict([]byte(text), &want); err != nil {
+			t.Fatal(err)
+		}
+		got := as[apiextensionsv1.CustomResourceDefinition](t, rendered.named(t, "CustomResourceDefinition", want.Name))
+		if diff := cmp.Diff(want.Spec, got.Spec); diff != "" {
+			t.Errorf("%s is rendered as another (-config +chart)\n%s", name, diff)
+		}
+	}
+}
+
+func TestDefinitionsAreKeptOnDemand(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[string]string{"false": "", "true": "keep"} {
+		for _, definition := range render(t, "crds.keep="+keep).ofKind("CustomResourceDefinition") {
+			if got := definition.GetAnnotations()["helm.sh/resource-policy"]; got != want {
+				t.Errorf("keep %s: %s has the resource policy %q", keep, definition.GetName(), got)
+			}
+		}
+	}
+	if got := render(t, "crds.install=false").ofKind("CustomResourceDefinition"); len(got) != 0 {
+		t.Errorf("%d definitions are rendered that were declined", len(got))
+	}
+}
+
+func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
+	t.Parallel()
+	quota := as[corev1.ResourceQuota](t, render(t).named(t, "ResourceQuota", "kube-imds"))
+	want := []string{"system-cluster-critical", "system-node-critical"}
+	if diff := cmp.Diff(want, quota.Spec.ScopeSelector.MatchExpressions[0].Values); diff != "" {
+		t.Error("(-want +got)", diff)
+	}
+	none := render(t, `controller.priorityClassName=""`, `issuer.priorityClassName="mine"`)
+	if len(none.ofKind("ResourceQuota")) != 0 {
+		t.Error("there is a quota for priority classes that need none")
+	}
+}
+
+// podsOf are the pod templates of the chart, by KIND/NAME.
+func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	pods := map[string]corev1.PodTemplateSpec{}
+	for _, object := range rendered {
+		name := object.GetKind() + "/" + object.GetName()
+		switch object.GetKind() {
+		case "Deployment":
+			pods[name] = as[appsv1.Deployment](t, object).Spec.Template
+		case "DaemonSet":
+			pods[name] = as[appsv1.DaemonSet](t, object).Spec.Template
+		case "Job":
+			pods[name] = as[batchv1.Job](t, object).Spec.Template
+		}
+	}
+	if len(pods) != 3 {
+		t.Fatalf("the chart has %v", slices.Collect(maps.Keys(pods)))
+	}
+	return pods
+}
+
+func containersOf(pod corev1.PodTemplateSpec) []corev1.Container {
+	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
+}
+
+func containerPort(pod corev1.PodTemplateSpec, name string) int32 {
+	for _, container := range pod.Spec.Containers {
+		for _, port := range container.Ports {
+			if port.Name == name {
+				return port.ContainerPort
+			}
+		}
+	}
+	return 0
+}
+
+// isHook tells what Helm makes for a test and removes after it.
+func isHook(annotations map[string]string) bool {
+	return annotations["helm.sh/hook"] != ""
+}
+
+func filesIn(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[entry.Name()] = string(text)
+	}
+	return files
+}

@@ -1,0 +1,73 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrongValueIsNamed(t *testing.T) {
+	t.Parallel()
+	for value, key := range map[string]string{
+		`replicas=3`:                                   "'replicas'",
+		`controller.replica=3`:                         "/controller",
+		`controller.replicas=0`:                        "/controller/replicas",
+		`controller.replicas="two"`:                    "/controller/replicas",
+		`controller.resources.limits.cpus="1"`:         "/controller/resources/limits",
+		`issuer.resources.requests.memory="plenty"`:    "/issuer/resources/requests/memory",
+		`issuer.tolerations=[{"effect":"Never"}]`:      "/issuer/tolerations/0/effect",
+		`sidecar.image="other"`:                        "/sidecar",
+		`netInit.resources.limits=null`:                "/netInit/resources",
+		`tenantID="contoso"`:                           "/tenantID",
+		`subscriptionID="28A37578-CD01-54F5-804A-52E"`: "/subscriptionID",
+		`resourceGroup=""`:                             "/resourceGroup",
+		`location="West Europe"`:                       "/location",
+		`entraIssuerResources="https://a"`:             "/entraIssuerResources",
+		`logLevel="loud"`:                              "/logLevel",
+		`image.pullPolicy="Sometimes"`:                 "/image/pullPolicy",
+		`networkPolicy.metricsFrom=[{}]`:               "/networkPolicy/metricsFrom/0",
+		`podDisruptionBudget.maxUnavailable=0`:         "/podDisruptionBudget/maxUnavailable",
+		`crds.install="no"`:                            "/crds/install",
+	} {
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			output, err := template(t, value)
+			if err == nil {
+				t.Fatal("the chart takes it")
+			}
+			if !strings.Contains(output, key) {
+				t.Errorf("the message does not name %s:\n%s", key, output)
+			}
+		})
+	}
+}
+
+func TestGoodValueIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		`global={"anything":{"of":"a parent chart"}}`,
+		`controller.replicas=1`,
+		`controller.affinity={"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[]}}}`,
+		`controller.topologySpreadConstraints=[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule"}]`,
+		`issuer.priorityClassName=""`,
+		`issuer.tolerations=[]`,
+		`sidecar.resources={"requests":{"cpu":0.1,"memory":"8Mi"},"limits":{"cpu":1,"memory":"1Gi"}}`,
+		`entraIssuerResources=[]`,
+		`image={"repository":"registry.example:5000/kube-imds","pullSecrets":[{"name":"registry"}]}`,
+		`podDisruptionBudget.maxUnavailable="50%"`,
+		`networkPolicy.metricsFrom=[{"ipBlock":{"cidr":"10.0.0.0/8"}}]`,
+	} {
+		t.Run(value, func(t *testing.T) {
+			t.Parallel()
+			if output, err := template(t, value); err != nil {
+				t.Error(output)
+			}
+		})
+	}
+}
+
+func TestChartIsClean(t *testing.T) {
+	t.Parallel()
+	if output, err := helm(t, "lint", "--strict", chartPath); err != nil {
+		t.Error(output)
+	}
+}
