@@ -1,0 +1,70 @@
+// Command sidecar is the Instance Metadata Service of one pod. Its subcommands are what the containers that the
+// webhook adds to the pod run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `sidecar: the Instance Metadata Service of one pod
+
+  sidecar serve      answer as IMDS, with tokens from the node's issuer
+  sidecar net-init   add 169.254.169.254 to the device lo, and exit
+  sidecar ready      exit with 0 once serve is ready for applications: a startup probe
+  sidecar version    print the version
+
+Each has its own --help.
+`
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "sidecar:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string, stdout io.Writer) error {
+	if len(arguments) == 0 {
+		return errors.New("a subcommand is missing: see sidecar --help")
+	}
+	rest := arguments[1:]
+	switch arguments[0] {
+	case "serve":
+		return serve(ctx, rest)
+	case "net-init":
+		return netInit(rest)
+	case "ready":
+		return ready(ctx, rest)
+	case "version":
+		_, err := fmt.Fprintln(stdout, version)
+		return err
+	case "help", "-h", "-help", "--help":
+		_, err := fmt.Fprint(stdout, usage)
+		return err
+	}
+	return fmt.Errorf("there is no subcommand %q: see sidecar --help", arguments[0])
+}
+
+// parse reads the flags of a subcommand, which takes no other arguments.
+func parse(flags *flag.FlagSet, arguments []string) error {
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", flags.Name(), flags.Arg(0))
+	}
+	return nil
+}

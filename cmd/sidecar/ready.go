@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// ready asks serve whether applications may start, for a little less than the kubelet's shortest timeout: it is most
+// often asked while serve is just starting.
+func ready(ctx context.Context, arguments []string) error {
+	flags := flag.NewFlagSet("ready", flag.ContinueOnError)
+	listen := flags.String("listen", defaultListen, "the `address` on which serve listens")
+	wait := flags.Duration("wait", 800*time.Millisecond, "how long to go on asking")
+	if err := parse(flags, arguments); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, *wait)
+	defer cancel()
+	// What the environment says of proxies does not matter here.
+	client := &http.Client{Transport: &http.Transport{}}
+	for {
+		err := askReady(ctx, client, "http://"+*listen+readyPath)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func askReady(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("make a request: %w", err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask serve: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		reason, _ := io.ReadAll(io.LimitReader(response.Body, 256))
+		return errors.New("not ready: " + string(reason))
+	}
+	return nil
+}

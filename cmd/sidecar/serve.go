@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/tokencache"
+)
+
+const (
+	// memoryLimit makes the collector work harder before the container's limit is near.
+	memoryLimit = 24 << 20
+
+	// drainTimeout is how long requests may still take after SIGTERM.
+	drainTimeout = 5 * time.Second
+)
+
+// serve answers as IMDS until it is told to stop. The kubelet stops native sidecars after the applications.
+func serve(ctx context.Context, arguments []string) error {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	listen := flags.String("listen", defaultListen, "the `address` to listen on, on the device lo")
+	if err := parse(flags, arguments); err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(memoryLimit)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+
+	settings, err := readConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	issuer, err := issuerclient.New(settings.issuer)
+	if err != nil {
+		return fmt.Errorf("read KUBE_IMDS_ISSUER_URL, KUBE_IMDS_ISSUER_CA and KUBE_IMDS_TOKEN_FILE: %w", err)
+	}
+	listener, err := podnet.Listen(ctx, *listen, settings.podIPs)
+	if err != nil {
+		return err
+	}
+	logger.Info("listening", "address", *listen, "pod", settings.pod, "version", version)
+	return answer(ctx, listener, issuer, logger)
+}
+
+// answer puts the parts together and runs them: tokens come from the cache, which asks the issuer, and which the
+// watch on the grant empties.
+func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, logger *slog.Logger) error {
+	tokens := tokencache.New(issuer, time.Now, logger)
+	instances := issuerclient.NewInstanceCache(issuer, time.Now)
+	startup := &readiness{started: time.Now(), now: time.Now}
+	watch := &issuerclient.GrantWatch{
+		Source:   issuer,
+		Logger:   logger,
+		Answered: startup.issuerAnswered,
+		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
+	}
+	server := imds.NewServer(startup.before(imds.NewHandler(tokens, instances, time.Now)), logger)
+
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { watch.Run(ctx) })
+	running.Go(func() { tokens.Run(ctx) })
+	running.Go(func() {
+		<-ctx.Done()
+		drain(server, logger)
+	})
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+func drain(server *http.Server, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		logger.Warn("requests were cut off", "error", err)
+		return
+	}
+	logger.Info("stopped")
+}

@@ -1,0 +1,94 @@
+package imds
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Handler answers as the Instance Metadata Service.
+type Handler struct {
+	endpoints []endpoint
+}
+
+// endpoint is a path and what answers there.
+type endpoint struct {
+	path string
+
+	// subpaths tells whether everything below the path is answered too.
+	subpaths bool
+
+	shape shape
+
+	// serve writes an answer, or returns what is wrong with the request and writes nothing. It is given the part of
+	// the path below its own, and the raw query.
+	serve func(w http.ResponseWriter, r *http.Request, subpath, rawQuery string) *Error
+}
+
+// NewHandler answers from two sources. The clock says how long tokens are still valid.
+func NewHandler(tokens TokenSource, instances InstanceSource, now func() time.Time) *Handler {
+	return &Handler{endpoints: []endpoint{
+		{path: tokenPath, shape: identityShape, serve: newTokenEndpoint(tokens, now).serve},
+		{path: instancePath, subpaths: true, shape: plainShape, serve: (&instanceEndpoint{instances}).serve},
+	}}
+}
+
+// ServeHTTP looks at the request's target as it came, once: what is matched is what is answered.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rawPath, rawQuery, _ := strings.Cut(r.RequestURI, "?")
+	path := normalPath(rawPath)
+	endpoint, subpath := h.find(path)
+	if endpoint == nil {
+		// Before the header is looked at: an identity endpoint that asks for the header is one that exists
+		// (clients.md, point 4).
+		shapeOf(path).writeError(w, errNotFound)
+		return
+	}
+	refusal := checkRequest(r, endpoint.shape)
+	if refusal == nil {
+		refusal = endpoint.serve(w, r, subpath, rawQuery)
+	}
+	if refusal != nil {
+		endpoint.shape.writeError(w, refusal)
+	}
+}
+
+func (h *Handler) find(path string) (found *endpoint, subpath string) {
+	for i := range h.endpoints {
+		endpoint := &h.endpoints[i]
+		if path == endpoint.path {
+			return endpoint, ""
+		}
+		if !endpoint.subpaths {
+			continue
+		}
+		if rest, ok := below(path, endpoint.path); ok {
+			return endpoint, rest
+		}
+	}
+	return nil, ""
+}
+
+// shapeOf is the shape of errors for paths that do not exist.
+func shapeOf(path string) shape {
+	if _, ok := below(path, identityPath); ok {
+		return identityShape
+	}
+	return plainShape
+}
+
+// checkRequest holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
+// make it send the header Metadata; and a proxy, which would let others in, adds X-Forwarded-For.
+func checkRequest(r *http.Request, s shape) *Error {
+	metadata := r.Header["Metadata"]
+	if len(metadata) != 1 || !strings.EqualFold(metadata[0], "true") {
+		return s.noHeader
+	}
+	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
+		return errForwarded
+	}
+	if r.Method != http.MethodGet {
+		return errMethod
+	}
+	return nil
+}

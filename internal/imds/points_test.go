@@ -1,0 +1,213 @@
+package imds
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The tests here hold the numbered list that ends clients.md, as far as this package can. Of the rest, 11 and 31 are
+// in server_test.go, 19 in internal/tokencache, 24 in cmd/sidecar, 33 is the issuer's, and 12 and 34 belong to the
+// mode in which SDKs are pointed at a port of loopback.
+
+// Points 1, 2, 3, 9 and 25: the probe without the header.
+func TestPoints1And2And3And9ProbesWithoutTheHeader(t *testing.T) {
+	t.Parallel()
+	for name, query := range map[string]string{
+		"bare":                "",
+		"with a version":      "?api-version=2018-02-01",
+		"with everything":     "?api-version=2018-02-01&resource=r&client_id=c",
+		"with msi-res-id":     "?api-version=2018-02-01&resource=r&msi-res-id=/a/b",
+		"of no known version": "?api-version=2",
+		"malformed":           "?%zz&%zz",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			notFound := newIMDS().failingWith(&Error{Status: 400, Code: "invalid_request", Description: "Identity not found"})
+			got := get(t, notFound.build(), tokenPath+query, "Metadata:")
+			got.want(t, http.StatusBadRequest, noHeaderIdentity)
+			if len(got.body) != 88 {
+				t.Errorf("the body has %d bytes, the recorded one 88", len(got.body))
+			}
+		})
+	}
+}
+
+func TestPoint4NewerIdentityPathsDoNotExist(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{
+		"GET /metadata/identity/getplatformmetadata?cred-api-version=2.0",
+		"GET /metadata/identity/getplatformmetadata?cred-api-version=2.0&client_id=c",
+		"POST /metadata/identity/issuecredential?cred-api-version=2.0",
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		for _, header := range []string{"Metadata:", "Metadata: true"} {
+			got := ask(t, newIMDS().build(), method, target, header)
+			if got.status != http.StatusNotFound {
+				t.Errorf("%s with %q: %d %s", request, header, got.status, got.body)
+			}
+		}
+	}
+}
+
+func TestPoint5VersionsOfTokens(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2018-02-01", "2019-08-01", "2019-08-15", "2021-02-01"} {
+		got := get(t, newIMDS().build(), tokenPath+"?resource=r&api-version="+version)
+		if got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", version, got.status, got.body)
+		}
+	}
+}
+
+func TestPoints6To10Selectors(t *testing.T) {
+	t.Parallel()
+	const resource = "https://vault.azure.net"
+	for query, want := range map[string]Selector{
+		"&msi_res_id=/a":  {ResourceID: "/a"}, // 6
+		"&mi_res_id=/a":   {ResourceID: "/a"}, // 6
+		"&object_id=o":    {ObjectID: "o"},    // 7
+		"&principal_id=o": {ObjectID: "o"},    // 7
+		"&resource_id=/a": {ResourceID: "/a"}, // 8
+		"&msi-res-id=/a":  {ResourceID: "/a"}, // 9
+		"":                {},                 // 10
+	} {
+		var asked []TokenRequest
+		got := get(t, newIMDS().recordingTo(&asked).build(), tokenTarget(query))
+		if got.status != http.StatusOK {
+			t.Errorf("%q: %d %s", query, got.status, got.body)
+		}
+		if difference := cmp.Diff([]TokenRequest{{resource, want}}, asked); difference != "" {
+			t.Errorf("%q (-want +got):\n%s", query, difference)
+		}
+	}
+}
+
+// Points 13, 14, 15, 17 and 18: the fields and their types.
+func TestPoints13To18FieldsOfATokenAnswer(t *testing.T) {
+	t.Parallel()
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(get(t, newIMDS().build(), tokenTarget("")).body), &fields); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"expires_in", "expires_on", "ext_expires_in", "not_before"} {
+		text, isString := fields[name].(string)
+		if _, err := strconv.ParseUint(text, 10, 63); !isString || err != nil {
+			t.Errorf("%s is %#v, not a string of digits", name, fields[name])
+		}
+	}
+	if fields["token_type"] != "Bearer" || fields["resource"] != "https://vault.azure.net" {
+		t.Errorf("token_type is %v and resource %v", fields["token_type"], fields["resource"])
+	}
+	for _, name := range []string{"refresh_in", "error_codes"} {
+		if value, present := fields[name]; present {
+			t.Errorf("%s is %v", name, value)
+		}
+	}
+}
+
+// Points 16, 28 and 30: the resource is answered as it was asked.
+func TestPoints16And28And30ResourceToTheByte(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"api-version=2018-02-01&resource=https://management.azure.com/":          "https://management.azure.com/",
+		"resource=https%3A%2F%2Fmanagement.azure.com%2F&api-version=2018-02-01":  "https://management.azure.com/",
+		"resource=https://disk.azure.com&api-version=2018-02-01&client_id=c":     "https://disk.azure.com",
+		"api-version=2018-02-01&resource=api://AzureADTokenExchange":             "api://AzureADTokenExchange",
+		"api-version=2018-02-01&resource=https%3a%2f%2fa.b%2f%3fc%3d%22d%22%26e": `https://a.b/?c="d"&e`,
+		"api-version=2018-02-01&resource=%3Cb%C3%BCcher%3E%5C":                   `<bücher>\`,
+	} {
+		var asked []TokenRequest
+		handler := newIMDS().recordingTo(&asked).build()
+		for range 2 { // parsed, and remembered
+			var got struct{ Resource string }
+			if err := json.Unmarshal([]byte(get(t, handler, tokenPath+"?"+query).body), &got); err != nil || got.Resource != want {
+				t.Errorf("%s is answered with %q, %v", query, got.Resource, err)
+			}
+		}
+		for _, request := range asked {
+			if request.Resource != want {
+				t.Errorf("%s is handed on as %q", query, request.Resource)
+			}
+		}
+	}
+}
+
+// Points 20, 21, 22, 23, 25 and 26: what becomes of the errors of a source.
+func TestPoints20To26Errors(t *testing.T) {
+	t.Parallel()
+	notFound := &Error{Status: 400, Code: "invalid_request", Description: "Identity not found", RetryAfter: time.Second}
+	for name, test := range map[string]struct {
+		err        error
+		status     int
+		body       string
+		retryAfter string
+	}{
+		"unknown identity":    {notFound, 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
+		"wrapped":             {errors.Join(errors.New("ask"), notFound), 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
+		"throttled":           {&Error{Status: 429, Code: "too_many_requests", Description: "slow down", RetryAfter: 1500 * time.Millisecond}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "2"},
+		"throttled, no wait":  {&Error{Status: 429, Code: "too_many_requests", Description: "slow down"}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "5"},
+		"away":                {Unavailable("later"), 503, `{"error":"service_unavailable","error_description":"later"}`, "5"},
+		"away for long":       {&Error{Status: 503, Code: "service_unavailable", Description: "later", RetryAfter: time.Hour}, 503, `{"error":"service_unavailable","error_description":"later"}`, "25"},
+		"any other error":     {errors.New("dial tcp: secret details"), 503, `{"error":"service_unavailable","error_description":"The token or metadata could not be obtained, try again later"}`, "5"},
+		"bad gateway":         {&Error{Status: 502, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"forbidden":           {&Error{Status: 403, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"not found":           {&Error{Status: 404, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"as from a proxy":     {&Error{Status: 400, Code: "x", Description: "unreachable"}, 400, `{"error":"x","error_description":"out of reach"}`, ""},
+		"with quotes":         {&Error{Status: 400, Code: "x", Description: `ManagedIdentity "a" <b>`}, 400, `{"error":"x","error_description":"ManagedIdentity \"a\" <b>"}`, ""},
+		"success by mistake":  {&Error{Status: 200, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"no status whatever":  {&Error{Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"not implemented":     {&Error{Status: 501, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"a wait of no length": {&Error{Status: 503, Code: "x", Description: "d", RetryAfter: -time.Second}, 503, `{"error":"x","error_description":"d"}`, "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := get(t, newIMDS().failingWith(test.err).build(), tokenTarget(""))
+			got.want(t, test.status, test.body)
+			if wait := got.header.Get("Retry-After"); wait != test.retryAfter {
+				t.Errorf("Retry-After is %q", wait)
+			}
+			if kind := got.header.Get("Content-Type"); kind != "application/json; charset=utf-8" {
+				t.Errorf("Content-Type is %q", kind)
+			}
+		})
+	}
+	if got := get(t, newIMDS().build(), tokenTarget("")); got.header.Get("Retry-After") != "" {
+		t.Error("a success bears Retry-After")
+	}
+}
+
+func TestPoint27ProbesAreNotLimited(t *testing.T) {
+	t.Parallel()
+	handler := newIMDS().build()
+	for range 1000 {
+		get(t, handler, tokenPath, "Metadata:").want(t, http.StatusBadRequest, noHeaderIdentity)
+	}
+}
+
+func TestPoint29HeadersOfClients(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{
+		"metadata: true", "METADATA: true", "Content-Type: application/x-www-form-urlencoded", "Content-Length: 0",
+		"x-ms-client-request-id: 1", "x-client-SKU: MSAL.Go", "Accept: */*",
+	} {
+		if got := get(t, newIMDS().build(), tokenTarget(""), header); got.status != http.StatusOK {
+			t.Errorf("%s: %d %s", header, got.status, got.body)
+		}
+	}
+}
+
+func TestPoint32RegionDiscovery(t *testing.T) {
+	t.Parallel()
+	got := get(t, newIMDS().build(), "/metadata/instance/compute?api-version=2021-02-01")
+	var compute struct{ Location string }
+	if err := json.Unmarshal([]byte(got.body), &compute); err != nil || got.status != 200 || compute.Location != "westeurope" {
+		t.Errorf("%d %s, %v", got.status, got.body, err)
+	}
+}

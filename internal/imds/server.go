@@ -1,0 +1,21 @@
+package imds
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// NewServer serves a handler to clients that may be slow, hostile or both: what they may send and how long they may
+// take is bounded. Bodies are never read.
+func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		MaxHeaderBytes:    8 << 10,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

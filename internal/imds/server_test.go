@@ -1,0 +1,225 @@
+package imds
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipeListener hands out ends of in-memory connections, so that a server runs on a test's own clock.
+type pipeListener struct {
+	connections chan net.Conn
+	closed      chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case connection := <-l.connections:
+		return connection, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (l *pipeListener) connect() net.Conn {
+	ours, theirs := net.Pipe()
+	l.connections <- theirs
+	return ours
+}
+
+// serving runs a server in a bubble of its own time.
+func serving(t *testing.T, test func(t *testing.T, connect func() net.Conn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		listener := &pipeListener{make(chan net.Conn), make(chan struct{})}
+		server := NewServer(newIMDS().build(), slog.New(slog.DiscardHandler))
+		stopped := make(chan error)
+		go func() { stopped <- server.Serve(listener) }()
+		test(t, listener.connect)
+		server.Close()
+		<-stopped
+		// The server lingers for half a second, of the bubble's time, where a client may still be reading.
+		time.Sleep(time.Second)
+	})
+}
+
+// exchange sends bytes as they are and reads one answer.
+func exchange(t *testing.T, connection net.Conn, request string) answer {
+	t.Helper()
+	// The server may answer before it has read all.
+	go io.WriteString(connection, request)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Fatalf("%.80q: %v", request, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, string(body)}
+}
+
+func rawGet(target string) string {
+	return "GET " + target + " HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\nConnection: close\r\n\r\n"
+}
+
+// Point 11: paths that clients write in their own way, answered without a redirect.
+func TestPoint11PathsAsClientsWriteThem(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		const query = "?api-version=2018-02-01&resource=https://vault.azure.net"
+		for _, path := range []string{
+			tokenPath, tokenPath + "/", "/" + tokenPath, "//metadata//identity/oauth2/token//", "/Metadata/Identity/OAuth2/Token",
+		} {
+			if got := exchange(t, connect(), rawGet(path+query)); got.status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, got.status, got.body)
+			}
+		}
+	})
+}
+
+// What the checks of other projects let through: a path that one reader takes for the token path and another does
+// not (CVE-2022-23551). Here it is read once, so each is a path that does not exist, or no HTTP at all.
+func TestPathsThatHideAnother(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		const query = "?api-version=2018-02-01&resource=r"
+		for _, path := range []string{
+			`/metadata/identity\oauth2\token`,
+			`/metadata/identity\oauth2\token/`,
+			`/metadata\identity\oauth2\token/`,
+			`/metadata/identity/oauth2\token`,
+			`\metadata\identity\oauth2\token`,
+			`\/metadata/identity/oauth2/token`,
+			"/metadata/identity%5coauth2%5ctoken",
+			"/metadata/identity%5Coauth2/token",
+			"/metadata/identity%2foauth2%2ftoken",
+			"/metadata/identity/oauth2%2Ftoken",
+			"/metadata/identity/%6fauth2/token",
+			"/%6detadata/identity/oauth2/token",
+			"/metadata/./identity/oauth2/token",
+			"/metadata/identity/oauth2/token/.",
+			"/metadata/identity/oauth2/token/..",
+			"/metadata/identity/oauth2/../oauth2/token",
+			"/x/../metadata/identity/oauth2/token",
+			"/metadata/identity/%2e/oauth2/token",
+			"/metadata/identity/%2e%2e/identity/oauth2/token",
+			"/metadata/identity/oauth2/token;x",
+			"/metadata/identity;x/oauth2/token",
+			"/metadata/identity/oauth2/token;x=y/",
+			"/metadata/identity/oauth2/token%20",
+			"/metadata/identity/oauth2/token%00",
+			"/metadata/identity/oauth2/token\x00",
+			"/metadata/identity/oauth2/token\t",
+			"/metadata/identity/oauth2/token%3f",
+			"/metadata/identity/oauth2/token#",
+			"/metadata/identity/oauth2/token%23",
+			"/metadata/identity/oauth2/to\u212aen",
+			"/metadata/identity/oauth2/to%E2%84%AAen",
+			"metadata/identity/oauth2/token",
+			"http://169.254.169.254/metadata/identity/oauth2/token",
+			"http://example.org/metadata/identity/oauth2/token",
+			"//example.org/metadata/identity/oauth2/token",
+			"169.254.169.254/metadata/identity/oauth2/token",
+		} {
+			got := exchange(t, connect(), rawGet(path+query))
+			if got.status != http.StatusNotFound && got.status != http.StatusBadRequest || contains(got.body, "access_token") {
+				t.Errorf("%q: %d %s", path, got.status, got.body)
+			}
+		}
+	})
+}
+
+func TestWhatIsNoRequestIsRefused(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		for name, request := range map[string]string{
+			"no HTTP":              "hello\r\n\r\n",
+			"no host":              "GET " + tokenTarget("") + " HTTP/1.1\r\nMetadata: true\r\n\r\n",
+			"a header without end": "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nX: " + strings.Repeat("x", 16<<10),
+			"a query without end":  "GET " + tokenTarget("&x="+strings.Repeat("x", 16<<10)),
+			"many headers":         "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n" + strings.Repeat("X: y\r\n", 4<<10),
+			"a long query":         rawGet(tokenTarget("&x=" + strings.Repeat("x", maxQueryBytes))),
+			"a header twice":       "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nMetadata: true\r\n\r\n",
+		} {
+			if got := exchange(t, connect(), request); got.status < 400 || got.status > 499 {
+				t.Errorf("%s: %d %s", name, got.status, got.body)
+			}
+		}
+	})
+}
+
+func TestBodiesAreIgnored(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		head := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"
+		for name, rest := range map[string]string{
+			"of no length":    "Content-Length: 0\r\n\r\n",
+			"a form":          "Content-Length: 10\r\n\r\nresource=x",
+			"one that lies":   "Content-Length: 1000000\r\n\r\nresource=x",
+			"one in chunks":   "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+			"one in no chunk": "Transfer-Encoding: chunked\r\n\r\nhello",
+		} {
+			if got := exchange(t, connect(), head+rest); got.status != http.StatusOK || !contains(got.body, `"resource":"https://vault.azure.net"`) {
+				t.Errorf("%s: %d %s", name, got.status, got.body)
+			}
+		}
+	})
+}
+
+// Points 31 and 35: connections that ask nothing, or slowly.
+func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]string{
+		"silent":              "",
+		"stops in its line":   "GET /metadata",
+		"stops in its header": "GET / HTTP/1.1\r\nHost: a\r\nMetadata: tr",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serving(t, func(t *testing.T, connect func() net.Conn) {
+				connection, started := connect(), time.Now()
+				io.WriteString(connection, begin)
+				io.Copy(io.Discard, connection)
+				if held := time.Since(started); held > 10*time.Second {
+					t.Errorf("the connection was held for %s", held)
+				}
+				connect().Close()
+				if got := exchange(t, connect(), rawGet(tokenTarget(""))); got.status != http.StatusOK {
+					t.Errorf("the next one is answered with %d %s", got.status, got.body)
+				}
+			})
+		})
+	}
+}
+
+func TestConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		connection := connect()
+		reader := bufio.NewReader(connection)
+		for i := range 3 {
+			go fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n", tokenTarget(""))
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatalf("answer %d: %v", i, err)
+			}
+			io.Copy(io.Discard, response.Body)
+			if response.StatusCode != http.StatusOK || response.ContentLength <= 0 {
+				t.Errorf("answer %d: %d, length %d", i, response.StatusCode, response.ContentLength)
+			}
+		}
+		connection.Close()
+	})
+}

@@ -1,0 +1,70 @@
+package imds
+
+import (
+	"context"
+	"time"
+)
+
+// TokenSource gives out tokens.
+type TokenSource interface {
+	// Token gives a token that is valid now. The answer is shared and must not be changed; as long as it is the
+	// same token it should be the same pointer, because rendered answers are kept by it.
+	//
+	// An *Error in the chain of the error is what the application sees; anything else is answered with 503.
+	Token(ctx context.Context, request TokenRequest) (*Token, error)
+}
+
+// InstanceSource describes the machine. Its errors are read as those of TokenSource.
+type InstanceSource interface {
+	Instance(ctx context.Context) (*Instance, error)
+}
+
+// TokenRequest is what an application asks for.
+type TokenRequest struct {
+	// Resource is the audience of the token, to the letter.
+	Resource string
+
+	Selector
+}
+
+// Selector names an identity by at most one of its IDs. The zero Selector stands for the default identity.
+type Selector struct {
+	ClientID   string
+	ObjectID   string
+	ResourceID string
+}
+
+// Token is an access token and what is said beside it.
+type Token struct {
+	AccessToken string
+	ClientID    string
+	NotBefore   time.Time
+	ExpiresOn   time.Time
+}
+
+// Instance is what the instance document says of the machine. What is not known is empty.
+type Instance struct {
+	Name              string
+	VMID              string
+	VMSize            string
+	Location          string
+	Zone              string
+	AzureEnvironment  string
+	SubscriptionID    string
+	ResourceGroupName string
+	ResourceID        string
+	Tags              []Tag
+	Interfaces        []Interface
+}
+
+// Tag is a name and a value.
+type Tag struct {
+	Name  string
+	Value string
+}
+
+// Interface is a network interface, by its addresses.
+type Interface struct {
+	IPv4 []string
+	IPv6 []string
+}

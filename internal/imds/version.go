@@ -1,0 +1,34 @@
+package imds
+
+import "slices"
+
+// knownVersions are the API versions that Azure has published, the oldest first (imds-contract.md section 2).
+var knownVersions = []string{
+	"2017-03-01", "2017-04-02", "2017-08-01", "2017-10-01", "2017-12-01",
+	"2018-02-01", "2018-04-02", "2018-10-01",
+	"2019-02-01", "2019-03-11", "2019-04-30", "2019-06-01", "2019-06-04", "2019-08-01", "2019-08-15", "2019-11-01",
+	"2020-06-01", "2020-07-15", "2020-09-01", "2020-10-01", "2020-12-01",
+	"2021-01-01", "2021-02-01", "2021-03-01", "2021-05-01", "2021-08-01", "2021-10-01", "2021-11-01", "2021-11-15",
+	"2021-12-13",
+	"2023-07-01", "2023-11-15",
+	"2024-03-15", "2024-07-17",
+	"2025-04-07",
+}
+
+// newestVersions are what a refused version is answered with, the newest first.
+var newestVersions = []string{"2025-04-07", "2024-07-17", "2024-03-15"}
+
+// The versions in which endpoints first appeared (imds-contract.md section 1).
+const (
+	instanceSince = "2017-04-02"
+	identitySince = "2018-02-01"
+)
+
+// checkVersion refuses versions that do not exist, and those older than the endpoint. Versions are dates, so they
+// compare as text.
+func checkVersion(version, since string) *Error {
+	if _, known := slices.BinarySearch(knownVersions, version); !known || version < since {
+		return errVersion
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package issuerclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// maxTokenBytes bounds the ServiceAccount token.
+const maxTokenBytes = 16 << 10
+
+// errTooLong is an answer or a file that is longer than it may be.
+var errTooLong = errors.New("it is too long")
+
+// call sends a request with the pod's ServiceAccount token. The caller closes the answer's body.
+func (c *Client) call(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request to the issuer: %w", err)
+	}
+	token, err := c.serviceAccountToken()
+	if err != nil {
+		return nil, fmt.Errorf("read the ServiceAccount token: %w", err)
+	}
+	if header != nil {
+		request.Header = header
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	// No request changes anything at the issuer, so each may be sent again on a new connection when the old one
+	// turns out to be closed. An empty list is not sent.
+	request.Header["Idempotency-Key"] = []string{}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask the issuer: %w", err)
+	}
+	return response, nil
+}
+
+func (c *Client) serviceAccountToken() (string, error) {
+	file, err := os.Open(c.tokenFile)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	token, err := readAtMost(file, maxTokenBytes)
+	if err != nil {
+		return "", err
+	}
+	return string(bytes.TrimSpace(token)), nil
+}
+
+// decode reads an answer's body into a value.
+func decode(response *http.Response, into any) error {
+	body, err := readAtMost(response.Body, issuerapi.MaxBodyBytes)
+	if err != nil {
+		return fmt.Errorf("read the issuer's answer: %w", err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		// The error of a malformed document quotes at most a character of it.
+		return fmt.Errorf("read the issuer's answer: %w", err)
+	}
+	return nil
+}
+
+func readAtMost(reader io.Reader, most int64) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(reader, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(content)) > most {
+		return nil, errTooLong
+	}
+	return content, nil
+}

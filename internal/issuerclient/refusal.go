@@ -1,0 +1,47 @@
+package issuerclient
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// ErrNotAuthenticated is in the chain of errors that say nothing of the grant: the issuer does not know the pod by
+// its ServiceAccount token, or the pod is not its own.
+var ErrNotAuthenticated = errors.New("the issuer does not take the pod's ServiceAccount token")
+
+// refusalOf reads an answer that is not a success, as applications are to see it. Statuses and their meaning are
+// those of issuerapi.Error.
+func refusalOf(response *http.Response) error {
+	var told issuerapi.Error
+	if err := decode(response, &told); err != nil || told.Code == "" {
+		told = issuerapi.Error{Code: "invalid_request", Description: "The issuer gave no reason"}
+	}
+	refusal := &imds.Error{
+		Status:      response.StatusCode,
+		Code:        told.Code,
+		Description: told.Description,
+		RetryAfter:  retryAfter(response.Header),
+	}
+	switch response.StatusCode {
+	case http.StatusBadRequest, http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return refusal
+	case http.StatusUnauthorized, http.StatusForbidden:
+		refusal.Status, refusal.Code = http.StatusBadRequest, "unauthorized_client"
+		return fmt.Errorf("%w: %w", ErrNotAuthenticated, refusal)
+	}
+	return fmt.Errorf("the issuer answered with the status %d", response.StatusCode)
+}
+
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
