@@ -20,4 +20,5 @@ const (
 	ReasonIdentityNotReady = "IdentityNotReady"
 	ReasonNotAdmitted      = "NotAdmitted"
 	ReasonPublished        = "Published"
+	ReasonInvalid          = "Invalid"
 )

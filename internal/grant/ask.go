@@ -17,10 +17,10 @@ type request struct {
 // ask finds what the pod asks for. The first source that names an identity decides alone, so that a pod can ask
 // for fewer identities than its ServiceAccount is bound to, and for others that admit it.
 func ask(principal Principal, identities Identities, bindings []v1alpha1.IdentityBinding) request {
-	if names := parseNames(principal.PodAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
+	if names := ParseNames(principal.PodAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
 		return request{SourcePodAnnotation, names, names[0]}
 	}
-	if names := parseNames(principal.ServiceAccountAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
+	if names := ParseNames(principal.ServiceAccountAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
 		return request{SourceServiceAccountAnnotation, names, names[0]}
 	}
 	names, defaults := bound(principal, bindings)
@@ -30,8 +30,8 @@ func ask(principal Principal, identities Identities, bindings []v1alpha1.Identit
 	return request{SourceBinding, names, defaultOf(names, defaults, identities)}
 }
 
-// parseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once.
-func parseNames(value string) []string {
+// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once.
+func ParseNames(value string) []string {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)

@@ -60,7 +60,7 @@ func Decide(principal Principal, identities Identities, bindings []v1alpha1.Iden
 	grant := Grant{Source: asked.source, defaultName: asked.defaultName}
 	for _, name := range asked.names {
 		identity := identities(name)
-		if refusal := refuse(principal, name, identity); refusal != nil {
+		if refusal := Check(principal, name, identity); refusal != nil {
 			grant.Refusals = append(grant.Refusals, *refusal)
 			continue
 		}

@@ -42,9 +42,9 @@ const (
 	ReasonNotGranted  Reason = "NotGranted"
 )
 
-// refuse decides about one identity; nil grants it. Admission comes before readiness, so that who is not admitted
-// learns nothing of the identity's state.
-func refuse(principal Principal, name string, identity *v1alpha1.ManagedIdentity) *Refusal {
+// Check decides about one identity, which is nil if it does not exist; nil grants it. Admission comes before readiness,
+// so that who is not admitted learns nothing of the identity's state.
+func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity) *Refusal {
 	if identity == nil || !identity.DeletionTimestamp.IsZero() {
 		return &Refusal{name, ReasonNotFound, fmt.Sprintf(
 			"ManagedIdentity %q does not exist: create it, or ask for another with the annotation %s",

@@ -1,0 +1,109 @@
+// Command controller reconciles the kinds of kube-imds, injects pods at admission, and serves the public keys.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kube-imds/kube-imds/internal/logging"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintln(os.Stderr, "controller:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line and the environment say.
+type options struct {
+	name           string
+	namespace      string
+	tenantID       string
+	subscriptionID string
+	resourceGroup  string
+
+	sidecarImage           string
+	sidecarImagePullPolicy string
+	sidecarResources       resources
+	netInitResources       resources
+
+	webhookPort    int
+	oidcAddress    string
+	metricsAddress string
+	healthAddress  string
+	logLevel       string
+}
+
+func newCommand() *cobra.Command {
+	var o options
+	command := &cobra.Command{
+		Use:           "controller",
+		Short:         "The controller of kube-imds: reconciles its kinds, injects pods, serves the public keys",
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			log, err := logging.New(o.logLevel)
+			if err != nil {
+				return err
+			}
+			ctrl.SetLogger(log)
+			if o.namespace == "" || o.tenantID == "" || o.sidecarImage == "" {
+				return fmt.Errorf("--namespace, --tenant-id and --sidecar-image are needed; in a pod, set POD_NAMESPACE from the downward API")
+			}
+			return run(command.Context(), o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.name, "name", "kube-imds", "the installation's full `name`, which its objects begin with")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
+	flags.StringVar(&o.tenantID, "tenant-id", "", "the tenant `ID` of identities that name none")
+	flags.StringVar(&o.subscriptionID, "subscription-id", "", "the subscription `ID` in generated resource IDs")
+	flags.StringVar(&o.resourceGroup, "resource-group", "kube-imds", "the resource `group` in generated resource IDs")
+	flags.StringVar(&o.sidecarImage, "sidecar-image", "", "the `image` of the sidecar")
+	flags.StringVar(&o.sidecarImagePullPolicy, "sidecar-image-pull-policy", string(corev1.PullIfNotPresent), "when the sidecar's image is pulled")
+	flags.Var(&o.sidecarResources, "sidecar-resources", "the sidecar's requests and limits")
+	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
+	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
+	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")
+	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
+	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
+	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))
+	return command
+}
+
+// resources is a flag with a container's requests and limits in JSON.
+type resources struct{ corev1.ResourceRequirements }
+
+// Set reads the flag.
+func (r *resources) Set(value string) error {
+	decoder := json.NewDecoder(strings.NewReader(value))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r.ResourceRequirements); err != nil {
+		return fmt.Errorf(`it must be JSON like {"requests":{"cpu":"5m"},"limits":{"memory":"64Mi"}}: %w`, err)
+	}
+	return nil
+}
+
+// String is the flag's value.
+func (r *resources) String() string {
+	value, err := json.Marshal(r.ResourceRequirements)
+	if err != nil {
+		return ""
+	}
+	return string(value)
+}
+
+// Type is what --help calls the value.
+func (r *resources) Type() string { return "JSON" }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/server"
+	"github.com/kube-imds/kube-imds/webhook"
+)
+
+// run puts the controller together and runs it until the context ends.
+func run(ctx context.Context, o options) error {
+	var trust *authority.Authority
+	manager, err := newManager(o, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return trust.GetCertificate(hello)
+	})
+	if err != nil {
+		return err
+	}
+	trust = authority.New(manager.GetConfig(), manager.GetClient(), o.secret(),
+		append(o.serviceNames("webhook"), o.serviceNames("oidc")...))
+
+	if err := addReconcilers(manager, o, trust); err != nil {
+		return err
+	}
+	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
+		return err
+	}
+	documents := &oidc.Documents{
+		BaseURL: "https://" + o.serviceNames("oidc")[0], DefaultTenant: v1alpha1.GUID(o.tenantID),
+		Reader: manager.GetClient(), Now: time.Now, Log: ctrl.Log.WithName("oidc"),
+	}
+	for _, part := range []ctrlRunnable{
+		trust, server.New(o.oidcAddress, documents.Handler(), trust.GetCertificate, 10*time.Second),
+	} {
+		if err := manager.Add(part); err != nil {
+			return fmt.Errorf("put the controller together: %w", err)
+		}
+	}
+	if err := addChecks(manager, o, trust); err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("run the controller: %w", err)
+	}
+	return nil
+}
+
+// ctrlRunnable is what a manager runs.
+type ctrlRunnable interface {
+	Start(context.Context) error
+}
+
+// secret is the name of the authority's Secret.
+func (o options) secret() client.ObjectKey {
+	return client.ObjectKey{Namespace: o.namespace, Name: o.name + "-ca"}
+}
+
+// serviceNames are the DNS names of one of the installation's Services, the one to use first.
+func (o options) serviceNames(part string) []string {
+	name := fmt.Sprintf("%s-%s.%s.svc", o.name, part, o.namespace)
+	return []string{name, name + ".cluster.local"}
+}
+
+func (o options) webhook(trust *authority.Authority) webhook.Options {
+	return webhook.Options{
+		SidecarImage:     o.sidecarImage,
+		ImagePullPolicy:  corev1.PullPolicy(o.sidecarImagePullPolicy),
+		SidecarResources: o.sidecarResources.ResourceRequirements,
+		NetInitResources: o.netInitResources.ResourceRequirements,
+		IssuerURL:        "https://" + o.serviceNames("issuer")[0],
+		CABundle:         trust.Bundle,
+	}
+}
+
+// newManager makes a manager whose caches hold of other kinds than ours no more than what is needed.
+func newManager(o options, certificateOf func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("register the kinds: %w", err)
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         o.cache(),
+		Metrics:                       server.MetricsOptions(o.metricsAddress),
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                true,
+		LeaderElectionID:              o.name + "-controller",
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
+			Port: o.webhookPort,
+			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
+				config.GetCertificate, config.MinVersion = certificateOf, tls.VersionTLS13
+			}},
+		}),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	return manager, nil
+}
+
+func (o options) cache() cache.Options {
+	named := func(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
+	inNamespace := map[string]cache.Config{o.namespace: {}}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:    {Namespaces: inNamespace, Field: named(o.secret().Name), Transform: authority.StripKey},
+			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.secret().Name)},
+			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.name)},
+			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.name)},
+			&certificatesv1.CertificateSigningRequest{}: {
+				Field: fields.OneTermEqualSelector("spec.signerName", certificate.IssuerSigner)},
+		},
+	}
+}
+
+func addReconcilers(manager manager.Manager, o options, trust *authority.Authority) error {
+	api := manager.GetClient()
+	recorder := manager.GetEventRecorder("kube-imds")
+	for _, reconciler := range []interface {
+		SetupWithManager(ctrl.Manager) error
+	}{
+		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: controllers.Defaults{
+			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
+		}},
+		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
+		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rule: controllers.IssuerCertificateRule{
+			Username: fmt.Sprintf("system:serviceaccount:%s:%s-issuer", o.namespace, o.name),
+			DNSNames: o.serviceNames("issuer"),
+		}},
+		&controllers.TrustReconciler{Client: api, Authority: trust, Name: o.name},
+	} {
+		if err := reconciler.SetupWithManager(manager); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addChecks makes a replica ready when the API server can call its webhook: it has a certificate, and the API server
+// trusts who signed it.
+func addChecks(manager manager.Manager, o options, trust *authority.Authority) error {
+	checks := map[string]func(*http.Request) error{
+		"certificate": func(*http.Request) error {
+			if !trust.Ready() {
+				return errors.New("there is no serving certificate yet")
+			}
+			return nil
+		},
+		"webhook": manager.GetWebhookServer().StartedChecker(),
+		"trust": func(request *http.Request) error {
+			return checkTrust(request.Context(), manager.GetClient(), o.name, trust)
+		},
+	}
+	for name, check := range checks {
+		if err := manager.AddReadyzCheck(name, check); err != nil {
+			return fmt.Errorf("add the readiness check: %w", err)
+		}
+	}
+	if err := manager.AddHealthzCheck("ping", func(*http.Request) error { return nil }); err != nil {
+		return fmt.Errorf("add the health check: %w", err)
+	}
+	return nil
+}
+
+func checkTrust(ctx context.Context, reader client.Reader, name string, trust *authority.Authority) error {
+	var configuration admissionregistrationv1.MutatingWebhookConfiguration
+	if err := reader.Get(ctx, client.ObjectKey{Name: name}, &configuration); err != nil {
+		return fmt.Errorf("read the webhook's configuration: %w", err)
+	}
+	bundle := string(trust.Bundle(ctx))
+	for _, hook := range configuration.Webhooks {
+		if bundle == "" || string(hook.ClientConfig.CABundle) != bundle {
+			return errors.New("the API server does not trust the webhook yet")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+// Command issuer is the node issuer: it hands tokens to the pods of its own node.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/logging"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintln(os.Stderr, "issuer:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line and the environment say.
+type options struct {
+	name           string
+	nodeName       string
+	namespace      string
+	metadata       issuer.MetadataDefaults
+	entraResources []string
+	listen         string
+	metricsAddress string
+	healthAddress  string
+	logLevel       string
+}
+
+func newCommand() *cobra.Command {
+	var o options
+	command := &cobra.Command{
+		Use:           "issuer",
+		Short:         "The node issuer of kube-imds: hands tokens to the pods of its own node",
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			log, err := logging.New(o.logLevel)
+			if err != nil {
+				return err
+			}
+			ctrl.SetLogger(log)
+			if o.nodeName == "" || o.namespace == "" {
+				return fmt.Errorf("--node-name and --namespace are needed; in a pod, set NODE_NAME and POD_NAMESPACE from the downward API")
+			}
+			return run(command.Context(), o)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&o.name, "name", "kube-imds", "the installation's full `name`, which its Services begin with")
+	flags.StringVar(&o.nodeName, "node-name", os.Getenv("NODE_NAME"), "the `node` that this issuer runs on [$NODE_NAME]")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
+	flags.StringVar(&o.metadata.SubscriptionID, "subscription-id", "", "the subscription `ID` in instance metadata")
+	flags.StringVar(&o.metadata.ResourceGroup, "resource-group", "", "the resource `group` in instance metadata")
+	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
+	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
+	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of the API")
+	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
+	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
+	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))
+	return command
+}

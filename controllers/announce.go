@@ -1,0 +1,22 @@
+package controllers
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+)
+
+// announce makes an event of a condition that has changed: a warning where it is not True.
+func announce(recorder events.EventRecorder, object runtime.Object, before []metav1.Condition, condition metav1.Condition) {
+	last := apimeta.FindStatusCondition(before, condition.Type)
+	if last != nil && last.Status == condition.Status && last.Reason == condition.Reason && last.Message == condition.Message {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if condition.Status != metav1.ConditionTrue {
+		kind = corev1.EventTypeWarning
+	}
+	recorder.Eventf(object, nil, kind, condition.Reason, "Reconcile", "%s", condition.Message)
+}

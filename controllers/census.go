@@ -1,0 +1,145 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// census counts the ServiceAccounts that an identity is granted to, and finds the identities whose count an object
+// bears upon.
+type census struct {
+	reader client.Reader
+}
+
+// count is how many ServiceAccounts an identity is granted to, by annotation or binding. What single pods ask for is
+// not counted.
+func (c *census) count(ctx context.Context, identity *v1alpha1.ManagedIdentity) (int32, error) {
+	namespaces, err := c.namespaceLabels(ctx)
+	if err != nil {
+		return 0, err
+	}
+	bindings, err := c.bindings(ctx)
+	if err != nil {
+		return 0, err
+	}
+	accounts := metadataList("ServiceAccountList")
+	if err := c.reader.List(ctx, accounts, client.UnsafeDisableDeepCopy); err != nil {
+		return 0, fmt.Errorf("list the ServiceAccounts: %w", err)
+	}
+	var granted int32
+	for _, account := range accounts.Items {
+		principal := grant.Principal{
+			Namespace: account.Namespace, NamespaceLabels: namespaces[account.Namespace],
+			ServiceAccount: account.Name, ServiceAccountAnnotations: account.Annotations,
+		}
+		// Admission is quick to look at, and most ServiceAccounts fail it.
+		if grant.Admits(identity, principal) && isGranted(principal, identity, bindings[account.Namespace]) {
+			granted++
+		}
+	}
+	return granted, nil
+}
+
+// isGranted tells whether the principal has the identity, whether or not it is ready yet.
+func isGranted(principal grant.Principal, identity *v1alpha1.ManagedIdentity, bindings []v1alpha1.IdentityBinding) bool {
+	only := func(name string) *v1alpha1.ManagedIdentity {
+		if name == identity.Name {
+			return identity
+		}
+		return nil
+	}
+	decided := grant.Decide(principal, only, bindings)
+	for _, refusal := range decided.Refusals {
+		if refusal.Identity == identity.Name && refusal.Temporary() {
+			return true
+		}
+	}
+	return len(decided.Identities) == 1
+}
+
+func (c *census) namespaceLabels(ctx context.Context) (map[string]map[string]string, error) {
+	list := metadataList("NamespaceList")
+	if err := c.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list the namespaces: %w", err)
+	}
+	labels := map[string]map[string]string{}
+	for _, namespace := range list.Items {
+		labels[namespace.Name] = namespace.Labels
+	}
+	return labels, nil
+}
+
+func (c *census) bindings(ctx context.Context) (map[string][]v1alpha1.IdentityBinding, error) {
+	var list v1alpha1.IdentityBindingList
+	if err := c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("list the bindings: %w", err)
+	}
+	byNamespace := map[string][]v1alpha1.IdentityBinding{}
+	for _, binding := range list.Items {
+		byNamespace[binding.Namespace] = append(byNamespace[binding.Namespace], binding)
+	}
+	return byNamespace, nil
+}
+
+// namedByBinding are the identities that a binding names.
+func (c *census) namedByBinding(_ context.Context, object client.Object) []ctrl.Request {
+	binding, ok := object.(*v1alpha1.IdentityBinding)
+	if !ok {
+		return nil
+	}
+	return requestsFor(binding.Spec.Identities)
+}
+
+// askedByServiceAccount are the identities that a ServiceAccount may have: those it asks for, and those that bindings
+// of its namespace name.
+func (c *census) askedByServiceAccount(ctx context.Context, object client.Object) []ctrl.Request {
+	names := grant.ParseNames(object.GetAnnotations()[v1alpha1.IdentityAnnotation])
+	var bindings v1alpha1.IdentityBindingList
+	if c.reader.List(ctx, &bindings, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy) == nil {
+		for _, binding := range bindings.Items {
+			names = append(names, binding.Spec.Identities...)
+		}
+	}
+	return requestsFor(names)
+}
+
+// all are all identities.
+func (c *census) all(ctx context.Context, _ client.Object) []ctrl.Request {
+	var list v1alpha1.ManagedIdentityList
+	if c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
+		return nil
+	}
+	var requests []ctrl.Request
+	for _, identity := range list.Items {
+		requests = append(requests, requestFor(identity.Name))
+	}
+	return requests
+}
+
+func requestsFor(names []string) []ctrl.Request {
+	var requests []ctrl.Request
+	for _, name := range names {
+		requests = append(requests, requestFor(name))
+	}
+	return requests
+}
+
+func requestFor(name string) ctrl.Request {
+	return ctrl.Request{NamespacedName: types.NamespacedName{Name: name}}
+}
+
+// metadataList is a list of objects of the core group of which only the metadata is read.
+func metadataList(kind string) *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return list
+}

@@ -1,0 +1,123 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// IdentityBindingReconciler says whether bindings take effect.
+type IdentityBindingReconciler struct {
+	Client client.Client
+	Events events.EventRecorder
+}
+
+// SetupWithManager makes the manager run the reconciler.
+func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error {
+	err := ctrl.NewControllerManagedBy(manager).
+		Named("identitybinding").
+		For(&v1alpha1.IdentityBinding{}).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.naming)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace),
+			builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the reconciler of IdentityBindings: %w", err)
+	}
+	return nil
+}
+
+// Reconcile brings the status of one binding up to date.
+func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var binding v1alpha1.IdentityBinding
+	if err := r.Client.Get(ctx, request.NamespacedName, &binding); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := binding.DeepCopy()
+	ready, err := r.judge(ctx, &binding)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	apimeta.SetStatusCondition(&binding.Status.Conditions, ready)
+	if equality.Semantic.DeepEqual(before.Status, binding.Status) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.Client.Status().Patch(ctx, &binding, client.MergeFrom(before)); err != nil {
+		return ctrl.Result{}, fmt.Errorf("write the status of IdentityBinding %s: %w", request, err)
+	}
+	announce(r.Events, &binding, before.Status.Conditions, ready)
+	return ctrl.Result{}, nil
+}
+
+// judge is the first reason for which one of the binding's ServiceAccounts is refused one of its identities.
+func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1.IdentityBinding) (metav1.Condition, error) {
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, ObservedGeneration: binding.Generation,
+		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBound, Message: "every identity admits the ServiceAccounts",
+	}
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: binding.Namespace}, namespace); err != nil {
+		return ready, fmt.Errorf("read the namespace %s: %w", binding.Namespace, err)
+	}
+	for _, name := range binding.Spec.Identities {
+		identity := &v1alpha1.ManagedIdentity{}
+		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, identity)
+		if apierrors.IsNotFound(err) {
+			identity = nil
+		} else if err != nil {
+			return ready, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+		}
+		for _, account := range binding.Spec.ServiceAccounts {
+			principal := grant.Principal{
+				Namespace: binding.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: account,
+			}
+			if refusal := grant.Check(principal, name, identity); refusal != nil {
+				ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, string(refusal.Reason), refusal.Message
+				return ready, nil
+			}
+		}
+	}
+	return ready, nil
+}
+
+// naming are the bindings that name an identity.
+func (r *IdentityBindingReconciler) naming(ctx context.Context, identity client.Object) []ctrl.Request {
+	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
+		return slices.Contains(binding.Spec.Identities, identity.GetName())
+	})
+}
+
+// inNamespace are the bindings of a namespace.
+func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace client.Object) []ctrl.Request {
+	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool { return binding.Namespace == namespace.GetName() })
+}
+
+func (r *IdentityBindingReconciler) list(ctx context.Context, wanted func(v1alpha1.IdentityBinding) bool) []ctrl.Request {
+	var bindings v1alpha1.IdentityBindingList
+	if r.Client.List(ctx, &bindings, client.UnsafeDisableDeepCopy) != nil {
+		return nil
+	}
+	var requests []ctrl.Request
+	for _, binding := range bindings.Items {
+		if wanted(binding) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&binding)})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,118 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// IssuerCertificateReconciler signs the serving certificates that issuers ask for, and denies what anybody else asks
+// for from the same signer.
+type IssuerCertificateReconciler struct {
+	Client client.Client
+
+	// Rule says what is signed.
+	Rule IssuerCertificateRule
+
+	// Sign makes a certificate of a template.
+	Sign func(*x509.Certificate) (*x509.Certificate, error)
+}
+
+// SetupWithManager makes the manager run the reconciler. Its cache holds the requests to this signer only.
+func (r *IssuerCertificateReconciler) SetupWithManager(manager ctrl.Manager) error {
+	err := ctrl.NewControllerManagedBy(manager).
+		Named("issuercertificate").
+		For(&certificatesv1.CertificateSigningRequest{}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the reconciler of issuers' certificates: %w", err)
+	}
+	return nil
+}
+
+// Reconcile decides about one request, and signs what is approved.
+func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var csr certificatesv1.CertificateSigningRequest
+	if err := r.Client.Get(ctx, request.NamespacedName, &csr); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if len(csr.Status.Certificate) > 0 || isDenied(&csr) {
+		return ctrl.Result{}, nil
+	}
+	// Others may approve requests too. What the rule refuses is signed for nobody.
+	template, refusal := r.Rule.Check(&csr)
+	if err := r.decide(ctx, &csr, refusal); err != nil || refusal != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.sign(ctx, &csr, template)
+}
+
+// decide approves or denies.
+func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, refusal error) error {
+	condition := certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, LastUpdateTime: metav1.Now(),
+		Reason: "IssuerOfNode", Message: "an issuer asks for its own Service's names",
+	}
+	if refusal != nil {
+		condition.Type, condition.Reason, condition.Message = certificatesv1.CertificateDenied, "NotAnIssuer", refusal.Error()
+		ctrl.LoggerFrom(ctx).Info("denied a serving certificate", "user", csr.Spec.Username, "why", refusal.Error())
+	}
+	for _, existing := range csr.Status.Conditions {
+		if existing.Type == condition.Type {
+			return nil
+		}
+	}
+	before := csr.DeepCopy()
+	csr.Status.Conditions = append(csr.Status.Conditions, condition)
+	if err := r.Client.SubResource("approval").Patch(ctx, csr, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("decide about the certificate %s: %w", csr.Name, err)
+	}
+	return nil
+}
+
+func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, template *x509.Certificate) error {
+	certificate, err := r.Sign(template)
+	if err != nil {
+		return fmt.Errorf("sign the certificate %s: %w", csr.Name, err)
+	}
+	before := csr.DeepCopy()
+	csr.Status.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+	if err := r.Client.Status().Patch(ctx, csr, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("hand out the certificate %s: %w", csr.Name, err)
+	}
+	ctrl.LoggerFrom(ctx).Info("signed a serving certificate", "node", nodeNameOf(csr), "expires", certificate.NotAfter)
+	return nil
+}
+
+func isDenied(csr *certificatesv1.CertificateSigningRequest) bool {
+	for _, condition := range csr.Status.Conditions {
+		if condition.Type == certificatesv1.CertificateDenied || condition.Type == certificatesv1.CertificateFailed {
+			return true
+		}
+	}
+	return false
+}
+
+// parseRequest reads the PKCS #10 request in a CertificateSigningRequest, and checks that who asks holds the key.
+func parseRequest(csr *certificatesv1.CertificateSigningRequest) (*x509.CertificateRequest, error) {
+	block, rest := pem.Decode(csr.Spec.Request)
+	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, fmt.Errorf("spec.request is not one PEM block of a certificate request")
+	}
+	request, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read spec.request: %w", err)
+	}
+	if err := request.CheckSignature(); err != nil {
+		return nil, fmt.Errorf("check the signature of spec.request: %w", err)
+	}
+	return request, nil
+}

@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// ManagedIdentityReconciler resolves the IDs of identities, and counts whom they are granted to.
+type ManagedIdentityReconciler struct {
+	Client   client.Client
+	Events   events.EventRecorder
+	Defaults Defaults
+}
+
+// SetupWithManager makes the manager run the reconciler.
+func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
+	census := &census{r.Client}
+	err := ctrl.NewControllerManagedBy(manager).
+		Named("managedidentity").
+		For(&v1alpha1.ManagedIdentity{}).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.conflicting)).
+		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(census.namedByBinding)).
+		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(census.askedByServiceAccount)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(census.all),
+			builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the reconciler of ManagedIdentities: %w", err)
+	}
+	return nil
+}
+
+// Reconcile brings the status of one identity up to date.
+func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var identity v1alpha1.ManagedIdentity
+	if err := r.Client.Get(ctx, request.NamespacedName, &identity); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := identity.DeepCopy()
+	ready, err := r.resolve(ctx, &identity)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	apimeta.SetStatusCondition(&identity.Status.Conditions, ready)
+	count, err := (&census{r.Client}).count(ctx, &identity)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	identity.Status.BoundServiceAccounts = &count
+	if equality.Semantic.DeepEqual(before.Status, identity.Status) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.Client.Status().Patch(ctx, &identity, client.MergeFrom(before)); err != nil {
+		return ctrl.Result{}, fmt.Errorf("write the status of ManagedIdentity %s: %w", identity.Name, err)
+	}
+	announce(r.Events, &identity, before.Status.Conditions, ready)
+	return ctrl.Result{}, nil
+}
+
+// resolve writes the identity's IDs into its status, and says whether it is ready.
+func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alpha1.ManagedIdentity) (metav1.Condition, error) {
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, ObservedGeneration: identity.Generation,
+		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolved, Message: "tokens can be issued",
+	}
+	resolved := resolve(identity, r.Defaults)
+	rival, err := r.rival(ctx, identity, resolved)
+	if err != nil {
+		return ready, err
+	}
+	if rival != "" {
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonIDsConflict
+		ready.Message = fmt.Sprintf("ManagedIdentity %q has one of the same IDs and is older: give this one others, or delete one of both", rival)
+		return ready, nil
+	}
+	identity.Status.TenantID, identity.Status.ClientID = resolved.tenantID, resolved.clientID
+	identity.Status.PrincipalID, identity.Status.ResourceID = resolved.principalID, resolved.resourceID
+	return ready, nil
+}
+
+// rival is the name of an older identity that has one of the IDs; empty where there is none.
+func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha1.ManagedIdentity, resolved identifiers) (string, error) {
+	var all v1alpha1.ManagedIdentityList
+	if err := r.Client.List(ctx, &all); err != nil {
+		return "", fmt.Errorf("list the identities: %w", err)
+	}
+	for i := range all.Items {
+		other := &all.Items[i]
+		if other.Name != identity.Name && isOlder(other, identity) && resolve(other, r.Defaults).conflicts(resolved) {
+			return other.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// isOlder orders identities by age, and those of the same second by name.
+func isOlder(a, b *v1alpha1.ManagedIdentity) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// conflicting are the identities that wait for another to go or to change.
+func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, _ client.Object) []ctrl.Request {
+	var all v1alpha1.ManagedIdentityList
+	if r.Client.List(ctx, &all) != nil {
+		return nil
+	}
+	var requests []ctrl.Request
+	for _, identity := range all.Items {
+		ready := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionReady)
+		if ready != nil && ready.Reason == v1alpha1.ReasonIDsConflict {
+			requests = append(requests, requestFor(identity.Name))
+		}
+	}
+	return requests
+}

@@ -1,0 +1,116 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	admissionregistrationac "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/kube-imds/kube-imds/internal/authority"
+)
+
+// fieldOwner owns what the controller applies.
+const fieldOwner = client.FieldOwner("kube-imds-controller")
+
+// TrustReconciler hands out the certificate of the controller's authority: in a ConfigMap for whoever verifies tokens,
+// and in the webhooks' configurations for the API server. It does so again when somebody takes it away.
+type TrustReconciler struct {
+	Client    client.Client
+	Authority *authority.Authority
+
+	// Name is the name of the webhook configurations.
+	Name string
+}
+
+// SetupWithManager makes the manager run the reconciler. The caches hold the objects of these names only.
+func (r *TrustReconciler) SetupWithManager(manager ctrl.Manager) error {
+	once := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrl.Request {
+		return []ctrl.Request{requestFor(r.Name)}
+	})
+	err := ctrl.NewControllerManagedBy(manager).
+		Named("trust").
+		Watches(&corev1.Secret{}, once).
+		Watches(&corev1.ConfigMap{}, once).
+		Watches(&admissionregistrationv1.MutatingWebhookConfiguration{}, once).
+		Watches(&admissionregistrationv1.ValidatingWebhookConfiguration{}, once).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the reconciler of trust: %w", err)
+	}
+	return nil
+}
+
+// Reconcile hands out the certificate where it is not yet.
+func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	bundle := r.Authority.Bundle(ctx)
+	if bundle == nil {
+		// The authority's Secret is about to be filled, and that will be noticed.
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{}, errors.Join(
+		r.applyConfigMap(ctx, bundle), r.applyMutating(ctx, bundle), r.applyValidating(ctx, bundle))
+}
+
+func (r *TrustReconciler) applyConfigMap(ctx context.Context, bundle []byte) error {
+	key := r.Authority.Key()
+	var current corev1.ConfigMap
+	if err := r.Client.Get(ctx, key, &current); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read the ConfigMap %s: %w", key.Name, err)
+	}
+	if current.Data[authority.BundleKey] == string(bundle) {
+		return nil
+	}
+	wanted := coreac.ConfigMap(key.Name, key.Namespace).WithData(map[string]string{authority.BundleKey: string(bundle)})
+	if err := r.Client.Apply(ctx, wanted, fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write the ConfigMap %s: %w", key.Name, err)
+	}
+	return nil
+}
+
+func (r *TrustReconciler) applyMutating(ctx context.Context, bundle []byte) error {
+	var current admissionregistrationv1.MutatingWebhookConfiguration
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: r.Name}, &current); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	wanted, changed := admissionregistrationac.MutatingWebhookConfiguration(r.Name), false
+	for _, hook := range current.Webhooks {
+		changed = changed || !bytes.Equal(hook.ClientConfig.CABundle, bundle)
+		wanted.WithWebhooks(admissionregistrationac.MutatingWebhook().WithName(hook.Name).
+			WithClientConfig(admissionregistrationac.WebhookClientConfig().WithCABundle(bundle...)))
+	}
+	if !changed {
+		return nil
+	}
+	if err := r.Client.Apply(ctx, wanted, fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write the MutatingWebhookConfiguration %s: %w", r.Name, err)
+	}
+	return nil
+}
+
+func (r *TrustReconciler) applyValidating(ctx context.Context, bundle []byte) error {
+	var current admissionregistrationv1.ValidatingWebhookConfiguration
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: r.Name}, &current); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	wanted, changed := admissionregistrationac.ValidatingWebhookConfiguration(r.Name), false
+	for _, hook := range current.Webhooks {
+		changed = changed || !bytes.Equal(hook.ClientConfig.CABundle, bundle)
+		wanted.WithWebhooks(admissionregistrationac.ValidatingWebhook().WithName(hook.Name).
+			WithClientConfig(admissionregistrationac.WebhookClientConfig().WithCABundle(bundle...)))
+	}
+	if !changed {
+		return nil
+	}
+	if err := r.Client.Apply(ctx, wanted, fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write the ValidatingWebhookConfiguration %s: %w", r.Name, err)
+	}
+	return nil
+}

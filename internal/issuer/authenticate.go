@@ -1,0 +1,63 @@
+package issuer
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// podLag is how long a pod may be unknown: its sidecar can be faster than the watch that tells of it.
+const podLag = 2 * time.Second
+
+// authenticate finds out which pod sent the request.
+func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
+	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
+	if !found || bearer == "" {
+		return workload.Workload{}, unauthenticated("the request carries no bearer token")
+	}
+	authenticated, err := s.Authenticator.Authenticate(bearer)
+	if err != nil {
+		return workload.Workload{}, unauthenticated(err.Error())
+	}
+	if authenticated.Node.Name != s.NodeName {
+		return authenticated, forbidden(reasonOtherNode, "the pod runs on node "+authenticated.Node.Name)
+	}
+	return authenticated, nil
+}
+
+// findPod finds the pod among those of this node. One that is not known yet is waited for; one that was deleted, or
+// has ended, is refused.
+func (s *Server) findPod(ctx context.Context, found workload.Workload) (*corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, podLag)
+	defer cancel()
+	for {
+		changed := s.Directory.Changed()
+		pod, err := s.Directory.Pod(ctx, found.Pod.UID)
+		if err != nil {
+			return nil, err
+		}
+		if pod != nil {
+			return checkPod(pod, found)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, forbidden(reasonUnknownPod, "no such pod runs on this node")
+		}
+	}
+}
+
+func checkPod(pod *corev1.Pod, found workload.Workload) (*corev1.Pod, error) {
+	if pod.Namespace != found.Namespace || pod.Spec.ServiceAccountName != found.ServiceAccount.Name {
+		return nil, forbidden(reasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
+	}
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return nil, forbidden(reasonUnknownPod, "the pod has ended")
+	}
+	return pod, nil
+}

@@ -1,0 +1,82 @@
+package issuer
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// CacheOptions confine the caches to what the pods of one node hang on.
+func CacheOptions(nodeName string) cache.Options {
+	ofNode := func(field string) fields.Selector { return fields.OneTermEqualSelector(field, nodeName) }
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}:              {Field: ofNode("spec.nodeName"), Transform: slimPod},
+			&corev1.Node{}:             {Field: ofNode("metadata.name"), Transform: slimNode},
+			&v1alpha1.SigningKey{}:     {Field: ofNode("spec.nodeName")},
+			Metadata("ServiceAccount"): {Transform: slimMetadata},
+			Metadata("Namespace"):      {Transform: slimMetadata},
+		},
+	}
+}
+
+// slimPod keeps what a grant and instance metadata hang on.
+func slimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Pod{
+		TypeMeta: pod.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+			DeletionTimestamp: pod.DeletionTimestamp, Labels: pod.Labels,
+			Annotations: only(pod.Annotations, v1alpha1.IdentityAnnotation),
+		},
+		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs},
+	}, nil
+}
+
+// slimNode keeps what instance metadata hangs on. What a node reports every few seconds is left out.
+func slimNode(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Node{
+		TypeMeta: node.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
+		},
+		Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID},
+	}, nil
+}
+
+// slimMetadata keeps what a grant hangs on: a namespace's labels and a ServiceAccount's annotation.
+func slimMetadata(object any) (any, error) {
+	metadata, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	return &metav1.PartialObjectMetadata{
+		TypeMeta: metadata.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: metadata.Name, Namespace: metadata.Namespace, UID: metadata.UID, ResourceVersion: metadata.ResourceVersion,
+			Labels: metadata.Labels, Annotations: only(metadata.Annotations, v1alpha1.IdentityAnnotation),
+		},
+	}, nil
+}
+
+// only keeps one entry of a map.
+func only(annotations map[string]string, name string) map[string]string {
+	if value, found := annotations[name]; found {
+		return map[string]string{name: value}
+	}
+	return nil
+}

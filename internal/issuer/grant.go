@@ -1,0 +1,75 @@
+package issuer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// serveGrant answers with the pod's grant: at once, or, where the sidecar knows it, when it changes.
+func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
+	known := request.Header.Get("If-None-Match")
+	ctx, cancel := context.WithTimeout(request.Context(), issuerapi.GrantWaitSeconds*time.Second)
+	defer cancel()
+	for {
+		changed := s.Directory.Changed()
+		caller, err := s.identify(request)
+		if err != nil {
+			if !isGone(err) {
+				writeFailure(writer, err)
+			}
+			return
+		}
+		answer, err := describe(caller.grant)
+		if err != nil {
+			writeFailure(writer, err)
+			return
+		}
+		etag := `"` + answer.Revision + `"`
+		if etag != known {
+			writer.Header().Set("ETag", etag)
+			writeJSON(writer, http.StatusOK, answer)
+			return
+		}
+		select {
+		case <-changed:
+			continue
+		case <-ctx.Done():
+		case <-s.Stopping:
+		}
+		writer.Header().Set("ETag", etag)
+		writer.WriteHeader(http.StatusNotModified)
+		return
+	}
+}
+
+// describe is a grant as sidecars see it. Its revision stands for all that a token hangs on.
+func describe(decided grant.Grant) (issuerapi.Grant, error) {
+	answer := issuerapi.Grant{Identities: []issuerapi.GrantIdentity{}}
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for _, identity := range decided.Identities {
+		described := issuerapi.GrantIdentity{
+			ClientID: string(identity.Status.ClientID), ObjectID: string(identity.Status.PrincipalID),
+			ResourceID: identity.Status.ResourceID, Default: identity == decided.Default,
+		}
+		answer.Identities = append(answer.Identities, described)
+		for _, part := range []any{described, identity.Status.TenantID, identity.Spec.AllowedResources, identity.Spec.TokenLifetime} {
+			if err := encoder.Encode(part); err != nil {
+				return answer, fmt.Errorf("describe the grant: %w", err)
+			}
+		}
+	}
+	for _, refusal := range decided.Refusals {
+		fmt.Fprintln(hash, refusal.Identity, refusal.Reason)
+	}
+	answer.Revision = hex.EncodeToString(hash.Sum(nil)[:16])
+	return answer, nil
+}

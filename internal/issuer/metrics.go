@@ -1,0 +1,28 @@
+package issuer
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "kube_imds_issuer_token_requests_total",
+		Help: "Token requests by outcome (granted, refused, unavailable), reason and whether the token was cached.",
+	}, []string{"outcome", "reason", "cached"})
+
+	mintSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "kube_imds_issuer_mint_seconds",
+		Help:    "Time to sign a token.",
+		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128},
+	})
+
+	keyPublished = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "kube_imds_issuer_signing_key_published",
+		Help: "1 if the issuer has a published key to sign with.",
+	})
+)
+
+func init() {
+	metrics.Registry.MustRegister(requests, mintSeconds, keyPublished)
+}

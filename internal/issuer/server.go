@@ -1,0 +1,89 @@
+// Package issuer is the node API: it authenticates the pods of its own node, decides what they may have, and hands
+// out tokens. It answers from memory alone. The API is that of internal/issuerapi.
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// Server answers the sidecars of one node.
+type Server struct {
+	// NodeName is the server's own node. Pods of others are refused.
+	NodeName string
+
+	// Authenticator finds out which pod asks.
+	Authenticator *workload.Authenticator
+
+	// Directory is what is known of the node's pods and what they may have.
+	Directory *Directory
+
+	// Minters make the tokens, by the identity's token source.
+	Minters Minters
+
+	// Metadata is what instance metadata says where the node says nothing.
+	Metadata MetadataDefaults
+
+	// Limits bounds what one pod may ask.
+	Limits *Limits
+
+	// Log is the audit log.
+	Log logr.Logger
+
+	// Now is the clock.
+	Now func() time.Time
+
+	// Stopping is closed when the server is to end: requests that are held are answered then.
+	Stopping <-chan struct{}
+}
+
+// Handler routes the API's paths.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+issuerapi.TokenPath, s.serveToken)
+	mux.HandleFunc("GET "+issuerapi.GrantPath, s.serveGrant)
+	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
+	return http.MaxBytesHandler(mux, issuerapi.MaxBodyBytes)
+}
+
+// caller is a pod that has been authenticated, and what it may have.
+type caller struct {
+	workload workload.Workload
+	pod      *corev1.Pod
+	grant    grant.Grant
+}
+
+// identify authenticates the pod behind a request and looks up what it may have.
+func (s *Server) identify(request *http.Request) (caller, error) {
+	found, err := s.authenticate(request)
+	if err != nil {
+		return caller{}, err
+	}
+	pod, err := s.findPod(request.Context(), found)
+	if err != nil {
+		return caller{workload: found}, err
+	}
+	decided, err := s.Directory.Grant(request.Context(), pod, found.ServiceAccount.UID)
+	return caller{found, pod, decided}, err
+}
+
+// writeJSON writes an answer. One that cannot be written has nobody to hear of it.
+func writeJSON(writer http.ResponseWriter, status int, body any) {
+	writer.Header().Set("Content-Type", "application/json")
+	writer.Header().Set("Cache-Control", "no-store")
+	writer.WriteHeader(status)
+	_ = json.NewEncoder(writer).Encode(body)
+}
+
+// isGone tells whether the one who asked has gone away.
+func isGone(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,105 @@
+package issuer
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"unicode"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// maxResource bounds the length of a resource, in bytes.
+const maxResource = 512
+
+// serveToken answers a TokenRequest.
+func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
+	decision := decision{}
+	response, err := s.decide(request, &decision)
+	if err != nil {
+		if isGone(err) {
+			return
+		}
+		decision.failure = writeFailure(writer, err)
+		s.record(decision)
+		return
+	}
+	s.record(decision)
+	writeJSON(writer, http.StatusOK, response)
+}
+
+// decide answers a request, and notes in the decision what the audit log needs.
+func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.TokenResponse, error) {
+	caller, err := s.identify(request)
+	decision.workload = caller.workload
+	if err != nil {
+		return nil, err
+	}
+	if !s.Limits.Allow(caller.workload.Pod.UID) {
+		return nil, throttled()
+	}
+	var asked issuerapi.TokenRequest
+	if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
+		return nil, badRequest("the request is not a JSON object of a token request")
+	}
+	if err := checkResource(asked.Resource); err != nil {
+		return nil, err
+	}
+	decision.resource = asked.Resource
+	identity, refusal := caller.grant.Select(grant.Selector{
+		ClientID: asked.ClientID, ObjectID: asked.ObjectID, ResourceID: asked.ResourceID,
+	})
+	if refusal != nil {
+		decision.identity = refusal.Identity
+		return nil, refused(refusal)
+	}
+	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
+	if !allowsResource(identity, asked.Resource) {
+		return nil, resourceNotAllowed(identity, asked.Resource)
+	}
+	minted, err := s.Minters.Mint(request.Context(), identity, asked.Resource)
+	if err != nil {
+		return nil, err
+	}
+	decision.minted = minted
+	return &issuerapi.TokenResponse{
+		AccessToken: minted.Token, ClientID: string(identity.Status.ClientID),
+		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(),
+	}, nil
+}
+
+func checkResource(resource string) error {
+	if resource == "" {
+		return badRequest("Required audience parameter not specified")
+	}
+	if len(resource) > maxResource {
+		return badRequest(fmt.Sprintf("the resource is longer than %d bytes", maxResource))
+	}
+	for _, character := range resource {
+		if !unicode.IsGraphic(character) || unicode.IsSpace(character) {
+			return badRequest("the resource has characters that no resource has")
+		}
+	}
+	return nil
+}
+
+func allowsResource(identity *v1alpha1.ManagedIdentity, resource string) bool {
+	allowed := identity.Spec.AllowedResources
+	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(one string) bool {
+		return token.SameResource(one, resource)
+	})
+}
+
+// resourceNotAllowed answers as Entra does for a resource that it does not know (imds-contract.md section 4).
+func resourceNotAllowed(identity *v1alpha1.ManagedIdentity, resource string) *failure {
+	return &failure{
+		status: http.StatusBadRequest, code: "invalid_resource", reason: reasonResource,
+		description: fmt.Sprintf("AADSTS500011: The resource principal named %s was not found in the tenant named %s.",
+			resource, identity.Status.TenantID),
+		detail: fmt.Sprintf("ManagedIdentity %q does not allow the resource: add it to spec.allowedResources", identity.Name),
+	}
+}

@@ -1,0 +1,31 @@
+// Package logging makes the log of the controller and the issuer: JSON lines on standard error.
+package logging
+
+import (
+	"fmt"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/zapr"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// Levels are the names of the levels.
+var Levels = []string{"debug", "info", "error"}
+
+// New makes a log that keeps what is at a level or above.
+func New(level string) (logr.Logger, error) {
+	parsed, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return logr.Discard(), fmt.Errorf("read --log-level: %w; it is one of %v", err, Levels)
+	}
+	config := zap.NewProductionConfig()
+	config.Level = zap.NewAtomicLevelAt(parsed)
+	config.Sampling = nil
+	config.EncoderConfig.TimeKey, config.EncoderConfig.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
+	log, err := config.Build()
+	if err != nil {
+		return logr.Discard(), fmt.Errorf("make the log: %w", err)
+	}
+	return zapr.NewLogger(log), nil
+}

@@ -1,0 +1,135 @@
+// Package oidc serves what validators need to verify local tokens: discovery documents and the JWKS, in Entra's shapes
+// and at Entra's paths (tokens.md section 2). Every controller replica serves it, from its caches.
+package oidc
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// How long validators may keep the documents. A key is published ten minutes before it signs.
+const (
+	discoveryAge = "public, max-age=86400"
+	keysAge      = "public, max-age=300"
+)
+
+// Documents serves the tenants that exist.
+type Documents struct {
+	// BaseURL is where the documents are, without an ending slash.
+	BaseURL string
+
+	// DefaultTenant exists even with no identity.
+	DefaultTenant v1alpha1.GUID
+
+	// Reader reads from caches.
+	Reader client.Reader
+
+	Now func() time.Time
+	Log logr.Logger
+}
+
+// Handler routes the paths.
+func (d *Documents) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.serveDiscovery)
+	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.serveKeys)
+	return mux
+}
+
+func (d *Documents) serveDiscovery(writer http.ResponseWriter, request *http.Request) {
+	tenant, err := d.tenant(request)
+	if err != nil {
+		d.fail(writer, err)
+		return
+	}
+	if tenant == "" {
+		refuseTenant(writer, request.PathValue("tenant"), d.Now())
+		return
+	}
+	document, err := token.Discovery(d.BaseURL, tenant)
+	if err != nil {
+		d.fail(writer, err)
+		return
+	}
+	write(writer, discoveryAge, document)
+}
+
+func (d *Documents) serveKeys(writer http.ResponseWriter, request *http.Request) {
+	tenant, err := d.tenant(request)
+	if err != nil {
+		d.fail(writer, err)
+		return
+	}
+	if tenant == "" {
+		refuseTenant(writer, request.PathValue("tenant"), d.Now())
+		return
+	}
+	var keys v1alpha1.SigningKeyList
+	if err := d.Reader.List(request.Context(), &keys); err != nil {
+		d.fail(writer, fmt.Errorf("list the signing keys: %w", err))
+		return
+	}
+	document, unreadable, err := token.JWKS(keys.Items, d.Now())
+	if err != nil {
+		d.fail(writer, err)
+		return
+	}
+	for _, err := range unreadable {
+		d.Log.Error(err, "left a signing key out of the JWKS")
+	}
+	write(writer, keysAge, document)
+}
+
+// tenant is the tenant that a request names, in lower case; empty if it does not exist.
+func (d *Documents) tenant(request *http.Request) (string, error) {
+	named := strings.ToLower(request.PathValue("tenant"))
+	if named == string(d.DefaultTenant) {
+		return named, nil
+	}
+	var identities v1alpha1.ManagedIdentityList
+	if err := d.Reader.List(request.Context(), &identities, client.UnsafeDisableDeepCopy); err != nil {
+		return "", fmt.Errorf("list the identities: %w", err)
+	}
+	for _, identity := range identities.Items {
+		if named == string(identity.Status.TenantID) {
+			return named, nil
+		}
+	}
+	return "", nil
+}
+
+func write(writer http.ResponseWriter, age string, document []byte) {
+	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
+	writer.Header().Set("Cache-Control", age)
+	_, _ = writer.Write(document)
+}
+
+// refuseTenant answers as Entra does for a tenant that it does not have (tokens.md section 3, AADSTS90002).
+func refuseTenant(writer http.ResponseWriter, tenant string, now time.Time) {
+	writeError(writer, http.StatusBadRequest, "invalid_tenant",
+		fmt.Sprintf("AADSTS90002: Tenant '%s' not found. No ManagedIdentity of this cluster is in it.", tenant), []int{90002}, now)
+}
+
+func (d *Documents) fail(writer http.ResponseWriter, err error) {
+	d.Log.Error(err, "cannot answer")
+	writer.Header().Set("Retry-After", "5")
+	writeError(writer, http.StatusServiceUnavailable, "temporarily_unavailable", "AADSTS90033: A transient error has occurred. Please try again.", []int{90033}, d.Now())
+}
+
+func writeError(writer http.ResponseWriter, status int, code, description string, codes []int, now time.Time) {
+	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
+	writer.WriteHeader(status)
+	_ = json.NewEncoder(writer).Encode(map[string]any{
+		"error": code, "error_description": description, "error_codes": codes,
+		"timestamp": now.UTC().Format("2006-01-02 15:04:05Z"),
+	})
+}

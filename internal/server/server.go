@@ -1,0 +1,60 @@
+// Package server runs the HTTPS servers of the controller and the issuer, with bounds on what a client may do.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// drainTime is how long requests may take to end when the server is stopped.
+const drainTime = 10 * time.Second
+
+// Server is an HTTPS server that a manager starts and stops. Every replica runs it.
+type Server struct {
+	server *http.Server
+}
+
+// New makes a server. An answer may take writeTimeout.
+func New(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), writeTimeout time.Duration) *Server {
+	return &Server{&http.Server{
+		Addr:              address,
+		Handler:           handler,
+		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13},
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}}
+}
+
+// Start serves until the context ends, and lets requests end.
+func (s *Server) Start(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.server.ListenAndServeTLS("", "") }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", s.server.Addr, err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := s.server.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stop serving on %s: %w", s.server.Addr, err)
+	}
+	return nil
+}
+
+// NeedLeaderElection says that every replica serves.
+func (s *Server) NeedLeaderElection() bool { return false }
+
+// MetricsOptions serve metrics in plain HTTP, as the NetworkPolicy guards them.
+func MetricsOptions(address string) metricsserver.Options {
+	return metricsserver.Options{BindAddress: address}
+}

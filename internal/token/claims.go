@@ -1,0 +1,97 @@
+// Package token makes the tokens of managed identities: their claims, the keys that sign them, and what validators
+// need to verify them. It does no I/O.
+package token
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// backdating is how far iat and nbf lie in the past, as Entra's do: some validators allow no skew (tokens.md section 1).
+const backdating = 5 * time.Minute
+
+// DefaultLifetime is that of a token whose identity names none.
+const DefaultLifetime = time.Hour
+
+// Claims are those of a managed identity's v1 access token (tokens.md section 1).
+type Claims struct {
+	Audience         string `json:"aud"`
+	Issuer           string `json:"iss"`
+	IssuedAt         int64  `json:"iat"`
+	NotBefore        int64  `json:"nbf"`
+	Expiry           int64  `json:"exp"`
+	AppID            string `json:"appid"`
+	AppIDACR         string `json:"appidacr"`
+	IdentityProvider string `json:"idp"`
+	IDType           string `json:"idtyp"`
+	ObjectID         string `json:"oid"`
+	Subject          string `json:"sub"`
+	TenantID         string `json:"tid"`
+	UniqueID         string `json:"uti"`
+	Version          string `json:"ver"`
+	AzureRID         string `json:"xms_az_rid,omitempty"`
+	MIRID            string `json:"xms_mirid"`
+}
+
+// NewClaims are the claims of a token for a resource, to the letter, from the issuer. The identity is resolved: its
+// IDs are in its status. attachedTo is the resource ID of what a system-assigned identity stands for, else empty.
+func NewClaims(identity *v1alpha1.ManagedIdentity, resource, issuer, attachedTo string, now time.Time) (Claims, error) {
+	unique, err := newUniqueID()
+	if err != nil {
+		return Claims{}, err
+	}
+	status := identity.Status
+	notBefore := now.Add(-backdating).Unix()
+	return Claims{
+		Audience: resource, Issuer: issuer, IdentityProvider: issuer,
+		IssuedAt: notBefore, NotBefore: notBefore, Expiry: now.Add(Lifetime(identity)).Unix(),
+		AppID: string(status.ClientID), AppIDACR: "2", IDType: "app",
+		ObjectID: string(status.PrincipalID), Subject: string(status.PrincipalID), TenantID: string(status.TenantID),
+		UniqueID: unique, Version: "1.0", AzureRID: attachedTo, MIRID: status.ResourceID,
+	}, nil
+}
+
+// Lifetime is that of an identity's tokens.
+func Lifetime(identity *v1alpha1.ManagedIdentity) time.Duration {
+	if lifetime := identity.Spec.TokenLifetime; lifetime != nil {
+		return lifetime.Duration
+	}
+	return DefaultLifetime
+}
+
+// newUniqueID makes a token's ID: 22 characters of base64url.
+func newUniqueID() (string, error) {
+	var id [16]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return "", fmt.Errorf("make the token's ID: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:]), nil
+}
+
+// Claims implements jwt.Claims, so that a library signs and checks them.
+
+// GetExpirationTime is exp.
+func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) { return numericDate(c.Expiry), nil }
+
+// GetIssuedAt is iat.
+func (c Claims) GetIssuedAt() (*jwt.NumericDate, error) { return numericDate(c.IssuedAt), nil }
+
+// GetNotBefore is nbf.
+func (c Claims) GetNotBefore() (*jwt.NumericDate, error) { return numericDate(c.NotBefore), nil }
+
+// GetIssuer is iss.
+func (c Claims) GetIssuer() (string, error) { return c.Issuer, nil }
+
+// GetSubject is sub.
+func (c Claims) GetSubject() (string, error) { return c.Subject, nil }
+
+// GetAudience is aud.
+func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimStrings{c.Audience}, nil }
+
+func numericDate(seconds int64) *jwt.NumericDate { return jwt.NewNumericDate(time.Unix(seconds, 0)) }

@@ -1,0 +1,78 @@
+package token
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// discovery is an OpenID Connect discovery document in Entra's shape (tokens.md section 2).
+type discovery struct {
+	TokenEndpoint            string   `json:"token_endpoint"`
+	TokenEndpointAuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	JWKSURI                  string   `json:"jwks_uri"`
+	ResponseModes            []string `json:"response_modes_supported"`
+	SubjectTypes             []string `json:"subject_types_supported"`
+	IDTokenSigningAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+	ResponseTypes            []string `json:"response_types_supported"`
+	Scopes                   []string `json:"scopes_supported"`
+	Issuer                   string   `json:"issuer"`
+	AuthorizationEndpoint    string   `json:"authorization_endpoint"`
+	Claims                   []string `json:"claims_supported"`
+	RequestURIParameter      bool     `json:"request_uri_parameter_supported"`
+	TenantRegionScope        *string  `json:"tenant_region_scope"`
+	CloudInstanceName        string   `json:"cloud_instance_name"`
+}
+
+// Discovery renders the discovery document of a tenant.
+func Discovery(baseURL, tenant string) ([]byte, error) {
+	document, err := json.Marshal(discovery{
+		TokenEndpoint:            baseURL + "/" + tenant + "/oauth2/v2.0/token",
+		TokenEndpointAuthMethods: []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+		JWKSURI:                  KeysURL(baseURL, tenant),
+		ResponseModes:            []string{"query", "fragment", "form_post"},
+		SubjectTypes:             []string{"pairwise"},
+		IDTokenSigningAlgorithms: []string{"RS256"},
+		ResponseTypes:            []string{"code", "id_token", "code id_token", "id_token token"},
+		Scopes:                   []string{"openid", "profile", "email", "offline_access"},
+		Issuer:                   IssuerURL(baseURL, tenant),
+		AuthorizationEndpoint:    baseURL + "/" + tenant + "/oauth2/v2.0/authorize",
+		Claims:                   []string{"sub", "iss", "aud", "exp", "iat", "nbf", "tid", "oid", "appid", "ver"},
+		CloudInstanceName:        "microsoftonline.com",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("render the discovery document: %w", err)
+	}
+	return document, nil
+}
+
+// JWKS renders the keys that are valid at a time. A key that cannot be read is left out and told in the errors: it must
+// not take the others with it.
+func JWKS(keys []v1alpha1.SigningKey, now time.Time) (document []byte, left []error, err error) {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, key := range keys {
+		if !IsPublishable(key, now) {
+			continue
+		}
+		public, err := ParsePublicKey(key.Spec)
+		if err != nil {
+			left = append(left, err)
+			continue
+		}
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: public, KeyID: key.Spec.KeyID, Use: "sig"})
+	}
+	document, err = json.Marshal(set)
+	if err != nil {
+		return nil, left, fmt.Errorf("render the JWKS: %w", err)
+	}
+	return document, left, nil
+}
+
+// IsPublishable tells whether a key belongs in the JWKS at a time.
+func IsPublishable(key v1alpha1.SigningKey, now time.Time) bool {
+	return key.DeletionTimestamp.IsZero() && now.Before(key.Spec.NotAfter.Time)
+}

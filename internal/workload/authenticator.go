@@ -1,0 +1,76 @@
+// Package workload authenticates pods by their ServiceAccount tokens, offline: against the cluster's public keys,
+// which it holds, and without asking the API server anything about a token.
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Workload is the pod that a token is bound to.
+type Workload struct {
+	Namespace         string
+	Pod               Reference
+	ServiceAccount    Reference
+	Node              Reference
+	TokenExpiresAfter time.Time
+}
+
+// Reference is an object's name and UID.
+type Reference struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
+}
+
+// Authenticator authenticates pod-bound ServiceAccount tokens of one audience.
+type Authenticator struct {
+	keys     *Keys
+	audience string
+	now      func() time.Time
+}
+
+// NewAuthenticator makes an authenticator of tokens with an audience that the cluster's keys signed.
+func NewAuthenticator(keys *Keys, audience string, now func() time.Time) *Authenticator {
+	return &Authenticator{keys, audience, now}
+}
+
+// errNotBound is told of a token that names no pod, or no node: it could be anybody's of that ServiceAccount.
+var errNotBound = errors.New("the token is not bound to a pod on a node")
+
+// claims are those of a ServiceAccount token that is bound to a pod (tokens.md section 10).
+type claims struct {
+	jwt.RegisteredClaims
+	Kubernetes struct {
+		Namespace      string    `json:"namespace"`
+		ServiceAccount Reference `json:"serviceaccount"`
+		Pod            Reference `json:"pod"`
+		Node           Reference `json:"node"`
+	} `json:"kubernetes.io"`
+}
+
+// Authenticate finds the pod that a token is bound to. The error tells what is wrong with the token, and nothing that
+// is in it.
+func (a *Authenticator) Authenticate(token string) (Workload, error) {
+	var c claims
+	_, err := jwt.ParseWithClaims(token, &c, a.keys.find,
+		jwt.WithValidMethods([]string{"RS256", "ES256", "ES384", "ES512"}),
+		jwt.WithAudience(a.audience),
+		jwt.WithIssuer(a.keys.Issuer()),
+		jwt.WithExpirationRequired(),
+		jwt.WithTimeFunc(a.now),
+		jwt.WithLeeway(10*time.Second))
+	if err != nil {
+		return Workload{}, fmt.Errorf("verify the ServiceAccount token: %w", err)
+	}
+	bound := c.Kubernetes
+	if bound.Namespace == "" || bound.Pod.UID == "" || bound.Node.Name == "" || bound.ServiceAccount.UID == "" {
+		return Workload{}, errNotBound
+	}
+	return Workload{
+		Namespace: bound.Namespace, Pod: bound.Pod, ServiceAccount: bound.ServiceAccount, Node: bound.Node,
+		TokenExpiresAfter: c.ExpiresAt.Time,
+	}, nil
+}

@@ -1,0 +1,104 @@
+package webhook
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// The names of what is added to a pod.
+const (
+	netInitName     = "kube-imds-net-init"
+	sidecarName     = "kube-imds"
+	tokenVolumeName = "kube-imds-token"
+	tokenFolder     = "/var/run/secrets/kube-imds.io"
+)
+
+// ownArguments are the arguments by which our containers are known.
+var ownArguments = map[string]string{netInitName: "net-init", sidecarName: "serve"}
+
+// portSysctl lets any user listen on ports from its value up.
+const portSysctl = "net.ipv4.ip_unprivileged_port_start"
+
+// tokenLifetime is that of the sidecar's ServiceAccount token, in seconds: the least that Kubernetes gives.
+const tokenLifetime = 600
+
+// startupSeconds is how long the sidecar may take to answer. The pod's own containers wait for it.
+const startupSeconds = 120
+
+// netInit adds the address to the pod's loopback device. NET_ADMIN reaches it by a file capability of its binary
+// (docs/design/net-admin-without-root.md).
+func (p plan) netInit() corev1.Container {
+	return corev1.Container{
+		Name:                     netInitName,
+		Image:                    p.options.SidecarImage,
+		ImagePullPolicy:          p.options.ImagePullPolicy,
+		Args:                     []string{ownArguments[netInitName]},
+		Resources:                p.options.NetInitResources,
+		SecurityContext:          restricted("NET_ADMIN"),
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+	}
+}
+
+// sidecar serves the IMDS. Its startup probe runs inside the pod, for from outside there is nothing to probe.
+func (p plan) sidecar() corev1.Container {
+	return corev1.Container{
+		Name:            sidecarName,
+		Image:           p.options.SidecarImage,
+		ImagePullPolicy: p.options.ImagePullPolicy,
+		Args:            []string{ownArguments[sidecarName]},
+		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
+		Resources:       p.options.SidecarResources,
+		SecurityContext: restricted(),
+		Env: []corev1.EnvVar{
+			{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
+			{Name: "KUBE_IMDS_ISSUER_CA", Value: p.authorities},
+			{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
+			fieldVariable("POD_NAME", "metadata.name"),
+			fieldVariable("POD_NAMESPACE", "metadata.namespace"),
+			fieldVariable("POD_UID", "metadata.uid"),
+			fieldVariable("POD_IPS", "status.podIPs"),
+			fieldVariable("NODE_NAME", "spec.nodeName"),
+		},
+		VolumeMounts: []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
+		StartupProbe: &corev1.Probe{
+			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/sidecar", "ready"}}},
+			PeriodSeconds:    1,
+			TimeoutSeconds:   5,
+			FailureThreshold: startupSeconds,
+		},
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+	}
+}
+
+// tokenVolume holds the ServiceAccount token by which the issuer knows the pod.
+func tokenVolume() corev1.Volume {
+	return corev1.Volume{
+		Name: tokenVolumeName,
+		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			DefaultMode: new(int32(0o644)),
+			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(tokenLifetime)), Path: "token",
+			}}},
+		}},
+	}
+}
+
+// restricted is the security context that Pod Security asks for, with some capabilities more.
+func restricted(capabilities ...corev1.Capability) *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		RunAsNonRoot:             new(true),
+		RunAsUser:                new(int64(65532)),
+		RunAsGroup:               new(int64(65532)),
+		AllowPrivilegeEscalation: new(false),
+		ReadOnlyRootFilesystem:   new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: capabilities},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+func fieldVariable(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
+	}}
+}

@@ -1,0 +1,117 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// denial says why a pod cannot have the IMDS that it asks for, and what to do.
+type denial struct {
+	reason  string
+	message string
+}
+
+// deny looks for the first reason for which a pod must not start as it is; nil admits it.
+func deny(pod *corev1.Pod, decided grant.Grant) *denial {
+	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyHostNetwork, denyWindows, denyNames, denySysctl} {
+		if found := check(pod); found != nil {
+			return found
+		}
+	}
+	return denyGrant(decided)
+}
+
+func denyMode(pod *corev1.Pod) *denial {
+	mode, found := pod.Annotations[v1alpha1.ModeAnnotation]
+	if !found || mode == v1alpha1.ModeSidecar {
+		return nil
+	}
+	return &denial{"UnknownMode", fmt.Sprintf("the annotation %s is %q: it can be %q, or be left out",
+		v1alpha1.ModeAnnotation, mode, v1alpha1.ModeSidecar)}
+}
+
+func denyHostNetwork(pod *corev1.Pod) *denial {
+	if !pod.Spec.HostNetwork {
+		return nil
+	}
+	return &denial{"HostNetwork", "a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, " +
+		"or the annotations by which the pod asks for identities"}
+}
+
+func denyWindows(pod *corev1.Pod) *denial {
+	if pod.Spec.OS == nil || pod.Spec.OS.Name != corev1.Windows {
+		return nil
+	}
+	return &denial{"Windows", fmt.Sprintf("Windows pods cannot have the IMDS: remove the annotations by which the pod asks, or set %s: \"false\"",
+		v1alpha1.InjectAnnotation)}
+}
+
+// denyNames keeps the names of our containers for them. Those that an earlier admission added are made anew.
+func denyNames(pod *corev1.Pod) *denial {
+	for _, container := range pod.Spec.Containers {
+		if container.Name == sidecarName || container.Name == netInitName {
+			return nameTaken(container.Name)
+		}
+	}
+	for _, container := range pod.Spec.InitContainers {
+		if argument, reserved := ownArguments[container.Name]; reserved && !slices.Equal(container.Args, []string{argument}) {
+			return nameTaken(container.Name)
+		}
+	}
+	return nil
+}
+
+func nameTaken(name string) *denial {
+	return &denial{"NameTaken", fmt.Sprintf("the pod has a container of its own with the name %q, which is that of the IMDS: name it otherwise", name)}
+}
+
+// denySysctl refuses a pod that keeps port 80 from users other than root.
+func denySysctl(pod *corev1.Pod) *denial {
+	value, found := sysctlOf(pod)
+	if !found {
+		return nil
+	}
+	if start, err := strconv.Atoi(value); err == nil && start <= 80 {
+		return nil
+	}
+	return &denial{"Sysctl", fmt.Sprintf("the pod sets the sysctl %s to %q, which keeps the IMDS from port 80: set it to 80 or less, or leave it out",
+		portSysctl, value)}
+}
+
+func sysctlOf(pod *corev1.Pod) (string, bool) {
+	if pod.Spec.SecurityContext == nil {
+		return "", false
+	}
+	for _, sysctl := range pod.Spec.SecurityContext.Sysctls {
+		if sysctl.Name == portSysctl {
+			return sysctl.Value, true
+		}
+	}
+	return "", false
+}
+
+// denyGrant refuses a pod that asks for an identity it will not get. One that is only not ready yet is no reason.
+func denyGrant(decided grant.Grant) *denial {
+	var messages []string
+	reason := ""
+	for _, refusal := range decided.Refusals {
+		if refusal.Temporary() {
+			continue
+		}
+		messages = append(messages, refusal.Message)
+		if reason == "" {
+			reason = string(refusal.Reason)
+		}
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return &denial{reason, strings.Join(messages, "; ")}
+}

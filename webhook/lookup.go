@@ -1,0 +1,71 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// lookup reads what a pod's grant hangs on: from caches, and from the API server what was made together with the pod.
+type lookup struct {
+	cached client.Reader
+	live   client.Reader
+}
+
+// grant computes what a pod may have.
+func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error) {
+	account := pod.Spec.ServiceAccountName
+	if account == "" {
+		account = "default"
+	}
+	namespaceLabels, err := l.metadata(ctx, "Namespace", client.ObjectKey{Name: pod.Namespace})
+	if err != nil {
+		return grant.Grant{}, err
+	}
+	accountMetadata, err := l.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: pod.Namespace, Name: account})
+	if err != nil {
+		return grant.Grant{}, err
+	}
+	var bindings v1alpha1.IdentityBindingList
+	if err := l.cached.List(ctx, &bindings, client.InNamespace(pod.Namespace)); err != nil {
+		return grant.Grant{}, fmt.Errorf("list the bindings of namespace %s: %w", pod.Namespace, err)
+	}
+	return grant.Decide(grant.Principal{
+		Namespace: pod.Namespace, NamespaceLabels: namespaceLabels.Labels, ServiceAccount: account,
+		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: accountMetadata.Annotations,
+	}, l.identity(ctx), bindings.Items), nil
+}
+
+// identity looks an identity up. One that is not cached may have been made just before the pod.
+func (l lookup) identity(ctx context.Context) grant.Identities {
+	return func(name string) *v1alpha1.ManagedIdentity {
+		var identity v1alpha1.ManagedIdentity
+		for _, reader := range []client.Reader{l.cached, l.live} {
+			if reader.Get(ctx, client.ObjectKey{Name: name}, &identity) == nil {
+				return &identity
+			}
+		}
+		return nil
+	}
+}
+
+// metadata is that of an object of the core group.
+func (l lookup) metadata(ctx context.Context, kind string, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	err := l.cached.Get(ctx, key, object)
+	if apierrors.IsNotFound(err) {
+		err = l.live.Get(ctx, key, object)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the %s %s of the pod: %w", kind, key.Name, err)
+	}
+	return object, nil
+}

@@ -1,0 +1,117 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// mutator injects pods that ask, and denies those that cannot have what they ask for.
+type mutator struct {
+	options Options
+	decoder admission.Decoder
+	lookup  lookup
+	log     logr.Logger
+}
+
+// Handle answers one request of the API server.
+func (m *mutator) Handle(ctx context.Context, request admission.Request) admission.Response {
+	var pod corev1.Pod
+	if err := m.decoder.Decode(request, &pod); err != nil {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the pod: %w", err))
+	}
+	pod.Namespace = request.Namespace
+	if pod.Annotations[v1alpha1.InjectAnnotation] == "false" {
+		return admission.Allowed("the pod declines the IMDS")
+	}
+	decided, err := m.lookup.grant(ctx, &pod)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, err)
+	}
+	if denial := deny(&pod, decided); denial != nil {
+		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
+	}
+	authorities := m.options.CABundle(ctx)
+	if authorities == nil {
+		return m.record(request, &pod, decided, admission.Errored(http.StatusServiceUnavailable,
+			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
+	}
+	injected, err := m.inject(request.Object.Raw, plan{
+		pod: &pod, grant: decided, options: m.options, authorities: string(authorities),
+	})
+	if err != nil {
+		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
+	}
+	response := admission.PatchResponseFromRaw(request.Object.Raw, injected)
+	return m.record(request, &pod, decided, response.WithWarnings(warnings(&pod, decided)...), "")
+}
+
+// inject works on the object as it was sent, not as this program's types see it, so that nothing is lost of a pod
+// that is newer than they are.
+func (m *mutator) inject(raw []byte, plan plan) ([]byte, error) {
+	var object map[string]any
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil, fmt.Errorf("read the pod: %w", err)
+	}
+	if err := plan.apply(object); err != nil {
+		return nil, err
+	}
+	injected, err := json.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("write the pod: %w", err)
+	}
+	return injected, nil
+}
+
+// record writes the decision to the audit log and counts it.
+func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided grant.Grant, response admission.Response, reason string) admission.Response {
+	outcome := outcomeInjected
+	if !response.Allowed {
+		outcome = outcomeDenied
+	}
+	admissions.WithLabelValues(outcome, reason).Inc()
+	if request.DryRun != nil && *request.DryRun {
+		return response
+	}
+	message := ""
+	if response.Result != nil {
+		message = response.Result.Message
+	}
+	m.log.Info("admission", "namespace", pod.Namespace, "pod", podName(pod), "serviceAccount", pod.Spec.ServiceAccountName,
+		"user", request.UserInfo.Username, "identities", strings.Join(names(decided), ","), "source", decided.Source,
+		"outcome", outcome, "reason", reason, "detail", message)
+	return response
+}
+
+// podName is the pod's name, or what it will begin with.
+func podName(pod *corev1.Pod) string {
+	if pod.Name == "" {
+		return pod.GenerateName
+	}
+	return pod.Name
+}
+
+// names are those of the granted identities, the default first.
+func names(decided grant.Grant) []string {
+	var all []string
+	for _, identity := range decided.Identities {
+		if identity == decided.Default {
+			all = append([]string{identity.Name}, all...)
+		} else {
+			all = append(all, identity.Name)
+		}
+	}
+	return all
+}
+
+var _ admission.Handler = (*mutator)(nil)

@@ -1,0 +1,98 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// imdsAddress is what requests to the IMDS are addressed to.
+const imdsAddress = "169.254.169.254"
+
+// The variables by which programs find a proxy, and what they reach without it. Programs differ in the case they read.
+var (
+	proxyVariables   = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}
+	noProxyVariables = []string{"NO_PROXY", "no_proxy"}
+)
+
+// proxied are the names of the pod's own containers that have a proxy in their environment.
+func proxied(pod *corev1.Pod) []string {
+	var names []string
+	for _, container := range ownContainers(pod) {
+		if slices.ContainsFunc(container.Env, func(variable corev1.EnvVar) bool {
+			return slices.Contains(proxyVariables, variable.Name)
+		}) {
+			names = append(names, container.Name)
+		}
+	}
+	return names
+}
+
+// ownContainers are the containers that the pod came with.
+func ownContainers(pod *corev1.Pod) []corev1.Container {
+	return slices.DeleteFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(container corev1.Container) bool {
+		_, ours := ownArguments[container.Name]
+		return ours
+	})
+}
+
+// extendNoProxy adds the IMDS's address to what a container with a proxy reaches without it.
+func extendNoProxy(container map[string]any) error {
+	variables, _ := container["env"].([]any)
+	if !slices.ContainsFunc(proxyVariables, func(name string) bool { return find(variables, name) != nil }) {
+		return nil
+	}
+	for _, name := range noProxyVariables {
+		variable := find(variables, name)
+		if variable == nil {
+			variables = append(variables, map[string]any{"name": name, "value": otherCase(variables, name)})
+			variable = find(variables, name)
+		}
+		if _, fromElsewhere := variable["valueFrom"]; fromElsewhere {
+			continue
+		}
+		value, ok := variable["value"].(string)
+		if !ok && variable["value"] != nil {
+			return fmt.Errorf("the variable %s of a container is not a string", name)
+		}
+		variable["value"] = withAddress(value)
+	}
+	container["env"] = variables
+	return nil
+}
+
+// otherCase is the value of the same variable in the other case, which a new one must not contradict.
+func otherCase(variables []any, name string) string {
+	for _, other := range noProxyVariables {
+		if variable := find(variables, other); other != name && variable != nil {
+			value, _ := variable["value"].(string)
+			return value
+		}
+	}
+	return ""
+}
+
+func withAddress(value string) string {
+	entries := strings.Split(value, ",")
+	for i := range entries {
+		entries[i] = strings.TrimSpace(entries[i])
+	}
+	if slices.Contains(entries, imdsAddress) || slices.Contains(entries, "*") {
+		return value
+	}
+	if strings.TrimSpace(value) == "" {
+		return imdsAddress
+	}
+	return value + "," + imdsAddress
+}
+
+func find(variables []any, name string) map[string]any {
+	for _, variable := range variables {
+		if fields, ok := variable.(map[string]any); ok && fields["name"] == name {
+			return fields
+		}
+	}
+	return nil
+}

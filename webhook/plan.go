@@ -1,0 +1,147 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// plan is what is done to a pod. It is made from scratch on every admission: applied to a pod that has been through
+// one before, it leaves nothing of that behind.
+type plan struct {
+	pod         *corev1.Pod
+	grant       grant.Grant
+	options     Options
+	authorities string
+}
+
+// apply does it to a pod in its generic form.
+func (p plan) apply(pod map[string]any) error {
+	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.extendNoProxy} {
+		if err := step(pod); err != nil {
+			return err
+		}
+	}
+	return p.annotate(pod)
+}
+
+// addContainers puts net-init and the sidecar before all of the pod's own init containers.
+func (p plan) addContainers(pod map[string]any) error {
+	return editList(pod, func(existing []any) ([]any, error) {
+		own, err := generic(p.netInit(), p.sidecar())
+		if err != nil {
+			return nil, err
+		}
+		return append(own, withoutNames(existing, netInitName, sidecarName)...), nil
+	}, "spec", "initContainers")
+}
+
+func (p plan) addVolume(pod map[string]any) error {
+	return editList(pod, func(existing []any) ([]any, error) {
+		own, err := generic(tokenVolume())
+		if err != nil {
+			return nil, err
+		}
+		return append(withoutNames(existing, tokenVolumeName), own...), nil
+	}, "spec", "volumes")
+}
+
+// addSysctl lets the sidecar listen on port 80 without a capability. A value of the pod's own that does so too stays.
+func (p plan) addSysctl(pod map[string]any) error {
+	if _, found := sysctlOf(p.pod); found {
+		return nil
+	}
+	return editList(pod, func(existing []any) ([]any, error) {
+		own, err := generic(corev1.Sysctl{Name: portSysctl, Value: "0"})
+		return append(existing, own...), err
+	}, "spec", "securityContext", "sysctls")
+}
+
+// extendNoProxy keeps containers with a proxy from sending the IMDS's requests there.
+func (p plan) extendNoProxy(pod map[string]any) error {
+	for _, list := range []string{"initContainers", "containers"} {
+		err := editList(pod, func(containers []any) ([]any, error) {
+			for _, container := range containers {
+				if container, ok := container.(map[string]any); ok {
+					if err := extendNoProxy(container); err != nil {
+						return nil, err
+					}
+				}
+			}
+			return containers, nil
+		}, "spec", list)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotate records what was done.
+func (p plan) annotate(pod map[string]any) error {
+	annotations, _, err := unstructured.NestedStringMap(pod, "metadata", "annotations")
+	if err != nil {
+		return fmt.Errorf("read the pod's annotations: %w", err)
+	}
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.InjectedAnnotation] = v1alpha1.ModeSidecar
+	for name, value := range map[string]string{
+		v1alpha1.GrantedAnnotation: strings.Join(names(p.grant), ","),
+		v1alpha1.NoProxyAnnotation: strings.Join(proxied(p.pod), ","),
+	} {
+		if delete(annotations, name); value != "" {
+			annotations[name] = value
+		}
+	}
+	if err := unstructured.SetNestedStringMap(pod, annotations, "metadata", "annotations"); err != nil {
+		return fmt.Errorf("write the pod's annotations: %w", err)
+	}
+	return nil
+}
+
+// editList replaces a list of the pod, which may be missing, by what the edit makes of it.
+func editList(pod map[string]any, edit func([]any) ([]any, error), path ...string) error {
+	existing, _, err := unstructured.NestedSlice(pod, path...)
+	if err != nil {
+		return fmt.Errorf("read the pod's %s: %w", strings.Join(path, "."), err)
+	}
+	edited, err := edit(existing)
+	if err != nil || len(edited) == 0 {
+		return err
+	}
+	if err := unstructured.SetNestedSlice(pod, edited, path...); err != nil {
+		return fmt.Errorf("write the pod's %s: %w", strings.Join(path, "."), err)
+	}
+	return nil
+}
+
+// withoutNames leaves out the items with these names.
+func withoutNames(items []any, names ...string) []any {
+	return slices.DeleteFunc(items, func(item any) bool {
+		fields, _ := item.(map[string]any)
+		name, _ := fields["name"].(string)
+		return slices.Contains(names, name)
+	})
+}
+
+// generic turns typed values into the form that JSON has without types.
+func generic(values ...any) ([]any, error) {
+	content, err := json.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("write what is added to the pod: %w", err)
+	}
+	var items []any
+	if err := json.Unmarshal(content, &items); err != nil {
+		return nil, fmt.Errorf("write what is added to the pod: %w", err)
+	}
+	return items, nil
+}

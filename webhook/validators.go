@@ -1,0 +1,63 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// identityValidator refuses what the CRD's own rules cannot: selectors that are none.
+type identityValidator struct{}
+
+// ValidateCreate checks a new identity.
+func (v identityValidator) ValidateCreate(_ context.Context, identity *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
+	for i, admitted := range identity.Spec.AssumableBy {
+		if _, err := metav1.LabelSelectorAsSelector(admitted.NamespaceSelector); err != nil {
+			return nil, fmt.Errorf("spec.assumableBy[%d].namespaceSelector: %w", i, err)
+		}
+	}
+	if len(identity.Spec.AssumableBy) == 0 {
+		return admission.Warnings{"spec.assumableBy admits nobody: no pod can assume this identity yet"}, nil
+	}
+	return nil, nil
+}
+
+// ValidateUpdate checks a changed identity as a new one.
+func (v identityValidator) ValidateUpdate(ctx context.Context, _, identity *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
+	return v.ValidateCreate(ctx, identity)
+}
+
+// ValidateDelete lets every identity go.
+func (v identityValidator) ValidateDelete(context.Context, *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
+	return nil, nil
+}
+
+// bindingValidator warns of identities that do not exist. They may come later, so it refuses nothing.
+type bindingValidator struct{ reader client.Reader }
+
+// ValidateCreate checks a new binding.
+func (v bindingValidator) ValidateCreate(ctx context.Context, binding *v1alpha1.IdentityBinding) (admission.Warnings, error) {
+	var warnings admission.Warnings
+	for _, name := range binding.Spec.Identities {
+		err := v.reader.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ManagedIdentity{})
+		if err != nil && client.IgnoreNotFound(err) == nil {
+			warnings = append(warnings, fmt.Sprintf("ManagedIdentity %q does not exist yet", name))
+		}
+	}
+	return warnings, nil
+}
+
+// ValidateUpdate checks a changed binding as a new one.
+func (v bindingValidator) ValidateUpdate(ctx context.Context, _, binding *v1alpha1.IdentityBinding) (admission.Warnings, error) {
+	return v.ValidateCreate(ctx, binding)
+}
+
+// ValidateDelete lets every binding go.
+func (v bindingValidator) ValidateDelete(context.Context, *v1alpha1.IdentityBinding) (admission.Warnings, error) {
+	return nil, nil
+}
