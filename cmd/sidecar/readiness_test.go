@@ -49,10 +49,10 @@ func TestReadyAsksServe(t *testing.T) {
 	ask := func(wait string) error {
 		return ready(t.Context(), []string{"--listen", strings.TrimPrefix(server.URL, "http://"), "--wait", wait})
 	}
-	if err := ask("1ms"); err == nil {
+	if err := ask("50ms"); err == nil {
 		t.Error("it is ready at the start")
 	}
-	if err := ask("50ms"); err == nil || !strings.Contains(err.Error(), "the issuer has not answered yet") {
+	if err := askReady(t.Context(), http.DefaultClient, server.URL+readyPath); err == nil || !strings.Contains(err.Error(), "the issuer has not answered yet") {
 		t.Errorf("while the issuer is away: %v", err)
 	}
 	waiting := make(chan error)

@@ -192,7 +192,7 @@ func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
 				connection, started := connect(), time.Now()
 				io.WriteString(connection, begin)
 				io.Copy(io.Discard, connection)
-				if held := time.Since(started); held > 10*time.Second {
+				if held := time.Since(started); held > 5*time.Second {
 					t.Errorf("the connection was held for %s", held)
 				}
 				connect().Close()
@@ -204,7 +204,19 @@ func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestAConnectionThatReadsNothingIsCutOff(t *testing.T) {
+	t.Parallel()
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		connection := connect()
+		io.WriteString(connection, rawGet(tokenTarget("")))
+		time.Sleep(20 * time.Second)
+		if read, err := io.ReadAll(connection); len(read) > 0 || err != nil {
+			t.Errorf("after 20 seconds there is %q, %v", read, err)
+		}
+	})
+}
+
+func TestConnectionsAreKeptForAWhile(t *testing.T) {
 	t.Parallel()
 	serving(t, func(t *testing.T, connect func() net.Conn) {
 		connection := connect()
@@ -219,7 +231,12 @@ func TestConnectionsAreKept(t *testing.T) {
 			if response.StatusCode != http.StatusOK || response.ContentLength <= 0 {
 				t.Errorf("answer %d: %d, length %d", i, response.StatusCode, response.ContentLength)
 			}
+			time.Sleep(time.Minute)
 		}
-		connection.Close()
+		silent := time.Now()
+		io.Copy(io.Discard, reader)
+		if held := time.Since(silent); held > time.Minute {
+			t.Errorf("a connection that has gone silent is held for %s", time.Minute+held)
+		}
 	})
 }

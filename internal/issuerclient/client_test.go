@@ -76,7 +76,6 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"400 without reason": {400, `<html>`, told(400, "invalid_request", "The issuer gave no reason"), false},
 		"404":                {404, body, nil, false},
 		"500":                {500, body, nil, false},
-		"a redirect":         {307, body, nil, false},
 		"not JSON":           {200, `<html>`, nil, false},
 		"no token":           {200, `{}`, nil, false},
 		"too long":           {200, `{"access_token":"` + strings.Repeat("a", 64<<10) + `"}`, nil, false},
@@ -85,7 +84,6 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 			t.Parallel()
 			client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Retry-After", "7")
-				w.Header().Set("Location", "/elsewhere")
 				w.WriteHeader(test.status)
 				io.WriteString(w, test.body)
 			}).client(t)
@@ -132,6 +130,17 @@ func TestFailuresOnTheWay(t *testing.T) {
 				t.Errorf("the error shows the token: %v", err)
 			}
 		})
+	}
+}
+
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	t.Parallel()
+	elsewhere := newIssuer(t, func(http.ResponseWriter, *http.Request) { t.Error("a redirect is followed") })
+	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+	}).client(t)
+	if token, err := client.Token(t.Context(), request); err == nil {
+		t.Errorf("a redirect is read as %v", token)
 	}
 }
 
