@@ -36,8 +36,8 @@ type fakeIssuer struct {
 
 func newFakeIssuer(t *testing.T) *fakeIssuer {
 	t.Helper()
-	issuer := &fakeIssuer{revision: "r1", changed: make(chan struct{}), tokenFile: filepath.Join(t.TempDir(), "token")}
-	if err := os.WriteFile(issuer.tokenFile, []byte(podToken), 0o600); err != nil {
+	issuer := &fakeIssuer{revision: "r1", changed: make(chan struct{}), tokenFile: filepath.Join(publicDir(t), "token")}
+	if err := os.WriteFile(issuer.tokenFile, []byte(podToken), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
@@ -93,13 +93,13 @@ func (i *fakeIssuer) withdraw() {
 	close(i.changed)
 }
 
+func (i *fakeIssuer) authority() string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw}))
+}
+
 func (i *fakeIssuer) client(t *testing.T) *issuerclient.Client {
 	t.Helper()
-	client, err := issuerclient.New(issuerclient.Options{
-		URL:       i.URL,
-		CA:        string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.Certificate().Raw})),
-		TokenFile: i.tokenFile,
-	})
+	client, err := issuerclient.New(issuerclient.Options{URL: i.URL, CA: i.authority(), TokenFile: i.tokenFile})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
+	"testing"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,12 +16,42 @@ const launchVariable = "SIDECAR_TEST_LAUNCH"
 
 // launchSpec is how a container runtime is told to start a container, as far as it matters here.
 type launchSpec struct {
-	Program string
-	User    int
+	Program     string
+	User        int
+	Environment []string
 
 	// Capabilities are a bit mask: those of the bounding set, and those that are permitted and effective before
 	// exec. None are inheritable or ambient, as with Kubernetes.
 	Capabilities uint32
+}
+
+// command is a command that launches as the spec says.
+func (s launchSpec) command(t *testing.T, arguments ...string) *exec.Cmd {
+	t.Helper()
+	setting, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), os.Args[0], arguments...)
+	command.Env = append(os.Environ(), launchVariable+"="+string(setting))
+	return command
+}
+
+// inNamespace runs f on a thread in a new network namespace. Both end with it.
+func inNamespace(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// Never unlocked, so that the thread is not used again.
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Errorf("make a network namespace: %v", err)
+			return
+		}
+		f()
+	}()
+	<-done
 }
 
 // launch does what runc does between clone and exec for a container with allowPrivilegeEscalation: false. It does
@@ -32,7 +64,7 @@ func launch() {
 		err = becomeContainer(spec)
 	}
 	if err == nil {
-		err = unix.Exec(spec.Program, append([]string{spec.Program}, os.Args[1:]...), nil)
+		err = unix.Exec(spec.Program, append([]string{spec.Program}, os.Args[1:]...), spec.Environment)
 	}
 	fmt.Fprintln(os.Stderr, "launch:", err)
 	os.Exit(2)

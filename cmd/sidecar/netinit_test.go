@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -35,13 +33,13 @@ func TestCapabilities(t *testing.T) {
 		address    bool   // whether it is on lo afterwards
 		failure    string // a part of what it says; empty where it succeeds
 	}{
-		"net-init, not root":                         {launchSpec{capable, nonRoot, netAdmin}, "net-init", true, ""},
-		"net-init, root":                             {launchSpec{plain, 0, netAdmin}, "net-init", true, ""},
-		"net-init, root, image's own binary":         {launchSpec{capable, 0, netAdmin}, "net-init", true, ""},
-		"net-init, not root, no capability":          {launchSpec{capable, nonRoot, 0}, "net-init", false, "capabilities.add: [NET_ADMIN]"},
-		"net-init, root, no capability":              {launchSpec{plain, 0, 0}, "net-init", false, "capabilities.add: [NET_ADMIN]"},
-		"net-init, not root, file has no capability": {launchSpec{plain, nonRoot, netAdmin}, "net-init", false, "file capability"},
-		"anything else, with every capability gone":  {launchSpec{capable, nonRoot, 0}, "version", false, ""},
+		"net-init, not root":                         {container(capable, nonRoot, netAdmin), "net-init", true, ""},
+		"net-init, root":                             {container(plain, 0, netAdmin), "net-init", true, ""},
+		"net-init, root, image's own binary":         {container(capable, 0, netAdmin), "net-init", true, ""},
+		"net-init, not root, no capability":          {container(capable, nonRoot, 0), "net-init", false, "capabilities.add: [NET_ADMIN]"},
+		"net-init, root, no capability":              {container(plain, 0, 0), "net-init", false, "capabilities.add: [NET_ADMIN]"},
+		"net-init, not root, file has no capability": {container(plain, nonRoot, netAdmin), "net-init", false, "file capability"},
+		"anything else, with every capability gone":  {container(capable, nonRoot, 0), "version", false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,29 +54,19 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+func container(program string, user int, capabilities uint32) launchSpec {
+	return launchSpec{Program: program, User: user, Capabilities: capabilities}
+}
+
 // runInNamespace starts the sidecar in a new network namespace, and lists what is on lo when it has exited.
 func runInNamespace(t *testing.T, spec launchSpec, subcommand string) (output string, addresses []string, err error) {
 	t.Helper()
-	setting, err := json.Marshal(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), os.Args[0], subcommand)
-	command.Env = append(os.Environ(), launchVariable+"="+string(setting))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread ends with this function, and the namespace with it.
-		runtime.LockOSThread()
-		if unshareErr := unix.Unshare(unix.CLONE_NEWNET); unshareErr != nil {
-			t.Errorf("make a network namespace: %v", unshareErr)
-			return
-		}
+	command := spec.command(t, subcommand)
+	inNamespace(t, func() {
 		var said []byte
 		said, err = command.CombinedOutput()
 		output, addresses = string(said), loopbackAddresses(t)
-	}()
-	<-done
+	})
 	return output, addresses, err
 }
 
@@ -101,17 +89,25 @@ func loopbackAddresses(t *testing.T) (addresses []string) {
 // buildSidecar builds the sidecar where every user may run it.
 func buildSidecar(t *testing.T) string {
 	t.Helper()
-	directory := t.TempDir()
-	if err := os.Chmod(filepath.Dir(directory), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(directory, "sidecar")
+	program := filepath.Join(publicDir(t), "sidecar")
 	command := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build the sidecar: %v\n%s", err, output)
 	}
 	return program
+}
+
+// publicDir makes a directory that every user may read.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	directory := t.TempDir()
+	for _, path := range []string{directory, filepath.Dir(directory)} {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
 }
 
 // withFileCapability makes a copy with the file capability cap_net_admin+p, as the image's layer has it.

@@ -145,13 +145,14 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 	t.Parallel()
 	serving(t, func(t *testing.T, connect func() net.Conn) {
 		for name, request := range map[string]string{
-			"no HTTP":              "hello\r\n\r\n",
-			"no host":              "GET " + tokenTarget("") + " HTTP/1.1\r\nMetadata: true\r\n\r\n",
-			"a header without end": "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nX: " + strings.Repeat("x", 16<<10),
-			"a query without end":  "GET " + tokenTarget("&x="+strings.Repeat("x", 16<<10)),
-			"many headers":         "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n" + strings.Repeat("X: y\r\n", 4<<10),
-			"a long query":         rawGet(tokenTarget("&x=" + strings.Repeat("x", maxQueryBytes))),
-			"a header twice":       "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nMetadata: true\r\n\r\n",
+			"no HTTP":               "hello\r\n\r\n",
+			"no host":               "GET " + tokenTarget("") + " HTTP/1.1\r\nMetadata: true\r\n\r\n",
+			"a header without end":  "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nX: " + strings.Repeat("x", 16<<10),
+			"a query without end":   "GET " + tokenTarget("&x="+strings.Repeat("x", 16<<10)),
+			"many headers":          "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n" + strings.Repeat("X: y\r\n", 4<<10),
+			"a long query":          rawGet(tokenTarget("&x=" + strings.Repeat("x", maxQueryBytes))),
+			"a question to no path": "OPTIONS * HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n",
+			"a header twice":        "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\nMetadata: true\r\n\r\n",
 		} {
 			if got := exchange(t, connect(), request); got.status < 400 || got.status > 499 {
 				t.Errorf("%s: %d %s", name, got.status, got.body)
