@@ -19,7 +19,7 @@ type GrantWatch struct {
 	Source GrantSource
 	Logger *slog.Logger
 
-	// Answered is called whenever the issuer answered.
+	// Answered is called whenever the issuer answered, after Changed.
 	Answered func()
 
 	// Changed is called when the grant is not what it was, and once for the first one. A failure to ask is not a change.
@@ -48,12 +48,12 @@ func (w *GrantWatch) Run(ctx context.Context) {
 				w.Logger.Info("the issuer answers again")
 			}
 			failures = 0
-			w.Answered()
 			if grant != nil && grant.Revision != revision {
 				revision = grant.Revision
 				w.Logger.Info("the grant", "revision", revision, "identities", len(grant.Identities))
 				w.Changed(grant)
 			}
+			w.Answered()
 		}
 		sleep(ctx, pause(failures, time.Since(asked), rand.Float64()))
 	}

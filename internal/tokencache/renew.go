@@ -24,8 +24,8 @@ func (c *Cache) Run(ctx context.Context) {
 	}
 }
 
-// sweep forgets expired tokens and lists those to renew. A token that was
-// renewed and that nobody asked for since is left to expire.
+// sweep forgets expired tokens and lists those to renew. A token that was renewed and that nobody asked for since is
+// left to expire.
 func (c *Cache) sweep() (due []imds.TokenRequest) {
 	now := c.now()
 	c.mu.Lock()

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/internal/issuerclient"
+)
+
+func TestReadConfig(t *testing.T) {
+	t.Parallel()
+	environment := map[string]string{
+		"KUBE_IMDS_ISSUER_URL": "https://issuer.system.svc",
+		"KUBE_IMDS_ISSUER_CA":  "PEM",
+		"KUBE_IMDS_TOKEN_FILE": "/token",
+		"POD_NAME":             "orders",
+		"POD_NAMESPACE":        "shop",
+		"POD_IPS":              "10.244.1.7,fd00::7",
+	}
+	got, err := readConfig(func(name string) string { return environment[name] })
+	want := config{
+		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", TokenFile: "/token"},
+		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
+		pod:    "shop/orders",
+	}
+	compareAddresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	if difference := cmp.Diff(want, got, cmp.AllowUnexported(config{}), compareAddresses); err != nil || difference != "" {
+		t.Errorf("%v (-want +got):\n%s", err, difference)
+	}
+}
+
+func TestParseIPs(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string]int{"": 0, "10.0.0.1": 1, "10.0.0.1,": 1, "10.0.0.1, fd00::1": 2} {
+		if got, err := parseIPs(list); err != nil || len(got) != want {
+			t.Errorf("%q: %v, %v", list, got, err)
+		}
+	}
+	if _, err := readConfig(func(string) string { return "10.0.0" }); err == nil || !strings.Contains(err.Error(), "POD_IPS") {
+		t.Errorf("an address that is none: %v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// TestInAPod runs the image's binary as the webhook has it run, in a network namespace that stands for the pod's:
+// net-init with NET_ADMIN alone, then serve and ready with no capability, none of them as root.
+func TestInAPod(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make network namespaces and give files capabilities")
+	}
+	program := withFileCapability(t, buildSidecar(t))
+	inNamespace(t, func() {
+		setUpPod(t)
+		issuer := newFakeIssuer(t)
+		environment := []string{
+			"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + issuer.authority(),
+			"KUBE_IMDS_TOKEN_FILE=" + issuer.tokenFile, "POD_IPS=10.244.1.7",
+		}
+		privileged := launchSpec{Program: program, User: nonRoot, Capabilities: netAdmin}
+		restricted := launchSpec{Program: program, User: nonRoot, Environment: environment}
+
+		if output, err := privileged.command(t, "net-init").CombinedOutput(); err != nil {
+			t.Errorf("net-init: %v\n%s", err, output)
+			return
+		}
+		serve := restricted.command(t, "serve")
+		var log buffer
+		serve.Stderr = &log
+		if err := serve.Start(); err != nil {
+			t.Errorf("serve: %v", err)
+			return
+		}
+		if output, err := restricted.command(t, "ready", "--wait", "8s").CombinedOutput(); err != nil {
+			t.Errorf("ready: %v\n%s", err, output)
+		}
+		if status, body := askInPod(t, tokenOfVault); status != http.StatusOK || !strings.Contains(body, accessToken) {
+			t.Errorf("a token: %d %s", status, body)
+		}
+		if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := serve.Wait(); err != nil {
+			t.Errorf("serve ended with %v\n%s", err, log.String())
+		}
+	})
+}
+
+// setUpPod does for the namespace what the kubelet does for a pod's: lo is up, and the pod's sysctl is set.
+func setUpPod(t *testing.T) {
+	loopback, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(loopback)
+	}
+	if err == nil {
+		err = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
+	}
+	if err != nil {
+		t.Errorf("set up the pod's network: %v", err)
+	}
+}
+
+// askInPod asks from the calling thread's namespace, where an http.Client might ask from another one's.
+func askInPod(t *testing.T, target string) (status int, body string) {
+	connection, err := net.Dial("tcp", defaultListen)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer connection.Close()
+	fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\n\r\n", target)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil {
+		t.Error(err)
+		return 0, ""
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode, string(content)
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/podnet"
+)
+
+// buffer is what a sidecar logs.
+type buffer struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *buffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(line)
+}
+
+// running is a sidecar on a port of loopback.
+type running struct {
+	*testing.T
+	url     string
+	log     *buffer
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+func start(t *testing.T, issuer *fakeIssuer) *running {
+	t.Helper()
+	listener, err := podnet.Listen(t.Context(), "127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
+	client := issuer.client(t)
+	go func() {
+		sidecar.stopped <- answer(ctx, listener, client, slog.New(slog.NewJSONHandler(sidecar.log, nil)))
+	}()
+	t.Cleanup(stop)
+	return sidecar
+}
+
+func (r *running) get(path string) (status int, body string) {
+	r.Helper()
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.url+path, nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	request.Header.Set("Metadata", "true")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return response.StatusCode, string(content)
+}
+
+// eventually waits until a request is answered with a status.
+func (r *running) eventually(path string, want int) {
+	r.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		status, body := r.get(path)
+		if status == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.Fatalf("%s is still answered with %d %s", path, status, body)
+		}
+	}
+}
+
+const (
+	tokenOfVault = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net"
+	tokenOfOther = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=other"
+	compute      = "/metadata/instance/compute?api-version=2021-02-01"
+)
+
+func TestServe(t *testing.T) {
+	t.Parallel()
+	issuer := newFakeIssuer(t)
+	sidecar := start(t, issuer)
+	sidecar.eventually(readyPath, http.StatusNoContent)
+
+	if status, body := sidecar.get(tokenOfVault); status != http.StatusOK || !strings.Contains(body, accessToken) {
+		t.Errorf("a token: %d %s", status, body)
+	}
+	if status, body := sidecar.get(compute); status != http.StatusOK || !strings.Contains(body, `"location":"westeurope"`) {
+		t.Errorf("metadata: %d %s", status, body)
+	}
+
+	issuer.withdraw()
+	sidecar.eventually(tokenOfVault, http.StatusBadRequest)
+
+	sidecar.stop()
+	if err := <-sidecar.stopped; err != nil {
+		t.Errorf("it stopped with %v", err)
+	}
+	for _, secret := range []string{podToken, accessToken} {
+		if strings.Contains(sidecar.log.String(), secret) {
+			t.Errorf("the log shows a token:\n%s", sidecar.log)
+		}
+	}
+}
+
+func TestServeWhileTheIssuerIsAway(t *testing.T) {
+	t.Parallel()
+	issuer := newFakeIssuer(t)
+	sidecar := start(t, issuer)
+	sidecar.eventually(readyPath, http.StatusNoContent)
+	if status, body := sidecar.get(tokenOfVault); status != http.StatusOK {
+		t.Fatalf("a token: %d %s", status, body)
+	}
+	issuer.CloseClientConnections()
+	issuer.Close()
+
+	if status, body := sidecar.get(tokenOfVault); status != http.StatusOK {
+		t.Errorf("a token that is kept: %d %s", status, body)
+	}
+	if status, body := sidecar.get(tokenOfOther); status != http.StatusServiceUnavailable || !strings.Contains(body, `"error":"service_unavailable"`) {
+		t.Errorf("another one: %d %s", status, body)
+	}
+	if status, _ := sidecar.get(compute); status != http.StatusServiceUnavailable {
+		t.Errorf("metadata that nobody asked for before: %d", status)
+	}
+}

@@ -1,0 +1,116 @@
+package issuerclient
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// step is one answer to a watch, and how long it takes.
+type step struct {
+	takes time.Duration
+	grant *issuerapi.Grant
+	err   error
+}
+
+// script answers a watch step by step, and then not at all.
+type script struct {
+	steps     []step
+	revisions []string
+	at        []time.Time
+}
+
+func (s *script) Grant(ctx context.Context, revision string) (*issuerapi.Grant, error) {
+	s.revisions, s.at = append(s.revisions, revision), append(s.at, time.Now())
+	if len(s.steps) == 0 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	step := s.steps[0]
+	s.steps = s.steps[1:]
+	time.Sleep(step.takes)
+	return step.grant, step.err
+}
+
+// gap is how long after one question the next one came.
+func (s *script) gap(i int) time.Duration { return s.at[i+1].Sub(s.at[i]) }
+
+// watching runs a watch through a script, in the time of a bubble, and tells what it told.
+func watching(t *testing.T, script *script) (changes []string, answers int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	watch := GrantWatch{
+		Source:   script,
+		Logger:   slog.New(slog.DiscardHandler),
+		Answered: func() { answers++ },
+		Changed:  func(grant *issuerapi.Grant) { changes = append(changes, grant.Revision) },
+	}
+	watch.Run(ctx)
+	return changes, answers
+}
+
+func TestWatchTellsOfChangesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		script := &script{steps: []step{
+			{grant: &issuerapi.Grant{Revision: "r1"}},
+			{takes: 50 * time.Second},
+			{takes: 5 * time.Second, grant: &issuerapi.Grant{Revision: "r2"}},
+			{err: errors.New("connection refused")},
+			{err: errors.New("connection refused")},
+			{grant: &issuerapi.Grant{Revision: "r2"}},
+			{grant: &issuerapi.Grant{Revision: "r1"}},
+		}}
+		changes, answers := watching(t, script)
+		if difference := cmp.Diff([]string{"r1", "r2", "r1"}, changes); difference != "" {
+			t.Error("changes (-want +got):\n" + difference)
+		}
+		if difference := cmp.Diff([]string{"", "r1", "r1", "r2", "r2", "r2", "r2", "r1"}, script.revisions); difference != "" {
+			t.Error("revisions (-want +got):\n" + difference)
+		}
+		if answers != 5 {
+			t.Errorf("the issuer answered %d times", answers)
+		}
+		if gap := script.gap(1); gap != 50*time.Second {
+			t.Errorf("after a long wait it asks again after %s more", gap-50*time.Second)
+		}
+	})
+}
+
+func TestWatchComesBackSlowerAndSlower(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failing := &script{}
+		for range 12 {
+			failing.steps = append(failing.steps, step{err: errors.New("connection refused")})
+		}
+		watching(t, failing)
+		for i := range 12 {
+			longest := min(leastPause<<(i+1), mostPause)
+			if gap := failing.gap(i); gap < longest/2 || gap > longest {
+				t.Errorf("failure %d is followed by a pause of %s", i+1, gap)
+			}
+		}
+	})
+}
+
+func TestWatchIsNotHurriedByAnIssuerThatDoesNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hasty := &script{steps: make([]step, 10)}
+		watching(t, hasty)
+		for i := range 10 {
+			if gap := hasty.gap(i); gap < leastPause {
+				t.Errorf("it asks again after %s", gap)
+			}
+		}
+	})
+}

@@ -1,0 +1,252 @@
+package tokencache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuerclient"
+)
+
+func TestATokenIsAskedForOnce(t *testing.T) {
+	onStage(t, func(s *stage) {
+		first := s.token(vault)
+		if s.token(vault) != first {
+			s.Error("the same token is another pointer")
+		}
+		s.wantAsked(1)
+		if other := s.token(storage); other.AccessToken != "https://storage.azure.com/ 2" {
+			s.Errorf("another resource has the token %q", other.AccessToken)
+		}
+		s.token(byID)
+		s.wantAsked(3)
+	})
+}
+
+func TestManyAtOnceAskOnce(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.slow(time.Second)
+		var asking sync.WaitGroup
+		for range 50 {
+			asking.Go(func() { s.token(vault) })
+		}
+		asking.Wait()
+		s.wantAsked(1)
+	})
+}
+
+func TestWhoGoesAwayDoesNotSpoilItForOthers(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.slow(2 * time.Second)
+		impatient, cancel := context.WithTimeout(s.Context(), time.Second)
+		defer cancel()
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			if _, err := s.cache.Token(impatient, vault); !errors.Is(err, context.DeadlineExceeded) {
+				s.Errorf("who went away is told %v", err)
+			}
+		})
+		synctest.Wait()
+		s.token(vault)
+		asking.Wait()
+		s.wantAsked(1)
+	})
+}
+
+// clients.md, point 19.
+func TestPoint19TokensHandedOutHaveMoreThanFiveMinutesLeft(t *testing.T) {
+	for name, life := range map[string]time.Duration{
+		"shortest": 15 * time.Minute, "default": time.Hour, "a day": 24 * time.Hour, "odd": 7 * time.Minute,
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, func(s *stage) {
+				s.life = life
+				for range 1000 {
+					if left := time.Until(s.token(vault).ExpiresOn); left <= scarce {
+						s.Fatalf("a token with %s left is handed out", left)
+					}
+					time.Sleep(life / 100)
+				}
+			})
+		})
+	}
+}
+
+func TestRenewalIsAheadAndInTheBackground(t *testing.T) {
+	onStage(t, func(s *stage) {
+		first := s.token(vault)
+		time.Sleep(20 * time.Minute)
+		s.wantAsked(1)
+		time.Sleep(20 * time.Minute)
+		s.wantAsked(2)
+		s.fail(errAway) // so that the request below is not what renews
+		if s.token(vault) == first {
+			s.Error("the token was not renewed")
+		}
+		s.wantAsked(2)
+	})
+}
+
+func TestRenewalKeepsNobodyWaiting(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		s.slow(5 * time.Second)
+		for range 5000 {
+			started := time.Now()
+			s.token(vault)
+			if waited := time.Since(started); waited > 0 {
+				s.Fatalf("a request waited for %s", waited)
+			}
+			time.Sleep(time.Second)
+		}
+		if s.count() < 3 {
+			s.Error("there was no renewal, so this shows nothing")
+		}
+	})
+}
+
+func TestATokenThatNobodyWantsIsLeftToExpire(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		time.Sleep(24 * time.Hour)
+		s.wantAsked(2)
+		if _, all := s.kept(vault); all != 0 {
+			s.Error("an expired token is kept")
+		}
+	})
+}
+
+func TestWhileTheSourceIsAwayWhatIsValidIsServed(t *testing.T) {
+	onStage(t, func(s *stage) {
+		token := s.token(vault)
+		s.fail(errAway)
+		s.slow(5 * time.Second)
+		time.Sleep(time.Until(token.ExpiresOn) - 2*scarce)
+		slow := 0
+		for time.Until(token.ExpiresOn) > time.Second {
+			started := time.Now()
+			if s.token(vault) != token {
+				s.Fatal("it is another token")
+			}
+			if time.Since(started) > 0 {
+				slow++
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if slow > 50 {
+			s.Errorf("%d requests waited for the source", slow)
+		}
+		time.Sleep(time.Second)
+		s.refused(vault, errAway)
+		s.refused(storage, errAway)
+		s.fail(nil)
+		s.token(vault)
+	})
+}
+
+func TestTokenIsRenewedWhenTheSourceComesBack(t *testing.T) {
+	onStage(t, func(s *stage) {
+		token := s.token(vault)
+		s.fail(errAway)
+		time.Sleep(time.Until(token.ExpiresOn) - 10*time.Minute)
+		s.fail(nil)
+		time.Sleep(sweepEvery + retryAfter)
+		s.fail(errAway)
+		if s.token(vault) == token {
+			s.Error("the token was not renewed in the background")
+		}
+	})
+}
+
+func TestRefusalsAreNotKept(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.fail(errRefused)
+		s.refused(vault, errRefused)
+		s.refused(vault, errRefused)
+		s.wantAsked(2)
+		s.fail(nil)
+		s.token(vault)
+	})
+}
+
+func TestARefusedRenewalEndsTheToken(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		s.fail(errRefused)
+		time.Sleep(40 * time.Minute)
+		s.refused(vault, errRefused)
+	})
+}
+
+func TestAnIssuerThatDoesNotKnowThePodEndsNothing(t *testing.T) {
+	onStage(t, func(s *stage) {
+		token := s.token(vault)
+		s.fail(fmt.Errorf("%w: %w", issuerclient.ErrNotAuthenticated, &imds.Error{Status: 400, Code: "unauthorized_client"}))
+		time.Sleep(58 * time.Minute)
+		if s.token(vault) != token {
+			s.Error("it is another token")
+		}
+	})
+}
+
+func TestDropForgetsEverything(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		s.token(storage)
+		s.cache.Drop()
+		s.fail(errRefused)
+		s.refused(vault, errRefused)
+		s.refused(storage, errRefused)
+	})
+}
+
+func TestWhatWasAskedForBeforeADropIsNotKept(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.slow(2 * time.Second)
+		var asking sync.WaitGroup
+		asking.Go(func() { s.token(vault) })
+		synctest.Wait()
+		s.cache.Drop()
+		s.slow(time.Second)
+		after := s.token(vault)
+		asking.Wait()
+		if s.token(vault) != after {
+			s.Error("the token from before the drop is kept")
+		}
+		s.wantAsked(2)
+	})
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	onStage(t, func(s *stage) {
+		for i := range 2 * maxEntries {
+			s.token(imds.TokenRequest{Resource: fmt.Sprint(i)})
+		}
+		if _, all := s.kept(vault); all != maxEntries {
+			s.Errorf("%d tokens are kept", all)
+		}
+	})
+}
+
+func TestRoomIsMadeByWhatIsNotUsed(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		s.token(storage)
+		time.Sleep(40 * time.Minute) // both are renewed
+		s.token(vault)
+		for i := range maxEntries - 1 {
+			s.token(imds.TokenRequest{Resource: fmt.Sprint(i)})
+		}
+		if kept, _ := s.kept(storage); kept != nil {
+			s.Error("the token that nobody asked for again is kept")
+		}
+		if kept, _ := s.kept(vault); kept == nil {
+			s.Error("the token that is used is not kept")
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// sidecar is the real program on a port of loopback, with an issuer that always grants.
+type sidecar struct {
+	process
+	address     string
+	binaryBytes int64
+}
+
+func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
+	program := filepath.Join(directory, "sidecar")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/sidecar")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the sidecar: %w\n%s", err, output)
+	}
+	file, err := os.Stat(program)
+	if err != nil {
+		return nil, err
+	}
+	tokenFile := filepath.Join(directory, "token")
+	if err := os.WriteFile(tokenFile, []byte("token"), 0o600); err != nil {
+		return nil, err
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	issuer := newIssuer()
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Certificate().Raw})
+	environment := []string{
+		"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + string(authority), "KUBE_IMDS_TOKEN_FILE=" + tokenFile,
+	}
+	started, err := startProcess(ctx, environment, program, "serve", "--listen", address)
+	if err != nil {
+		return nil, err
+	}
+	ready := exec.CommandContext(ctx, program, "ready", "--listen", address, "--wait", (10 * time.Second).String())
+	if output, err := ready.CombinedOutput(); err != nil {
+		started.stop()
+		return nil, fmt.Errorf("wait for the sidecar: %w\n%s", err, output)
+	}
+	return &sidecar{started, address, file.Size()}, nil
+}
+
+func (s *sidecar) tokenURL() string {
+	return "http://" + s.address + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net"
+}
+
+// token asks for the token that is then cached, and gives the answer's body.
+func (s *sidecar) token(ctx context.Context) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.tokenURL(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Metadata", "true")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("ask the sidecar for a token: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask the sidecar for a token: %s %s, %w", response.Status, body, err)
+	}
+	return body, nil
+}
+
+// freeAddress is an address of loopback on which nothing listens at the moment.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
