@@ -18,6 +18,7 @@ const usage = `sidecar: the Instance Metadata Service of one pod
   sidecar serve      answer as IMDS, with tokens from the node's issuer
   sidecar net-init   add 169.254.169.254 to the device lo, and exit
   sidecar ready      exit with 0 once serve is ready for applications: a startup probe
+  sidecar token      ask 169.254.169.254 for a token, and print its claims
   sidecar version    print the version
 
 Each has its own --help.
@@ -48,6 +49,8 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) error {
 		return netInit(rest)
 	case "ready":
 		return ready(ctx, rest)
+	case "token":
+		return token(ctx, rest, stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

@@ -20,98 +20,98 @@ demo=kube-imds-demo
 parts=(controller issuer sidecar demo)
 
 main() {
-  trap 'explain $?' EXIT
-  build_images
-  load_images
-  install_chart
-  copy_authority
-  apply_sample
-  show_sample
+	trap 'explain $?' EXIT
+	build_images
+	load_images
+	install_chart
+	copy_authority
+	apply_sample
+	show_sample
 }
 
 step() {
-  printf '\n==> %s\n' "$*"
+	printf '\n==> %s\n' "$*"
 }
 
 build_images() {
-  step "Building the images for $PLATFORM"
-  go -C "$root/hack" run ./images --parts "$(IFS=,; echo "${parts[*]}")" --platforms "$PLATFORM"
+	step "Building the images for $PLATFORM"
+	go -C "$root/hack" run ./images --parts "$(IFS=,; echo "${parts[*]}")" --platforms "$PLATFORM"
 }
 
 load_images() {
-  step "Loading the images into the nodes"
-  local part
-  for part in "${parts[@]}"; do
-    echo "$part"
-    # LOAD_IMAGES is a command with its arguments.
-    # shellcheck disable=SC2086
-    $LOAD_IMAGES "$root/build/images/$part-${PLATFORM#linux/}.tar"
-  done
+	step "Loading the images into the nodes"
+	local part
+	for part in "${parts[@]}"; do
+		echo "$part"
+		# LOAD_IMAGES is a command with its arguments.
+		# shellcheck disable=SC2086
+		$LOAD_IMAGES "$root/build/images/$part-${PLATFORM#linux/}.tar"
+	done
 }
 
 install_chart() {
-  step "Installing the chart"
-  local installed=false
-  if "$HELM" status kube-imds --namespace "$system" >/dev/null 2>&1; then
-    installed=true
-  fi
-  "$HELM" upgrade --install kube-imds "$root/charts/kube-imds" --namespace "$system" --create-namespace \
-    --hide-notes --wait --timeout 3m
-  # An image that was loaded anew under the same tag takes effect only in new pods.
-  if "$installed"; then
-    "$KUBECTL" --namespace "$system" rollout restart deployment/kube-imds-controller daemonset/kube-imds-issuer
-    "$KUBECTL" --namespace "$system" rollout status deployment/kube-imds-controller --timeout 3m
-    "$KUBECTL" --namespace "$system" rollout status daemonset/kube-imds-issuer --timeout 3m
-  fi
-  "$KUBECTL" --namespace "$system" get pods --output wide
+	step "Installing the chart"
+	local installed=false
+	if "$HELM" status kube-imds --namespace "$system" >/dev/null 2>&1; then
+		installed=true
+	fi
+	"$HELM" upgrade --install kube-imds "$root/charts/kube-imds" --namespace "$system" --create-namespace \
+		--hide-notes --wait --timeout 3m
+	# An image that was loaded anew under the same tag takes effect only in new pods.
+	if "$installed"; then
+		"$KUBECTL" --namespace "$system" rollout restart deployment/kube-imds-controller daemonset/kube-imds-issuer
+		"$KUBECTL" --namespace "$system" rollout status deployment/kube-imds-controller --timeout 3m
+		"$KUBECTL" --namespace "$system" rollout status daemonset/kube-imds-issuer --timeout 3m
+	fi
+	"$KUBECTL" --namespace "$system" get pods --output wide
 }
 
 # The sample verifies tokens, so it needs the authority behind the issuer's certificate: a copy in its own namespace.
 copy_authority() {
-  step "Copying the certificate authority to the sample's namespace"
-  "$KUBECTL" create namespace "$demo" --dry-run=client --output yaml | "$KUBECTL" apply --server-side --filename -
-  "$KUBECTL" --namespace "$system" wait configmap/kube-imds-ca --for 'jsonpath={.data.ca\.crt}' --timeout 60s
-  "$KUBECTL" --namespace "$system" get configmap kube-imds-ca --output 'jsonpath={.data.ca\.crt}' |
-    "$KUBECTL" --namespace "$demo" create configmap kube-imds-ca --from-file ca.crt=/dev/stdin --dry-run=client --output yaml |
-    "$KUBECTL" apply --server-side --filename -
+	step "Copying the certificate authority to the sample's namespace"
+	"$KUBECTL" create namespace "$demo" --dry-run=client --output yaml | "$KUBECTL" apply --server-side --filename -
+	"$KUBECTL" --namespace "$system" wait configmap/kube-imds-ca --for 'jsonpath={.data.ca\.crt}' --timeout 60s
+	"$KUBECTL" --namespace "$system" get configmap kube-imds-ca --output 'jsonpath={.data.ca\.crt}' |
+		"$KUBECTL" --namespace "$demo" create configmap kube-imds-ca --from-file ca.crt=/dev/stdin --dry-run=client --output yaml |
+		"$KUBECTL" apply --server-side --filename -
 }
 
 apply_sample() {
-  step "Applying the sample"
-  "$KUBECTL" apply --server-side --filename "$root/config/samples/demo/demo.yaml"
-  "$KUBECTL" --namespace "$demo" rollout status deployment/demo --timeout 3m
-  "$KUBECTL" --namespace "$demo" get pods --output wide
+	step "Applying the sample"
+	"$KUBECTL" apply --server-side --filename "$root/config/samples/demo/demo.yaml"
+	"$KUBECTL" --namespace "$demo" rollout status deployment/demo --timeout 3m
+	"$KUBECTL" --namespace "$demo" get pods --output wide
 }
 
 # Prints the log of each pod once it tells of a verified token from both of the sample's credentials.
 show_sample() {
-  step "What the sample says"
-  local pod attempt log
-  for pod in $("$KUBECTL" --namespace "$demo" get pods --selector app=demo --output name); do
-    for attempt in {1..60}; do
-      log=$("$KUBECTL" --namespace "$demo" logs "$pod" --container app)
-      if grep --quiet 'ManagedIdentityCredential: .*verified' <<<"$log" &&
-        grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log"; then
-        printf '%s\n%s\n\n' "$pod" "$log"
-        continue 2
-      fi
-      sleep 1
-    done
-    printf '%s has no verified tokens after %s seconds:\n%s\n' "$pod" "$attempt" "$log" >&2
-    return 1
-  done
+	step "What the sample says"
+	local pod attempt log
+	for pod in $("$KUBECTL" --namespace "$demo" get pods --selector app=demo --output name); do
+		for attempt in {1..60}; do
+			log=$("$KUBECTL" --namespace "$demo" logs "$pod" --container app)
+			if grep --quiet 'ManagedIdentityCredential: .*verified' <<<"$log" &&
+				grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log"; then
+				printf '%s\n%s\n\n' "$pod" "$log"
+				continue 2
+			fi
+			sleep 1
+		done
+		printf '%s has no verified tokens after %s seconds:\n%s\n' "$pod" "$attempt" "$log" >&2
+		return 1
+	done
 }
 
 # Tells how to go on, and after a failure what the cluster says of it.
 explain() {
-  if [ "$1" -ne 0 ]; then
-    step "The demonstration failed. What the cluster says:"
-    "$KUBECTL" --namespace "$system" get pods --output wide || true
-    "$KUBECTL" --namespace "$system" logs --selector app.kubernetes.io/name=kube-imds --all-containers --prefix --tail 20 || true
-    "$KUBECTL" --namespace "$demo" get pods --output wide || true
-    "$KUBECTL" --namespace "$demo" get events --sort-by .lastTimestamp | tail -20 || true
-  fi
-  cat <<TEXT
+	if [ "$1" -ne 0 ]; then
+		step "The demonstration failed. What the cluster says:"
+		"$KUBECTL" --namespace "$system" get pods --output wide || true
+		"$KUBECTL" --namespace "$system" logs --selector app.kubernetes.io/name=kube-imds --all-containers --prefix --tail 20 || true
+		"$KUBECTL" --namespace "$demo" get pods --output wide || true
+		"$KUBECTL" --namespace "$demo" get events --sort-by .lastTimestamp | tail -20 || true
+	fi
+	cat <<TEXT
 
 Look around:  export KUBECONFIG=$KUBECONFIG
               $KUBECTL get managedidentities

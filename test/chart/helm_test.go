@@ -1,6 +1,5 @@
 // Package chart tests the Helm chart: what it renders, with Helm's own command line, and what a real API server makes of
-// it. It needs no cluster. KUBE_IMDS_BIN names the folder that holds helm, kube-apiserver and etcd; HELM and
-// KUBEBUILDER_ASSETS go before it.
+// it. It needs no cluster: HELM names the helm to use, KUBEBUILDER_ASSETS the folder of kube-apiserver and etcd.
 package chart
 
 import (
@@ -8,7 +7,6 @@ import (
 	"cmp"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,20 +38,11 @@ func helm(t *testing.T, args ...string) (string, error) {
 
 func helmPath(t *testing.T) string {
 	t.Helper()
-	path := cmp.Or(os.Getenv("HELM"), binary("helm"), "helm")
-	path, err := exec.LookPath(path)
+	path, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
-		t.Skip("the chart's tests need helm; set HELM, or KUBE_IMDS_BIN to the folder it is in:", err)
+		t.Skip("the chart's tests need helm; HELM names it:", err)
 	}
 	return path
-}
-
-// binary is the path of a program in KUBE_IMDS_BIN, or empty where that is not set.
-func binary(name string) string {
-	if dir := os.Getenv("KUBE_IMDS_BIN"); dir != "" {
-		return filepath.Join(dir, name)
-	}
-	return ""
 }
 
 // render renders the chart with values in the form KEY=VALUE.
