@@ -75,11 +75,14 @@ func (c *cluster) twoNodes(t *testing.T) [2]string {
 	return [2]string{names[0], names[1]}
 }
 
-// namespace makes a namespace that lives as long as the test.
+// namespace makes a namespace that lives as long as the test, and waits until pods can be made in it.
 func (c *cluster) namespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
 	c.create(t, namespace)
+	eventually(t, time.Minute, "the namespace has its ServiceAccount", func(ctx context.Context) error {
+		return c.Get(ctx, client.ObjectKey{Namespace: namespace.Name, Name: "default"}, &corev1.ServiceAccount{})
+	})
 	return namespace.Name
 }
 

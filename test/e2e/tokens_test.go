@@ -99,11 +99,11 @@ func (c *cluster) verify(t *testing.T, pod *corev1.Pod, token string) jwt.MapCla
 	return claims
 }
 
-func (c *cluster) jwks(t *testing.T, pod *corev1.Pod, url string) jose.JSONWebKeySet {
+func (c *cluster) jwks(t *testing.T, pod *corev1.Pod, url string) *jose.JSONWebKeySet {
 	t.Helper()
 	var keys jose.JSONWebKeySet
 	c.getJSON(t, pod, url, &keys)
-	return keys
+	return &keys
 }
 
 // getJSON fetches a document from inside the pod. It must be there by then: servers of kube-imds are ready.
