@@ -15,11 +15,17 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/binaries"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/components"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
 
-// startDeadline is how long a daemon may take until it is ready.
-const startDeadline = 2 * time.Minute
+const (
+	// startDeadline is how long a daemon may take until it is ready.
+	startDeadline = 2 * time.Minute
+
+	// stopDeadline is how long a daemon may take to end by itself. The API server would take a minute, for its watches.
+	stopDeadline = 5 * time.Second
+)
 
 // cluster is a cluster of this machine, there or not.
 type cluster struct {
@@ -63,7 +69,7 @@ func (c *cluster) statePath() string { return c.Path("state.json") }
 
 // remember chooses what a cluster keeps for its life, and writes it.
 func (c *cluster) remember(binaries string) error {
-	boot, err := bootID()
+	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
@@ -131,14 +137,6 @@ func findRepository() (string, error) {
 			return "", fmt.Errorf("%s is not in a checkout of kube-imds: run this there", start)
 		}
 	}
-}
-
-func bootID() (string, error) {
-	content, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read the machine's boot ID: %w", err)
-	}
-	return strings.TrimSpace(string(content)), nil
 }
 
 // freeAddress finds a loopback address that nobody listens on.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,8 +55,8 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.up(command.Context()); err != nil {
-				return fmt.Errorf("%w\n`cluster down` removes what is there", err)
+			if err := c.exclusively(func() error { return c.up(command.Context()) }); err != nil {
+				return fmt.Errorf("%w\n\n`cluster up` tries again from here; `cluster down` removes what is there", err)
 			}
 			if kubeconfig == "" {
 				return nil
@@ -74,7 +73,7 @@ func newDownCommand(open func() (*cluster, error)) *cobra.Command {
 		Use:   "down",
 		Short: "Take the cluster down and leave nothing behind, whatever state it is in",
 		Args:  cobra.NoArgs,
-		RunE:  with(open, func(_ context.Context, c *cluster, _ []string) error { return c.down() }),
+		RunE:  with(open, func(_ context.Context, c *cluster, _ []string) error { return c.exclusively(c.down) }),
 	}
 }
 
@@ -105,7 +104,7 @@ func newStopCommand(open func() (*cluster, error)) *cobra.Command {
 			if _, err := c.daemon(names[0]); err != nil {
 				return err
 			}
-			return c.supervisor.Stop(names[0], 20*time.Second)
+			return c.exclusively(func() error { return c.supervisor.Stop(names[0], stopDeadline) })
 		}),
 	}
 }
@@ -120,27 +119,23 @@ func newStartCommand(open func() (*cluster, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.supervisor.Start(ctx, daemon, startDeadline)
+			return c.exclusively(func() error { return c.supervisor.Start(ctx, daemon, startDeadline) })
 		}),
 	}
 }
 
 func newLogsCommand(open func() (*cluster, error)) *cobra.Command {
-	lines := 100
-	command := &cobra.Command{
+	return &cobra.Command{
 		Use:   "logs DAEMON",
-		Short: "Print the end of a daemon's log",
+		Short: "Print a daemon's log",
 		Args:  cobra.ExactArgs(1),
 		RunE: with(open, func(_ context.Context, c *cluster, names []string) error {
 			if _, err := c.daemon(names[0]); err != nil {
 				return err
 			}
-			fmt.Println(c.supervisor.Tail(names[0], lines))
-			return nil
+			return c.supervisor.WriteLog(os.Stdout, names[0])
 		}),
 	}
-	command.Flags().IntVar(&lines, "lines", lines, "how many lines")
-	return command
 }
 
 func newKubeconfigCommand(open func() (*cluster, error)) *cobra.Command {

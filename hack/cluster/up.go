@@ -18,6 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/components"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/credentials"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/network"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
@@ -29,6 +30,13 @@ func (c *cluster) up(ctx context.Context) error {
 	}
 	start := time.Now()
 	if err := installPackages(ctx); err != nil {
+		return err
+	}
+	if err := c.clearAfterReboot(); err != nil {
+		return err
+	}
+	// Should this program be killed, the builds and clients that it started are found here, and end with the cluster.
+	if err := errors.Join(cgroup.Make(c.CommandCgroup()), cgroup.Enter(c.CommandCgroup())); err != nil {
 		return err
 	}
 	builder, err := newBuilder()
@@ -62,13 +70,10 @@ func (c *cluster) up(ctx context.Context) error {
 
 // prepare makes all that the daemons need.
 func (c *cluster) prepare(binaries string) error {
-	if err := c.clearAfterReboot(); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(c.Root, 0o755); err != nil {
 		return fmt.Errorf("make the cluster's folder: %w", err)
 	}
-	if err := c.remember(binaries); err != nil {
+	if err := errors.Join(c.remember(binaries), sysctls.Save()); err != nil {
 		return err
 	}
 	executable, err := os.Executable()
@@ -98,7 +103,7 @@ func (c *cluster) prepare(binaries string) error {
 
 // clearAfterReboot removes what a reboot left of the cluster: its folder, without anything that runs.
 func (c *cluster) clearAfterReboot() error {
-	boot, err := bootID()
+	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
