@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -47,22 +46,42 @@ type state struct {
 	Address string `json:"address"`
 }
 
-func openCluster(name string) (*cluster, error) {
+// newCluster is a cluster of which nothing but its name is known.
+func newCluster(name string) (*cluster, error) {
 	names, err := layout.New(name)
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{Layout: names}
+	return &cluster{Layout: names}, nil
+}
+
+// openCluster is a cluster with what is kept of it.
+func openCluster(name string) (*cluster, error) {
+	c, err := newCluster(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readState(); err != nil {
+		return nil, err
+	}
+	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
+	c.components = components.Components{Layout: c.Layout, Binaries: c.state.Binaries}
+	return c, nil
+}
+
+// readState reads what is kept of the cluster. A cluster that is not there has an empty state.
+func (c *cluster) readState() error {
 	content, err := os.ReadFile(c.statePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err == nil {
 		err = json.Unmarshal(content, &c.state)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the state of cluster %s: %w", name, err)
+	if err != nil {
+		return fmt.Errorf("read the state of cluster %s: %w", c.Name, err)
 	}
-	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
-	c.components = components.Components{Layout: names, Binaries: c.state.Binaries}
-	return c, nil
+	return nil
 }
 
 func (c *cluster) statePath() string { return c.Path("state.json") }
@@ -83,10 +102,7 @@ func (c *cluster) remember(binaries string) error {
 	if err != nil {
 		return fmt.Errorf("write the cluster's state: %w", err)
 	}
-	if err := os.WriteFile(c.statePath(), content, 0o600); err != nil {
-		return fmt.Errorf("write the cluster's state: %w", err)
-	}
-	return nil
+	return replaceFile(c.statePath(), content, 0o600)
 }
 
 // daemons are all of the cluster's, in the order of their start.
@@ -147,27 +163,4 @@ func freeAddress() (string, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
-}
-
-// copyFile copies a file so that it is there whole or not at all.
-func copyFile(from, to string, mode fs.FileMode) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	defer source.Close()
-	temporary, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+"-")
-	if err != nil {
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	_, err = io.Copy(temporary, source)
-	err = errors.Join(err, temporary.Chmod(mode), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), to)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	return nil
 }

@@ -37,7 +37,7 @@ func newCommand() *cobra.Command {
 	name := root.PersistentFlags().String("name", "kube-imds", "the cluster's name")
 	open := func() (*cluster, error) { return openCluster(*name) }
 	root.AddCommand(
-		newUpCommand(open), newDownCommand(open), newStatusCommand(open), newLoadCommand(open),
+		newUpCommand(open), newDownCommand(name), newStatusCommand(open), newLoadCommand(open),
 		newStopCommand(open), newStartCommand(open), newLogsCommand(open), newKubeconfigCommand(open),
 		newBinariesCommand(), newLaunchCommand(), newForwardCommand(),
 	)
@@ -68,12 +68,19 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 	return command
 }
 
-func newDownCommand(open func() (*cluster, error)) *cobra.Command {
+// newDownCommand needs no state of the cluster: it may be broken.
+func newDownCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Take the cluster down and leave nothing behind, whatever state it is in",
 		Args:  cobra.NoArgs,
-		RunE:  with(open, func(_ context.Context, c *cluster, _ []string) error { return c.exclusively(c.down) }),
+		RunE: func(*cobra.Command, []string) error {
+			c, err := newCluster(*name)
+			if err != nil {
+				return err
+			}
+			return c.exclusively(c.down)
+		},
 	}
 }
 

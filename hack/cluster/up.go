@@ -114,7 +114,8 @@ func (c *cluster) clearAfterReboot() error {
 	return c.down()
 }
 
-// issueCredentials makes the certificates and kubeconfigs, once.
+// issueCredentials makes the certificates and kubeconfigs, once. The administrator's kubeconfig comes last: with it, all
+// are there.
 func (c *cluster) issueCredentials() error {
 	folder := c.components.Credentials()
 	if _, err := os.Stat(c.Kubeconfig()); err == nil {
@@ -153,10 +154,7 @@ func (c *cluster) issueCredentials() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.Kubeconfig(), content, 0o600); err != nil {
-		return fmt.Errorf("write the kubeconfig: %w", err)
-	}
-	return nil
+	return replaceFile(c.Kubeconfig(), content, 0o600)
 }
 
 func (c *cluster) startControlPlane(ctx context.Context) error {

@@ -122,6 +122,7 @@ func (b Builder) compile(ctx context.Context, tool tool, version string, names [
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", tool.folder, err)
 	}
+	sweep(store, time.Now().Add(-abandoned))
 	work, err := os.MkdirTemp(store, "building-")
 	if err != nil {
 		return fmt.Errorf("make a folder to build in: %w", err)
@@ -147,6 +148,19 @@ func (b Builder) goBuild(ctx context.Context, tool tool, version, name, path str
 	command.Dir = filepath.Join(b.Tools, tool.folder)
 	command.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[tool.cgo])
 	return command.CombinedOutput()
+}
+
+// abandoned is the age at which nobody builds any more in a folder: no build takes so long.
+const abandoned = 2 * time.Hour
+
+// sweep removes the folders of builds that were killed. One that resists wastes disk, no more.
+func sweep(store string, before time.Time) {
+	folders, _ := filepath.Glob(filepath.Join(store, "building-*"))
+	for _, folder := range folders {
+		if info, err := os.Stat(folder); err == nil && info.ModTime().Before(before) {
+			_ = os.RemoveAll(folder)
+		}
+	}
 }
 
 // report says what goes on, again every half minute while it does, and how long it took.
