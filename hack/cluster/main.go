@@ -34,6 +34,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.CompletionOptions.DisableDefaultCmd = true
 	name := root.PersistentFlags().String("name", "kube-imds", "the cluster's name")
 	open := func() (*cluster, error) { return openCluster(*name) }
 	root.AddCommand(

@@ -35,8 +35,7 @@ func (c *cluster) up(ctx context.Context) error {
 	if err := c.clearAfterReboot(); err != nil {
 		return err
 	}
-	// Should this program be killed, the builds and clients that it started are found here, and end with the cluster.
-	if err := errors.Join(cgroup.Make(c.CommandCgroup()), cgroup.Enter(c.CommandCgroup())); err != nil {
+	if err := c.enterCgroup(); err != nil {
 		return err
 	}
 	builder, err := newBuilder()
@@ -66,6 +65,15 @@ func (c *cluster) up(ctx context.Context) error {
 	}
 	say("cluster %s is ready after %.0f s\n\n  export KUBECONFIG=%s", c.Name, time.Since(start).Seconds(), c.Kubeconfig())
 	return nil
+}
+
+// enterCgroup moves this program into the cluster's control group. Should it be killed, the builds and clients that it
+// started are found there, and end with the cluster.
+func (c *cluster) enterCgroup() error {
+	if err := cgroup.Make(c.CommandCgroup()); err != nil {
+		return err
+	}
+	return cgroup.Enter(c.CommandCgroup())
 }
 
 // prepare makes all that the daemons need.
