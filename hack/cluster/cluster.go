@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -15,11 +14,17 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/binaries"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/components"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
 
-// startDeadline is how long a daemon may take until it is ready.
-const startDeadline = 2 * time.Minute
+const (
+	// startDeadline is how long a daemon may take until it is ready.
+	startDeadline = 2 * time.Minute
+
+	// stopDeadline is how long a daemon may take to end by itself. The API server would take a minute, for its watches.
+	stopDeadline = 5 * time.Second
+)
 
 // cluster is a cluster of this machine, there or not.
 type cluster struct {
@@ -41,29 +46,49 @@ type state struct {
 	Address string `json:"address"`
 }
 
-func openCluster(name string) (*cluster, error) {
+// newCluster is a cluster of which nothing but its name is known.
+func newCluster(name string) (*cluster, error) {
 	names, err := layout.New(name)
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{Layout: names}
+	return &cluster{Layout: names}, nil
+}
+
+// openCluster is a cluster with what is kept of it.
+func openCluster(name string) (*cluster, error) {
+	c, err := newCluster(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readState(); err != nil {
+		return nil, err
+	}
+	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
+	c.components = components.Components{Layout: c.Layout, Binaries: c.state.Binaries}
+	return c, nil
+}
+
+// readState reads what is kept of the cluster. A cluster that is not there has an empty state.
+func (c *cluster) readState() error {
 	content, err := os.ReadFile(c.statePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err == nil {
 		err = json.Unmarshal(content, &c.state)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read the state of cluster %s: %w", name, err)
+	if err != nil {
+		return fmt.Errorf("read the state of cluster %s: %w", c.Name, err)
 	}
-	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
-	c.components = components.Components{Layout: names, Binaries: c.state.Binaries}
-	return c, nil
+	return nil
 }
 
 func (c *cluster) statePath() string { return c.Path("state.json") }
 
 // remember chooses what a cluster keeps for its life, and writes it.
 func (c *cluster) remember(binaries string) error {
-	boot, err := bootID()
+	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
@@ -77,10 +102,7 @@ func (c *cluster) remember(binaries string) error {
 	if err != nil {
 		return fmt.Errorf("write the cluster's state: %w", err)
 	}
-	if err := os.WriteFile(c.statePath(), content, 0o600); err != nil {
-		return fmt.Errorf("write the cluster's state: %w", err)
-	}
-	return nil
+	return replaceFile(c.statePath(), content, 0o600)
 }
 
 // daemons are all of the cluster's, in the order of their start.
@@ -133,14 +155,6 @@ func findRepository() (string, error) {
 	}
 }
 
-func bootID() (string, error) {
-	content, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read the machine's boot ID: %w", err)
-	}
-	return strings.TrimSpace(string(content)), nil
-}
-
 // freeAddress finds a loopback address that nobody listens on.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -149,27 +163,4 @@ func freeAddress() (string, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
-}
-
-// copyFile copies a file so that it is there whole or not at all.
-func copyFile(from, to string, mode fs.FileMode) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	defer source.Close()
-	temporary, err := os.CreateTemp(filepath.Dir(to), filepath.Base(to)+"-")
-	if err != nil {
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	_, err = io.Copy(temporary, source)
-	err = errors.Join(err, temporary.Chmod(mode), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), to)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-		return fmt.Errorf("copy to %s: %w", to, err)
-	}
-	return nil
 }

@@ -3,17 +3,24 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/cgroup"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/mounts"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/network"
 )
+
+// sysctls are the machine's own settings, from before its first cluster.
+var sysctls = machine.NewSysctls(filepath.Join(layout.Clusters, "sysctls.json"))
 
 // down removes the cluster, whatever state it is in. Every process of the cluster, its containers' and their shims'
 // among them, is in the cluster's control group, so none is missed and no other is touched.
@@ -28,41 +35,77 @@ func (c *cluster) down() error {
 		return err
 	}
 	for _, node := range c.Nodes() {
-		removeElsewhere(node)
+		if err := removeElsewhere("/", node); err != nil {
+			return err
+		}
 	}
 	if err := os.RemoveAll(c.Root); err != nil {
 		return fmt.Errorf("remove the cluster's folder: %w", err)
 	}
-	// The folder of all clusters goes with the last one.
-	_ = os.Remove(layout.Clusters)
+	if err := c.giveMachineBack(); err != nil {
+		return err
+	}
 	say("cluster %s is down", c.Name)
 	return nil
 }
 
-// shimAddress finds a shim's socket in what containerd keeps of it.
-var shimAddress = regexp.MustCompile(`unix://(/run/containerd/s/[0-9a-f]+)`)
-
-// removeElsewhere removes the files that containerd, its network library and kubelet keep outside the node's folder.
-// They are small and useless without the node; one that resists is left.
-func removeElsewhere(node layout.Node) {
-	shims, _ := filepath.Glob(node.Path("containerd-state", "io.containerd.runtime.v2.task", "k8s.io", "*", "*"))
-	for _, path := range shims {
-		if base := filepath.Base(path); base != "address" && base != "bootstrap.json" {
-			continue
-		}
-		content, _ := os.ReadFile(path)
-		if address := shimAddress.FindSubmatch(content); address != nil {
-			_ = os.Remove(string(address[1]))
-		}
+// removeElsewhere removes the files that kubelet and containerd's network library keep outside the node's folder, at
+// places that cannot be set. The machine's root folder is another in tests.
+func removeElsewhere(root string, node layout.Node) error {
+	stale, err := filepath.Glob(filepath.Join(root, "var/lib/cni/results", node.CNINetwork()+"-*"))
+	if err != nil {
+		return fmt.Errorf("find the results of node %s's network plugins: %w", node.Name, err)
 	}
-	results, _ := filepath.Glob(filepath.Join("/var/lib/cni/results", node.CNINetwork()+"-*"))
-	for _, path := range results {
-		_ = os.Remove(path)
+	logs, err := filepath.Glob(filepath.Join(root, "var/log/containers/*.log"))
+	if err != nil {
+		return fmt.Errorf("find the links to node %s's logs: %w", node.Name, err)
 	}
-	logs, _ := filepath.Glob("/var/log/containers/*.log")
 	for _, path := range logs {
 		if target, err := os.Readlink(path); err == nil && strings.HasPrefix(target, node.Root+"/") {
-			_ = os.Remove(path)
+			stale = append(stale, path)
 		}
 	}
+	for _, path := range stale {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what node %s left: %w", node.Name, err)
+		}
+	}
+	return nil
+}
+
+// giveMachineBack leaves the machine as it was before its first cluster, once the last one is gone.
+func (c *cluster) giveMachineBack() error {
+	others, err := filepath.Glob(filepath.Join(layout.Clusters, "*", "state.json"))
+	if err != nil || len(others) > 0 {
+		return err
+	}
+	removeDeadSocket("/var/lib/kubelet/device-plugins/kubelet.sock")
+	if err := sysctls.Restore(); err != nil {
+		return err
+	}
+	return removeEmpty(layout.Clusters, "/var/lib/cni/results", "/var/lib/cni", "/var/log/containers",
+		"/var/lib/kubelet/device-plugins", "/var/lib/kubelet", "/run/netns")
+}
+
+// removeDeadSocket removes a socket that nobody listens on.
+func removeDeadSocket(path string) {
+	connection, err := net.Dial("unix", path)
+	if err == nil {
+		_ = connection.Close()
+	}
+	if errors.Is(err, unix.ECONNREFUSED) {
+		_ = os.Remove(path)
+	}
+}
+
+// removeEmpty removes folders, in this order, that hold nothing. Those that hold something are somebody else's too.
+func removeEmpty(folders ...string) error {
+	for _, folder := range folders {
+		switch err := unix.Rmdir(folder); err {
+		case nil, unix.ENOENT, unix.ENOTEMPTY, unix.ENOTDIR, unix.EBUSY:
+		default:
+			return fmt.Errorf("remove the empty folder %s: %w", folder, err)
+		}
+	}
+	return nil
 }

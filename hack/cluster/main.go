@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,10 +34,11 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.CompletionOptions.DisableDefaultCmd = true
 	name := root.PersistentFlags().String("name", "kube-imds", "the cluster's name")
 	open := func() (*cluster, error) { return openCluster(*name) }
 	root.AddCommand(
-		newUpCommand(open), newDownCommand(open), newStatusCommand(open), newLoadCommand(open),
+		newUpCommand(open), newDownCommand(name), newStatusCommand(open), newLoadCommand(open),
 		newStopCommand(open), newStartCommand(open), newLogsCommand(open), newKubeconfigCommand(open),
 		newBinariesCommand(), newLaunchCommand(), newForwardCommand(),
 	)
@@ -56,8 +56,8 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.up(command.Context()); err != nil {
-				return fmt.Errorf("%w\n`cluster down` removes what is there", err)
+			if err := c.exclusively(func() error { return c.up(command.Context()) }); err != nil {
+				return fmt.Errorf("%w\n\n`cluster up` tries again from here; `cluster down` removes what is there", err)
 			}
 			if kubeconfig == "" {
 				return nil
@@ -69,12 +69,19 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 	return command
 }
 
-func newDownCommand(open func() (*cluster, error)) *cobra.Command {
+// newDownCommand needs no state of the cluster: it may be broken.
+func newDownCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
 		Short: "Take the cluster down and leave nothing behind, whatever state it is in",
 		Args:  cobra.NoArgs,
-		RunE:  with(open, func(_ context.Context, c *cluster, _ []string) error { return c.down() }),
+		RunE: func(*cobra.Command, []string) error {
+			c, err := newCluster(*name)
+			if err != nil {
+				return err
+			}
+			return c.exclusively(c.down)
+		},
 	}
 }
 
@@ -105,7 +112,7 @@ func newStopCommand(open func() (*cluster, error)) *cobra.Command {
 			if _, err := c.daemon(names[0]); err != nil {
 				return err
 			}
-			return c.supervisor.Stop(names[0], 20*time.Second)
+			return c.exclusively(func() error { return c.supervisor.Stop(names[0], stopDeadline) })
 		}),
 	}
 }
@@ -120,27 +127,23 @@ func newStartCommand(open func() (*cluster, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.supervisor.Start(ctx, daemon, startDeadline)
+			return c.exclusively(func() error { return c.supervisor.Start(ctx, daemon, startDeadline) })
 		}),
 	}
 }
 
 func newLogsCommand(open func() (*cluster, error)) *cobra.Command {
-	lines := 100
-	command := &cobra.Command{
+	return &cobra.Command{
 		Use:   "logs DAEMON",
-		Short: "Print the end of a daemon's log",
+		Short: "Print a daemon's log",
 		Args:  cobra.ExactArgs(1),
 		RunE: with(open, func(_ context.Context, c *cluster, names []string) error {
 			if _, err := c.daemon(names[0]); err != nil {
 				return err
 			}
-			fmt.Println(c.supervisor.Tail(names[0], lines))
-			return nil
+			return c.supervisor.WriteLog(os.Stdout, names[0])
 		}),
 	}
-	command.Flags().IntVar(&lines, "lines", lines, "how many lines")
-	return command
 }
 
 func newKubeconfigCommand(open func() (*cluster, error)) *cobra.Command {

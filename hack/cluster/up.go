@@ -18,6 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/components"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/credentials"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/network"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
@@ -29,6 +30,12 @@ func (c *cluster) up(ctx context.Context) error {
 	}
 	start := time.Now()
 	if err := installPackages(ctx); err != nil {
+		return err
+	}
+	if err := c.clearAfterReboot(); err != nil {
+		return err
+	}
+	if err := c.enterCgroup(); err != nil {
 		return err
 	}
 	builder, err := newBuilder()
@@ -60,15 +67,21 @@ func (c *cluster) up(ctx context.Context) error {
 	return nil
 }
 
-// prepare makes all that the daemons need.
-func (c *cluster) prepare(binaries string) error {
-	if err := c.clearAfterReboot(); err != nil {
+// enterCgroup moves this program into the cluster's control group. Should it be killed, the builds and clients that it
+// started are found there, and end with the cluster.
+func (c *cluster) enterCgroup() error {
+	if err := cgroup.Make(c.CommandCgroup()); err != nil {
 		return err
 	}
+	return cgroup.Enter(c.CommandCgroup())
+}
+
+// prepare makes all that the daemons need.
+func (c *cluster) prepare(binaries string) error {
 	if err := os.MkdirAll(c.Root, 0o755); err != nil {
 		return fmt.Errorf("make the cluster's folder: %w", err)
 	}
-	if err := c.remember(binaries); err != nil {
+	if err := errors.Join(c.remember(binaries), sysctls.Save()); err != nil {
 		return err
 	}
 	executable, err := os.Executable()
@@ -98,7 +111,7 @@ func (c *cluster) prepare(binaries string) error {
 
 // clearAfterReboot removes what a reboot left of the cluster: its folder, without anything that runs.
 func (c *cluster) clearAfterReboot() error {
-	boot, err := bootID()
+	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
@@ -109,7 +122,8 @@ func (c *cluster) clearAfterReboot() error {
 	return c.down()
 }
 
-// issueCredentials makes the certificates and kubeconfigs, once.
+// issueCredentials makes the certificates and kubeconfigs, once. The administrator's kubeconfig comes last: with it, all
+// are there.
 func (c *cluster) issueCredentials() error {
 	folder := c.components.Credentials()
 	if _, err := os.Stat(c.Kubeconfig()); err == nil {
@@ -148,10 +162,7 @@ func (c *cluster) issueCredentials() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.Kubeconfig(), content, 0o600); err != nil {
-		return fmt.Errorf("write the kubeconfig: %w", err)
-	}
-	return nil
+	return replaceFile(c.Kubeconfig(), content, 0o600)
 }
 
 func (c *cluster) startControlPlane(ctx context.Context) error {

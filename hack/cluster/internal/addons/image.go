@@ -4,15 +4,17 @@ package addons
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
+	"runtime"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"runtime"
 )
 
 // writeImage writes an image archive that holds one static binary and runs it.
@@ -69,5 +71,7 @@ func layerOf(binary string) (v1.Layer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the image's layer: %w", err)
 	}
-	return tarball.LayerFromReader(&archive)
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil }
+	// It is read once and from this machine's disk: to compress it would only take time.
+	return tarball.LayerFromOpener(open, tarball.WithCompressionLevel(gzip.NoCompression))
 }

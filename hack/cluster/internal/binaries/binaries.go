@@ -2,6 +2,8 @@ package binaries
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -40,36 +42,37 @@ func DefaultCache() (string, error) {
 // Build builds the named binaries that are not built yet, all of them where none is named. It returns a folder in
 // which each is found by its name.
 func (b Builder) Build(ctx context.Context, names ...string) (string, error) {
-	folder := filepath.Join(b.Cache, "bin")
+	for _, name := range names {
+		if !slices.Contains(allNames(), name) {
+			return "", fmt.Errorf("there is no binary %q: there are %s", name, strings.Join(allNames(), ", "))
+		}
+	}
+	folder, err := b.folder()
+	if err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("make the folder of binaries: %w", err)
 	}
-	known := map[string]bool{}
 	for _, tool := range tools {
-		wanted := wantedOf(tool, names)
-		for _, name := range wanted {
-			known[name] = true
-		}
-		if err := b.buildTool(ctx, tool, wanted, folder); err != nil {
+		if err := b.buildTool(ctx, tool, wantedOf(tool, names), folder); err != nil {
 			return "", err
-		}
-	}
-	for _, name := range names {
-		if !known[name] {
-			return "", fmt.Errorf("there is no binary %q: there are %s", name, strings.Join(allNames(), ", "))
 		}
 	}
 	return folder, nil
 }
 
-// Version is the pinned version that a binary is built from.
-func (b Builder) Version(name string) (string, error) {
+// folder is that of the pinned versions together: a cluster that runs keeps its binaries when a version changes.
+func (b Builder) folder() (string, error) {
+	sum := sha256.New()
 	for _, tool := range tools {
-		if _, found := tool.packages[name]; found {
-			return tool.version(b.Tools)
+		version, err := tool.version(b.Tools)
+		if err != nil {
+			return "", err
 		}
+		fmt.Fprintln(sum, tool.key(version))
 	}
-	return "", fmt.Errorf("there is no binary %q", name)
+	return filepath.Join(b.Cache, "bin", hex.EncodeToString(sum.Sum(nil)[:4])), nil
 }
 
 func wantedOf(tool tool, names []string) []string {
@@ -119,6 +122,7 @@ func (b Builder) compile(ctx context.Context, tool tool, version string, names [
 	if err := os.MkdirAll(store, 0o755); err != nil {
 		return fmt.Errorf("make the folder of %s: %w", tool.folder, err)
 	}
+	sweep(store, time.Now().Add(-abandoned))
 	work, err := os.MkdirTemp(store, "building-")
 	if err != nil {
 		return fmt.Errorf("make a folder to build in: %w", err)
@@ -126,20 +130,37 @@ func (b Builder) compile(ctx context.Context, tool tool, version string, names [
 	defer os.RemoveAll(work)
 	for _, name := range names {
 		stop := b.report(fmt.Sprintf("building %s %s", name, version))
-		arguments := append([]string{"build", "-o", filepath.Join(work, name)}, tool.flags(version)...)
-		command := exec.CommandContext(ctx, "go", append(arguments, tool.packages[name])...)
-		command.Dir = filepath.Join(b.Tools, tool.folder)
-		command.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[tool.cgo])
-		output, err := command.CombinedOutput()
+		output, err := b.goBuild(ctx, tool, version, name, filepath.Join(work, name))
 		stop()
 		if err != nil {
-			return fmt.Errorf("build %s %s: %w\n%s", name, version, err, output)
+			return fmt.Errorf("build %s %s: %w\n%s%s", name, version, err, output, tool.hint())
 		}
 		if err := os.Rename(filepath.Join(work, name), filepath.Join(store, name)); err != nil {
 			return fmt.Errorf("keep %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func (b Builder) goBuild(ctx context.Context, tool tool, version, name, path string) (output []byte, err error) {
+	arguments := append([]string{"build", "-o", path}, tool.flags(version)...)
+	command := exec.CommandContext(ctx, "go", append(arguments, tool.packages[name])...)
+	command.Dir = filepath.Join(b.Tools, tool.folder)
+	command.Env = append(os.Environ(), "CGO_ENABLED="+map[bool]string{true: "1", false: "0"}[tool.cgo])
+	return command.CombinedOutput()
+}
+
+// abandoned is the age at which nobody builds any more in a folder: no build takes so long.
+const abandoned = 2 * time.Hour
+
+// sweep removes the folders of builds that were killed. One that resists wastes disk, no more.
+func sweep(store string, before time.Time) {
+	folders, _ := filepath.Glob(filepath.Join(store, "building-*"))
+	for _, folder := range folders {
+		if info, err := os.Stat(folder); err == nil && info.ModTime().Before(before) {
+			_ = os.RemoveAll(folder)
+		}
+	}
 }
 
 // report says what goes on, again every half minute while it does, and how long it took.

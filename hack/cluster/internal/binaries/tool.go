@@ -27,6 +27,9 @@ type tool struct {
 	tags string
 	cgo  bool
 
+	// needs are the Debian packages that a build needs beside Go.
+	needs string
+
 	// linker gives the linker flags that tell the binaries their version.
 	linker func(version string) string
 }
@@ -58,6 +61,7 @@ var tools = []tool{
 	},
 	{
 		folder: "runc", module: "github.com/opencontainers/runc", tags: "seccomp", cgo: true,
+		needs:    "gcc libseccomp-dev pkg-config",
 		linker:   func(version string) string { return "-X main.version=" + strings.TrimPrefix(version, "v") },
 		packages: map[string]string{"runc": "github.com/opencontainers/runc"},
 	},
@@ -110,4 +114,12 @@ func (t tool) flags(version string) []string {
 func (t tool) key(version string) string {
 	sum := sha256.Sum256([]byte(strings.Join(append(t.flags(version), runtime.Version(), runtime.GOARCH), "\n")))
 	return fmt.Sprintf("%s-%s-%s", t.folder, version, hex.EncodeToString(sum[:4]))
+}
+
+// hint says what a failed build may lack.
+func (t tool) hint() string {
+	if t.needs == "" {
+		return ""
+	}
+	return fmt.Sprintf("it needs: apt-get install --yes --no-install-recommends %s", t.needs)
 }

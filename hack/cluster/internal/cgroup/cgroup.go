@@ -33,15 +33,22 @@ func hierarchies() ([]hierarchy, error) {
 			found = append(found, hierarchy{mount.Mountpoint, mount.FSType == "cgroup2"})
 		}
 	}
-	if len(found) == 0 {
-		return nil, errors.New("no control groups are mounted below /sys/fs/cgroup")
-	}
 	return found, nil
+}
+
+// mustHierarchies are those of a machine that can run a cluster.
+func mustHierarchies() ([]hierarchy, error) {
+	found, err := hierarchies()
+	if err == nil && len(found) == 0 {
+		err = errors.New("no control groups are mounted below /sys/fs/cgroup: a machine with an init system has them; " +
+			"elsewhere, mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+	}
+	return found, err
 }
 
 // Make makes a control group, and its parents, in every hierarchy.
 func Make(path string) error {
-	all, err := hierarchies()
+	all, err := mustHierarchies()
 	if err != nil {
 		return err
 	}
@@ -93,7 +100,7 @@ func inheritCPUSet(parent, folder string) error {
 
 // Enter moves this process into a control group, in every hierarchy.
 func Enter(path string) error {
-	all, err := hierarchies()
+	all, err := mustHierarchies()
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,7 @@ func (c Components) controllerManager() process.Daemon {
 		"--kubeconfig="+c.Credentials("controller-manager.kubeconfig"),
 		"--bind-address=127.0.0.1",
 		"--leader-elect=false",
+		"--flex-volume-plugin-dir="+c.Path("volume-plugins"),
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file="+c.Credentials("service-accounts.key"),
 		"--root-ca-file="+c.Credentials("ca.crt"),

@@ -22,14 +22,22 @@ func (c Components) daemon(name, namespace string, ready func(context.Context) e
 	}
 }
 
-// serves tells whether a server in a network namespace answers 200. Who it is was not asked: it was started here.
+// dialer opens a connection.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// serves tells whether a server in a network namespace answers 200.
 func serves(namespace, url string) func(context.Context) error {
+	return answers(url, func(_ context.Context, _, address string) (net.Conn, error) {
+		return forward.Dial(namespace, address)
+	})
+}
+
+// answers tells whether a server answers 200. Who it is was not asked: it was started here.
+func answers(url string, dial dialer) func(context.Context) error {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			return forward.Dial(namespace, address)
-		},
+		DialContext:       dial,
 	}}
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -29,14 +29,17 @@ func Serve(ctx context.Context, listen, namespace, target string) error {
 		if err != nil {
 			return fmt.Errorf("accept a connection: %w", err)
 		}
-		go carry(connection, namespace, target)
+		go carry(connection, func() (net.Conn, error) { return Dial(namespace, target) })
 	}
 }
 
-func carry(outside net.Conn, namespace, target string) {
+// carry carries bytes both ways until both sides have ended. Each side's end is passed on, so that the other may still
+// answer.
+func carry(outside net.Conn, dial func() (net.Conn, error)) {
 	defer outside.Close()
-	inside, err := Dial(namespace, target)
+	inside, err := dial()
 	if err != nil {
+		// Whoever connected sees it closed, as if nobody listened.
 		return
 	}
 	defer inside.Close()

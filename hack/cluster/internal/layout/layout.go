@@ -34,13 +34,14 @@ type Layout struct {
 // Clusters is the folder of all clusters of this machine.
 const Clusters = "/var/lib/kube-imds"
 
-// validName keeps names fit for folders, cgroups and network namespaces.
-var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$`)
+// validName keeps names fit for folders, cgroups and network namespaces, and so short that containerd takes
+// ShimSockets: it allows 42 characters.
+var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?$`)
 
 // New lays out the cluster with a name.
 func New(name string) (Layout, error) {
 	if !validName.MatchString(name) {
-		return Layout{}, fmt.Errorf("the cluster's name %q must be 1 to 32 lower-case letters, digits and dashes", name)
+		return Layout{}, fmt.Errorf("the cluster's name %q must be 1 to 20 lower-case letters, digits and dashes", name)
 	}
 	return Layout{Name: name, Root: filepath.Join(Clusters, name)}, nil
 }
@@ -65,6 +66,10 @@ func (l Layout) Cgroup() string { return "kube-imds-" + l.Name }
 // DaemonCgroup is the control group of the cluster's daemons and the shims they start.
 func (l Layout) DaemonCgroup() string { return filepath.Join(l.Cgroup(), "daemons") }
 
+// CommandCgroup is the control group of a command that brings the cluster up, and of the builds and clients it starts, so
+// that none outlives the cluster.
+func (l Layout) CommandCgroup() string { return filepath.Join(l.Cgroup(), "command") }
+
 // Node is one of the cluster's nodes.
 type Node struct {
 	// Number counts from 1.
@@ -78,6 +83,10 @@ type Node struct {
 
 	// Cgroup is the control group of the node's pods.
 	Cgroup string
+
+	// ShimSockets is the folder of the sockets by which containerd speaks to its shims. A socket's path must be short,
+	// so it is not in Root.
+	ShimSockets string
 }
 
 // Nodes are the cluster's nodes.
@@ -85,7 +94,13 @@ func (l Layout) Nodes() []Node {
 	nodes := make([]Node, Nodes)
 	for i := range nodes {
 		name := fmt.Sprintf("%s-%d", l.Name, i+1)
-		nodes[i] = Node{Number: i + 1, Name: name, Root: l.Path(name), Cgroup: filepath.Join(l.Cgroup(), name)}
+		nodes[i] = Node{
+			Number:      i + 1,
+			Name:        name,
+			Root:        l.Path(name),
+			Cgroup:      filepath.Join(l.Cgroup(), name),
+			ShimSockets: l.Path(fmt.Sprintf("s%d", i+1)),
+		}
 	}
 	return nodes
 }

@@ -17,15 +17,23 @@ func UnmountBelow(folder string) error {
 	if err != nil {
 		return fmt.Errorf("read the mounts below %s: %w", folder, err)
 	}
-	slices.SortFunc(found, func(a, b *mountinfo.Info) int {
-		return strings.Count(b.Mountpoint, "/") - strings.Count(a.Mountpoint, "/")
-	})
 	var failures error
-	for _, mount := range found {
-		err := unix.Unmount(mount.Mountpoint, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	for _, path := range deepestFirst(found) {
+		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-			failures = errors.Join(failures, fmt.Errorf("unmount %s: %w", mount.Mountpoint, err))
+			failures = errors.Join(failures, fmt.Errorf("unmount %s: %w", path, err))
 		}
 	}
 	return failures
+}
+
+// deepestFirst are the mounts' paths, what is mounted in a mount before that mount. A path occurs as often as something
+// is mounted there.
+func deepestFirst(mounts []*mountinfo.Info) []string {
+	paths := make([]string, 0, len(mounts))
+	for _, mount := range mounts {
+		paths = append(paths, mount.Mountpoint)
+	}
+	slices.SortFunc(paths, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	return paths
 }

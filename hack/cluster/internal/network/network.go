@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
+	"os/exec"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -21,6 +21,9 @@ const bridge = "nodes"
 
 // Make makes what is missing of the cluster's network.
 func Make(cluster layout.Layout) error {
+	if err := loadBridgeFilter(); err != nil {
+		return err
+	}
 	if err := makeHub(cluster); err != nil {
 		return fmt.Errorf("make the network of the control plane: %w", err)
 	}
@@ -37,17 +40,6 @@ func Make(cluster layout.Layout) error {
 		}
 		return nil
 	})
-}
-
-// Remove removes the cluster's network namespaces, and with them all that is in them.
-func Remove(cluster layout.Layout) error {
-	var failures error
-	for _, name := range cluster.NetworkNamespaces() {
-		if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			failures = errors.Join(failures, fmt.Errorf("remove the network namespace %s: %w", name, err))
-		}
-	}
-	return failures
 }
 
 func makeHub(cluster layout.Layout) error {
@@ -115,54 +107,6 @@ func connect(cluster layout.Layout, node layout.Node) error {
 	})
 }
 
-// makeNamespace makes a named network namespace, as `ip netns add` does.
-func makeNamespace(name string) error {
-	return onOwnThread(func() error {
-		if handle, err := netns.GetFromName(name); err == nil {
-			return handle.Close()
-		}
-		// One that lost its mount, as in a reboot, is a plain file and in the way.
-		if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			_ = os.Remove("/run/netns/" + name)
-		}
-		handle, err := netns.NewNamed(name)
-		if err != nil {
-			return fmt.Errorf("make the network namespace %s: %w", name, err)
-		}
-		return handle.Close()
-	})
-}
-
-// inside runs a function in a network namespace.
-func inside(name string, do func(*netlink.Handle) error) error {
-	return onOwnThread(func() error {
-		namespace, err := netns.GetFromName(name)
-		if err != nil {
-			return fmt.Errorf("find the network namespace %s: %w", name, err)
-		}
-		defer namespace.Close()
-		if err := netns.Set(namespace); err != nil {
-			return fmt.Errorf("enter the network namespace %s: %w", name, err)
-		}
-		handle, err := netlink.NewHandle()
-		if err != nil {
-			return fmt.Errorf("open netlink in %s: %w", name, err)
-		}
-		defer handle.Close()
-		return do(handle)
-	})
-}
-
-// onOwnThread runs a function on a thread that ends with it, for network namespaces belong to threads.
-func onOwnThread(do func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		result <- do()
-	}()
-	return <-result
-}
-
 func setUp(handle *netlink.Handle, name, address string) error {
 	link, err := handle.LinkByName(name)
 	if err != nil {
@@ -194,16 +138,27 @@ func addRoute(handle *netlink.Handle, destination, via string) error {
 	return nil
 }
 
-// forward lets this thread's namespace forward packets, and bridged ones pass the packet filters, as Services need.
+// bridgeFilter makes bridged packets pass the packet filters. Without it a pod's answer to a neighbour on its node,
+// asked through a Service, would bypass the translation of its address.
+const bridgeFilter = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+
+// forward lets this thread's namespace forward packets as Services need it.
 func forward() error {
-	for path, value := range map[string]string{
-		"/proc/sys/net/ipv4/ip_forward":                 "1",
-		"/proc/sys/net/bridge/bridge-nf-call-iptables":  "1",
-		"/proc/sys/net/bridge/bridge-nf-call-ip6tables": "1",
-	} {
-		if err := os.WriteFile(path, []byte(value), 0); err != nil {
+	for _, path := range []string{"/proc/sys/net/ipv4/ip_forward", bridgeFilter} {
+		if err := os.WriteFile(path, []byte("1"), 0); err != nil {
 			return fmt.Errorf("set %s: %w", path, err)
 		}
+	}
+	return nil
+}
+
+// loadBridgeFilter loads the kernel's module where bridgeFilter is not there yet.
+func loadBridgeFilter() error {
+	if _, err := os.Stat(bridgeFilter); err == nil {
+		return nil
+	}
+	if output, err := exec.Command("modprobe", "br_netfilter").CombinedOutput(); err != nil {
+		return fmt.Errorf("load the kernel module br_netfilter: %w\n%s", err, output)
 	}
 	return nil
 }

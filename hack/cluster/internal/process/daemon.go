@@ -3,14 +3,11 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -32,7 +29,7 @@ type Daemon struct {
 
 // Supervisor starts and stops daemons.
 type Supervisor struct {
-	// Launcher is the program whose subcommand "launch" enters a control group and a network namespace.
+	// Launcher is the program whose subcommand "launch" calls Launch.
 	Launcher string
 
 	// Cgroup is the control group of every daemon.
@@ -40,30 +37,6 @@ type Supervisor struct {
 
 	// Folder is where process records and logs are kept.
 	Folder string
-}
-
-// record is what is kept of a started process. The start time tells it from a later one with the same ID.
-type record struct {
-	PID     int    `json:"pid"`
-	Started string `json:"started"`
-}
-
-// LogPath is where a daemon's output goes.
-func (s Supervisor) LogPath(name string) string { return filepath.Join(s.Folder, name+".log") }
-
-func (s Supervisor) recordPath(name string) string { return filepath.Join(s.Folder, name+".json") }
-
-// Running is the process ID of a daemon, or 0.
-func (s Supervisor) Running(name string) int {
-	content, err := os.ReadFile(s.recordPath(name))
-	if err != nil {
-		return 0
-	}
-	var record record
-	if json.Unmarshal(content, &record) != nil || record.Started == "" || startTime(record.PID) != record.Started {
-		return 0
-	}
-	return record.PID
 }
 
 // Start starts a daemon, unless it runs, and waits until it is ready. It fails as soon as the daemon ends.
@@ -89,13 +62,14 @@ func (s Supervisor) Start(ctx context.Context, daemon Daemon, deadline time.Dura
 		}
 		select {
 		case <-ctx.Done():
-			return s.failure(daemon.Name, fmt.Errorf("it is not ready after %s: %w", deadline, err))
+			return s.failure(daemon.Name, fmt.Errorf("%w before it was ready: %w", context.Cause(ctx), err))
 		case <-ticker.C:
 		}
 	}
 }
 
-// launch starts the daemon in a session of its own, so that it outlives this program.
+// launch starts the daemon in a session of its own, so that it outlives this program, and records it. Launch waits for
+// the record: there is no moment in which a daemon runs that this program, should it be killed, would not find again.
 func (s Supervisor) launch(daemon Daemon) (int, error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return 0, fmt.Errorf("make the folder of logs: %w", err)
@@ -108,22 +82,25 @@ func (s Supervisor) launch(daemon Daemon) (int, error) {
 	arguments := []string{"launch", "--cgroup", s.Cgroup, "--namespace", daemon.Namespace, "--"}
 	command := exec.Command(s.Launcher, append(arguments, daemon.Command...)...)
 	command.Stdout, command.Stderr = log, log
-	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}
+	command.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin:" + os.Getenv("PATH"), "HOME=/root"}
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	word, err := command.StdinPipe()
+	if err != nil {
+		return 0, fmt.Errorf("start %s: %w", daemon.Name, err)
+	}
+	defer word.Close()
 	if err := command.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", daemon.Name, err)
 	}
 	// A child that ended would look alive until it is waited for.
 	go func() { _ = command.Wait() }()
-	pid := command.Process.Pid
-	content, err := json.Marshal(record{pid, startTime(pid)})
-	if err != nil {
-		return 0, fmt.Errorf("record %s: %w", daemon.Name, err)
+	if err := s.remember(daemon.Name, command.Process.Pid); err != nil {
+		return 0, err
 	}
-	if err := os.WriteFile(s.recordPath(daemon.Name), content, 0o600); err != nil {
-		return 0, fmt.Errorf("record %s: %w", daemon.Name, err)
+	if _, err := io.WriteString(word, recorded); err != nil {
+		return 0, s.failure(daemon.Name, err)
 	}
-	return pid, nil
+	return command.Process.Pid, nil
 }
 
 // Stop ends a daemon, if it runs: first by SIGTERM, after the deadline by SIGKILL.
@@ -143,42 +120,4 @@ func (s Supervisor) Stop(name string, deadline time.Duration) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return s.forget(name)
-}
-
-func (s Supervisor) forget(name string) error {
-	if err := os.Remove(s.recordPath(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget %s: %w", name, err)
-	}
-	return nil
-}
-
-// failure says which daemon failed, with the end of its log.
-func (s Supervisor) failure(name string, err error) error {
-	return fmt.Errorf("%s does not start: %w\nthe end of its log, %s:\n%s", name, err, s.LogPath(name), s.Tail(name, 25))
-}
-
-// Tail is the end of a daemon's log.
-func (s Supervisor) Tail(name string, lines int) string {
-	content, err := os.ReadFile(s.LogPath(name))
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
-// startTime is when a process started, in clock ticks since the machine's start; empty if there is no such process, or
-// it has ended and nobody waited for it (proc(5), /proc/pid/stat, fields 3 and 22).
-func startTime(pid int) string {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	// The second field is a name in parentheses, which may hold anything.
-	_, rest, found := strings.Cut(string(content[strings.LastIndexByte(string(content), ')'):]), ") ")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 20 || fields[0] == "Z" {
-		return ""
-	}
-	return fields[19]
 }

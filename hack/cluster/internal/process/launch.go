@@ -1,23 +1,31 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"syscall"
 
-	"os"
-
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/cgroup"
 )
 
-// Launch turns this process into another program, in a control group and a network namespace. It returns only if it
-// fails.
+// recorded is the word that tells Launch that its process is recorded.
+const recorded = "recorded"
+
+// Launch turns this process into another program, in a control group and a network namespace, once it is told on its
+// standard input that it is recorded. It returns only if it fails.
 //
 // The mount namespace stays the machine's: containerd must see what kubelet mounts, and both must see the control
 // groups, which a new /sys would hide.
 func Launch(group, namespace string, command []string) error {
+	if err := awaitRecord(os.Stdin); err != nil {
+		return err
+	}
 	if err := cgroup.Enter(group); err != nil {
 		return err
 	}
@@ -32,8 +40,35 @@ func Launch(group, namespace string, command []string) error {
 			return fmt.Errorf("enter the network namespace %s: %w", namespace, err)
 		}
 	}
+	if err := closeStandardInput(); err != nil {
+		return err
+	}
 	if err := syscall.Exec(command[0], command, os.Environ()); err != nil {
 		return fmt.Errorf("become %s: %w", command[0], err)
+	}
+	return nil
+}
+
+// awaitRecord waits for the word. Its absence means that whoever would have recorded this process has died.
+func awaitRecord(input io.Reader) error {
+	word, err := io.ReadAll(input)
+	if err != nil {
+		return fmt.Errorf("wait to be recorded: %w", err)
+	}
+	if string(word) != recorded {
+		return errors.New("nobody recorded this process, so it must not run")
+	}
+	return nil
+}
+
+func closeStandardInput() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return fmt.Errorf("close the standard input: %w", err)
+	}
+	defer null.Close()
+	if err := unix.Dup3(int(null.Fd()), unix.Stdin, 0); err != nil {
+		return fmt.Errorf("close the standard input: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,186 @@
+package binaries
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pinned makes a folder of tools modules, each of which pins its tool at v1.2.3, and a Go command that counts its calls.
+func pinned(t *testing.T, goCommand string) (builder Builder, calls func() int) {
+	t.Helper()
+	folder := t.TempDir()
+	for _, tool := range tools {
+		writeFile(t, filepath.Join(folder, "tools", tool.folder, "go.mod"),
+			"module example.com/"+tool.folder+"\n\ngo 1.26.0\n\nrequire "+tool.module+" "+versionFor(tool.module)+"\n")
+	}
+	log := filepath.Join(folder, "calls")
+	writeFile(t, filepath.Join(folder, "path", "go"), "#!/bin/sh\necho call >>"+log+"\n"+goCommand)
+	t.Setenv("PATH", filepath.Join(folder, "path")+":"+os.Getenv("PATH"))
+	builder = Builder{Tools: filepath.Join(folder, "tools"), Cache: filepath.Join(folder, "cache"), Progress: t.Output()}
+	return builder, func() int {
+		content, _ := os.ReadFile(log)
+		return strings.Count(string(content), "\n")
+	}
+}
+
+// versionFor gives a module a version that its path allows.
+func versionFor(module string) string {
+	if major := filepath.Base(module); strings.HasPrefix(major, "v") {
+		return major + ".2.3"
+	}
+	return "v1.2.3"
+}
+
+// builds is a Go command that writes what it is asked to build: go build -o PATH …
+const builds = `echo built >"$3"`
+
+func TestABinaryIsBuiltOnce(t *testing.T) {
+	builder, calls := pinned(t, builds)
+	for range 2 {
+		folder, err := builder.Build(t.Context(), "etcd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content, err := os.ReadFile(filepath.Join(folder, "etcd")); err != nil || string(content) != "built\n" {
+			t.Fatalf("etcd is %q, %v", content, err)
+		}
+	}
+	if got := calls(); got != 1 {
+		t.Errorf("Go was called %d times, want once", got)
+	}
+}
+
+func TestWithoutNamesAllAreBuilt(t *testing.T) {
+	builder, calls := pinned(t, builds)
+	folder, err := builder.Build(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range allNames() {
+		if !exists(filepath.Join(folder, name)) {
+			t.Errorf("%s was not built", name)
+		}
+	}
+	if got, want := calls(), len(allNames()); got != want {
+		t.Errorf("Go was called %d times, want %d", got, want)
+	}
+}
+
+func TestANewVersionIsBuiltAndTheOldOneStays(t *testing.T) {
+	builder, calls := pinned(t, builds)
+	before, err := builder.Build(t.Context(), "etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(builder.Tools, "etcd", "go.mod"), "module example.com/etcd\n\nrequire go.etcd.io/etcd/server/v3 v3.9.9\n")
+	after, err := builder.Build(t.Context(), "etcd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before == after || calls() != 2 {
+		t.Errorf("%d builds, in %s and %s, want two in two folders", calls(), before, after)
+	}
+	if !exists(filepath.Join(before, "etcd")) {
+		t.Error("the old version is gone, from under a cluster that may run it")
+	}
+}
+
+func TestAFailedBuildLeavesNothingAndShowsWhy(t *testing.T) {
+	builder, _ := pinned(t, `echo half >"$3"; echo "no package libseccomp" >&2; exit 1`)
+	_, err := builder.Build(t.Context(), "runc")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range []string{"build runc v1.2.3", "no package libseccomp", "libseccomp-dev"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the error does not say %q: %v", part, err)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(builder.Cache, "tools", "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("the failed build left %v, %v", left, err)
+	}
+}
+
+func TestAnUnknownNameIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
+	builder, calls := pinned(t, builds)
+	_, err := builder.Build(t.Context(), "etcd", "kubeadm")
+	if err == nil || !strings.Contains(err.Error(), `no binary "kubeadm": there are containerd,`) {
+		t.Errorf("got %v, want the names that there are", err)
+	}
+	if calls() != 0 {
+		t.Error("something was built")
+	}
+}
+
+func TestWhatKilledBuildsLeftIsSweptAwayInTime(t *testing.T) {
+	store := t.TempDir()
+	old, young := filepath.Join(store, "building-1"), filepath.Join(store, "building-2")
+	for _, folder := range []string{old, young} {
+		writeFile(t, filepath.Join(folder, "kubelet"), "half")
+	}
+	now := time.Now()
+	if err := os.Chtimes(old, now.Add(-3*time.Hour), now.Add(-3*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	sweep(store, now.Add(-abandoned))
+	if exists(old) || !exists(young) {
+		t.Errorf("the old folder is there: %v, the young one: %v", exists(old), exists(young))
+	}
+}
+
+func TestTheCacheIsWhereItWasAskedFor(t *testing.T) {
+	t.Setenv("KUBE_IMDS_CACHE", "")
+	t.Setenv("HOME", "/home/me")
+	for _, test := range []struct{ variable, value, want string }{
+		{"XDG_CACHE_HOME", "", "/home/me/.cache/kube-imds"},
+		{"XDG_CACHE_HOME", "/xdg", "/xdg/kube-imds"},
+		{"KUBE_IMDS_CACHE", "/own", "/own"},
+	} {
+		t.Setenv(test.variable, test.value)
+		if got, err := DefaultCache(); err != nil || got != test.want {
+			t.Errorf("with %s=%s the cache is %s, %v, want %s", test.variable, test.value, got, err, test.want)
+		}
+	}
+}
+
+func TestKubernetesIsToldItsVersion(t *testing.T) {
+	want := "-X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 " +
+		"-X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean"
+	if diff := cmp.Diff(want, kubernetesVersion("v1.37.2")); diff != "" {
+		t.Errorf("linker flags (-want +got):\n%s", diff)
+	}
+}
+
+func TestEachBuildHasItsKey(t *testing.T) {
+	base := tool{folder: "runc", tags: "seccomp"}
+	key := base.key("v1.5.2")
+	if !strings.HasPrefix(key, "runc-v1.5.2-") || key != base.key("v1.5.2") {
+		t.Errorf("key %q of %s", key, runtime.GOARCH)
+	}
+	tagged := base
+	tagged.tags = ""
+	linked := base
+	linked.linker = func(string) string { return "-X main.version=1" }
+	for name, other := range map[string]string{"version": base.key("v1.5.3"), "tags": tagged.key("v1.5.2"), "linker": linked.key("v1.5.2")} {
+		if other == key {
+			t.Errorf("another %s makes the same key %s", name, key)
+		}
+	}
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
