@@ -113,6 +113,11 @@ func newManager(o options, certificateOf func(*tls.ClientHelloInfo) (*tls.Certif
 		LeaderElectionID:              o.name + "-controller",
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
+		// The process ends when it loses its lease, and the webhook with it: so a short outage of the API server must not
+		// cost the lease. A planned end hands it over at once.
+		LeaseDuration: new(60 * time.Second),
+		RenewDeadline: new(45 * time.Second),
+		RetryPeriod:   new(5 * time.Second),
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
 			Port: o.webhookPort,
 			TLSOpts: []func(*tls.Config){func(config *tls.Config) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
@@ -46,6 +48,8 @@ func connect(t *testing.T) *cluster {
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	must(t, err, "read KUBECONFIG")
 	config.QPS, config.Burst = 100, 200
+	config.WarningHandler = rest.NoWarnings{}
+	log.SetLogger(logr.Discard())
 	kube, err := kubernetes.NewForConfig(config)
 	must(t, err, "make a client")
 	scheme := runtime.NewScheme()

@@ -14,7 +14,10 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
 // outage is how long the API server is away: long enough for every pod to ask often.
@@ -32,6 +35,7 @@ func testAPIServerStopped(t *testing.T, c *cluster) {
 	<-time.After(outage)
 	back := time.Now()
 	runShell(t, start)
+	c.waitWebhook(t)
 
 	var asked, granted int
 	for _, line := range c.requestLines(t, pod) {
@@ -45,6 +49,21 @@ func testAPIServerStopped(t *testing.T, c *cluster) {
 	if asked == 0 || granted != asked {
 		t.Errorf("with the API server stopped for %s, %d of %d requests were granted", outage, granted, asked)
 	}
+}
+
+// waitWebhook waits until every replica of the webhook answers again: after an outage of the API server the leader
+// starts anew, and for a moment the API server may still call it where it was.
+func (c *cluster) waitWebhook(t *testing.T) {
+	t.Helper()
+	probe := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: "e2e-webhook-probe"}}
+	eventually(t, 2*time.Minute, "the webhook answers ten times in a row", func(ctx context.Context) error {
+		for range 10 {
+			if err := c.Create(ctx, probe.DeepCopy(), client.DryRunAll); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // testIssuerRestarted restarts every issuer under a pod that goes on asking.

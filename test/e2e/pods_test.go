@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -120,8 +121,20 @@ func containerStates(pod *corev1.Pod) string {
 	return strings.Join(states, ", ")
 }
 
-// exec runs the probe in a running pod and returns what it printed.
+// execTime is how long the probe may take in a pod. Its own time-outs are shorter.
+const execTime = 45 * time.Second
+
+// exec runs the probe in a running pod and returns what it printed. A stream that the cluster never ends, as happens to
+// one of many hundreds, is tried once more.
 func (c *cluster) exec(ctx context.Context, pod *corev1.Pod, arguments ...string) (string, error) {
+	output, err := c.execOnce(ctx, pod, arguments)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		output, err = c.execOnce(ctx, pod, arguments)
+	}
+	return output, err
+}
+
+func (c *cluster) execOnce(ctx context.Context, pod *corev1.Pod, arguments []string) (string, error) {
 	request := c.kube.CoreV1().RESTClient().Post().
 		Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
@@ -131,7 +144,7 @@ func (c *cluster) exec(ctx context.Context, pod *corev1.Pod, arguments ...string
 	if err != nil {
 		return "", fmt.Errorf("prepare to run in pod %s: %w", pod.Name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, execTime)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: &stdout, Stderr: &stderr}); err != nil {

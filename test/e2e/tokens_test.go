@@ -120,7 +120,7 @@ func (c *cluster) getJSON(t *testing.T, pod *corev1.Pod, url string, into any) {
 // granted waits until IMDS in the pod answers with a token for the resource.
 func (c *cluster) granted(t *testing.T, pod *corev1.Pod, resource string) {
 	t.Helper()
-	eventually(t, time.Minute, "a token for "+resource+" is granted", func(ctx context.Context) error {
+	eventually(t, 2*time.Minute, "a token for "+resource+" is granted", func(ctx context.Context) error {
 		a, err := c.askIMDS(ctx, pod, resource)
 		if err == nil && a.Status != 200 {
 			err = fmt.Errorf("the answer is %+v", a)
