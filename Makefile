@@ -45,7 +45,7 @@ check: ## What needs no running: vet, staticcheck, generated files, modules.
 
 .PHONY: test-unit
 test-unit: ## Tests of packages by themselves.
-	go test -race $$(go list ./... | grep -v -e /test/e2e -e /test/integration)
+	go test -race $$(go list ./... | grep -v -e /test/e2e -e /test/integration -e /test/chart)
 	go -C hack test ./...
 
 .PHONY: test-integration

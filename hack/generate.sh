@@ -6,3 +6,4 @@ controller_gen() { go -C hack/tools/dev tool controller-gen "$@"; }
 controller_gen object:headerFile="$PWD/hack/boilerplate.go.txt" paths="$PWD/api/..." \
 	crd output:crd:dir="$PWD/config/crd"
 cp config/crd/*.yaml charts/kube-imds/files/crds/
+cp config/crd/*.yaml charts/kube-imds/files/crds/
