@@ -56,9 +56,7 @@ func (p plan) sidecar() corev1.Container {
 			{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
 			fieldVariable("POD_NAME", "metadata.name"),
 			fieldVariable("POD_NAMESPACE", "metadata.namespace"),
-			fieldVariable("POD_UID", "metadata.uid"),
 			fieldVariable("POD_IPS", "status.podIPs"),
-			fieldVariable("NODE_NAME", "spec.nodeName"),
 		},
 		VolumeMounts: []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
 		StartupProbe: &corev1.Probe{

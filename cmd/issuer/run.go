@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -20,6 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/token"
 	"github.com/kube-imds/kube-imds/internal/workload"
@@ -93,16 +92,16 @@ func run(ctx context.Context, o options) error {
 // newManager makes a manager whose caches hold what this node's pods hang on: the node's own pods, Node and signing
 // keys, and of ServiceAccounts and namespaces no more than what a grant hangs on.
 func newManager(o options) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("register the kinds: %w", err)
+	kinds, err := scheme.New()
+	if err != nil {
+		return nil, err
 	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                 scheme,
+		Scheme:                 kinds,
 		Cache:                  issuer.CacheOptions(o.nodeName),
 		Metrics:                server.MetricsOptions(o.metricsAddress),
 		HealthProbeBindAddress: o.healthAddress,

@@ -40,53 +40,46 @@ type Documents struct {
 // Handler routes the paths.
 func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.serveDiscovery)
-	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.serveKeys)
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery))
+	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, d.keys))
 	return mux
 }
 
-func (d *Documents) serveDiscovery(writer http.ResponseWriter, request *http.Request) {
-	tenant, err := d.tenant(request)
-	if err != nil {
-		d.fail(writer, err)
-		return
+// ofTenant answers with a tenant's document, or that there is no such tenant.
+func (d *Documents) ofTenant(age string, render func(request *http.Request, tenant string) ([]byte, error)) http.HandlerFunc {
+	return func(writer http.ResponseWriter, request *http.Request) {
+		tenant, err := d.tenant(request)
+		if err != nil {
+			d.fail(writer, err)
+			return
+		}
+		if tenant == "" {
+			refuseTenant(writer, request.PathValue("tenant"), d.Now())
+			return
+		}
+		document, err := render(request, tenant)
+		if err != nil {
+			d.fail(writer, err)
+			return
+		}
+		write(writer, age, document)
 	}
-	if tenant == "" {
-		refuseTenant(writer, request.PathValue("tenant"), d.Now())
-		return
-	}
-	document, err := token.Discovery(d.BaseURL, tenant)
-	if err != nil {
-		d.fail(writer, err)
-		return
-	}
-	write(writer, discoveryAge, document)
 }
 
-func (d *Documents) serveKeys(writer http.ResponseWriter, request *http.Request) {
-	tenant, err := d.tenant(request)
-	if err != nil {
-		d.fail(writer, err)
-		return
-	}
-	if tenant == "" {
-		refuseTenant(writer, request.PathValue("tenant"), d.Now())
-		return
-	}
+func (d *Documents) discovery(_ *http.Request, tenant string) ([]byte, error) {
+	return token.Discovery(d.BaseURL, tenant)
+}
+
+func (d *Documents) keys(request *http.Request, _ string) ([]byte, error) {
 	var keys v1alpha1.SigningKeyList
 	if err := d.Reader.List(request.Context(), &keys); err != nil {
-		d.fail(writer, fmt.Errorf("list the signing keys: %w", err))
-		return
+		return nil, fmt.Errorf("list the signing keys: %w", err)
 	}
 	document, unreadable, err := token.JWKS(keys.Items, d.Now())
-	if err != nil {
-		d.fail(writer, err)
-		return
-	}
 	for _, err := range unreadable {
 		d.Log.Error(err, "left a signing key out of the JWKS")
 	}
-	write(writer, keysAge, document)
+	return document, err
 }
 
 // tenant is the tenant that a request names, in lower case; empty if it does not exist.

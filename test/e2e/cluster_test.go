@@ -12,16 +12,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/scheme"
 )
 
 // cluster is the cluster under test.
@@ -52,10 +51,9 @@ func connect(t *testing.T) *cluster {
 	log.SetLogger(logr.Discard())
 	kube, err := kubernetes.NewForConfig(config)
 	must(t, err, "make a client")
-	scheme := runtime.NewScheme()
-	must(t, clientgoscheme.AddToScheme(scheme), "register the built-in kinds")
-	must(t, v1alpha1.AddToScheme(scheme), "register our kinds")
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	kinds, err := scheme.New()
+	must(t, err, "know the kinds")
+	api, err := client.New(config, client.Options{Scheme: kinds})
 	must(t, err, "make a client")
 	c := &cluster{Client: api, config: config, kube: kube, version: chartVersion(t)}
 	c.nodes = c.twoNodes(t)
