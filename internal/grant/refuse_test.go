@@ -1,11 +1,13 @@
 package grant
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -67,5 +69,30 @@ func TestOnlyWhatIsNotReadyIsTemporary(t *testing.T) {
 		if got := (&Refusal{Reason: reason}).Temporary(); got != want {
 			t.Errorf("%s is temporary: %t", reason, got)
 		}
+	}
+}
+
+func TestTooManyIdentities(t *testing.T) {
+	t.Parallel()
+	nobody := func(string) *v1alpha1.ManagedIdentity {
+		t.Error("identities are looked up")
+		return nil
+	}
+	names := make([]string, MaxIdentities+1)
+	for i := range names {
+		names[i] = fmt.Sprintf("identity-%d", i)
+	}
+	for name, decided := range map[string]Grant{
+		"by annotation": Decide(cashier().asking(strings.Join(names, ",")), nobody, nil),
+		"by bindings": Decide(cashier(), nobody, bindings(
+			newBinding("a", "*", names[:20]...).WithDefault("identity-0"), newBinding("b", "*", names[20:]...))),
+		"by bindings without a default": Decide(cashier(), nobody, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
+	} {
+		if _, refusal := decided.Select(Selector{}); refusal == nil || refusal.Reason != ReasonTooMany {
+			t.Errorf("%s, refused for %v", name, refusal)
+		}
+	}
+	if decided := Decide(cashier().asking(strings.Join(names[1:], ",")), lookup(), nil); len(decided.Refusals) != MaxIdentities {
+		t.Errorf("of as many as can be, %d are looked up", len(decided.Refusals))
 	}
 }
