@@ -36,6 +36,7 @@ func TestAuditAndMetrics(t *testing.T) {
 			"detail": `kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
 				`its administrator can add them to spec.assumableBy`}},
 		"does not exist":    {pod: newPod("missing"), outcome: "denied", reason: "IdentityNotFound"},
+		"for two reasons":   {pod: newPod("closed,missing"), outcome: "denied", reason: "NotAdmitted"},
 		"too many":          {pod: newPod(manyNames(33)), outcome: "denied", reason: "TooManyIdentities"},
 		"mode":              {pod: newPod("orders", annotated(v1alpha1.ModeAnnotation, "env")), outcome: "denied", reason: "UnknownMode"},
 		"host network":      {pod: newPod("orders", onHostNetwork), outcome: "denied", reason: "HostNetwork"},

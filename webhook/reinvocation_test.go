@@ -38,7 +38,7 @@ func TestNothingOfAnEarlierRunStays(t *testing.T) {
 			for i := range pod.Spec.InitContainers {
 				container := &pod.Spec.InitContainers[i]
 				container.Image = "registry.example/evil"
-				container.Env = append(container.Env, corev1.EnvVar{Name: "EVIL", Value: "evil"})
+				container.Env = append(container.Env, corev1.EnvVar{Name: "HTTP_PROXY", Value: "evil"})
 				container.VolumeMounts = append(container.VolumeMounts, corev1.VolumeMount{Name: "evil", MountPath: "/evil"})
 			}
 		}},

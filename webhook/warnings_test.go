@@ -38,6 +38,7 @@ func TestWarnings(t *testing.T) {
 			"kube-imds: container app takes NO_PROXY from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
 		"a no_proxy from elsewhere, and the proxy too": {newPod("orders", withVariableFrom("https_proxy"), withVariableFrom("no_proxy")), []string{
 			"kube-imds: container app takes no_proxy from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
+		"a NO_PROXY of the pod's own":             {newPod("orders", withVariables("HTTP_PROXY", "http://proxy", "NO_PROXY", "localhost")), nil},
 		"a NO_PROXY from elsewhere, and no proxy": {newPod("orders", withVariableFrom("NO_PROXY")), nil},
 		"several": {newPod("waiting", withDNS(corev1.DNSNone), withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{notReady, federated,
 			"kube-imds: with dnsPolicy None the sidecar may not find the issuer: it must resolve names of Services"}},
