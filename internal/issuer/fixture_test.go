@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -34,8 +35,9 @@ type stage struct {
 	minter  *countingMinter
 	audit   *auditLog
 
-	// failing, if it is set, is what every look-up fails with.
-	failing error
+	// failing, if it is set, is what look-ups fail with: all, or those of failingKind.
+	failing     error
+	failingKind client.Object
 
 	stop func()
 }
@@ -71,7 +73,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 func (s *stage) failingFuncs() interceptor.Funcs {
 	return interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
-			if s.failing != nil {
+			if s.failing != nil && (s.failingKind == nil || reflect.TypeOf(s.failingKind) == reflect.TypeOf(object)) {
 				return s.failing
 			}
 			return c.Get(ctx, key, object, o...)
