@@ -78,17 +78,28 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 		Namespace: pod.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: account.Name,
 		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations,
 	}
-	return grant.Decide(principal, d.identities(ctx), bindings.Items), nil
+	return d.decide(ctx, principal, bindings.Items)
 }
 
-func (d *Directory) identities(ctx context.Context) grant.Identities {
-	return func(name string) *v1alpha1.ManagedIdentity {
+// decide decides about a principal. An identity that cannot be looked up is not one that does not exist: there is no
+// decision then.
+func (d *Directory) decide(ctx context.Context, principal grant.Principal, bindings []v1alpha1.IdentityBinding) (grant.Grant, error) {
+	var failed error
+	decided := grant.Decide(principal, func(name string) *v1alpha1.ManagedIdentity {
 		var identity v1alpha1.ManagedIdentity
-		if d.Reader.Get(ctx, client.ObjectKey{Name: name}, &identity) != nil {
-			return nil
+		err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &identity)
+		if err == nil {
+			return &identity
 		}
-		return &identity
+		if !apierrors.IsNotFound(err) {
+			failed = fmt.Errorf("look up ManagedIdentity %q: %w", name, err)
+		}
+		return nil
+	}, bindings)
+	if failed != nil {
+		return grant.Grant{}, failed
 	}
+	return decided, nil
 }
 
 // metadata is the metadata of an object of the core group, or nil if there is none.

@@ -3,9 +3,11 @@ package issuer
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -42,9 +44,9 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	if !s.Limits.Allow(caller.workload.Pod.UID) {
 		return nil, throttled()
 	}
-	var asked issuerapi.TokenRequest
-	if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
-		return nil, badRequest("the request is not a JSON object of a token request")
+	asked, err := readTokenRequest(request.Body)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkResource(asked.Resource); err != nil {
 		return nil, err
@@ -72,6 +74,17 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	}, nil
 }
 
+func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {
+	var asked issuerapi.TokenRequest
+	content, err := io.ReadAll(body)
+	if err != nil || json.Unmarshal(content, &asked) != nil {
+		return asked, badRequest("the request is not a JSON object of a token request")
+	}
+	return asked, nil
+}
+
+// checkResource refuses what no resource is. The replacement character stands where there was something that is no
+// character, so it is not what was asked for to the letter.
 func checkResource(resource string) error {
 	if resource == "" {
 		return badRequest("Required audience parameter not specified")
@@ -80,7 +93,7 @@ func checkResource(resource string) error {
 		return badRequest(fmt.Sprintf("the resource is longer than %d bytes", maxResource))
 	}
 	for _, character := range resource {
-		if !unicode.IsGraphic(character) || unicode.IsSpace(character) {
+		if character == utf8.RuneError || !unicode.IsGraphic(character) || unicode.IsSpace(character) {
 			return badRequest("the resource has characters that no resource has")
 		}
 	}
