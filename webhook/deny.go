@@ -10,6 +10,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 // denial says why a pod cannot have the IMDS that it asks for, and what to do.
@@ -17,6 +18,9 @@ type denial struct {
 	reason  string
 	message string
 }
+
+// decline is the way out that is always open: a pod may have been made to ask by its namespace.
+const decline = "decline with the annotation " + v1alpha1.InjectAnnotation + `: "false"`
 
 // deny looks for the first reason for which a pod must not start as it is; nil admits it.
 func deny(pod *corev1.Pod, decided grant.Grant) *denial {
@@ -41,35 +45,45 @@ func denyHostNetwork(pod *corev1.Pod) *denial {
 	if !pod.Spec.HostNetwork {
 		return nil
 	}
-	return &denial{"HostNetwork", "a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, " +
-		"or the annotations by which the pod asks for identities"}
+	return &denial{"HostNetwork", "a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, or " + decline}
 }
 
 func denyWindows(pod *corev1.Pod) *denial {
 	if pod.Spec.OS == nil || pod.Spec.OS.Name != corev1.Windows {
 		return nil
 	}
-	return &denial{"Windows", fmt.Sprintf("Windows pods cannot have the IMDS: remove the annotations by which the pod asks, or set %s: \"false\"",
-		v1alpha1.InjectAnnotation)}
+	return &denial{"Windows", "Windows pods cannot have the IMDS: " + decline}
 }
 
-// denyNames keeps the names of our containers for them. Those that an earlier admission added are made anew.
+// denyNames keeps the names of our containers and of our volume for them. Those that an earlier admission added are made anew.
 func denyNames(pod *corev1.Pod) *denial {
 	for _, container := range pod.Spec.Containers {
 		if container.Name == sidecarName || container.Name == netInitName {
-			return nameTaken(container.Name)
+			return nameTaken("container", container.Name)
 		}
 	}
 	for _, container := range pod.Spec.InitContainers {
 		if argument, reserved := ownArguments[container.Name]; reserved && !slices.Equal(container.Args, []string{argument}) {
-			return nameTaken(container.Name)
+			return nameTaken("container", container.Name)
+		}
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name == tokenVolumeName && !isOurs(volume) {
+			return nameTaken("volume", volume.Name)
 		}
 	}
 	return nil
 }
 
-func nameTaken(name string) *denial {
-	return &denial{"NameTaken", fmt.Sprintf("the pod has a container of its own with the name %q, which is that of the IMDS: name it otherwise", name)}
+// isOurs tells whether a volume is one that an earlier admission added: it holds a token for the issuer.
+func isOurs(volume corev1.Volume) bool {
+	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
+		return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == issuerapi.Audience
+	})
+}
+
+func nameTaken(kind, name string) *denial {
+	return &denial{"NameTaken", fmt.Sprintf("the pod has a %s of its own with the name %q, which is that of the IMDS: name it otherwise", kind, name)}
 }
 
 // denySysctl refuses a pod that keeps port 80 from users other than root.
@@ -90,7 +104,8 @@ func sysctlOf(pod *corev1.Pod) (string, bool) {
 		return "", false
 	}
 	for _, sysctl := range pod.Spec.SecurityContext.Sysctls {
-		if sysctl.Name == portSysctl {
+		// Kubernetes takes both forms of the name.
+		if strings.ReplaceAll(sysctl.Name, "/", ".") == portSysctl {
 			return sysctl.Value, true
 		}
 	}

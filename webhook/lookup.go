@@ -2,10 +2,12 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -37,23 +39,39 @@ func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error)
 	if err := l.cached.List(ctx, &bindings, client.InNamespace(pod.Namespace)); err != nil {
 		return grant.Grant{}, fmt.Errorf("list the bindings of namespace %s: %w", pod.Namespace, err)
 	}
-	return grant.Decide(grant.Principal{
+	var failed error
+	decided := grant.Decide(grant.Principal{
 		Namespace: pod.Namespace, NamespaceLabels: namespaceLabels.Labels, ServiceAccount: account,
 		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: accountMetadata.Annotations,
-	}, l.identity(ctx), bindings.Items), nil
+	}, func(name string) *v1alpha1.ManagedIdentity {
+		identity, err := l.identity(ctx, name)
+		failed = errors.Join(failed, err)
+		return identity
+	}, bindings.Items)
+	if failed != nil {
+		// What could not be read may well exist: say that, and not that it does not.
+		return grant.Grant{}, failed
+	}
+	return decided, nil
 }
 
-// identity looks an identity up. One that is not cached may have been made just before the pod.
-func (l lookup) identity(ctx context.Context) grant.Identities {
-	return func(name string) *v1alpha1.ManagedIdentity {
-		var identity v1alpha1.ManagedIdentity
-		for _, reader := range []client.Reader{l.cached, l.live} {
-			if reader.Get(ctx, client.ObjectKey{Name: name}, &identity) == nil {
-				return &identity
-			}
-		}
-		return nil
+// identity looks an identity up; nil is none. One that is not cached may have been made just before the pod.
+func (l lookup) identity(ctx context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
+	if len(path.IsValidPathSegmentName(name)) > 0 {
+		return nil, nil
 	}
+	var identity v1alpha1.ManagedIdentity
+	err := l.cached.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	if apierrors.IsNotFound(err) {
+		err = l.live.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	}
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+	}
+	return &identity, nil
 }
 
 // metadata is that of an object of the core group.

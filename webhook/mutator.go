@@ -34,9 +34,12 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	if pod.Annotations[v1alpha1.InjectAnnotation] == "false" {
 		return admission.Allowed("the pod declines the IMDS")
 	}
+	if _, found := pod.Annotations[corev1.MirrorPodAnnotationKey]; found {
+		return admission.Allowed("the pod only shows a static pod, which its kubelet runs as it is")
+	}
 	decided, err := m.lookup.grant(ctx, &pod)
 	if err != nil {
-		return admission.Errored(http.StatusInternalServerError, err)
+		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
 	if denial := deny(&pod, decided); denial != nil {
 		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)

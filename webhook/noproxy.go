@@ -67,6 +67,9 @@ func extendNoProxy(container map[string]any) error {
 func otherCase(variables []any, name string) string {
 	for _, other := range noProxyVariables {
 		if variable := find(variables, other); other != name && variable != nil {
+			if _, fromElsewhere := variable["valueFrom"]; fromElsewhere {
+				return "$(" + other + ")"
+			}
 			value, _ := variable["value"].(string)
 			return value
 		}
@@ -88,8 +91,9 @@ func withAddress(value string) string {
 	return value + "," + imdsAddress
 }
 
+// find is the variable of a name; of several, the last one counts.
 func find(variables []any, name string) map[string]any {
-	for _, variable := range variables {
+	for _, variable := range slices.Backward(variables) {
 		if fields, ok := variable.(map[string]any); ok && fields["name"] == name {
 			return fields
 		}

@@ -71,6 +71,8 @@ func defaultOf(names, defaults []string, identities Identities) string {
 		return ""
 	case len(names) == 1:
 		return names[0]
+	case len(names) > MaxIdentities:
+		return ""
 	}
 	systemAssigned := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		identity := identities(name)

@@ -1,60 +1,15 @@
 package grant
 
 import (
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// identity builds a ManagedIdentity.
-type identity struct{ *v1alpha1.ManagedIdentity }
-
-// newIdentity is ready and admits nobody. Its IDs are made of its name.
-func newIdentity(name string) identity {
-	return identity{&v1alpha1.ManagedIdentity{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Status: v1alpha1.ManagedIdentityStatus{
-			ClientID: v1alpha1.GUID("client-" + name), PrincipalID: v1alpha1.GUID("principal-" + name), ResourceID: "/resource/" + name,
-			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}},
-		},
-	}}
-}
-
-func (i identity) admitting(namespace string, accounts ...string) identity {
-	i.Spec.AssumableBy = append(i.Spec.AssumableBy, v1alpha1.Admission{Namespaces: []string{namespace}, ServiceAccounts: accounts})
-	return i
-}
-
-func (i identity) admittingSelected(selector metav1.LabelSelector, accounts ...string) identity {
-	i.Spec.AssumableBy = append(i.Spec.AssumableBy, v1alpha1.Admission{NamespaceSelector: &selector, ServiceAccounts: accounts})
-	return i
-}
-
-func (i identity) systemAssigned() identity {
-	i.Spec.Type = v1alpha1.SystemAssigned
-	return i
-}
-
-func (i identity) notReady(message string) identity {
-	i.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Message: message}}
-	return i
-}
-
-func (i identity) unresolved() identity {
-	i.Status = v1alpha1.ManagedIdentityStatus{}
-	return i
-}
-
-func (i identity) beingDeleted() identity {
-	now := metav1.NewTime(time.Unix(1, 0))
-	i.DeletionTimestamp = &now
-	return i
-}
+// newIdentity is ready and admits nobody.
+func newIdentity(name string) build.Identity { return build.NewIdentity(name).Ready() }
 
 // lookup finds identities among these.
-func lookup(all ...identity) Identities {
+func lookup(all ...build.Identity) Identities {
 	return func(name string) *v1alpha1.ManagedIdentity {
 		for _, one := range all {
 			if one.Name == name {
@@ -65,30 +20,15 @@ func lookup(all ...identity) Identities {
 	}
 }
 
-// binding builds an IdentityBinding of the namespace shop.
-type binding struct{ v1alpha1.IdentityBinding }
-
-func newBinding(name, account string, identities ...string) binding {
-	return binding{v1alpha1.IdentityBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "shop"},
-		Spec:       v1alpha1.IdentityBindingSpec{ServiceAccounts: []string{account}, Identities: identities},
-	}}
+// newBinding is a binding of the namespace shop.
+func newBinding(name, account string, identities ...string) build.Binding {
+	return build.NewBinding("shop", name).Of(account).To(identities...)
 }
 
-func (b binding) withDefault(name string) binding {
-	b.Spec.DefaultIdentity = name
-	return b
-}
-
-func (b binding) inNamespace(name string) binding {
-	b.Namespace = name
-	return b
-}
-
-func bindings(all ...binding) []v1alpha1.IdentityBinding {
+func bindings(all ...build.Binding) []v1alpha1.IdentityBinding {
 	var list []v1alpha1.IdentityBinding
 	for _, one := range all {
-		list = append(list, one.IdentityBinding)
+		list = append(list, *one.IdentityBinding)
 	}
 	return list
 }

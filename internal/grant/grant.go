@@ -51,12 +51,18 @@ type Principal struct {
 	ServiceAccountAnnotations map[string]string
 }
 
+// MaxIdentities is how many identities a pod can ask for. It bounds what one pod makes others look up.
+const MaxIdentities = 32
+
 // Identities looks an identity up by name. It answers nil where there is none.
 type Identities func(name string) *v1alpha1.ManagedIdentity
 
 // Decide computes the grant of a principal from the identities and the bindings of its namespace.
 func Decide(principal Principal, identities Identities, bindings []v1alpha1.IdentityBinding) Grant {
 	asked := ask(principal, identities, bindings)
+	if len(asked.names) > MaxIdentities {
+		return Grant{Source: asked.source, Refusals: []Refusal{tooMany()}}
+	}
 	grant := Grant{Source: asked.source, defaultName: asked.defaultName}
 	for _, name := range asked.names {
 		identity := identities(name)

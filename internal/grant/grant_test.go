@@ -1,13 +1,13 @@
 package grant
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // outcome is a grant as tests compare it.
@@ -37,8 +37,8 @@ func outcomeOf(decided Grant) outcome {
 
 func TestWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
-	all := lookup(newIdentity("orders").admitting("shop", "*"), newIdentity("payments").admitting("shop", "*"),
-		newIdentity("stock").admitting("shop", "*"))
+	all := lookup(newIdentity("orders").Admitting("shop", "*"), newIdentity("payments").Admitting("shop", "*"),
+		newIdentity("stock").Admitting("shop", "*"))
 	for name, test := range map[string]struct {
 		principal Principal
 		bindings  []v1alpha1.IdentityBinding
@@ -62,15 +62,23 @@ func TestWhatIsAskedFor(t *testing.T) {
 		"an annotation takes the place of bindings": {cashier().whoseAccountAsks("payments"), bindings(newBinding("b", "cashier", "orders")),
 			outcome{Source: SourceServiceAccountAnnotation, Granted: []string{"payments"}, Default: "payments"}},
 		"a binding of another ServiceAccount": {cashier(), bindings(newBinding("b", "manager", "orders")), outcome{Source: SourceNone}},
-		"a binding of another namespace": {cashier(), bindings(newBinding("b", "cashier", "orders").inNamespace("bank")),
+		"a binding of another namespace": {cashier(), bindings(build.NewBinding("bank", "b").Of("cashier").To("orders")),
 			outcome{Source: SourceNone}},
 		"several bindings, in the order of their names": {cashier(),
-			bindings(newBinding("z", "cashier", "stock"), newBinding("a", "cashier", "orders", "payments").withDefault("payments")),
+			bindings(newBinding("z", "cashier", "stock"), newBinding("a", "cashier", "orders", "payments").WithDefault("payments")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "payments", "stock"}, Default: "payments"}},
+		"bindings that agree on a default": {cashier(),
+			bindings(newBinding("a", "cashier", "orders", "stock").WithDefault("orders"), newBinding("b", "cashier", "payments", "orders").WithDefault("orders")),
+			outcome{Source: SourceBinding, Granted: []string{"orders", "stock", "payments"}, Default: "orders"}},
+		"a binding that is being deleted": {cashier(),
+			bindings(newBinding("a", "cashier", "orders").WithDefault("orders").BeingDeleted(), newBinding("b", "cashier", "payments")),
+			outcome{Source: SourceBinding, Granted: []string{"payments"}, Default: "payments"}},
+		"a default that is refused has no deputy": {cashier(), bindings(newBinding("b", "cashier", "orders", "missing").WithDefault("missing")),
+			outcome{Source: SourceBinding, Granted: []string{"orders"}, Refusals: map[string]Reason{"missing": ReasonNotFound}}},
 		"several and no default": {cashier(), bindings(newBinding("b", "cashier", "orders", "payments")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "payments"}}},
 		"defaults that contradict each other": {cashier(),
-			bindings(newBinding("a", "cashier", "orders").withDefault("orders"), newBinding("b", "cashier", "payments").withDefault("payments")),
+			bindings(newBinding("a", "cashier", "orders").WithDefault("orders"), newBinding("b", "cashier", "payments").WithDefault("payments")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "payments"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,42 +90,31 @@ func TestWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestSystemAssignedIsTheDefault(t *testing.T) {
-	t.Parallel()
-	orders := newIdentity("orders").admitting("shop", "*")
-	machine := newIdentity("machine").admitting("shop", "*").systemAssigned()
-	bound := bindings(newBinding("b", "cashier", "orders", "machine"))
-	if got := outcomeOf(Decide(cashier(), lookup(orders, machine), bound)).Default; got != "machine" {
-		t.Errorf("the default is %q", got)
-	}
-	second := newIdentity("orders").admitting("shop", "*").systemAssigned()
-	if got := outcomeOf(Decide(cashier(), lookup(second, machine), bound)).Default; got != "" {
-		t.Errorf("of two system-assigned identities, the default is %q", got)
-	}
-}
-
 func TestWhoIsAdmitted(t *testing.T) {
 	t.Parallel()
 	team := func(name string) metav1.LabelSelector {
 		return metav1.LabelSelector{MatchLabels: map[string]string{"team": name}}
 	}
 	for name, test := range map[string]struct {
-		identity identity
+		identity build.Identity
 		want     bool
 	}{
 		"nobody":                             {newIdentity("orders"), false},
-		"by both names":                      {newIdentity("orders").admitting("shop", "cashier"), true},
-		"every ServiceAccount":               {newIdentity("orders").admitting("shop", "*"), true},
-		"another ServiceAccount":             {newIdentity("orders").admitting("shop", "manager"), false},
-		"another namespace":                  {newIdentity("orders").admitting("bank", "cashier"), false},
-		"no namespace is called *":           {newIdentity("orders").admitting("*", "cashier"), false},
-		"by label":                           {newIdentity("orders").admittingSelected(team("retail"), "cashier"), true},
-		"by another label":                   {newIdentity("orders").admittingSelected(team("bank"), "cashier"), false},
-		"by label, another ServiceAccount":   {newIdentity("orders").admittingSelected(team("retail"), "manager"), false},
-		"an empty selector is every one":     {newIdentity("orders").admittingSelected(metav1.LabelSelector{}, "cashier"), true},
-		"a selector that is none is nobody":  {newIdentity("orders").admittingSelected(invalidSelector(), "*"), false},
-		"the second admission counts too":    {newIdentity("orders").admitting("bank", "*").admitting("shop", "cashier"), true},
-		"admissions do not mix their halves": {newIdentity("orders").admitting("shop", "manager").admitting("bank", "cashier"), false},
+		"by both names":                      {newIdentity("orders").Admitting("shop", "cashier"), true},
+		"every ServiceAccount":               {newIdentity("orders").Admitting("shop", "*"), true},
+		"another ServiceAccount":             {newIdentity("orders").Admitting("shop", "manager"), false},
+		"another namespace":                  {newIdentity("orders").Admitting("bank", "cashier"), false},
+		"no namespace is called *":           {newIdentity("orders").Admitting("*", "cashier"), false},
+		"by label":                           {newIdentity("orders").AdmittingSelected(team("retail"), "cashier"), true},
+		"by another label":                   {newIdentity("orders").AdmittingSelected(team("bank"), "cashier"), false},
+		"by label, another ServiceAccount":   {newIdentity("orders").AdmittingSelected(team("retail"), "manager"), false},
+		"by expression":                      {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "press"), "cashier"), true},
+		"by an expression that excludes it":  {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "retail"), "cashier"), false},
+		"by label and a failing expression":  {newIdentity("orders").AdmittingSelected(both(team("retail"), teamIs("DoesNotExist")), "cashier"), false},
+		"an empty selector is every one":     {newIdentity("orders").AdmittingSelected(metav1.LabelSelector{}, "cashier"), true},
+		"a selector that is none is nobody":  {newIdentity("orders").AdmittingSelected(teamIs("Likes"), "*"), false},
+		"the second admission counts too":    {newIdentity("orders").Admitting("bank", "*").Admitting("shop", "cashier"), true},
+		"admissions do not mix their halves": {newIdentity("orders").Admitting("shop", "manager").Admitting("bank", "cashier"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,35 +125,10 @@ func TestWhoIsAdmitted(t *testing.T) {
 	}
 }
 
-func invalidSelector() metav1.LabelSelector {
-	return metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Likes"}}}
+func teamIs(operator metav1.LabelSelectorOperator, values ...string) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: operator, Values: values}}}
 }
 
-func TestWhyAnIdentityIsRefused(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		identities Identities
-		reason     Reason
-		message    string
-		temporary  bool
-	}{
-		"it does not exist":                               {lookup(), ReasonNotFound, `ManagedIdentity "orders" does not exist`, false},
-		"it is being deleted":                             {lookup(newIdentity("orders").admitting("shop", "*").beingDeleted()), ReasonNotFound, "does not exist", false},
-		"it does not admit":                               {lookup(newIdentity("orders")), ReasonNotAdmitted, `does not admit the ServiceAccount "cashier" of namespace "shop"`, false},
-		"its IDs are not there":                           {lookup(newIdentity("orders").admitting("shop", "*").unresolved()), ReasonNotReady, "has not resolved its IDs", true},
-		"it is not ready":                                 {lookup(newIdentity("orders").admitting("shop", "*").notReady("its IDs are taken")), ReasonNotReady, "its IDs are taken", true},
-		"who is not admitted learns nothing of its state": {lookup(newIdentity("orders").notReady("secret")), ReasonNotAdmitted, "does not admit", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			decided := Decide(cashier().asking("orders"), test.identities, nil)
-			if len(decided.Refusals) != 1 || len(decided.Identities) != 0 || decided.Default != nil {
-				t.Fatalf("the grant is %+v", decided)
-			}
-			refusal := decided.Refusals[0]
-			if refusal.Reason != test.reason || refusal.Temporary() != test.temporary || !strings.Contains(refusal.Error(), test.message) {
-				t.Errorf("refused for %s (temporary: %t): %s", refusal.Reason, refusal.Temporary(), refusal.Message)
-			}
-		})
-	}
+func both(labels, expressions metav1.LabelSelector) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchLabels: labels.MatchLabels, MatchExpressions: expressions.MatchExpressions}
 }

@@ -40,6 +40,7 @@ const (
 	ReasonNoIdentity  Reason = "NoIdentity"
 	ReasonNoDefault   Reason = "NoDefault"
 	ReasonNotGranted  Reason = "NotGranted"
+	ReasonTooMany     Reason = "TooManyIdentities"
 )
 
 // Check decides about one identity, which is nil if it does not exist; nil grants it. Admission comes before readiness,
@@ -64,6 +65,11 @@ func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity)
 		return &Refusal{name, ReasonNotReady, fmt.Sprintf("ManagedIdentity %q is not ready: %s", name, ready.Message)}
 	}
 	return nil
+}
+
+// tooMany refuses everything: to grant some of it would make a pod hang on which ones.
+func tooMany() Refusal {
+	return Refusal{Reason: ReasonTooMany, Message: fmt.Sprintf("more than %d identities are asked for: ask for fewer", MaxIdentities)}
 }
 
 // Admits tells whether an identity admits the principal's ServiceAccount.

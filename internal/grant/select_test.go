@@ -1,13 +1,17 @@
 package grant
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+)
 
 func TestSelect(t *testing.T) {
 	t.Parallel()
-	orders := newIdentity("orders").admitting("shop", "*")
-	payments := newIdentity("payments").admitting("shop", "*")
+	orders := newIdentity("orders").Admitting("shop", "*")
+	payments := newIdentity("payments").Admitting("shop", "*")
 	closed := newIdentity("closed")
-	waiting := newIdentity("waiting").admitting("shop", "*").unresolved()
+	waiting := build.NewIdentity("waiting").Admitting("shop", "*")
 	all := lookup(orders, payments, closed, waiting)
 	two := Decide(cashier().asking("orders,payments"), all, nil)
 	ambiguous := Decide(cashier(), all, bindings(newBinding("b", "cashier", "orders", "payments")))
@@ -26,6 +30,12 @@ func TestSelect(t *testing.T) {
 		"client ID in capitals":              {two, Selector{ClientID: "CLIENT-PAYMENTS"}, "payments", ""},
 		"object ID":                          {two, Selector{ObjectID: "principal-payments"}, "payments", ""},
 		"resource ID in another case":        {two, Selector{ResourceID: "/Resource/Payments"}, "payments", ""},
+		"object ID in capitals":              {two, Selector{ObjectID: "PRINCIPAL-PAYMENTS"}, "payments", ""},
+		"resource ID":                        {two, Selector{ResourceID: "/resource/payments"}, "payments", ""},
+		"an unknown object ID":               {two, Selector{ObjectID: "principal-nobody"}, "", ReasonNotGranted},
+		"an unknown resource ID":             {two, Selector{ResourceID: "/resource/nobody"}, "", ReasonNotGranted},
+		"an ID of another kind":              {two, Selector{ObjectID: "client-orders"}, "", ReasonNotGranted},
+		"the ID of a refused identity":       {defaultRefused, Selector{ClientID: "client-closed"}, "", ReasonNotGranted},
 		"two IDs of one identity":            {two, Selector{ClientID: "client-orders", ObjectID: "principal-orders"}, "orders", ""},
 		"two IDs of different identities":    {two, Selector{ClientID: "client-orders", ObjectID: "principal-payments"}, "", ReasonNotGranted},
 		"an unknown ID is not the default":   {two, Selector{ClientID: "client-nobody"}, "", ReasonNotGranted},

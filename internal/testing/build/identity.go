@@ -1,0 +1,66 @@
+// Package build makes the objects of tests, so that tests read as sentences.
+package build
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// Identity is a ManagedIdentity in the making.
+type Identity struct{ *v1alpha1.ManagedIdentity }
+
+// NewIdentity is an identity that the controller has not seen, and that admits nobody.
+func NewIdentity(name string) Identity {
+	return Identity{&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}}
+}
+
+// Admitting admits ServiceAccounts of a namespace, besides those that it admits already.
+func (i Identity) Admitting(namespace string, accounts ...string) Identity {
+	return i.admitting(v1alpha1.Admission{Namespaces: []string{namespace}, ServiceAccounts: accounts})
+}
+
+// AdmittingSelected admits ServiceAccounts of the namespaces that are selected.
+func (i Identity) AdmittingSelected(selector metav1.LabelSelector, accounts ...string) Identity {
+	return i.admitting(v1alpha1.Admission{NamespaceSelector: &selector, ServiceAccounts: accounts})
+}
+
+func (i Identity) admitting(admission v1alpha1.Admission) Identity {
+	i.Spec.AssumableBy = append(i.Spec.AssumableBy, admission)
+	return i
+}
+
+// SystemAssigned stands for the pod's own machine.
+func (i Identity) SystemAssigned() Identity {
+	i.Spec.Type = v1alpha1.SystemAssigned
+	return i
+}
+
+// Ready has its IDs, which are made of its name: client-NAME, principal-NAME, /resource/NAME.
+func (i Identity) Ready() Identity {
+	i.Status.ClientID = v1alpha1.GUID("client-" + i.Name)
+	i.Status.PrincipalID = v1alpha1.GUID("principal-" + i.Name)
+	i.Status.ResourceID = "/resource/" + i.Name
+	return i.condition(metav1.ConditionTrue, "")
+}
+
+// NotReady is known to the controller, which has a complaint.
+func (i Identity) NotReady(message string) Identity {
+	return i.condition(metav1.ConditionFalse, message)
+}
+
+func (i Identity) condition(status metav1.ConditionStatus, message string) Identity {
+	i.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Message: message}}
+	return i
+}
+
+// BeingDeleted is deleted, and waits for a finalizer.
+func (i Identity) BeingDeleted() Identity {
+	i.DeletionTimestamp = deletion()
+	i.Finalizers = []string{"test.kube-imds.io/waits"}
+	return i
+}
+
+func deletion() *metav1.Time { return new(metav1.NewTime(time.Unix(1, 0))) }

@@ -1,0 +1,136 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+func TestDenials(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		want string
+	}{
+		"unknown mode": {newPod("orders", annotated(v1alpha1.ModeAnnotation, "env")),
+			`kube-imds: the annotation kube-imds.io/mode is "env": it can be "sidecar", or be left out`},
+		"empty mode": {newPod("orders", annotated(v1alpha1.ModeAnnotation, "")),
+			`kube-imds: the annotation kube-imds.io/mode is "": it can be "sidecar", or be left out`},
+		"host network": {newPod("orders", onHostNetwork),
+			`kube-imds: a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, ` +
+				`or decline with the annotation kube-imds.io/inject: "false"`},
+		"Windows": {newPod("orders", onWindows),
+			`kube-imds: Windows pods cannot have the IMDS: decline with the annotation kube-imds.io/inject: "false"`},
+		"a container with the sidecar's name": {newPod("orders", withContainer("kube-imds")),
+			`kube-imds: the pod has a container of its own with the name "kube-imds", which is that of the IMDS: name it otherwise`},
+		"a container with net-init's name": {newPod("orders", withContainer("kube-imds-net-init")),
+			`kube-imds: the pod has a container of its own with the name "kube-imds-net-init", which is that of the IMDS: name it otherwise`},
+		"an init container with the sidecar's name": {newPod("orders", withInitContainer("kube-imds", "migrate")),
+			`kube-imds: the pod has a container of its own with the name "kube-imds", which is that of the IMDS: name it otherwise`},
+		"an init container with net-init's name": {newPod("orders", withInitContainer("kube-imds-net-init")),
+			`kube-imds: the pod has a container of its own with the name "kube-imds-net-init", which is that of the IMDS: name it otherwise`},
+		"a volume with the token's name": {newPod("orders", withVolume(corev1.Volume{Name: "kube-imds-token"})),
+			`kube-imds: the pod has a volume of its own with the name "kube-imds-token", which is that of the IMDS: name it otherwise`},
+		"port 80 is kept from users": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the IMDS from port 80: ` +
+				`set it to 80 or less, or leave it out`},
+		"port 80 is kept from users, just": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "81", which keeps the IMDS from port 80: ` +
+				`set it to 80 or less, or leave it out`},
+		"port 80 is kept from users, with slashes": {newPod("orders", withSysctl("net/ipv4/ip_unprivileged_port_start", "1024")),
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the IMDS from port 80: ` +
+				`set it to 80 or less, or leave it out`},
+		"port 80 is kept from users, by no number": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "low")),
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "low", which keeps the IMDS from port 80: ` +
+				`set it to 80 or less, or leave it out`},
+		"the identity does not exist": {newPod("missing"),
+			`kube-imds: ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
+		"no identity can have such a name": {newPod("a/b"),
+			`kube-imds: ManagedIdentity "a/b" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
+		"the identity does not admit": {newPod("closed"),
+			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
+				`its administrator can add them to spec.assumableBy`},
+		"the ServiceAccount that is default": {newPod("closed", as("")),
+			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "default" of namespace "shop": ` +
+				`its administrator can add them to spec.assumableBy`},
+		"several refusals, and one that will pass": {newPod("orders,closed,waiting,missing"),
+			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
+				`its administrator can add them to spec.assumableBy; ` +
+				`ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
+		"too many identities": {newPod(manyNames(33)),
+			`kube-imds: more than 32 identities are asked for: ask for fewer`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response := admit(t, m, test.pod)
+			if response.Allowed || len(response.Patches) != 0 {
+				t.Fatalf("the pod is admitted: %v", response.Patches)
+			}
+			if got := response.Result.Message; got != test.want {
+				t.Errorf("denied with\n%s\nwant\n%s", got, test.want)
+			}
+			if response.Result.Code != 403 {
+				t.Errorf("denied with code %d", response.Result.Code)
+			}
+		})
+	}
+}
+
+func manyNames(count int) string {
+	names := make([]string, count)
+	for i := range names {
+		names[i] = fmt.Sprintf("identity-%d", i)
+	}
+	return strings.Join(names, ",")
+}
+
+func TestAdmittedAllTheSame(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	for name, pod := range map[string]*corev1.Pod{
+		"mode sidecar":                      newPod("orders", annotated(v1alpha1.ModeAnnotation, "sidecar")),
+		"Linux":                             newPod("orders", func(pod *corev1.Pod) { pod.Spec.OS = &corev1.PodOS{Name: corev1.Linux} }),
+		"a sysctl that leaves port 80":      newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "80")),
+		"another sysctl":                    newPod("orders", withSysctl("net.core.somaxconn", "1024")),
+		"names that begin like ours":        newPod("orders", withContainer("kube-imds-app"), withInitContainer("kube-imds-net")),
+		"a copy of a pod that was injected": newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve"), withVolume(tokenVolume())),
+		"no identity, only the IMDS":        newPod("", annotated(v1alpha1.InjectAnnotation, "true")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pod := injectedPod(t, m, pod)
+			ours := 0
+			for _, container := range pod.Spec.InitContainers {
+				if container.Name == sidecarName || container.Name == netInitName {
+					ours++
+				}
+			}
+			if ours != 2 || pod.Annotations[v1alpha1.InjectedAnnotation] != "sidecar" {
+				t.Errorf("the pod has %d containers of ours and the annotations %v", ours, pod.Annotations)
+			}
+		})
+	}
+}
+
+// What the webhook is called for and has nothing to do with stays as it is.
+func TestLeftAlone(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	for name, pod := range map[string]*corev1.Pod{
+		"a pod that declines":                   newPod("orders", annotated(v1alpha1.InjectAnnotation, "false")),
+		"a pod that could not be, and declines": newPod("missing", annotated(v1alpha1.InjectAnnotation, "false"), onHostNetwork),
+		"the picture of a static pod":           newPod("", annotated(corev1.MirrorPodAnnotationKey, "hash"), onHostNetwork),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if response := admit(t, m, pod); !response.Allowed || len(response.Patches) != 0 {
+				t.Errorf("allowed: %t, with %v", response.Allowed, response.Patches)
+			}
+		})
+	}
+}
