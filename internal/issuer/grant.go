@@ -61,7 +61,9 @@ func describe(decided grant.Grant) (issuerapi.Grant, error) {
 			ResourceID: identity.Status.ResourceID, Default: identity == decided.Default,
 		}
 		answer.Identities = append(answer.Identities, described)
-		for _, part := range []any{described, identity.Status.TenantID, identity.Spec.AllowedResources, identity.Spec.TokenLifetime} {
+		for _, part := range []any{
+			described, identity.Status.TenantID, identity.Spec.TokenSource, identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
+		} {
 			if err := encoder.Encode(part); err != nil {
 				return answer, fmt.Errorf("describe the grant: %w", err)
 			}
