@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -86,12 +85,9 @@ func (p plan) extendNoProxy(pod map[string]any) error {
 
 // annotate records what was done.
 func (p plan) annotate(pod map[string]any) error {
-	annotations, _, err := unstructured.NestedStringMap(pod, "metadata", "annotations")
+	annotations, err := object(pod, "metadata", "annotations")
 	if err != nil {
-		return fmt.Errorf("read the pod's annotations: %w", err)
-	}
-	if annotations == nil {
-		annotations = map[string]string{}
+		return err
 	}
 	annotations[v1alpha1.InjectedAnnotation] = v1alpha1.ModeSidecar
 	for name, value := range map[string]string{
@@ -102,26 +98,42 @@ func (p plan) annotate(pod map[string]any) error {
 			annotations[name] = value
 		}
 	}
-	if err := unstructured.SetNestedStringMap(pod, annotations, "metadata", "annotations"); err != nil {
-		return fmt.Errorf("write the pod's annotations: %w", err)
-	}
 	return nil
 }
 
 // editList replaces a list of the pod, which may be missing, by what the edit makes of it.
 func editList(pod map[string]any, edit func([]any) ([]any, error), path ...string) error {
-	existing, _, err := unstructured.NestedSlice(pod, path...)
+	last := len(path) - 1
+	parent, err := object(pod, path[:last]...)
 	if err != nil {
-		return fmt.Errorf("read the pod's %s: %w", strings.Join(path, "."), err)
+		return err
+	}
+	existing, ok := parent[path[last]].([]any)
+	if !ok && parent[path[last]] != nil {
+		return fmt.Errorf("the pod's %s is not a list", strings.Join(path, "."))
 	}
 	edited, err := edit(existing)
 	if err != nil || len(edited) == 0 {
 		return err
 	}
-	if err := unstructured.SetNestedSlice(pod, edited, path...); err != nil {
-		return fmt.Errorf("write the pod's %s: %w", strings.Join(path, "."), err)
-	}
+	parent[path[last]] = edited
 	return nil
+}
+
+// object is the one at a path of the pod. It is made if it is missing.
+func object(pod map[string]any, path ...string) (map[string]any, error) {
+	for i, field := range path {
+		child, ok := pod[field].(map[string]any)
+		if !ok {
+			if pod[field] != nil {
+				return nil, fmt.Errorf("the pod's %s is not an object", strings.Join(path[:i+1], "."))
+			}
+			child = map[string]any{}
+			pod[field] = child
+		}
+		pod = child
+	}
+	return pod, nil
 }
 
 // withoutNames leaves out the items with these names.

@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// It counts in the process's metrics, and so runs alone.
+func TestAuditAndMetrics(t *testing.T) {
+	noAuthority := func(m *mutator) { m.options.CABundle = func(context.Context) []byte { return nil } }
+	for name, test := range map[string]struct {
+		pod     *corev1.Pod
+		broken  func(*mutator)
+		outcome string
+		reason  string
+		want    map[string]any
+	}{
+		"injected": {pod: newPod("orders,payments"), outcome: "injected", want: map[string]any{
+			"namespace": "shop", "pod": "app", "serviceAccount": "cashier", "user": "replicaset-controller",
+			"identities": "orders,payments", "source": "PodAnnotation", "detail": ""}},
+		"injected, by name of its owner": {pod: newPod("orders", func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "app-7f-" }),
+			outcome: "injected", want: map[string]any{"pod": "app-7f-", "identities": "orders"}},
+		"default first": {pod: newPod("", as("bound")), outcome: "injected", want: map[string]any{
+			"identities": "payments,orders", "source": "IdentityBinding"}},
+		"not admitted": {pod: newPod("closed"), outcome: "denied", reason: "NotAdmitted", want: map[string]any{"identities": "",
+			"detail": `kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
+				`its administrator can add them to spec.assumableBy`}},
+		"does not exist":    {pod: newPod("missing"), outcome: "denied", reason: "IdentityNotFound"},
+		"too many":          {pod: newPod(manyNames(33)), outcome: "denied", reason: "TooManyIdentities"},
+		"mode":              {pod: newPod("orders", annotated(v1alpha1.ModeAnnotation, "env")), outcome: "denied", reason: "UnknownMode"},
+		"host network":      {pod: newPod("orders", onHostNetwork), outcome: "denied", reason: "HostNetwork"},
+		"Windows":           {pod: newPod("orders", onWindows), outcome: "denied", reason: "Windows"},
+		"name taken":        {pod: newPod("orders", withContainer("kube-imds")), outcome: "denied", reason: "NameTaken"},
+		"sysctl":            {pod: newPod("orders", withSysctl(portSysctl, "1024")), outcome: "denied", reason: "Sysctl"},
+		"no authority yet":  {pod: newPod("orders"), broken: noAuthority, outcome: "denied", reason: "NotReady"},
+		"no ServiceAccount": {pod: newPod("orders", as("nobody")), outcome: "denied", reason: "Error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMutator(t, shop()...)
+			if test.broken != nil {
+				test.broken(m)
+			}
+			log := record(m)
+			before := count(t, test.outcome, test.reason)
+			admit(t, m, test.pod)
+			if got := count(t, test.outcome, test.reason) - before; got != 1 {
+				t.Errorf("%v admissions are counted as %s, %s", got, test.outcome, test.reason)
+			}
+			if len(*log) != 1 {
+				t.Fatalf("the log: %v", *log)
+			}
+			var line map[string]any
+			if err := json.Unmarshal([]byte((*log)[0]), &line); err != nil {
+				t.Fatal(err)
+			}
+			for key, want := range test.want {
+				if diff := cmp.Diff(want, line[key]); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", key, diff)
+				}
+			}
+			if line["outcome"] != test.outcome || line["reason"] != test.reason {
+				t.Errorf("the log has outcome %v and reason %v", line["outcome"], line["reason"])
+			}
+		})
+	}
+}
+
+func TestDryRunIsNotLogged(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	log := record(m)
+	for _, pod := range []*corev1.Pod{newPod("orders"), newPod("closed")} {
+		raw, err := json.Marshal(pod)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := review(raw)
+		request.DryRun = new(true)
+		if response := m.Handle(t.Context(), request); response.Allowed != (len(response.Patches) > 0) {
+			t.Errorf("allowed: %t, with %v", response.Allowed, response.Patches)
+		}
+	}
+	if len(*log) != 0 {
+		t.Errorf("the log: %s", strings.Join(*log, "\n"))
+	}
+}
+
+// record collects what is logged from now on.
+func record(m *mutator) *[]string {
+	var lines []string
+	m.log = funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{})
+	return &lines
+}
+
+func count(t *testing.T, outcome, reason string) float64 {
+	t.Helper()
+	var metric dto.Metric
+	var counter prometheus.Counter = admissions.WithLabelValues(outcome, reason)
+	if err := counter.Write(&metric); err != nil {
+		t.Fatal(err)
+	}
+	return metric.GetCounter().GetValue()
+}

@@ -1,0 +1,128 @@
+package webhook
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write what is got to testdata/*.out.yaml")
+
+// TestInjection compares what becomes of pods with what people read and found right: testdata/NAME.in.yaml becomes
+// testdata/NAME.out.yaml. To accept changes: go test ./webhook -run TestInjection -update.
+func TestInjection(t *testing.T) {
+	t.Parallel()
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatal("there is nothing to inject", err)
+	}
+	m := newMutator(t, shop()...)
+	for _, input := range inputs {
+		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			raw := readJSON(t, input)
+			result := injected(t, m, raw)
+			compareWithFile(t, strings.TrimSuffix(input, ".in.yaml")+".out.yaml", result)
+			checkOwnParts(t, raw, result)
+			if again := injected(t, m, result); !bytes.Equal(again, result) {
+				t.Errorf("the second run (-first +second):\n%s", cmp.Diff(string(result), string(again)))
+			}
+		})
+	}
+}
+
+func readJSON(t *testing.T, file string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := yaml.YAMLToJSON(content)
+	if err != nil {
+		t.Fatal(file, err)
+	}
+	return raw
+}
+
+func compareWithFile(t *testing.T, file string, result []byte) {
+	t.Helper()
+	got, err := yaml.JSONToYAML(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// checkOwnParts sees that the pod is as it came once our parts are taken away. It does not trust the files.
+func checkOwnParts(t *testing.T, raw, result []byte) {
+	t.Helper()
+	if diff := cmp.Diff(withoutOurs(t, raw), withoutOurs(t, result)); diff != "" {
+		t.Errorf("the pod's own parts (-before +after):\n%s", diff)
+	}
+}
+
+// withoutOurs is a pod without what the webhook may add or change, and without what is empty.
+func withoutOurs(t *testing.T, raw []byte) any {
+	t.Helper()
+	var pod any
+	if err := yaml.Unmarshal(raw, &pod); err != nil {
+		t.Fatal(err)
+	}
+	return trim(pod)
+}
+
+// trim takes our parts, which are known by their names, out of any part of a pod.
+func trim(part any) any {
+	switch part := part.(type) {
+	case map[string]any:
+		kept := map[string]any{}
+		for key, value := range part {
+			if value = trim(value); value != nil && !strings.HasPrefix(key, "kube-imds.io/") {
+				kept[key] = value
+			}
+		}
+		if len(kept) > 0 {
+			return kept
+		}
+	case []any:
+		var kept []any
+		for _, item := range part {
+			if item = trim(item); item != nil && !isAdded(item) {
+				kept = append(kept, item)
+			}
+		}
+		if len(kept) > 0 {
+			return kept
+		}
+	default:
+		return part
+	}
+	return nil
+}
+
+func isAdded(item any) bool {
+	fields, _ := item.(map[string]any)
+	switch fields["name"] {
+	case "kube-imds", "kube-imds-net-init", "kube-imds-token", "NO_PROXY", "no_proxy", "net.ipv4.ip_unprivileged_port_start":
+		return true
+	}
+	return false
+}

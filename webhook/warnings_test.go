@@ -1,0 +1,56 @@
+package webhook
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	const federated = "kube-imds: the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label azure.workload.identity/use: " +
+		"the Azure SDKs of Python, JavaScript, Java and .NET then pass by the IMDS; use one of both"
+	const notReady = `kube-imds: ManagedIdentity "waiting" is not ready: the controller has not resolved its IDs yet; tokens are granted once it is`
+	m := newMutator(t, shop()...)
+	for name, test := range map[string]struct {
+		pod  *corev1.Pod
+		want []string
+	}{
+		"none":      {newPod("orders"), nil},
+		"not ready": {newPod("waiting"), []string{notReady}},
+		"inject yes": {newPod("orders", annotated(v1alpha1.InjectAnnotation, "yes")), []string{
+			`kube-imds: the annotation kube-imds.io/inject is "yes"; it means something only as "true" or "false"`}},
+		"inject true":                {newPod("orders", annotated(v1alpha1.InjectAnnotation, "true")), nil},
+		"a federated token":          {newPod("orders", withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{federated}},
+		"the other webhook's label":  {newPod("orders", labelled("azure.workload.identity/use", "true")), []string{federated}},
+		"the label says otherwise":   {newPod("orders", labelled("azure.workload.identity/use", "false")), nil},
+		"other variables of Azure's": {newPod("orders", withVariables("AZURE_CLIENT_ID", "id")), nil},
+		"dnsPolicy None": {newPod("orders", withDNS(corev1.DNSNone)), []string{
+			"kube-imds: with dnsPolicy None the sidecar may not find the issuer: it must resolve names of Services"}},
+		"dnsPolicy Default": {newPod("orders", withDNS(corev1.DNSDefault)), []string{
+			"kube-imds: with dnsPolicy Default the sidecar may not find the issuer: it must resolve names of Services"}},
+		"dnsPolicy ClusterFirst": {newPod("orders", withDNS(corev1.DNSClusterFirst)), nil},
+		"a NO_PROXY from elsewhere": {newPod("orders", withVariables("HTTP_PROXY", "http://proxy"), withVariableFrom("NO_PROXY")), []string{
+			"kube-imds: container app takes NO_PROXY from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
+		"a no_proxy from elsewhere, and the proxy too": {newPod("orders", withVariableFrom("https_proxy"), withVariableFrom("no_proxy")), []string{
+			"kube-imds: container app takes no_proxy from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
+		"a NO_PROXY from elsewhere, and no proxy": {newPod("orders", withVariableFrom("NO_PROXY")), nil},
+		"several": {newPod("waiting", withDNS(corev1.DNSNone), withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{notReady, federated,
+			"kube-imds: with dnsPolicy None the sidecar may not find the issuer: it must resolve names of Services"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response := admit(t, m, test.pod)
+			if !response.Allowed || len(response.Patches) == 0 {
+				t.Fatalf("the pod is not injected: %v", response.Result)
+			}
+			if diff := cmp.Diff(test.want, slices.Clone(response.Warnings)); diff != "" {
+				t.Errorf("the warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
