@@ -41,6 +41,9 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if slim := revision(t, w, reader); slim != whole {
 		t.Error("the grant differs")
 	}
+	if pod.Status.Phase != corev1.PodRunning {
+		t.Errorf("the pod's phase is %q: one that has ended would be served", pod.Status.Phase)
+	}
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
 		t.Error("the pod's deletion or a UID is lost")
 	}
