@@ -114,24 +114,21 @@ func isOlder(a, b *v1alpha1.ManagedIdentity) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// conflicting are the other identities that an identity's coming, change or going bears upon: those with one of its
-// IDs, be they judged before it was known, and those that wait for another to go.
+// conflicting are the identities with one of the IDs that another has, or had before it was changed or deleted.
 func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object client.Object) []ctrl.Request {
 	changed, ok := object.(*v1alpha1.ManagedIdentity)
 	if !ok {
 		return nil
 	}
 	var all v1alpha1.ManagedIdentityList
-	if r.Client.List(ctx, &all) != nil {
+	if r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy) != nil {
 		return nil
 	}
 	resolved := resolve(changed, r.Defaults)
 	var requests []ctrl.Request
 	for i := range all.Items {
 		other := &all.Items[i]
-		ready := apimeta.FindStatusCondition(other.Status.Conditions, v1alpha1.ConditionReady)
-		waits := ready != nil && ready.Reason == v1alpha1.ReasonIDsConflict
-		if other.Name != changed.Name && (waits || resolve(other, r.Defaults).conflicts(resolved)) {
+		if resolve(other, r.Defaults).conflicts(resolved) {
 			requests = append(requests, requestFor(other.Name))
 		}
 	}
