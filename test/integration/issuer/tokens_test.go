@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
@@ -42,11 +43,14 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 	}
 }
 
-// A sidecar can be faster than the watch that tells the issuer of its pod.
+// A sidecar can be faster than the watches that tell the issuer of its pod, and of what the pod hangs on.
 func testNewPodIsServedAtOnce(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	i.granted(t, h.newPod(t, "first", "node-1"), vault)
-	for range 10 {
+	for range 20 {
+		i.delete(t, h.account)
+		h.account = &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: h.name, Name: h.account.Name}}
+		i.create(t, h.account)
 		pod := h.newPod(t, "next", "node-1")
 		if a := i.ask(t, i.bearer(t, pod), vault); a.status != http.StatusOK {
 			t.Errorf("a new pod's first request is answered with %d %s", a.status, a.body)
