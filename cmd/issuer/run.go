@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -131,11 +130,7 @@ func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes
 		if _, isPod := object.(*corev1.Pod); !isPod {
 			continue
 		}
-		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
-			if pod, ok := object.(*corev1.Pod); ok {
-				limits.Forget(string(pod.UID))
-			}
-		}}); err != nil {
+		if _, err := informer.AddEventHandler(limits.Handler()); err != nil {
 			return fmt.Errorf("watch the pods: %w", err)
 		}
 	}

@@ -67,3 +67,17 @@ func (u *unheard) Write([]byte) (int, error) {
 }
 
 func (u *unheard) WriteHeader(int) {}
+
+// Who shows one node's issuer the token of another node's pod is to be found.
+func TestPodOfAnotherNodeIsOnRecord(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		who := ordersPod()
+		who.node = "node-2"
+		s.wantRefusal(s.askToken(who, askVault), notServed.because("OtherNode"))
+		for _, entry := range s.audit.entries(t) {
+			if entry["namespace"] != "shop" || entry["pod"] != "orders-0" || entry["podUID"] != "pod-uid" || entry["serviceAccount"] != "orders" {
+				t.Errorf("the audit log does not say who asked: %v", entry)
+			}
+		}
+	})
+}

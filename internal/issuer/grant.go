@@ -62,7 +62,8 @@ func describe(decided grant.Grant) (issuerapi.Grant, error) {
 		}
 		answer.Identities = append(answer.Identities, described)
 		for _, part := range []any{
-			described, identity.Status.TenantID, identity.Spec.TokenSource, identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
+			described, identity.Status.TenantID, identity.Spec.Type, identity.Spec.TokenSource,
+			identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
 		} {
 			if err := encoder.Encode(part); err != nil {
 				return answer, fmt.Errorf("describe the grant: %w", err)

@@ -210,7 +210,12 @@ func TestRevisionStandsForWhatTokensHangOn(t *testing.T) {
 		"another resource ID":      {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.ResourceID = "x" }), false},
 		"another tenant":           {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.TenantID = "x" }), false},
 		"other resources":          {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.AllowedResources = []string{vault} }), false},
-		"another source":           {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.TokenSource = v1alpha1.TokenSourceEntra }), false},
+		"other types": {func(w *world) {
+			for _, identity := range w.identities {
+				identity.Spec.Type = v1alpha1.SystemAssigned
+			}
+		}, false},
+		"another source": {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.TokenSource = v1alpha1.TokenSourceEntra }), false},
 		"another lifetime": {withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenLifetime = &metav1.Duration{Duration: time.Minute}
 		}), false},

@@ -3,6 +3,8 @@ package issuer
 import (
 	"testing"
 	"time"
+
+	"k8s.io/client-go/tools/cache"
 )
 
 func TestLimits(t *testing.T) {
@@ -31,4 +33,24 @@ func TestLimits(t *testing.T) {
 	limits.Forget("one")
 	want("of a pod that is new again", allowed("one", 100), burst)
 	limits.Forget("never seen")
+}
+
+func TestPodsThatAreGoneAreForgotten(t *testing.T) {
+	t.Parallel()
+	pod := newWorld().pod
+	for name, gone := range map[string]any{
+		"as the informer saw":   pod,
+		"as the informer finds": cache.DeletedFinalStateUnknown{Key: "shop/orders-0", Obj: pod},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limits := NewLimits(time.Now)
+			limits.Allow(string(pod.UID))
+			limits.Allow("another")
+			limits.Handler().OnDelete(gone)
+			if len(limits.limiters) != 1 || limits.limiters["another"] == nil {
+				t.Errorf("what is kept is %v", limits.limiters)
+			}
+		})
+	}
 }

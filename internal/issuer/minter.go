@@ -51,7 +51,7 @@ type LocalMinter struct {
 // Mint signs a token.
 func (m *LocalMinter) Mint(_ context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
 	issuer := m.Issuers.For(resource, string(identity.Status.TenantID))
-	claims, err := token.NewClaims(identity, resource, issuer, "", m.Now())
+	claims, err := token.NewClaims(identity, resource, issuer, m.Now())
 	if err != nil {
 		return Minted{}, err
 	}
@@ -124,7 +124,7 @@ func cacheKey(identity *v1alpha1.ManagedIdentity, resource string) string {
 	status := identity.Status
 	return strings.Join([]string{
 		string(status.TenantID), string(status.ClientID), string(status.PrincipalID), status.ResourceID,
-		token.Lifetime(identity).String(), resource,
+		string(identity.Spec.Type), token.Lifetime(identity).String(), resource,
 	}, "\n")
 }
 

@@ -162,6 +162,7 @@ func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
 		"lifetime": func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenLifetime = &metav1.Duration{Duration: 15 * time.Minute}
 		},
+		"type":        func(i *v1alpha1.ManagedIdentity) { i.Spec.Type = v1alpha1.SystemAssigned },
 		"tenant":      func(i *v1alpha1.ManagedIdentity) { i.Status.TenantID = "other" },
 		"client":      func(i *v1alpha1.ManagedIdentity) { i.Status.ClientID = "other" },
 		"principal":   func(i *v1alpha1.ManagedIdentity) { i.Status.PrincipalID = "other" },

@@ -67,7 +67,7 @@ type caller struct {
 func (s *Server) identify(request *http.Request) (caller, error) {
 	found, err := s.authenticate(request)
 	if err != nil {
-		return caller{}, err
+		return caller{workload: found}, err
 	}
 	pod, err := s.findPod(request.Context(), found)
 	if err != nil {

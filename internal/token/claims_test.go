@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,30 +27,37 @@ func TestNewClaims(t *testing.T) {
 		"oid": "the-principal", "sub": "the-principal", "tid": tenant,
 		"ver": "1.0", "xms_mirid": "/subscriptions/s/the/identity",
 	}
-	with := func(name string, value any) map[string]any {
-		changed := map[string]any{name: value}
-		for name, value := range basic {
-			if _, found := changed[name]; !found {
-				changed[name] = value
-			}
-		}
+	type change = map[string]any
+	with := func(changes change) map[string]any {
+		changed := maps.Clone(basic)
+		maps.Copy(changed, changes)
 		return changed
 	}
+	const machine = "/providers/Microsoft.Compute/virtualMachines/VM"
 	for name, test := range map[string]struct {
-		identity   *v1alpha1.ManagedIdentity
-		resource   string
-		attachedTo string
-		want       map[string]any
+		identity *v1alpha1.ManagedIdentity
+		resource string
+		want     map[string]any
 	}{
-		"a user-assigned identity":          {orders(), vault, "", basic},
-		"the audience has no slash":         {orders(), "https://vault.azure.net", "", with("aud", "https://vault.azure.net")},
-		"the audience is no URL":            {orders(), "api://Orders//x", "", with("aud", "api://Orders//x")},
-		"the identity lasts a day":          {lasting(24 * time.Hour), vault, "", with("exp", start+24*3600)},
-		"the identity stands for a machine": {orders(), vault, "/the/vm", with("xms_az_rid", "/the/vm")},
+		"a user-assigned identity":  {orders(), vault, basic},
+		"the audience has no slash": {orders(), "https://vault.azure.net", with(change{"aud": "https://vault.azure.net"})},
+		"the audience is no URL":    {orders(), "api://Orders//x", with(change{"aud": "api://Orders//x"})},
+		"the identity lasts a day":  {lasting(24 * time.Hour), vault, with(change{"exp": start + 24*3600})},
+		"the identity stands for a machine": {
+			withResourceID(systemAssigned(), "/subscriptions/s/resourceGroups/G"+machine), vault, with(change{
+				"xms_mirid":  "/subscriptions/s/resourcegroups/G" + machine,
+				"xms_az_rid": "/subscriptions/s/resourcegroups/G" + machine,
+			}),
+		},
+		"a group has the name of the word": {
+			withResourceID(orders(), "/subscriptions/s/resourceGroups/resourceGroups"+machine), vault, with(change{
+				"xms_mirid": "/subscriptions/s/resourcegroups/resourceGroups" + machine,
+			}),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			claims, err := NewClaims(test.identity, test.resource, issuer, test.attachedTo, noon)
+			claims, err := NewClaims(test.identity, test.resource, issuer, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +78,7 @@ func TestNewClaimsAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for range 100 {
-		claims, err := NewClaims(orders(), "r", "i", "", noon)
+		claims, err := NewClaims(orders(), "r", "i", noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +114,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 	const resource = "https://storage.azure.com/"
 	one, other := keys(t)
 	issuer := IssuerURL(baseURL, tenant)
-	claims, err := NewClaims(orders(), resource, issuer, "", noon)
+	claims, err := NewClaims(orders(), resource, issuer, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +165,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 // Claims is what golang-jwt itself checks, so what it says of itself must be what its JSON says.
 func TestClaimsSayWhatTheirJSONSays(t *testing.T) {
 	t.Parallel()
-	claims, err := NewClaims(orders(), "the resource", "the issuer", "", noon)
+	claims, err := NewClaims(orders(), "the resource", "the issuer", noon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,3 +63,14 @@ func lasting(lifetime time.Duration) *v1alpha1.ManagedIdentity {
 	identity.Spec.TokenLifetime = &metav1.Duration{Duration: lifetime}
 	return identity
 }
+
+func systemAssigned() *v1alpha1.ManagedIdentity {
+	identity := orders()
+	identity.Spec.Type = v1alpha1.SystemAssigned
+	return identity
+}
+
+func withResourceID(identity *v1alpha1.ManagedIdentity, id string) *v1alpha1.ManagedIdentity {
+	identity.Status.ResourceID = id
+	return identity
+}
