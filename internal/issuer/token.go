@@ -41,9 +41,6 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	if err != nil {
 		return nil, err
 	}
-	if !s.Limits.Allow(caller.workload.Pod.UID) {
-		return nil, throttled()
-	}
 	asked, err := readTokenRequest(request.Body)
 	if err != nil {
 		return nil, err
