@@ -17,6 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -25,6 +26,11 @@ import (
 
 // run puts the issuer together and runs it until the context ends.
 func run(ctx context.Context, o options) error {
+	// Who was given a token is on record whatever level the rest of the log has.
+	audit, err := logging.New("info")
+	if err != nil {
+		return err
+	}
 	manager, err := newManager(o)
 	if err != nil {
 		return err
@@ -62,7 +68,7 @@ func run(ctx context.Context, o options) error {
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
 		Limits:        limits,
-		Log:           ctrl.Log.WithName("audit"),
+		Log:           audit.WithName("audit"),
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
 	}

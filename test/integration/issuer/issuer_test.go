@@ -30,6 +30,9 @@ func TestIssuer(t *testing.T) {
 		}
 	})
 	t.Run("KeyIsTakenAway", func(t *testing.T) { testKeyIsTakenAway(t, i) })
-	t.Run("Stopped", func(t *testing.T) { testStopped(t, c) })
+	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })
+	quiet := c.startIssuer(t, "node-2", "--log-level=error")
+	t.Run("AuditLogIsKept", func(t *testing.T) { testAuditLogIsKept(t, quiet) })
+	t.Run("Stopped", func(t *testing.T) { testStopped(t, quiet) })
 	t.Run("APIServerIsAway", func(t *testing.T) { testAPIServerIsAway(t, i) })
 }

@@ -3,9 +3,7 @@ package issuer
 import (
 	"fmt"
 	"net/http"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 	corev1 "k8s.io/api/core/v1"
@@ -57,42 +55,4 @@ func keyOf(t *testing.T, a answer) string {
 	token, _, err := jwt.NewParser().ParseUnverified(response.AccessToken, jwt.MapClaims{})
 	must(t, err, "read the token")
 	return token.Header["kid"].(string)
-}
-
-// A token request costs the API server nothing, so it need not be there.
-func testAPIServerIsAway(t *testing.T, i *issuerProcess) {
-	bearer := i.bearer(t, i.newHome(t).newPod(t, "lonely", "node-1"))
-	i.grantedTo(t, bearer, vault)
-	// It is ended by force, and says so: else it would wait for the issuer, which watches.
-	_ = i.environment.ControlPlane.APIServer.Stop()
-	if err := i.Get(t.Context(), client.ObjectKey{Name: "node-1"}, &corev1.Node{}); err == nil {
-		t.Fatal("the API server is still there")
-	}
-	for n := range 20 {
-		if a := i.ask(t, bearer, fmt.Sprintf("https://resource-%d.example", n)); a.status != http.StatusOK {
-			t.Errorf("with the API server away, a request is answered with %d %s", a.status, a.body)
-		}
-	}
-	if err := i.ready(); err != nil {
-		t.Errorf("with the API server away, the issuer is not ready: %v", err)
-	}
-}
-
-// An issuer that is stopped answers those who wait, and ends well.
-func testStopped(t *testing.T, c *cluster) {
-	i := c.startIssuer(t, "node-2")
-	bearer := i.bearer(t, i.newHome(t).newPod(t, "waiting", "node-2"))
-	i.grantedTo(t, bearer, vault)
-	told := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
-
-	must(t, i.command.Process.Signal(syscall.SIGTERM), "stop the issuer")
-	if a := <-told; a.status != http.StatusNotModified {
-		t.Errorf("a request that is held is answered with %d %s", a.status, a.body)
-	}
-	select {
-	case err := <-i.ended:
-		must(t, err, "the issuer ends")
-	case <-time.After(30 * time.Second):
-		t.Fatal("the issuer has not ended within 30 s")
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,19 +32,21 @@ type issuerProcess struct {
 	ended   chan error
 	log     *output
 	health  string
+	metrics string
 
 	mu      sync.Mutex
 	secrets []string
 }
 
 // startIssuer starts the issuer of a node, and waits until it is ready.
-func (c *cluster) startIssuer(t *testing.T, node string) *issuerProcess {
+func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *issuerProcess {
 	t.Helper()
 	addresses := freeAddresses(t, 3)
-	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{}, health: "http://" + addresses[2]}
-	i.command = exec.Command(c.issuer, "--node-name="+node, "--namespace="+namespace,
+	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{},
+		metrics: "http://" + addresses[1] + "/metrics", health: "http://" + addresses[2] + "/readyz"}
+	i.command = exec.Command(c.issuer, append([]string{"--node-name=" + node, "--namespace=" + namespace,
 		"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
-		"--listen="+addresses[0], "--metrics-address="+addresses[1], "--health-address="+addresses[2])
+		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
 	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.issuerKubeconfig(t, node))
 	i.command.Stdout, i.command.Stderr = i.log, i.log
 	i.http = &http.Client{Transport: &http.Transport{
@@ -79,16 +82,23 @@ func (i *issuerProcess) end(t *testing.T) {
 }
 
 func (i *issuerProcess) ready() error {
+	_, err := read(i.health)
+	return err
+}
+
+// read reads a document that is there for everybody.
+func read(url string) (string, error) {
 	client := &http.Client{Timeout: 5 * time.Second}
-	response, err := client.Get(i.health + "/readyz")
+	response, err := client.Get(url)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s", response.Status)
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("it answers %s %s", response.Status, body)
 	}
-	return nil
+	return string(body), err
 }
 
 // keepSecret notes a token that must not be found in the log.
