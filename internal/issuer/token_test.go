@@ -207,6 +207,21 @@ func TestTokenIsThrottled(t *testing.T) {
 	})
 }
 
+func TestEverythingIsThrottled(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		bearer := ordersPod().sign(t)
+		for _, path := range []string{issuerapi.GrantPath, issuerapi.InstancePath} {
+			wantStatus(t, s.ask(s.request(bearer, http.MethodGet, path, "")), http.StatusOK)
+		}
+		for range burst - 2 {
+			wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
+		}
+		for _, path := range []string{issuerapi.GrantPath, issuerapi.InstancePath} {
+			wantStatus(t, s.ask(s.request(bearer, http.MethodGet, path, "")), http.StatusTooManyRequests)
+		}
+	})
+}
+
 func TestTokenWaitsForKey(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		s.Minters[v1alpha1.TokenSourceLocal] = &LocalMinter{Ring: token.NewRing(time.Now), Now: time.Now}

@@ -108,7 +108,7 @@ func TestTenantsThatExist(t *testing.T) {
 
 func sign(t *testing.T, key *token.Key, identity *v1alpha1.ManagedIdentity, issuer string) string {
 	t.Helper()
-	claims, err := token.NewClaims(identity, "https://vault.azure.net", issuer, "", time.Now())
+	claims, err := token.NewClaims(identity, "https://vault.azure.net", issuer, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
