@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,7 +57,7 @@ func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error)
 
 // identity looks an identity up; nil is none. One that is not cached may have been made just before the pod.
 func (l lookup) identity(ctx context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
-	if len(path.IsValidPathSegmentName(name)) > 0 {
+	if len(content.IsPathSegmentName(name)) > 0 {
 		return nil, nil
 	}
 	var identity v1alpha1.ManagedIdentity
