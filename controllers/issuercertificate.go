@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -44,35 +45,47 @@ func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, &csr); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if len(csr.Status.Certificate) > 0 || isDenied(&csr) {
+	if len(csr.Status.Certificate) > 0 || is(&csr, certificatesv1.CertificateDenied) || is(&csr, certificatesv1.CertificateFailed) {
 		return ctrl.Result{}, nil
 	}
 	// Others may approve requests too. What the rule refuses is signed for nobody.
 	template, refusal := r.Rule.Check(&csr)
-	if err := r.decide(ctx, &csr, refusal); err != nil || refusal != nil {
+	if refusal != nil {
+		return ctrl.Result{}, r.refuse(ctx, &csr, refusal)
+	}
+	if err := r.approve(ctx, &csr); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{}, r.sign(ctx, &csr, template)
 }
 
-// decide approves or denies.
-func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, refusal error) error {
-	condition := certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, LastUpdateTime: metav1.Now(),
-		Reason: "IssuerOfNode", Message: "an issuer asks for its own Service's names",
+func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
+	if is(csr, certificatesv1.CertificateApproved) {
+		return nil
 	}
-	if refusal != nil {
-		condition.Type, condition.Reason, condition.Message = certificatesv1.CertificateDenied, "NotAnIssuer", refusal.Error()
-		ctrl.LoggerFrom(ctx).Info("denied a serving certificate", "user", csr.Spec.Username, "why", refusal.Error())
+	return r.decide(ctx, csr, "approval", certificatesv1.CertificateSigningRequestCondition{
+		Type: certificatesv1.CertificateApproved, Reason: "IssuerOfNode", Message: "an issuer asks for its own Service's names",
+	})
+}
+
+// refuse denies; what somebody has approved cannot be denied any more, and fails.
+func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, refusal error) error {
+	kind, subresource := certificatesv1.CertificateDenied, "approval"
+	if is(csr, certificatesv1.CertificateApproved) {
+		kind, subresource = certificatesv1.CertificateFailed, "status"
 	}
-	for _, existing := range csr.Status.Conditions {
-		if existing.Type == condition.Type {
-			return nil
-		}
-	}
+	ctrl.LoggerFrom(ctx).Info("refused a serving certificate", "user", csr.Spec.Username, "why", refusal.Error())
+	return r.decide(ctx, csr, subresource, certificatesv1.CertificateSigningRequestCondition{
+		Type: kind, Reason: "NotAnIssuer", Message: refusal.Error(),
+	})
+}
+
+// decide adds a condition. Somebody else's decision in between is not passed over.
+func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, subresource string, condition certificatesv1.CertificateSigningRequestCondition) error {
+	condition.Status, condition.LastUpdateTime = corev1.ConditionTrue, metav1.Now()
 	before := csr.DeepCopy()
 	csr.Status.Conditions = append(csr.Status.Conditions, condition)
-	if err := r.Client.SubResource("approval").Patch(ctx, csr, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.Client.SubResource(subresource).Patch(ctx, csr, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return fmt.Errorf("decide about the certificate %s: %w", csr.Name, err)
 	}
 	return nil
@@ -92,13 +105,11 @@ func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificate
 	return nil
 }
 
-func isDenied(csr *certificatesv1.CertificateSigningRequest) bool {
-	for _, condition := range csr.Status.Conditions {
-		if condition.Type == certificatesv1.CertificateDenied || condition.Type == certificatesv1.CertificateFailed {
-			return true
-		}
-	}
-	return false
+// is tells whether a request was approved, denied, or failed.
+func is(csr *certificatesv1.CertificateSigningRequest, decision certificatesv1.RequestConditionType) bool {
+	return slices.ContainsFunc(csr.Status.Conditions, func(condition certificatesv1.CertificateSigningRequestCondition) bool {
+		return condition.Type == decision
+	})
 }
 
 // parseRequest reads the PKCS #10 request in a CertificateSigningRequest, and checks that who asks holds the key.

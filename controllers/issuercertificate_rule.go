@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"slices"
@@ -67,8 +68,9 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 	if err := checkKey(request.PublicKey); err != nil {
 		return nil, err
 	}
+	// Of the subject, only the name was checked.
 	return &x509.Certificate{
-		PublicKey: request.PublicKey, Subject: request.Subject, DNSNames: request.DNSNames,
+		PublicKey: request.PublicKey, Subject: pkix.Name{CommonName: request.Subject.CommonName}, DNSNames: request.DNSNames,
 		KeyUsage: usage, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, nil
 }

@@ -114,17 +114,22 @@ func isOlder(a, b *v1alpha1.ManagedIdentity) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// conflicting are the identities that wait for another to go or to change.
-func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, _ client.Object) []ctrl.Request {
-	var all v1alpha1.ManagedIdentityList
-	if r.Client.List(ctx, &all) != nil {
+// conflicting are the identities with one of the IDs that another has, or had before it was changed or deleted.
+func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object client.Object) []ctrl.Request {
+	changed, ok := object.(*v1alpha1.ManagedIdentity)
+	if !ok {
 		return nil
 	}
+	var all v1alpha1.ManagedIdentityList
+	if r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy) != nil {
+		return nil
+	}
+	resolved := resolve(changed, r.Defaults)
 	var requests []ctrl.Request
-	for _, identity := range all.Items {
-		ready := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionReady)
-		if ready != nil && ready.Reason == v1alpha1.ReasonIDsConflict {
-			requests = append(requests, requestFor(identity.Name))
+	for i := range all.Items {
+		other := &all.Items[i]
+		if resolve(other, r.Defaults).conflicts(resolved) {
+			requests = append(requests, requestFor(other.Name))
 		}
 	}
 	return requests

@@ -85,7 +85,7 @@ type ManagedIdentitySpec struct {
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('15m') && duration(self) <= duration('24h')",message="must be a duration from 15m to 24h, such as 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('15m') && duration(self) <= duration('24h')",message="must be a duration from 15m to 24h, such as 1h"
 	TokenLifetime *metav1.Duration `json:"tokenLifetime,omitempty"`
 
 	// assumableBy says which ServiceAccounts may assume this identity: those that any of the entries admits.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -42,6 +44,9 @@ func run(ctx context.Context, o options) error {
 
 	if err := addReconcilers(manager, o, trust); err != nil {
 		return err
+	}
+	if err := metrics.Registry.Register(&controllers.Inventory{Reader: manager.GetClient()}); err != nil {
+		return fmt.Errorf("register the metrics: %w", err)
 	}
 	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
 		return err
@@ -171,7 +176,7 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 }
 
 // addChecks makes a replica ready when the API server can call its webhook: it has a certificate, and the API server
-// trusts who signed it.
+// has been told to trust who signed it.
 func addChecks(manager manager.Manager, o options, trust *authority.Authority) error {
 	checks := map[string]func(*http.Request) error{
 		"certificate": func(*http.Request) error {
@@ -181,9 +186,9 @@ func addChecks(manager manager.Manager, o options, trust *authority.Authority) e
 			return nil
 		},
 		"webhook": manager.GetWebhookServer().StartedChecker(),
-		"trust": func(request *http.Request) error {
+		"trust": once(func(request *http.Request) error {
 			return checkTrust(request.Context(), manager.GetClient(), o.name, trust)
-		},
+		}),
 	}
 	for name, check := range checks {
 		if err := manager.AddReadyzCheck(name, check); err != nil {
@@ -194,6 +199,22 @@ func addChecks(manager manager.Manager, o options, trust *authority.Authority) e
 		return fmt.Errorf("add the health check: %w", err)
 	}
 	return nil
+}
+
+// once passes for good when the check has passed: the replica also serves the public keys, which must not go when
+// somebody takes the webhook's configuration away.
+func once(check func(*http.Request) error) func(*http.Request) error {
+	var passed atomic.Bool
+	return func(request *http.Request) error {
+		if passed.Load() {
+			return nil
+		}
+		err := check(request)
+		if err == nil {
+			passed.Store(true)
+		}
+		return err
+	}
 }
 
 func checkTrust(ctx context.Context, reader client.Reader, name string, trust *authority.Authority) error {

@@ -68,6 +68,6 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of the API")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
-	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))
+	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", ")+"; the audit log is always kept")
 	return command
 }

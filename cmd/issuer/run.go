@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -18,6 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -26,6 +26,11 @@ import (
 
 // run puts the issuer together and runs it until the context ends.
 func run(ctx context.Context, o options) error {
+	// Who was given a token is on record whatever level the rest of the log has.
+	audit, err := logging.New("info")
+	if err != nil {
+		return err
+	}
 	manager, err := newManager(o)
 	if err != nil {
 		return err
@@ -63,7 +68,7 @@ func run(ctx context.Context, o options) error {
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
 		Limits:        limits,
-		Log:           ctrl.Log.WithName("audit"),
+		Log:           audit.WithName("audit"),
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
 	}
@@ -131,11 +136,7 @@ func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes
 		if _, isPod := object.(*corev1.Pod); !isPod {
 			continue
 		}
-		if _, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
-			if pod, ok := object.(*corev1.Pod); ok {
-				limits.Forget(string(pod.UID))
-			}
-		}}); err != nil {
+		if _, err := informer.AddEventHandler(limits.Handler()); err != nil {
 			return fmt.Errorf("watch the pods: %w", err)
 		}
 	}

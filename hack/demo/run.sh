@@ -78,26 +78,40 @@ copy_authority() {
 
 apply_sample() {
 	step "Applying the sample"
+	local applied=false
+	if "$KUBECTL" --namespace "$demo" get deployment/demo >/dev/null 2>&1; then
+		applied=true
+	fi
 	"$KUBECTL" apply --server-side --filename "$root/config/samples/demo/demo.yaml"
+	# Pods of an earlier run have that run's image, and the sidecar of the installation of that time.
+	if "$applied"; then
+		"$KUBECTL" --namespace "$demo" rollout restart deployment/demo
+	fi
 	"$KUBECTL" --namespace "$demo" rollout status deployment/demo --timeout 3m
 	"$KUBECTL" --namespace "$demo" get pods --output wide
+}
+
+# The sample's pods, but for those of an earlier run that are about to end.
+sample_pods() {
+	"$KUBECTL" --namespace "$demo" get pods --selector app=demo --output \
+		go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 }
 
 # Prints the log of each pod once it tells of a verified token from both of the sample's credentials.
 show_sample() {
 	step "What the sample says"
 	local pod attempt log
-	for pod in $("$KUBECTL" --namespace "$demo" get pods --selector app=demo --output name); do
+	for pod in $(sample_pods); do
 		for attempt in {1..60}; do
 			log=$("$KUBECTL" --namespace "$demo" logs "$pod" --container app)
 			if grep --quiet 'ManagedIdentityCredential: .*verified' <<<"$log" &&
 				grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log"; then
-				printf '%s\n%s\n\n' "$pod" "$log"
+				printf 'pod %s:\n%s\n\n' "$pod" "$log"
 				continue 2
 			fi
 			sleep 1
 		done
-		printf '%s has no verified tokens after %s seconds:\n%s\n' "$pod" "$attempt" "$log" >&2
+		printf 'pod %s has no verified tokens after %s seconds:\n%s\n' "$pod" "$attempt" "$log" >&2
 		return 1
 	done
 }

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -32,8 +33,8 @@ func (s *Server) authenticate(request *http.Request) (workload.Workload, error) 
 
 // findPod finds the pod among those of this node. One that is not known yet is waited for; one that was deleted, or
 // has ended, is refused.
-func (s *Server) findPod(ctx context.Context, found workload.Workload) (*corev1.Pod, error) {
-	ctx, cancel := context.WithTimeout(ctx, podLag)
+func (s *Server) findPod(asking context.Context, found workload.Workload) (*corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(asking, podLag)
 	defer cancel()
 	for {
 		changed := s.Directory.Changed()
@@ -47,6 +48,9 @@ func (s *Server) findPod(ctx context.Context, found workload.Workload) (*corev1.
 		select {
 		case <-changed:
 		case <-ctx.Done():
+			if err := asking.Err(); err != nil {
+				return nil, fmt.Errorf("wait for the pod: %w", err)
+			}
 			return nil, forbidden(reasonUnknownPod, "no such pod runs on this node")
 		}
 	}

@@ -15,38 +15,36 @@ import (
 
 // serveGrant answers with the pod's grant: at once, or, where the sidecar knows it, when it changes.
 func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
-	known := request.Header.Get("If-None-Match")
 	ctx, cancel := context.WithTimeout(request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()
-	for {
-		changed := s.Directory.Changed()
-		caller, err := s.identify(request)
-		if err != nil {
-			if !isGone(err) {
-				writeFailure(writer, err)
-			}
-			return
-		}
-		answer, err := describe(caller.grant)
-		if err != nil {
-			writeFailure(writer, err)
-			return
+	changed := s.Directory.Changed()
+	caller, err := s.identify(request)
+	for err == nil {
+		var answer issuerapi.Grant
+		if answer, err = describe(caller.grant); err != nil {
+			break
 		}
 		etag := `"` + answer.Revision + `"`
-		if etag != known {
-			writer.Header().Set("ETag", etag)
+		writer.Header().Set("ETag", etag)
+		if etag != request.Header.Get("If-None-Match") {
 			writeJSON(writer, http.StatusOK, answer)
 			return
 		}
 		select {
 		case <-changed:
-			continue
 		case <-ctx.Done():
+			writer.WriteHeader(http.StatusNotModified)
+			return
 		case <-s.Stopping:
+			writer.WriteHeader(http.StatusNotModified)
+			return
 		}
-		writer.Header().Set("ETag", etag)
-		writer.WriteHeader(http.StatusNotModified)
-		return
+		changed = s.Directory.Changed()
+		caller, err = s.lookUp(request.Context(), caller.workload)
+	}
+	if !isGone(err) {
+		writer.Header().Del("ETag")
+		writeFailure(writer, err)
 	}
 }
 
@@ -61,7 +59,10 @@ func describe(decided grant.Grant) (issuerapi.Grant, error) {
 			ResourceID: identity.Status.ResourceID, Default: identity == decided.Default,
 		}
 		answer.Identities = append(answer.Identities, described)
-		for _, part := range []any{described, identity.Status.TenantID, identity.Spec.AllowedResources, identity.Spec.TokenLifetime} {
+		for _, part := range []any{
+			described, identity.Status.TenantID, identity.Spec.Type, identity.Spec.TokenSource,
+			identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
+		} {
 			if err := encoder.Encode(part); err != nil {
 				return answer, fmt.Errorf("describe the grant: %w", err)
 			}

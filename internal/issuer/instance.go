@@ -61,7 +61,8 @@ func describeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefau
 func placeOf(node *corev1.Node, defaults MetadataDefaults) MetadataDefaults {
 	path, found := strings.CutPrefix(node.Spec.ProviderID, "azure:///")
 	parts := strings.Split(path, "/")
-	if !found || len(parts) < 4 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") {
+	if !found || len(parts) < 4 || !strings.EqualFold(parts[0], "subscriptions") || !strings.EqualFold(parts[2], "resourceGroups") ||
+		parts[1] == "" || parts[3] == "" {
 		return defaults
 	}
 	return MetadataDefaults{SubscriptionID: parts[1], ResourceGroup: parts[3], Location: defaults.Location}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
 )
 
 // The limit of one pod: what its sidecar cannot answer from its cache. An application asks for few tokens; one that
@@ -44,4 +46,16 @@ func (l *Limits) Forget(uid string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.limiters, uid)
+}
+
+// Handler forgets the pods that an informer says are gone, those among them whose end it missed.
+func (l *Limits) Handler() cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
+		if missed, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = missed.Obj
+		}
+		if pod, ok := object.(*corev1.Pod); ok {
+			l.Forget(string(pod.UID))
+		}
+	}}
 }

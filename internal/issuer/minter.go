@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ type LocalMinter struct {
 // Mint signs a token.
 func (m *LocalMinter) Mint(_ context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
 	issuer := m.Issuers.For(resource, string(identity.Status.TenantID))
-	claims, err := token.NewClaims(identity, resource, issuer, "", m.Now())
+	claims, err := token.NewClaims(identity, resource, issuer, m.Now())
 	if err != nil {
 		return Minted{}, err
 	}
@@ -79,6 +80,9 @@ type CachingMinter struct {
 
 	mu     sync.Mutex
 	minted map[string]Minted
+
+	// era counts how often the cache was cleared. What was begun in another era is neither kept nor waited for.
+	era int
 }
 
 // NewCachingMinter puts a cache before a minter.
@@ -89,14 +93,15 @@ func NewCachingMinter(minter Minter, now func() time.Time) *CachingMinter {
 // Mint hands out the token that is kept, or has one made: one, however many ask for it at the same time.
 func (m *CachingMinter) Mint(ctx context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
 	key := cacheKey(identity, resource)
-	if kept, found := m.kept(key); found {
+	kept, era, found := m.kept(key)
+	if found {
 		kept.Cached = true
 		return kept, nil
 	}
-	made, err, _ := m.flight.Do(key, func() (any, error) {
+	made, err, _ := m.flight.Do(strconv.Itoa(era)+"\n"+key, func() (any, error) {
 		minted, err := m.minter.Mint(context.WithoutCancel(ctx), identity, resource)
 		if err == nil {
-			m.keep(key, minted)
+			m.keep(key, era, minted)
 		}
 		return minted, err
 	})
@@ -111,6 +116,7 @@ func (m *CachingMinter) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	clear(m.minted)
+	m.era++
 }
 
 // cacheKey names everything that a token hangs on.
@@ -118,29 +124,34 @@ func cacheKey(identity *v1alpha1.ManagedIdentity, resource string) string {
 	status := identity.Status
 	return strings.Join([]string{
 		string(status.TenantID), string(status.ClientID), string(status.PrincipalID), status.ResourceID,
-		token.Lifetime(identity).String(), resource,
+		string(identity.Spec.Type), token.Lifetime(identity).String(), resource,
 	}, "\n")
 }
 
-func (m *CachingMinter) kept(key string) (Minted, bool) {
+// kept is the token that is kept, if there is one, and the era.
+func (m *CachingMinter) kept(key string) (minted Minted, era int, found bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	minted, found := m.minted[key]
+	minted, found = m.minted[key]
 	if !found {
-		return Minted{}, false
+		return Minted{}, m.era, false
 	}
 	half := minted.Expiry.Add(-minted.Expiry.Sub(minted.NotBefore) / 2)
 	if !m.now().Before(half) {
 		delete(m.minted, key)
-		return Minted{}, false
+		return Minted{}, m.era, false
 	}
-	return minted, true
+	return minted, m.era, true
 }
 
-// keep stores a token. A full cache starts anew: it holds far more than a node's pods ask for.
-func (m *CachingMinter) keep(key string, minted Minted) {
+// keep stores a token that was begun in an era, if it has not ended. A full cache starts anew: it holds far more than a
+// node's pods ask for.
+func (m *CachingMinter) keep(key string, era int, minted Minted) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if era != m.era {
+		return
+	}
 	if len(m.minted) >= maxCached {
 		clear(m.minted)
 	}

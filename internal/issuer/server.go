@@ -63,17 +63,28 @@ type caller struct {
 	grant    grant.Grant
 }
 
-// identify authenticates the pod behind a request and looks up what it may have.
+// identify authenticates the pod behind a request, sees that it does not ask too often, and looks up what it may have.
 func (s *Server) identify(request *http.Request) (caller, error) {
 	found, err := s.authenticate(request)
 	if err != nil {
-		return caller{}, err
+		return caller{workload: found}, err
 	}
-	pod, err := s.findPod(request.Context(), found)
+	if !s.Limits.Allow(found.Pod.UID) {
+		return caller{workload: found}, throttled()
+	}
+	return s.lookUp(request.Context(), found)
+}
+
+// lookUp finds out what an authenticated pod may have now.
+func (s *Server) lookUp(ctx context.Context, found workload.Workload) (caller, error) {
+	pod, err := s.findPod(ctx, found)
 	if err != nil {
 		return caller{workload: found}, err
 	}
-	decided, err := s.Directory.Grant(request.Context(), pod, found.ServiceAccount.UID)
+	decided, err := s.Directory.Grant(ctx, pod, found.ServiceAccount.UID)
+	if s.isYoung(pod) && (errors.Is(err, errNoAccount) || errors.Is(err, errNoNamespace)) {
+		err = unavailable("the pod's ServiceAccount or namespace is not known yet")
+	}
 	return caller{found, pod, decided}, err
 }
 

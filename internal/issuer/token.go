@@ -3,9 +3,14 @@ package issuer
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"time"
 	"unicode"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -39,12 +44,9 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	if err != nil {
 		return nil, err
 	}
-	if !s.Limits.Allow(caller.workload.Pod.UID) {
-		return nil, throttled()
-	}
-	var asked issuerapi.TokenRequest
-	if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
-		return nil, badRequest("the request is not a JSON object of a token request")
+	asked, err := readTokenRequest(request.Body)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkResource(asked.Resource); err != nil {
 		return nil, err
@@ -55,6 +57,9 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	})
 	if refusal != nil {
 		decision.identity = refusal.Identity
+		if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+			return nil, unavailable(refusal.Message)
+		}
 		return nil, refused(refusal)
 	}
 	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
@@ -72,6 +77,33 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	}, nil
 }
 
+// youth is how long after a pod's start this issuer may not have heard yet of what was made with it: as long as a watch
+// waits before it tries again to reach an API server that was away.
+const youth = time.Minute
+
+// mayLag tells whether the pod asks for an identity that this issuer may only not have heard of yet: the pod is young,
+// and at its admission the identity was there.
+func (s *Server) mayLag(caller caller) bool {
+	return s.isYoung(caller.pod) && slices.ContainsFunc(caller.grant.Refusals, func(refusal grant.Refusal) bool {
+		return refusal.Reason == grant.ReasonNotFound
+	})
+}
+
+func (s *Server) isYoung(pod *corev1.Pod) bool {
+	return s.Now().Sub(pod.CreationTimestamp.Time) < youth
+}
+
+func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {
+	var asked issuerapi.TokenRequest
+	content, err := io.ReadAll(body)
+	if err != nil || json.Unmarshal(content, &asked) != nil {
+		return asked, badRequest("the request is not a JSON object of a token request")
+	}
+	return asked, nil
+}
+
+// checkResource refuses what no resource is. The replacement character stands where there was something that is no
+// character, so it is not what was asked for to the letter.
 func checkResource(resource string) error {
 	if resource == "" {
 		return badRequest("Required audience parameter not specified")
@@ -80,7 +112,7 @@ func checkResource(resource string) error {
 		return badRequest(fmt.Sprintf("the resource is longer than %d bytes", maxResource))
 	}
 	for _, character := range resource {
-		if !unicode.IsGraphic(character) || unicode.IsSpace(character) {
+		if character == utf8.RuneError || !unicode.IsGraphic(character) || unicode.IsSpace(character) {
 			return badRequest("the resource has characters that no resource has")
 		}
 	}

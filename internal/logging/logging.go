@@ -3,6 +3,7 @@ package logging
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/zapr"
@@ -15,9 +16,9 @@ var Levels = []string{"debug", "info", "error"}
 
 // New makes a log that keeps what is at a level or above.
 func New(level string) (logr.Logger, error) {
-	parsed, err := zapcore.ParseLevel(level)
+	parsed, err := parse(level)
 	if err != nil {
-		return logr.Discard(), fmt.Errorf("read --log-level: %w; it is one of %v", err, Levels)
+		return logr.Discard(), err
 	}
 	config := zap.NewProductionConfig()
 	config.Level = zap.NewAtomicLevelAt(parsed)
@@ -28,4 +29,16 @@ func New(level string) (logr.Logger, error) {
 		return logr.Discard(), fmt.Errorf("make the log: %w", err)
 	}
 	return zapr.NewLogger(log), nil
+}
+
+// parse takes a name of Levels, of which zap knows more.
+func parse(level string) (zapcore.Level, error) {
+	if !slices.Contains(Levels, level) {
+		return 0, fmt.Errorf("read --log-level: %q is no level; it is one of %v", level, Levels)
+	}
+	parsed, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return 0, fmt.Errorf("read --log-level: %w", err)
+	}
+	return parsed, nil
 }

@@ -3,9 +3,13 @@
 package oidc
 
 import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +66,7 @@ func (d *Documents) ofTenant(age string, render func(request *http.Request, tena
 			d.fail(writer, err)
 			return
 		}
-		write(writer, age, document)
+		write(writer, request, age, document)
 	}
 }
 
@@ -75,6 +79,8 @@ func (d *Documents) keys(request *http.Request, _ string) ([]byte, error) {
 	if err := d.Reader.List(request.Context(), &keys); err != nil {
 		return nil, fmt.Errorf("list the signing keys: %w", err)
 	}
+	// A cache has no order, and the same keys must give the same ETag.
+	slices.SortFunc(keys.Items, func(a, b v1alpha1.SigningKey) int { return cmp.Compare(a.Name, b.Name) })
 	document, unreadable, err := token.JWKS(keys.Items, d.Now())
 	for _, err := range unreadable {
 		d.Log.Error(err, "left a signing key out of the JWKS")
@@ -100,10 +106,12 @@ func (d *Documents) tenant(request *http.Request) (string, error) {
 	return "", nil
 }
 
-func write(writer http.ResponseWriter, age string, document []byte) {
+// write answers with a document, or that it is still the one that the client has.
+func write(writer http.ResponseWriter, request *http.Request, age string, document []byte) {
 	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
 	writer.Header().Set("Cache-Control", age)
-	_, _ = writer.Write(document)
+	writer.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(document)))
+	http.ServeContent(writer, request, "", time.Time{}, bytes.NewReader(document))
 }
 
 // refuseTenant answers as Entra does for a tenant that it does not have (tokens.md section 3, AADSTS90002).

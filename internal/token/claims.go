@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -40,21 +41,35 @@ type Claims struct {
 }
 
 // NewClaims are the claims of a token for a resource, to the letter, from the issuer. The identity is resolved: its
-// IDs are in its status. attachedTo is the resource ID of what a system-assigned identity stands for, else empty.
-func NewClaims(identity *v1alpha1.ManagedIdentity, resource, issuer, attachedTo string, now time.Time) (Claims, error) {
+// IDs are in its status. A system-assigned one stands for the machine that its resource ID names.
+func NewClaims(identity *v1alpha1.ManagedIdentity, resource, issuer string, now time.Time) (Claims, error) {
 	unique, err := newUniqueID()
 	if err != nil {
 		return Claims{}, err
 	}
 	status := identity.Status
 	notBefore := now.Add(-backdating).Unix()
-	return Claims{
+	claims := Claims{
 		Audience: resource, Issuer: issuer, IdentityProvider: issuer,
 		IssuedAt: notBefore, NotBefore: notBefore, Expiry: now.Add(Lifetime(identity)).Unix(),
 		AppID: string(status.ClientID), AppIDACR: "2", IDType: "app",
 		ObjectID: string(status.PrincipalID), Subject: string(status.PrincipalID), TenantID: string(status.TenantID),
-		UniqueID: unique, Version: "1.0", AzureRID: attachedTo, MIRID: status.ResourceID,
-	}, nil
+		UniqueID: unique, Version: "1.0", MIRID: resourceIDInTokens(status.ResourceID),
+	}
+	if identity.Spec.Type == v1alpha1.SystemAssigned {
+		claims.AzureRID = claims.MIRID
+	}
+	return claims, nil
+}
+
+// resourceIDInTokens is an Azure Resource Manager ID as Entra writes it in tokens: with resourcegroups in lower case,
+// which Azure's portal and command line write otherwise (tokens.md section 1).
+func resourceIDInTokens(id string) string {
+	parts := strings.Split(id, "/")
+	if len(parts) > 3 && strings.EqualFold(parts[3], "resourcegroups") {
+		parts[3] = "resourcegroups"
+	}
+	return strings.Join(parts, "/")
 }
 
 // Lifetime is that of an identity's tokens.

@@ -17,8 +17,12 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// keyBits is the size of a signing key. Entra signs with RS256, so validators expect it.
-const keyBits = 2048
+// What a signing key is like. Entra signs with RS256, so validators expect it.
+const (
+	keyType  = "RSA"
+	keyBits  = 2048
+	exponent = 65537
+)
 
 // Key signs tokens. Its private half never leaves this process.
 type Key struct {
@@ -71,7 +75,7 @@ func (k *Key) Registration(nodeName, nodeUID string) *v1alpha1.SigningKey {
 		Spec: v1alpha1.SigningKeySpec{
 			NodeName: nodeName, NodeUID: nodeUID, KeyID: k.ID,
 			PublicKey: v1alpha1.PublicJWK{
-				KeyType:  "RSA",
+				KeyType:  keyType,
 				Modulus:  base64.RawURLEncoding.EncodeToString(k.private.N.Bytes()),
 				Exponent: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(k.private.E)).Bytes()),
 			},
@@ -80,17 +84,24 @@ func (k *Key) Registration(nodeName, nodeUID string) *v1alpha1.SigningKey {
 	}
 }
 
-// ParsePublicKey reads the public key of a SigningKey, and checks that it is the one that its ID names.
+// ParsePublicKey reads the public key of a SigningKey, and checks that it is one that a node's issuer makes, and the one
+// that its ID names. Any other exponent is refused: with a small one, anybody could forge signatures.
 func ParsePublicKey(spec v1alpha1.SigningKeySpec) (*rsa.PublicKey, error) {
+	if spec.PublicKey.KeyType != keyType {
+		return nil, fmt.Errorf("signing key %s has the key type %q, not %s", spec.KeyID, spec.PublicKey.KeyType, keyType)
+	}
 	modulus, err := base64.RawURLEncoding.DecodeString(spec.PublicKey.Modulus)
 	if err != nil {
 		return nil, fmt.Errorf("read the modulus of signing key %s: %w", spec.KeyID, err)
 	}
-	exponent, err := base64.RawURLEncoding.DecodeString(spec.PublicKey.Exponent)
-	if err != nil || len(exponent) > 4 {
-		return nil, fmt.Errorf("read the exponent of signing key %s: it is not a small number in base64url", spec.KeyID)
+	e, err := base64.RawURLEncoding.DecodeString(spec.PublicKey.Exponent)
+	if err != nil {
+		return nil, fmt.Errorf("read the exponent of signing key %s: %w", spec.KeyID, err)
 	}
-	public := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
+	if new(big.Int).SetBytes(e).Cmp(big.NewInt(exponent)) != 0 {
+		return nil, fmt.Errorf("signing key %s has an exponent other than %d", spec.KeyID, exponent)
+	}
+	public := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: exponent}
 	if bits := public.N.BitLen(); bits < keyBits {
 		return nil, fmt.Errorf("signing key %s has %d bits, not at least %d", spec.KeyID, bits, keyBits)
 	}

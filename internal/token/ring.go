@@ -62,7 +62,8 @@ func (r *Ring) Prepare() ([]*Key, error) {
 }
 
 // Published notes that the keys with these IDs are published, and that no other key of the ring is any more: one that
-// was and has gone was taken away, with its node or by somebody, and must not sign.
+// was and has gone was taken away, with its node or by somebody, and must not sign. Neither does one that has expired:
+// it will not be published any more.
 func (r *Ring) Published(ids map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,10 +74,10 @@ func (r *Ring) Published(ids map[string]bool) {
 	}
 }
 
-// see is the slot after a look at what is published; nil if its key was and is no more.
+// see is the slot after a look at what is published; nil if its key was and is no more, or has expired.
 func (s *slot) see(ids map[string]bool, now time.Time) *slot {
 	switch {
-	case s == nil:
+	case s == nil || !now.Before(s.key.NotAfter):
 		return nil
 	case ids[s.key.ID]:
 		if s.published.IsZero() {

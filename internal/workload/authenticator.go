@@ -40,6 +40,9 @@ func NewAuthenticator(keys *Keys, audience string, now func() time.Time) *Authen
 // errNotBound is told of a token that names no pod, or no node: it could be anybody's of that ServiceAccount.
 var errNotBound = errors.New("the token is not bound to a pod on a node")
 
+// errNotReady is told while no key is known. The JWT library would take an issuer that is not known for any issuer.
+var errNotReady = errors.New("the cluster's keys have not been read yet")
+
 // claims are those of a ServiceAccount token that is bound to a pod (tokens.md section 10).
 type claims struct {
 	jwt.RegisteredClaims
@@ -54,11 +57,15 @@ type claims struct {
 // Authenticate finds the pod that a token is bound to. The error tells what is wrong with the token, and nothing that
 // is in it.
 func (a *Authenticator) Authenticate(token string) (Workload, error) {
+	issuer := a.keys.Issuer()
+	if issuer == "" {
+		return Workload{}, errNotReady
+	}
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, a.keys.find,
 		jwt.WithValidMethods([]string{"RS256", "ES256", "ES384", "ES512"}),
 		jwt.WithAudience(a.audience),
-		jwt.WithIssuer(a.keys.Issuer()),
+		jwt.WithIssuer(issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithTimeFunc(a.now),
 		jwt.WithLeeway(10*time.Second))

@@ -54,7 +54,11 @@ func (k *Keys) Start(ctx context.Context) error {
 		if err := k.limit.Wait(ctx); err != nil {
 			return nil
 		}
-		if err := k.refresh(ctx); err != nil && ctx.Err() == nil {
+		err := k.refresh(ctx)
+		if err == nil {
+			refreshes.WithLabelValues(outcomeRead).Inc()
+		} else if ctx.Err() == nil {
+			refreshes.WithLabelValues(outcomeFailed).Inc()
 			k.log.Error(err, "cannot read the cluster's keys; those that are known stay")
 			if !k.Ready() {
 				k.want()

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+func TestWrongCommandLinesAreToldApart(t *testing.T) {
+	t.Setenv("POD_NAMESPACE", "")
+	needed := []string{"--namespace=kube-imds-system", "--tenant-id=tenant", "--sidecar-image=sidecar"}
+	for name, test := range map[string]struct {
+		args    []string
+		message string
+	}{
+		"no namespace":        {needed[1:], "--namespace"},
+		"no tenant":           {[]string{needed[0], needed[2]}, "--tenant-id"},
+		"no image":            {needed[:2], "--sidecar-image"},
+		"resources as YAML":   {append(needed, "--sidecar-resources=cpu: 5m"), `it must be JSON like {"requests"`},
+		"resources misspelt":  {append(needed, `--net-init-resources={"request":{"cpu":"5m"}}`), `unknown field "request"`},
+		"an unknown level":    {append(needed, "--log-level=loud"), "--log-level"},
+		"an unknown flag":     {append(needed, "--sidecar=x"), "unknown flag: --sidecar"},
+		"an argument":         {append(needed, "start"), `unknown command "start"`},
+		"a port that is none": {append(needed, "--webhook-port=https"), "--webhook-port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command := newCommand()
+			command.SetArgs(test.args)
+			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.message) {
+				t.Errorf("the controller says %v, not %q", err, test.message)
+			}
+		})
+	}
+}
+
+func TestResourcesOfTheChartAreRead(t *testing.T) {
+	t.Parallel()
+	var read resources
+	if err := read.Set(`{"requests":{"cpu":"5m"},"limits":{"memory":"64Mi"}}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := read.Requests.Cpu(); !got.Equal(resource.MustParse("5m")) {
+		t.Errorf("the CPU requested is %s", got)
+	}
+	if got := read.Limits.Memory(); !got.Equal(resource.MustParse("64Mi")) {
+		t.Errorf("the memory limit is %s", got)
+	}
+}
+
+func TestOncePassesForGood(t *testing.T) {
+	t.Parallel()
+	results := []error{errors.New("not yet"), nil, errors.New("not any more")}
+	check := once(func(*http.Request) error {
+		result := results[0]
+		results = results[1:]
+		return result
+	})
+	for i, passes := range []bool{false, true, true} {
+		if err := check(nil); (err == nil) != passes {
+			t.Errorf("look %d: %v", i+1, err)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package controllers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+const (
+	tenant      = v1alpha1.GUID("11111111-1111-4111-8111-111111111111")
+	otherTenant = v1alpha1.GUID("22222222-2222-4222-8222-222222222222")
+
+	// What "orders" gets in each of the two tenants: another program that computes UUIDv5 gave these.
+	ordersClient       = v1alpha1.GUID("215e6f1f-5ad5-5e77-8922-2b60abbefd58")
+	ordersPrincipal    = v1alpha1.GUID("f66b369f-eaa7-5755-ba30-7e0abb74c3bd")
+	elsewhereClient    = v1alpha1.GUID("8bb06f4e-7e49-5d47-9876-77b6f5f10654")
+	ordersResourceID   = "/subscriptions/sub/resourcegroups/Group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders"
+	specClient         = v1alpha1.GUID("33333333-3333-4333-8333-333333333333")
+	specPrincipal      = v1alpha1.GUID("44444444-4444-4444-8444-444444444444")
+	statusClient       = v1alpha1.GUID("55555555-5555-4555-8555-555555555555")
+	statusPrincipal    = v1alpha1.GUID("66666666-6666-4666-8666-666666666666")
+	specResourceID     = "/subscriptions/s/resourceGroups/G/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
+	statusResourceID   = "/subscriptions/s/resourcegroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/before"
+	elsewherePrincipal = v1alpha1.GUID("2ecc05b2-96e7-56b6-9245-095a29295137")
+)
+
+var defaults = Defaults{TenantID: tenant, SubscriptionID: "sub", ResourceGroup: "Group"}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	generated := identifiers{tenant, ordersClient, ordersPrincipal, ordersResourceID}
+	before := v1alpha1.ManagedIdentityStatus{
+		TenantID: otherTenant, ClientID: statusClient, PrincipalID: statusPrincipal, ResourceID: statusResourceID,
+	}
+	for _, test := range []struct {
+		name   string
+		spec   v1alpha1.ManagedIdentitySpec
+		status v1alpha1.ManagedIdentityStatus
+		want   identifiers
+	}{
+		{name: "nothing is named: all is generated", want: generated},
+		{
+			name: "the tenant is named: the IDs are that tenant's",
+			spec: v1alpha1.ManagedIdentitySpec{TenantID: otherTenant},
+			want: identifiers{otherTenant, elsewhereClient, elsewherePrincipal, ordersResourceID},
+		},
+		{
+			name:   "what was generated before is kept",
+			status: before,
+			want:   identifiers{otherTenant, statusClient, statusPrincipal, statusResourceID},
+		},
+		{
+			name: "what the spec names wins over what was there before",
+			spec: v1alpha1.ManagedIdentitySpec{
+				TenantID: tenant, ClientID: specClient, PrincipalID: specPrincipal, ResourceID: specResourceID,
+			},
+			status: before,
+			want:   identifiers{tenant, specClient, specPrincipal, specResourceID},
+		},
+		{
+			name: "one ID is named, the others are generated",
+			spec: v1alpha1.ManagedIdentitySpec{ClientID: specClient},
+			want: identifiers{tenant, specClient, ordersPrincipal, ordersResourceID},
+		},
+		{
+			name:   "one ID was there before, the others are generated",
+			status: v1alpha1.ManagedIdentityStatus{PrincipalID: statusPrincipal},
+			want:   identifiers{tenant, ordersClient, statusPrincipal, ordersResourceID},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			identity := &v1alpha1.ManagedIdentity{
+				ObjectMeta: metav1.ObjectMeta{Name: "orders"}, Spec: test.spec, Status: test.status,
+			}
+			got := resolve(identity, defaults)
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(identifiers{})); diff != "" {
+				t.Error("(-want +got)\n" + diff)
+			}
+		})
+	}
+}
+
+func TestGeneratedIDsAreOnesOwn(t *testing.T) {
+	t.Parallel()
+	seen := map[v1alpha1.GUID]string{}
+	for _, tenant := range []v1alpha1.GUID{tenant, otherTenant} {
+		for _, name := range []string{"client/orders", "principal/orders", "client/invoices", "principal/invoices"} {
+			id := generate(tenant, name)
+			if who := string(tenant) + " " + name; seen[id] != "" {
+				t.Errorf("%s and %s are both %s", seen[id], who, id)
+			} else {
+				seen[id] = who
+			}
+		}
+	}
+}
+
+func TestConflicts(t *testing.T) {
+	t.Parallel()
+	one := identifiers{tenant, specClient, specPrincipal, specResourceID}
+	for _, test := range []struct {
+		name  string
+		other identifiers
+		want  bool
+	}{
+		{"all of its own", identifiers{otherTenant, statusClient, statusPrincipal, statusResourceID}, false},
+		{"the same tenant", identifiers{tenant, statusClient, statusPrincipal, statusResourceID}, false},
+		{"the same client ID", identifiers{otherTenant, specClient, statusPrincipal, statusResourceID}, true},
+		{"the same principal ID", identifiers{otherTenant, statusClient, specPrincipal, statusResourceID}, true},
+		{"the same resource ID", identifiers{otherTenant, statusClient, statusPrincipal, specResourceID}, true},
+		{
+			"the same resource ID in other letters",
+			identifiers{otherTenant, statusClient, statusPrincipal,
+				"/SUBSCRIPTIONS/s/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/MINE"}, true,
+		},
+		{"one's client ID is the other's principal ID", identifiers{otherTenant, specPrincipal, specClient, statusResourceID}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if got := one.conflicts(test.other); got != test.want {
+				t.Errorf("conflicts: %v, want %v", got, test.want)
+			}
+			if got := test.other.conflicts(one); got != test.want {
+				t.Errorf("the other way round: %v, want %v", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,66 @@
+package controllers
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+var (
+	identitiesMetric = prometheus.NewDesc("kube_imds_controller_managed_identities",
+		"ManagedIdentities, by whether they are ready.", []string{"ready"}, nil)
+	bindingsMetric = prometheus.NewDesc("kube_imds_controller_identity_bindings",
+		"IdentityBindings, by whether they are ready.", []string{"ready"}, nil)
+	keysMetric = prometheus.NewDesc("kube_imds_controller_signing_keys",
+		"SigningKeys, by whether they are published.", []string{"published"}, nil)
+)
+
+// Inventory counts the objects of kube-imds for whoever scrapes metrics. It reads from caches, and counts nothing while
+// they are not filled.
+type Inventory struct {
+	Reader client.Reader
+}
+
+// Describe names the metrics.
+func (i *Inventory) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- identitiesMetric
+	descriptions <- bindingsMetric
+	descriptions <- keysMetric
+}
+
+// Collect counts.
+func (i *Inventory) Collect(counts chan<- prometheus.Metric) {
+	ctx := context.Background()
+	var identities v1alpha1.ManagedIdentityList
+	if i.Reader.List(ctx, &identities, client.UnsafeDisableDeepCopy) == nil {
+		tally(counts, identitiesMetric, identities.Items, v1alpha1.ConditionReady,
+			func(identity *v1alpha1.ManagedIdentity) []metav1.Condition { return identity.Status.Conditions })
+	}
+	var bindings v1alpha1.IdentityBindingList
+	if i.Reader.List(ctx, &bindings, client.UnsafeDisableDeepCopy) == nil {
+		tally(counts, bindingsMetric, bindings.Items, v1alpha1.ConditionReady,
+			func(binding *v1alpha1.IdentityBinding) []metav1.Condition { return binding.Status.Conditions })
+	}
+	var keys v1alpha1.SigningKeyList
+	if i.Reader.List(ctx, &keys, client.UnsafeDisableDeepCopy) == nil {
+		tally(counts, keysMetric, keys.Items, v1alpha1.ConditionPublished,
+			func(key *v1alpha1.SigningKey) []metav1.Condition { return key.Status.Conditions })
+	}
+}
+
+// tally counts the objects that have the condition and those that have not.
+func tally[T any](counts chan<- prometheus.Metric, metric *prometheus.Desc, objects []T, condition string, conditionsOf func(*T) []metav1.Condition) {
+	found := map[bool]int{true: 0, false: 0}
+	for i := range objects {
+		found[apimeta.IsStatusConditionTrue(conditionsOf(&objects[i]), condition)]++
+	}
+	for has, count := range found {
+		counts <- prometheus.MustNewConstMetric(metric, prometheus.GaugeValue, float64(count), strconv.FormatBool(has))
+	}
+}

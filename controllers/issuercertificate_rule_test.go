@@ -1,0 +1,143 @@
+package controllers
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	certificatesv1 "k8s.io/api/certificates/v1"
+)
+
+var issuerRule = IssuerCertificateRule{Username: issuerUser, DNSNames: issuerNames}
+
+func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
+	t.Parallel()
+	ecdsa := newECDSA(t, elliptic.P256())
+	for _, test := range []struct {
+		name    string
+		request *request
+		usage   x509.KeyUsage
+		names   []string
+	}{
+		{"an ECDSA key", newRequest(ecdsa), x509.KeyUsageDigitalSignature, issuerNames},
+		{"an RSA key", newRequest(newRSA(t, 2048)), x509.KeyUsageDigitalSignature, issuerNames},
+		{"one of the names", newRequest(ecdsa).forNames(issuerNames[1]), x509.KeyUsageDigitalSignature, issuerNames[1:]},
+		{
+			"key encipherment, which RSA keys may need",
+			newRequest(ecdsa).forUsages(certificatesv1.UsageKeyEncipherment, certificatesv1.UsageServerAuth),
+			x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, issuerNames,
+		},
+		{
+			"more of a subject than its name, which is left out",
+			newRequest(ecdsa).forSubject(pkix.Name{CommonName: issuerNames[0], Organization: []string{"system:masters"}}),
+			x509.KeyUsageDigitalSignature, issuerNames,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			template, err := issuerRule.Check(test.request.build(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.names, template.DNSNames); diff != "" {
+				t.Error("names (-want +got)\n" + diff)
+			}
+			if got := template.Subject.String(); got != "CN="+issuerNames[0] {
+				t.Error("subject", got)
+			}
+			if template.KeyUsage != test.usage {
+				t.Errorf("key usage %b, want %b", template.KeyUsage, test.usage)
+			}
+			if diff := cmp.Diff([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, template.ExtKeyUsage); diff != "" {
+				t.Error("extended key usages (-want +got)\n" + diff)
+			}
+			if template.IsCA || !reflect.DeepEqual(template.PublicKey, test.request.key.Public()) {
+				t.Error("it is an authority's, or of another key")
+			}
+		})
+	}
+}
+
+func TestRuleRefusesTheRest(t *testing.T) {
+	t.Parallel()
+	key := newECDSA(t, elliptic.P256())
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		request *request
+		refusal string
+	}{
+		{"another ServiceAccount", newRequest(key).from("system:serviceaccount:imds:default"), "only " + issuerUser + " may ask"},
+		{"a node", newRequest(key).from("system:node:node-1"), "not system:node:node-1"},
+		{"a token without a pod", newRequest(key).withAttribute(podNameAttribute), "not bound to a pod"},
+		{"a token without a node", newRequest(key).withAttribute(nodeNameAttribute), "not bound to a pod on a node"},
+		{"a token of two pods", newRequest(key).withAttribute(podNameAttribute, "a", "b"), "not bound to a pod"},
+		{"no names", newRequest(key).forNames(), "for DNS names, and for nothing else"},
+		{"another name", newRequest(key).forNames("kubernetes.default.svc"), `not "kubernetes.default.svc"`},
+		{"another name among its own", newRequest(key).forNames(issuerNames[0], "webhook.imds.svc"), `not "webhook.imds.svc"`},
+		{"all names of the namespace", newRequest(key).forNames("*.imds.svc"), `not "*.imds.svc"`},
+		{"another common name", newRequest(key).forSubject(pkix.Name{CommonName: "admin"}), `not "admin"`},
+		{"no common name", newRequest(key).forSubject(pkix.Name{}), `not ""`},
+		{"an address too", newRequest(key).forIP(), "for nothing else"},
+		{"a URI too", newRequest(key).forURI(), "for nothing else"},
+		{"an email address too", newRequest(key).forEmail(), "for nothing else"},
+		{"no usages", newRequest(key).forUsages(), "it must be for a server"},
+		{"no server", newRequest(key).forUsages(certificatesv1.UsageDigitalSignature), "it must be for a server"},
+		{"a client", newRequest(key).forUsages(certificatesv1.UsageClientAuth), `not for "client auth"`},
+		{
+			"a client too",
+			newRequest(key).forUsages(certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth), `not for "client auth"`,
+		},
+		{
+			"an authority",
+			newRequest(key).forUsages(certificatesv1.UsageServerAuth, certificatesv1.UsageCertSign), `not for "cert sign"`,
+		},
+		{"a weak RSA key", newRequest(newRSA(t, 1024)), "RSA key of at least 2048 bits"},
+		{"a key of another kind", newRequest(edwards), "an ECDSA key, or an RSA key"},
+		{"no PEM", newRequest(key).encodedAs(func(der []byte) []byte { return der }), "not one PEM block"},
+		{"nothing", newRequest(key).encodedAs(func([]byte) []byte { return nil }), "not one PEM block"},
+		{"PEM of another type", newRequest(key).encodedAs(asPEM("CERTIFICATE")), "not one PEM block"},
+		{"two PEM blocks", newRequest(key).encodedAs(twice), "not one PEM block"},
+		{"PEM of nonsense", newRequest(key).encodedAs(nonsense), "read spec.request"},
+		{"a wrong signature", newRequest(key).encodedAs(forged), "check the signature"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			template, err := issuerRule.Check(test.request.build(t))
+			if template != nil || err == nil {
+				t.Fatal("the rule takes it")
+			}
+			if !strings.Contains(err.Error(), test.refusal) {
+				t.Errorf("the refusal is %q, want one with %q", err, test.refusal)
+			}
+		})
+	}
+}
+
+func asPEM(kind string) func([]byte) []byte {
+	return func(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+}
+
+func twice(der []byte) []byte {
+	return bytes.Repeat(asPEM("CERTIFICATE REQUEST")(der), 2)
+}
+
+func nonsense([]byte) []byte {
+	return asPEM("CERTIFICATE REQUEST")([]byte("nonsense"))
+}
+
+// forged changes what is signed: one letter of a name.
+func forged(der []byte) []byte {
+	return asPEM("CERTIFICATE REQUEST")(bytes.ReplaceAll(der, []byte(issuerNames[0]), []byte("issueR.imds.svc")))
+}

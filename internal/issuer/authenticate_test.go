@@ -1,0 +1,83 @@
+package issuer
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+func TestPodThatAppearsInTimeIsServed(t *testing.T) {
+	w := newWorld()
+	pod := w.pod
+	w.pod = nil
+	onStage(t, w, func(s *stage) {
+		start := time.Now()
+		go func() {
+			time.Sleep(podLag - time.Second)
+			if err := s.client.Create(s.Context(), pod); err != nil {
+				t.Error(err)
+			}
+			s.changes.Notify()
+		}()
+		wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
+		if waited := time.Since(start); waited != podLag-time.Second {
+			t.Errorf("the answer came after %s, not when the pod appeared", waited)
+		}
+	})
+}
+
+func TestPodThatDoesNotAppearIsRefusedInTime(t *testing.T) {
+	onStage(t, newWorld(func(w *world) { w.pod = nil }), func(s *stage) {
+		start := time.Now()
+		s.wantRefusal(s.askToken(ordersPod(), askVault), notServed)
+		if waited := time.Since(start); waited != podLag {
+			t.Errorf("the refusal came after %s, not %s", waited, podLag)
+		}
+	})
+}
+
+// Nobody was refused anything if nobody waited for the answer.
+func TestWhoGoesAwayIsNotOnRecord(t *testing.T) {
+	onStage(t, newWorld(func(w *world) { w.pod = nil }), func(s *stage) {
+		ctx, cancel := context.WithCancel(s.Context())
+		request := s.request(ordersPod().sign(t), http.MethodPost, issuerapi.TokenPath, askVault).WithContext(ctx)
+		go func() {
+			synctest.Wait()
+			cancel()
+		}()
+		s.Handler().ServeHTTP(&unheard{s.T}, request)
+		if log := s.audit.text(); log != "" {
+			t.Errorf("the audit log says %s", log)
+		}
+	})
+}
+
+// unheard is an answer that must not be written.
+type unheard struct{ *testing.T }
+
+func (u *unheard) Header() http.Header { return http.Header{} }
+
+func (u *unheard) Write([]byte) (int, error) {
+	u.Error("an answer is written to one who has gone")
+	return 0, http.ErrAbortHandler
+}
+
+func (u *unheard) WriteHeader(int) {}
+
+// Who shows one node's issuer the token of another node's pod is to be found.
+func TestPodOfAnotherNodeIsOnRecord(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		who := ordersPod()
+		who.node = "node-2"
+		s.wantRefusal(s.askToken(who, askVault), notServed.because("OtherNode"))
+		for _, entry := range s.audit.entries(t) {
+			if entry["namespace"] != "shop" || entry["pod"] != "orders-0" || entry["podUID"] != "pod-uid" || entry["serviceAccount"] != "orders" {
+				t.Errorf("the audit log does not say who asked: %v", entry)
+			}
+		}
+	})
+}

@@ -1,0 +1,113 @@
+package issuer
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// What a cache leaves out must not be missed.
+func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
+	t.Parallel()
+	now := metav1.Now()
+	w := newWorld(boundTo("orders", "bills"), withPod(func(p *corev1.Pod) {
+		p.Labels = map[string]string{"app": "orders"}
+		p.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "bills", "other": "x"}
+		p.DeletionTimestamp, p.Finalizers = &now, []string{"test/finalizer"}
+		p.Spec.Containers = []corev1.Container{{Name: "app"}}
+	}), func(w *world) {
+		w.node.Labels = map[string]string{corev1.LabelTopologyRegion: "westeurope"}
+		w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/x"
+	})
+	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode, w.node)
+
+	if diff := cmp.Diff(describeInstance(w.pod, w.node, someDefaults), describeInstance(pod, node, someDefaults)); diff != "" {
+		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
+	}
+	if _, err := checkPod(pod, workload.Workload{
+		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
+	}); err != nil {
+		t.Errorf("the pod is refused: %v", err)
+	}
+	reader := w.client(t)
+	whole := revision(t, w, reader)
+	w.pod = pod
+	if slim := revision(t, w, reader); slim != whole {
+		t.Error("the grant differs")
+	}
+	if pod.Status.Phase != corev1.PodRunning {
+		t.Errorf("the pod's phase is %q: one that has ended would be served", pod.Status.Phase)
+	}
+	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
+		t.Error("the pod's deletion or a UID is lost")
+	}
+	if len(pod.Spec.Containers) > 0 || pod.Annotations["other"] != "" {
+		t.Errorf("the pod is not slim: %+v", pod)
+	}
+}
+
+func TestSlimMetadata(t *testing.T) {
+	t.Parallel()
+	account := Metadata("ServiceAccount")
+	account.ObjectMeta = named("shop", "orders", "account-uid")
+	account.ResourceVersion = "7"
+	account.Labels = map[string]string{"team": "shop"}
+	account.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "orders"}
+	want := account.DeepCopy()
+	account.Annotations["other"] = "x"
+	account.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
+	if diff := cmp.Diff(want, slim[*metav1.PartialObjectMetadata](t, slimMetadata, account)); diff != "" {
+		t.Errorf("the metadata differ (-want +got):\n%s", diff)
+	}
+}
+
+// A cache hands its transforms tombstones too, which they must leave as they are.
+func TestSlimLeavesOtherObjects(t *testing.T) {
+	t.Parallel()
+	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode, "metadata": slimMetadata} {
+		if got, err := transform("other"); err != nil || got != "other" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestCachesAreConfinedToTheNode(t *testing.T) {
+	t.Parallel()
+	got := map[string]string{}
+	for object, options := range CacheOptions("node-1").ByObject {
+		if options.Field != nil {
+			got[kindOf(object)] = options.Field.String()
+		}
+	}
+	want := map[string]string{"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "SigningKey": "spec.nodeName=node-1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
+	}
+}
+
+func kindOf(object client.Object) string {
+	switch object.(type) {
+	case *corev1.Pod:
+		return "Pod"
+	case *corev1.Node:
+		return "Node"
+	case *v1alpha1.SigningKey:
+		return "SigningKey"
+	}
+	return object.GetObjectKind().GroupVersionKind().Kind
+}
+
+func slim[T any](t *testing.T, transform func(any) (any, error), object T) T {
+	t.Helper()
+	slimmed, err := transform(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slimmed.(T)
+}

@@ -1,0 +1,232 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	"github.com/golang-jwt/jwt/v5"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// stage is a server of node-1 in the time of a bubble, with the audit log that it writes.
+type stage struct {
+	*testing.T
+	*Server
+	client  client.WithWatch
+	changes *Changes
+	minter  *countingMinter
+	audit   *auditLog
+
+	// failing, if it is set, is what look-ups fail with: all, or those of failingKind.
+	failing     error
+	failingKind client.Object
+
+	stop func()
+}
+
+// onStage runs a test with a server of a world.
+func onStage(t *testing.T, w *world, test func(s *stage)) {
+	t.Helper()
+	t.Parallel()
+	clusterKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stopping := make(chan struct{})
+		s := &stage{T: t, changes: NewChanges(), minter: &countingMinter{life: time.Hour}, audit: &auditLog{}}
+		s.client = interceptor.NewClient(w.client(t), s.failingFuncs())
+		s.stop = sync.OnceFunc(func() { close(stopping) })
+		s.Server = &Server{
+			NodeName:      "node-1",
+			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now),
+			Directory:     &Directory{Reader: s.client, Changes: s.changes},
+			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
+			Metadata:      MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place"},
+			Limits:        NewLimits(time.Now),
+			Log:           s.audit.logger(),
+			Now:           time.Now,
+			Stopping:      stopping,
+		}
+		test(s)
+	})
+}
+
+// failingFuncs fail as s.failing says.
+func (s *stage) failingFuncs() interceptor.Funcs {
+	return interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
+			if s.failing != nil && (s.failingKind == nil || reflect.TypeOf(s.failingKind) == reflect.TypeOf(object)) {
+				return s.failing
+			}
+			return c.Get(ctx, key, object, o...)
+		},
+	}
+}
+
+// ask sends a request of the pod, and sees to it that nobody learns a token by it who should not.
+func (s *stage) ask(request *http.Request) *httptest.ResponseRecorder {
+	s.Helper()
+	recorder := httptest.NewRecorder()
+	s.Handler().ServeHTTP(recorder, request)
+	bearer := strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")
+	for _, token := range []string{bearer, mintedSecret} {
+		if len(token) < 4 {
+			continue
+		}
+		if strings.Contains(s.audit.text(), token) {
+			s.Errorf("the log tells the token %q:\n%s", token, s.audit.text())
+		}
+		if recorder.Code != http.StatusOK && strings.Contains(recorder.Body.String(), token) {
+			s.Errorf("the error tells the token %q:\n%s", token, recorder.Body)
+		}
+	}
+	if !s.Failed() && recorder.Code != http.StatusNotModified && recorder.Header().Get("Cache-Control") != "no-store" {
+		s.Errorf("an answer may be kept by a cache: %v", recorder.Header())
+	}
+	return recorder
+}
+
+// askToken asks for a token with a body.
+func (s *stage) askToken(who podToken, body string) *httptest.ResponseRecorder {
+	s.Helper()
+	return s.ask(s.request(who.sign(s.T), http.MethodPost, issuerapi.TokenPath, body))
+}
+
+func (s *stage) request(bearer, method, path, body string) *http.Request {
+	request := httptest.NewRequestWithContext(s.Context(), method, path, strings.NewReader(body))
+	if bearer != "" {
+		request.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	return request
+}
+
+// update changes an object as the API server knows it, and tells of it.
+func (s *stage) update(object client.Object, change func()) {
+	s.Helper()
+	if err := s.client.Get(s.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+		s.Fatal(err)
+	}
+	change()
+	if err := s.client.Update(s.Context(), object); err != nil {
+		s.Fatal(err)
+	}
+	s.changes.Notify()
+}
+
+// auditLog collects what is logged.
+type auditLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *auditLog) logger() logr.Logger {
+	return funcr.NewJSON(func(line string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.lines = append(l.lines, line)
+	}, funcr.Options{Verbosity: 10})
+}
+
+func (l *auditLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// entries are the lines, without what the logger adds.
+func (l *auditLog) entries(t *testing.T) []map[string]any {
+	t.Helper()
+	entries := []map[string]any{}
+	for line := range strings.Lines(l.text()) {
+		var entry map[string]any
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatal(err)
+		}
+		delete(entry, "logger")
+		delete(entry, "level")
+		entries = append(entries, entry)
+	}
+	return entries
+}
+
+// podToken is the ServiceAccount token of a pod.
+type podToken struct {
+	audience, namespace, account, accountUID, pod, podUID, node string
+}
+
+// ordersPod is the token of the pod that the world has.
+func ordersPod() podToken {
+	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1"}
+}
+
+func (p podToken) sign(t *testing.T) string {
+	t.Helper()
+	made := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": clusterIssuer, "aud": []string{p.audience}, "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
+		"kubernetes.io": map[string]any{
+			"namespace":      p.namespace,
+			"serviceaccount": map[string]string{"name": p.account, "uid": p.accountUID},
+			"pod":            map[string]string{"name": p.pod, "uid": p.podUID},
+			"node":           map[string]string{"name": p.node, "uid": "node-uid"},
+		},
+	})
+	made.Header["kid"] = "cluster-key"
+	signed, err := made.SignedString(clusterKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+const clusterIssuer = "https://kubernetes.default.svc"
+
+var makeClusterKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func clusterKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := makeClusterKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// apiServer publishes the cluster's key.
+type apiServer struct{}
+
+func (apiServer) Read(_ context.Context, path string) ([]byte, error) {
+	key, err := makeClusterKey()
+	if err != nil {
+		return nil, err
+	}
+	if path == "/openid/v1/jwks" {
+		return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "cluster-key"}}})
+	}
+	return json.Marshal(map[string]string{"issuer": clusterIssuer})
+}
+
+// startKeys starts the cluster's keys and waits for them.
+func startKeys(ctx context.Context) *workload.Keys {
+	keys := workload.NewKeys(apiServer{}, logr.Discard())
+	go func() { _ = keys.Start(ctx) }()
+	synctest.Wait()
+	return keys
+}

@@ -1,0 +1,268 @@
+package issuer
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// askGrant asks for the grant. With the ETag of one that is known it may be held.
+func (s *stage) askGrant(known string) *httptest.ResponseRecorder {
+	s.Helper()
+	request := s.request(ordersPod().sign(s.T), http.MethodGet, issuerapi.GrantPath, "")
+	if known != "" {
+		request.Header.Set("If-None-Match", known)
+	}
+	return s.ask(request)
+}
+
+// etag is the ETag of the grant as it is now.
+func (s *stage) etag() string {
+	s.Helper()
+	recorder := s.askGrant("")
+	wantStatus(s.T, recorder, http.StatusOK)
+	return recorder.Header().Get("ETag")
+}
+
+// hold asks for a change of the grant, and tells the answer when there is one.
+func (s *stage) hold() <-chan *httptest.ResponseRecorder {
+	known := s.etag()
+	answered := make(chan *httptest.ResponseRecorder, 1)
+	go func() { answered <- s.askGrant(known) }()
+	synctest.Wait()
+	select {
+	case recorder := <-answered:
+		s.Fatalf("the request is not held but answered with %d %s", recorder.Code, recorder.Body)
+	default:
+	}
+	return answered
+}
+
+func TestGrantIsAnsweredAtOnce(t *testing.T) {
+	for name, test := range map[string]struct {
+		world *world
+		known string
+		want  []issuerapi.GrantIdentity
+	}{
+		"one": {newWorld(), "", []issuerapi.GrantIdentity{
+			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/subscriptions/s/orders", Default: true},
+		}},
+		"several": {newWorld(boundTo("orders", "bills")), "", []issuerapi.GrantIdentity{
+			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/subscriptions/s/orders"},
+			{ClientID: "client-bills", ObjectID: "principal-bills", ResourceID: "/subscriptions/s/bills"},
+		}},
+		"none":                 {newWorld(func(w *world) { w.bindings = nil }), "", []issuerapi.GrantIdentity{}},
+		"another one is known": {newWorld(func(w *world) { w.bindings = nil }), `"other"`, []issuerapi.GrantIdentity{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, test.world, func(s *stage) {
+				start := time.Now()
+				recorder := s.askGrant(test.known)
+				wantStatus(t, recorder, http.StatusOK)
+				if waited := time.Since(start); waited != 0 {
+					t.Errorf("the answer came after %s", waited)
+				}
+				var got issuerapi.Grant
+				if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(test.want, got.Identities); diff != "" {
+					t.Errorf("the identities differ (-want +got):\n%s", diff)
+				}
+				if etag := recorder.Header().Get("ETag"); got.Revision == "" || etag != `"`+got.Revision+`"` {
+					t.Errorf("the revision is %q, and the ETag is %q", got.Revision, etag)
+				}
+			})
+		})
+	}
+}
+
+func TestGrantIsHeldUntilTimeOut(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		known, start := s.etag(), time.Now()
+		recorder := s.askGrant(known)
+		wantStatus(t, recorder, http.StatusNotModified)
+		if waited := time.Since(start); waited != issuerapi.GrantWaitSeconds*time.Second {
+			t.Errorf("the answer came after %s", waited)
+		}
+		if got := recorder.Header().Get("ETag"); got != known || recorder.Body.Len() > 0 {
+			t.Errorf("the answer has the ETag %s, not %s, and the body %q", got, known, recorder.Body)
+		}
+	})
+}
+
+func TestGrantIsHeldUntilTheServerStops(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		held, start := s.hold(), time.Now()
+		s.stop()
+		wantStatus(t, <-held, http.StatusNotModified)
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("the answer came after %s", waited)
+		}
+	})
+}
+
+func TestGrantIsHeldUntilItChanges(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(s *stage)
+		want   int
+	}{
+		"another identity": {func(s *stage) {
+			object := binding("orders")
+			s.update(object, func() { object.Spec.Identities = []string{"orders", "bills"} })
+		}, http.StatusOK},
+		"an identity withdrawn": {func(s *stage) {
+			object := identity("orders")
+			s.update(object, func() { object.Spec.AssumableBy = nil })
+		}, http.StatusOK},
+		"the pod's own end": {func(s *stage) {
+			if err := s.client.Delete(s.Context(), newWorld().pod); err != nil {
+				s.Fatal(err)
+			}
+			s.changes.Notify()
+		}, http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, newWorld(), func(s *stage) {
+				held := s.hold()
+				test.change(s)
+				wantStatus(t, <-held, test.want)
+			})
+		})
+	}
+}
+
+func TestGrantIsHeldThroughOtherChanges(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		held, start := s.hold(), time.Now()
+		for range 3 {
+			time.Sleep(10 * time.Second)
+			s.changes.Notify()
+		}
+		wantStatus(t, <-held, http.StatusNotModified)
+		if waited := time.Since(start); waited != issuerapi.GrantWaitSeconds*time.Second {
+			t.Errorf("the answer came after %s: what does not change the grant must not prolong the wait", waited)
+		}
+	})
+}
+
+func TestGrantIsRefusedToStrangers(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		wantStatus(t, s.ask(s.request("", http.MethodGet, issuerapi.GrantPath, "")), http.StatusUnauthorized)
+		elsewhere := ordersPod()
+		elsewhere.node = "node-2"
+		wantStatus(t, s.ask(s.request(elsewhere.sign(t), http.MethodGet, issuerapi.GrantPath, "")), http.StatusForbidden)
+	})
+}
+
+// revision is that of the grant of a world's pod, as the reader tells of it.
+func revision(t *testing.T, w *world, reader client.Reader) string {
+	t.Helper()
+	decided, err := (&Directory{Reader: reader, Changes: NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described, err := describe(decided)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return described.Revision
+}
+
+func TestRevisionStandsForWhatTokensHangOn(t *testing.T) {
+	t.Parallel()
+	two := []string{"orders", "bills"}
+	start := newWorld(boundTo(two...))
+	basic := revision(t, start, start.client(t))
+	for name, test := range map[string]struct {
+		change func(*world)
+		same   bool
+	}{
+		"nothing":                  {func(*world) {}, true},
+		"the identities' labels":   {func(w *world) { w.identities[0].Labels = map[string]string{"a": "b"} }, true},
+		"the identities' state":    {func(w *world) { w.identities[0].Status.BoundServiceAccounts = new(int32) }, true},
+		"a condition's time":       {func(w *world) { w.identities[0].Status.Conditions[0].LastTransitionTime = metav1.Unix(1, 0) }, true},
+		"a condition's message":    {func(w *world) { w.identities[0].Status.Conditions[0].Message = "fine" }, true},
+		"admission to others":      {func(w *world) { w.identities[0].Spec.AssumableBy[0].Namespaces = []string{"bank", "shop"} }, true},
+		"the order of objects":     {func(w *world) { slices.Reverse(w.identities) }, true},
+		"one more binding of it":   {func(w *world) { w.bindings = append(w.bindings, binding("z", "orders")) }, true},
+		"a default":                {func(w *world) { w.bindings[0].Spec.DefaultIdentity = "orders" }, false},
+		"one identity more":        {func(w *world) { boundTo("orders", "bills", "more")(w) }, false},
+		"one identity less":        {func(w *world) { boundTo("orders")(w) }, false},
+		"one more that is refused": {func(w *world) { w.bindings[0].Spec.Identities = []string{"orders", "bills", "none"} }, false},
+		"an identity that is not":  {func(w *world) { w.identities = w.identities[:1] }, false},
+		"an identity not ready":    {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.Conditions[0].Status = "False" }), false},
+		"another client ID":        {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.ClientID = "x" }), false},
+		"another principal ID":     {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.PrincipalID = "x" }), false},
+		"another resource ID":      {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.ResourceID = "x" }), false},
+		"another tenant":           {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.TenantID = "x" }), false},
+		"other resources":          {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.AllowedResources = []string{vault} }), false},
+		"other types": {func(w *world) {
+			for _, identity := range w.identities {
+				identity.Spec.Type = v1alpha1.SystemAssigned
+			}
+		}, false},
+		"another source": {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.TokenSource = v1alpha1.TokenSourceEntra }), false},
+		"another lifetime": {withIdentity(func(i *v1alpha1.ManagedIdentity) {
+			i.Spec.TokenLifetime = &metav1.Duration{Duration: time.Minute}
+		}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(boundTo(two...), test.change)
+			changed := revision(t, w, w.client(t))
+			if same := changed == basic; same != test.same {
+				t.Errorf("the revision stays the same: %t, not %t", same, test.same)
+			}
+		})
+	}
+}
+
+// Caches list objects in no order.
+func TestRevisionHangsNotOnTheOrderOfBindings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(boundTo("orders", "bills"))
+	w.bindings = []*v1alpha1.IdentityBinding{binding("a", "orders"), binding("b", "bills")}
+	inOrder := w.client(t)
+	reversed := interceptor.NewClient(inOrder, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, o ...client.ListOption) error {
+			err := c.List(ctx, list, o...)
+			if bindings, ok := list.(*v1alpha1.IdentityBindingList); ok {
+				slices.Reverse(bindings.Items)
+			}
+			return err
+		},
+	})
+	if revision(t, w, inOrder) != revision(t, w, reversed) {
+		t.Error("the revision hangs on the order in which bindings are listed")
+	}
+}
+
+// A restarted issuer must not make every sidecar of its node drop its tokens.
+func TestRevisionHangsNotOnTheServer(t *testing.T) {
+	t.Parallel()
+	var etags []string
+	for _, after := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(after)
+			w := newWorld()
+			etags = append(etags, revision(t, w, w.client(t)))
+		})
+	}
+	if etags[0] != etags[1] {
+		t.Errorf("two servers tell %s and %s of the same grant", etags[0], etags[1])
+	}
+}

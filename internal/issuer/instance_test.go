@@ -1,0 +1,122 @@
+package issuer
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+var someDefaults = MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place"}
+
+// bareInstance is the pod of a new world as a virtual machine.
+func bareInstance() issuerapi.Instance {
+	return issuerapi.Instance{
+		Name: "orders-0", VMID: "pod-uid", Location: "default-place", AzureEnvironment: "AzurePublicCloud",
+		SubscriptionID: "default-subscription", ResourceGroupName: "default-group",
+		ResourceID: "/subscriptions/default-subscription/resourceGroups/default-group/providers/Microsoft.Compute/virtualMachines/orders-0",
+		Tags:       []issuerapi.Tag{},
+		Interfaces: []issuerapi.Interface{{IPv4: []string{"10.0.0.7"}, IPv6: []string{}}},
+	}
+}
+
+func TestDescribeInstance(t *testing.T) {
+	t.Parallel()
+	at := func(subscription, group string) func(*issuerapi.Instance) {
+		return func(i *issuerapi.Instance) {
+			i.SubscriptionID, i.ResourceGroupName = subscription, group
+			i.ResourceID = "/subscriptions/" + subscription + "/resourceGroups/" + group + "/providers/Microsoft.Compute/virtualMachines/orders-0"
+		}
+	}
+	same := func(*issuerapi.Instance) {}
+	on := func(providerID string) func(*world) {
+		return func(w *world) { w.node.Spec.ProviderID = providerID }
+	}
+	with := func(ips ...string) func(*world) {
+		return func(w *world) {
+			w.pod.Status.PodIPs = nil
+			for _, ip := range ips {
+				w.pod.Status.PodIPs = append(w.pod.Status.PodIPs, corev1.PodIP{IP: ip})
+			}
+		}
+	}
+	addresses := func(ipv4, ipv6 []string) func(*issuerapi.Instance) {
+		return func(i *issuerapi.Instance) { i.Interfaces = []issuerapi.Interface{{IPv4: ipv4, IPv6: ipv6}} }
+	}
+	none := []string{}
+	for name, test := range map[string]struct {
+		given func(*world)
+		want  func(*issuerapi.Instance)
+	}{
+		"a node that says nothing": {func(*world) {}, same},
+		"a node's labels": {func(w *world) {
+			w.node.Labels = map[string]string{
+				"node.kubernetes.io/instance-type": "Standard_D2s_v5", "topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "westeurope-1",
+			}
+		}, func(i *issuerapi.Instance) {
+			i.VMSize, i.Location, i.Zone = "Standard_D2s_v5", "westeurope", "westeurope-1"
+		}},
+		"a virtual machine of Azure": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"), at("s", "g")},
+		"one of a scale set":         {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0"), at("s", "g")},
+		"one in lower case":          {on("azure:///subscriptions/s/resourcegroups/g/providers/x"), at("s", "g")},
+		"one without a group":        {on("azure:///subscriptions/s"), same},
+		"one with empty parts":       {on("azure:///subscriptions//resourceGroups//providers"), same},
+		"one with other parts":       {on("azure:///tenants/s/resourceGroups/g"), same},
+		"a machine of another cloud": {on("aws:///eu-west-1a/i-0123"), same},
+		"a machine of kind":          {on("kind://docker/kind/kind-control-plane"), same},
+		"labels as tags, in order": {withPod(func(p *corev1.Pod) { p.Labels = map[string]string{"b": "2", "a": "1", "c": ""} }), func(i *issuerapi.Instance) {
+			i.Tags = []issuerapi.Tag{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "c", Value: ""}}
+		}},
+		"an address of each family":     {with("10.0.0.7", "fd00::7"), addresses([]string{"10.0.0.7"}, []string{"fd00::7"})},
+		"an address of the newer":       {with("fd00::7"), addresses(none, []string{"fd00::7"})},
+		"no address yet":                {with(), addresses(none, none)},
+		"an address that is no address": {with("10.0.0.7.8", ""), addresses(none, none)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, want := newWorld(test.given), bareInstance()
+			test.want(&want)
+			if diff := cmp.Diff(want, describeInstance(w.pod, w.node, someDefaults)); diff != "" {
+				t.Errorf("the instance differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestInstanceIsAnswered(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		recorder := s.ask(s.request(ordersPod().sign(t), http.MethodGet, issuerapi.InstancePath, ""))
+		wantStatus(t, recorder, http.StatusOK)
+		var got issuerapi.Instance
+		if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(bareInstance(), got); diff != "" {
+			t.Errorf("the instance differs (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestInstanceIsRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		world *world
+		who   func(*podToken)
+		want  int
+	}{
+		"to a stranger":         {newWorld(), func(p *podToken) { p.audience = "other" }, http.StatusUnauthorized},
+		"to another node's pod": {newWorld(), func(p *podToken) { p.node = "node-2" }, http.StatusForbidden},
+		"without a node":        {newWorld(func(w *world) { w.node = nil }), func(*podToken) {}, http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, test.world, func(s *stage) {
+				who := ordersPod()
+				test.who(&who)
+				wantStatus(t, s.ask(s.request(who.sign(t), http.MethodGet, issuerapi.InstancePath, "")), test.want)
+			})
+		})
+	}
+}

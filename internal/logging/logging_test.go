@@ -1,0 +1,56 @@
+package logging
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]struct{ debug, info bool }{
+		"debug": {true, true},
+		"info":  {false, true},
+		"error": {false, false},
+	} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			if !slices.Contains(Levels, level) {
+				t.Fatalf("%s is none of %v", level, Levels)
+			}
+			log, err := New(level)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := log.V(1).Enabled(); got != want.debug {
+				t.Errorf("debug is logged: %t, not %t", got, want.debug)
+			}
+			if got := log.Enabled(); got != want.info {
+				t.Errorf("info is logged: %t, not %t", got, want.info)
+			}
+		})
+	}
+}
+
+func TestNewRefusesWrongLevel(t *testing.T) {
+	t.Parallel()
+	for name, level := range map[string]string{
+		"no level":           "",
+		"no word":            "7",
+		"a word of no level": "loud",
+		"the log's own":      "panic",
+		"in upper case":      "INFO",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log, err := New(level)
+			if err == nil {
+				t.Fatalf("%q is taken for a level", level)
+			}
+			if !strings.Contains(err.Error(), "--log-level") || !strings.Contains(err.Error(), "debug") {
+				t.Errorf("the error %q does not help", err)
+			}
+			log.Info("a log that could not be made can still be written to")
+		})
+	}
+}

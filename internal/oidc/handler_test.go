@@ -1,0 +1,226 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/scheme"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+const (
+	baseURL       = "https://kube-imds-oidc.kube-imds.svc"
+	defaultTenant = "11111111-2222-4333-8444-55555555555a"
+	otherTenant   = "99999999-2222-4333-8444-55555555555b"
+	noTenant      = "00000000-0000-0000-0000-000000000000"
+
+	discoveryOf = "/v2.0/.well-known/openid-configuration"
+	keysOf      = "/discovery/v2.0/keys"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// documents serve the default tenant, and the other one, in which an identity is.
+func documents(t *testing.T, log *strings.Builder, funcs interceptor.Funcs, objects ...client.Object) http.Handler {
+	t.Helper()
+	kinds, err := scheme.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects = append(objects,
+		&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: "orders"}, Status: v1alpha1.ManagedIdentityStatus{TenantID: otherTenant}},
+		&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: "new"}})
+	return (&Documents{
+		BaseURL: baseURL, DefaultTenant: defaultTenant,
+		Reader: fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithInterceptorFuncs(funcs).Build(),
+		Now:    func() time.Time { return noon },
+		Log:    funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{}),
+	}).Handler()
+}
+
+func get(handler http.Handler, path string) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+	return recorder
+}
+
+func body(t *testing.T, recorder *httptest.ResponseRecorder) map[string]any {
+	t.Helper()
+	var content map[string]any
+	if err := json.Unmarshal(recorder.Body.Bytes(), &content); err != nil {
+		t.Fatalf("the answer %q is no JSON: %v", recorder.Body, err)
+	}
+	return content
+}
+
+func TestDiscoveryOfTenants(t *testing.T) {
+	t.Parallel()
+	handler := documents(t, new(strings.Builder), interceptor.Funcs{})
+	for name, test := range map[string]struct{ asked, tenant string }{
+		"the default one":           {defaultTenant, defaultTenant},
+		"one of an identity":        {otherTenant, otherTenant},
+		"the default in capitals":   {strings.ToUpper(defaultTenant), defaultTenant},
+		"an identity's in capitals": {strings.ToUpper(otherTenant), otherTenant},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			recorder := get(handler, "/"+test.asked+discoveryOf)
+			if recorder.Code != http.StatusOK {
+				t.Fatalf("the status is %d: %s", recorder.Code, recorder.Body)
+			}
+			wantHeaders(t, recorder, "public, max-age=86400")
+			document := body(t, recorder)
+			issuer := baseURL + "/" + test.tenant + "/v2.0"
+			if document["issuer"] != issuer {
+				t.Errorf("the issuer is %v, not %s", document["issuer"], issuer)
+			}
+			// What the document names must be there.
+			keys, _ := strings.CutPrefix(document["jwks_uri"].(string), baseURL)
+			if got := get(handler, keys).Code; got != http.StatusOK {
+				t.Errorf("%s answers %d", keys, got)
+			}
+		})
+	}
+}
+
+func TestKeysOfTenants(t *testing.T) {
+	t.Parallel()
+	key, err := token.NewKey(noon, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired := key.Registration("node-1", "node-uid")
+	expired.Name, expired.Spec.NotAfter = "expired", metav1.NewTime(noon)
+	unreadable := key.Registration("node-1", "node-uid")
+	unreadable.Name, unreadable.Spec.KeyID = "unreadable", "unreadable"
+	log := new(strings.Builder)
+	handler := documents(t, log, interceptor.Funcs{}, key.Registration("node-1", "node-uid"), expired, unreadable)
+
+	recorder := get(handler, "/"+otherTenant+keysOf)
+	wantHeaders(t, recorder, "public, max-age=300")
+	public := key.Registration("", "").Spec.PublicKey
+	want := map[string]any{"keys": []any{map[string]any{
+		"kty": "RSA", "use": "sig", "kid": key.ID, "n": public.Modulus, "e": public.Exponent,
+	}}}
+	if diff := cmp.Diff(want, body(t, recorder)); diff != "" {
+		t.Errorf("the keys differ (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(log.String(), "unreadable") {
+		t.Errorf("the log does not tell of the unreadable key: %s", log)
+	}
+}
+
+func TestUnknownTenantIsRefused(t *testing.T) {
+	t.Parallel()
+	handler := documents(t, new(strings.Builder), interceptor.Funcs{})
+	for name, tenant := range map[string]string{
+		"a GUID": noTenant, "a word": "common", "text of a script": "%3Cscript%3E", "a slash": "a%2Fb", "dots": "%2E%2E%2Fb",
+	} {
+		for _, path := range []string{discoveryOf, keysOf} {
+			t.Run(name+" at "+path, func(t *testing.T) {
+				t.Parallel()
+				recorder := get(handler, "/"+tenant+path)
+				if recorder.Code != http.StatusBadRequest {
+					t.Fatalf("the status is %d: %s", recorder.Code, recorder.Body)
+				}
+				if strings.Contains(recorder.Body.String(), "<") {
+					t.Errorf("the answer has what it was asked as text of a page: %s", recorder.Body)
+				}
+				answer := body(t, recorder)
+				description, _ := answer["error_description"].(string)
+				if !strings.HasPrefix(description, "AADSTS90002: Tenant '") {
+					t.Errorf("the description is %q", description)
+				}
+				delete(answer, "error_description")
+				want := map[string]any{"error": "invalid_tenant", "error_codes": []any{90002.}, "timestamp": "2026-03-01 12:00:00Z"}
+				if diff := cmp.Diff(want, answer); diff != "" {
+					t.Errorf("the answer differs (-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	handler := documents(t, new(strings.Builder), interceptor.Funcs{})
+	for method, want := range map[string]int{
+		http.MethodGet: 200, http.MethodHead: 200,
+		http.MethodPost: 405, http.MethodPut: 405, http.MethodDelete: 405, http.MethodPatch: 405, http.MethodOptions: 405,
+	} {
+		for _, path := range []string{discoveryOf, keysOf} {
+			t.Run(method+" "+path, func(t *testing.T) {
+				t.Parallel()
+				recorder := httptest.NewRecorder()
+				handler.ServeHTTP(recorder, httptest.NewRequest(method, "/"+defaultTenant+path, nil))
+				if recorder.Code != want {
+					t.Errorf("the status is %d, not %d", recorder.Code, want)
+				}
+			})
+		}
+	}
+	for _, path := range []string{"/", "/" + defaultTenant, "/" + defaultTenant + "/v2.0", "/" + defaultTenant + discoveryOf + "/x"} {
+		if got := get(handler, path).Code; got != http.StatusNotFound {
+			t.Errorf("%s answers %d", path, got)
+		}
+	}
+}
+
+func TestCachesThatFail(t *testing.T) {
+	t.Parallel()
+	handler := documents(t, new(strings.Builder), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("some secret of the cluster")
+		},
+	})
+	for name, path := range map[string]string{
+		"the keys":           "/" + defaultTenant + keysOf,
+		"another tenant":     "/" + otherTenant + discoveryOf,
+		"an unknown tenant":  "/" + noTenant + discoveryOf,
+		"another one's keys": "/" + otherTenant + keysOf,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			recorder := get(handler, path)
+			if recorder.Code != http.StatusServiceUnavailable || recorder.Header().Get("Retry-After") == "" {
+				t.Errorf("the answer is %d %v", recorder.Code, recorder.Header())
+			}
+			if got := body(t, recorder)["error"]; got != "temporarily_unavailable" {
+				t.Errorf("the error is %v", got)
+			}
+			if strings.Contains(recorder.Body.String(), "secret") {
+				t.Errorf("the answer tells too much: %s", recorder.Body)
+			}
+			if age := recorder.Header().Get("Cache-Control"); age != "" {
+				t.Errorf("a failure may be kept: %s", age)
+			}
+		})
+	}
+	if got := get(handler, "/"+defaultTenant+discoveryOf).Code; got != http.StatusOK {
+		t.Errorf("the default tenant, which needs no cache, answers %d", got)
+	}
+}
+
+func wantHeaders(t *testing.T, recorder *httptest.ResponseRecorder, age string) {
+	t.Helper()
+	if got := recorder.Header().Get("Cache-Control"); got != age {
+		t.Errorf("Cache-Control is %q, not %q", got, age)
+	}
+	if got := recorder.Header().Get("Content-Type"); got != "application/json; charset=utf-8" {
+		t.Errorf("Content-Type is %q", got)
+	}
+}

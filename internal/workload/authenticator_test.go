@@ -1,0 +1,150 @@
+package workload
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func at(moment time.Time) func() time.Time { return func() time.Time { return moment } }
+
+func TestAuthenticate(t *testing.T) {
+	t.Parallel()
+	keys := knowing(t, newCluster(t))
+	right := newToken(t, noon)
+	want := Workload{
+		Namespace:         "shop",
+		Pod:               Reference{"orders-0", "pod-uid"},
+		ServiceAccount:    Reference{"orders", "account-uid"},
+		Node:              Reference{"node-1", "node-uid"},
+		TokenExpiresAfter: noon.Add(10 * time.Minute),
+	}
+	for name, test := range map[string]struct {
+		token token
+		now   time.Time
+	}{
+		"an RSA key":              {right, noon},
+		"an elliptic curve's key": {right.signedBy("ecdsa", jwt.SigningMethodES256, keyPair(t).ecdsa), noon},
+		"one audience of several": {right.with("aud", []string{"other", audience}), noon},
+		"the last second":         {right, noon.Add(10*time.Minute - time.Second)},
+		"a clock that is slow":    {right, noon.Add(-9 * time.Second)},
+		"a clock that is fast":    {right, noon.Add(10*time.Minute + 9*time.Second)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := NewAuthenticator(keys, audience, at(test.now)).Authenticate(test.token.sign(t))
+			if err != nil {
+				t.Fatalf("a right token is refused: %v", err)
+			}
+			if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
+				t.Errorf("the workload differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAuthenticateRefuses(t *testing.T) {
+	t.Parallel()
+	keys := knowing(t, newCluster(t))
+	right := newToken(t, noon)
+	made := keyPair(t)
+	signed := right.sign(t)
+	for name, test := range map[string]struct {
+		token string
+		now   time.Time
+		want  string
+	}{
+		"another audience":        {right.with("aud", []string{"https://kubernetes.default.svc"}).sign(t), noon, "audience"},
+		"no audience":             {right.without("aud").sign(t), noon, "aud"},
+		"another issuer":          {right.with("iss", "https://example.com").sign(t), noon, "issuer"},
+		"no issuer":               {right.without("iss").sign(t), noon, "iss"},
+		"a token that expired":    {signed, noon.Add(10*time.Minute + 11*time.Second), "expired"},
+		"a token without an end":  {right.without("exp").sign(t), noon, "exp"},
+		"a token from the future": {signed, noon.Add(-11 * time.Second), "not valid yet"},
+		"bound to no pod":         {right.unbound("pod").sign(t), noon, "not bound"},
+		"bound to no node":        {right.unbound("node").sign(t), noon, "not bound"},
+		"bound to a node alone":   {right.unbound("pod").unbound("serviceaccount").sign(t), noon, "not bound"},
+		"of no ServiceAccount":    {right.unbound("serviceaccount").sign(t), noon, "not bound"},
+		"of no namespace":         {right.unbound("namespace").sign(t), noon, "not bound"},
+		"bound to nothing":        {right.without("kubernetes.io").sign(t), noon, "not bound"},
+		"bound to garbage":        {right.with("kubernetes.io", "pod-uid").sign(t), noon, "malformed"},
+		"not signed": {right.signedBy("rsa", jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType).sign(t),
+			noon, "signing method none"},
+		"signed with the public key as a secret": {right.signedBy("rsa", jwt.SigningMethodHS256, publicPEM(t)).sign(t),
+			noon, "signing method HS256"},
+		"signed otherwise than clusters sign": {right.signedBy("rsa", jwt.SigningMethodPS256, made.rsa).sign(t),
+			noon, "signing method PS256"},
+		"signed by a stranger":    {right.signedBy("rsa", jwt.SigningMethodRS256, made.other).sign(t), noon, "signature"},
+		"a key of another kind":   {right.signedBy("ecdsa", jwt.SigningMethodRS256, made.rsa).sign(t), noon, "key is of invalid type"},
+		"a key that is not known": {right.signedBy("new", jwt.SigningMethodRS256, made.rsa).sign(t), noon, "does not publish"},
+		"no key's ID":             {right.signedBy("", jwt.SigningMethodRS256, made.rsa).sign(t), noon, "does not publish"},
+		"a changed payload":       {replaced(signed, 1, "orders-0", "orders-1"), noon, "signature"},
+		"a signature cut short":   {signed[:len(signed)-8], noon, "signature"},
+		"no signature":            {signed[:strings.LastIndex(signed, ".")+1], noon, "signature"},
+		"two parts":               {signed[:strings.LastIndex(signed, ".")], noon, "malformed"},
+		"garbage":                 {"this-is-no-token", noon, "malformed"},
+		"garbage in three parts":  {"this.is.garbage", noon, "malformed"},
+		"empty":                   {"", noon, "malformed"},
+		"empty parts":             {"..", noon, "malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := NewAuthenticator(keys, audience, at(test.now)).Authenticate(test.token)
+			if err == nil {
+				t.Fatalf("it is accepted as %+v", got)
+			}
+			if got != (Workload{}) {
+				t.Errorf("the workload %+v comes with an error", got)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %q, which does not say %q", err, test.want)
+			}
+			for part := range strings.SplitSeq(test.token, ".") {
+				if len(part) > 4 && strings.Contains(err.Error(), part) {
+					t.Errorf("the error %q tells the token", err)
+				}
+			}
+			for _, secret := range []string{"pod-uid", "a-token-id", "system:serviceaccount"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error %q tells what is in the token", err)
+				}
+			}
+		})
+	}
+}
+
+func TestAuthenticateBeforeKeysAreRead(t *testing.T) {
+	t.Parallel()
+	keys := NewKeys(newCluster(t), discard)
+	_, err := NewAuthenticator(keys, audience, at(noon)).Authenticate(newToken(t, noon).sign(t))
+	if !errors.Is(err, errNotReady) {
+		t.Errorf("the answer is %v, not that the keys have not been read", err)
+	}
+}
+
+// publicPEM is the cluster's public key as it may be found in a file.
+func publicPEM(t *testing.T) []byte {
+	t.Helper()
+	encoded, err := x509.MarshalPKIXPublicKey(keyPair(t).rsa.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: encoded})
+}
+
+// replaced changes what a part of a token says, and keeps the others.
+func replaced(signed string, part int, old, new string) string {
+	parts := strings.Split(signed, ".")
+	content, _ := base64.RawURLEncoding.DecodeString(parts[part])
+	parts[part] = base64.RawURLEncoding.EncodeToString([]byte(strings.ReplaceAll(string(content), old, new)))
+	return strings.Join(parts, ".")
+}

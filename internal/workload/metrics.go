@@ -1,0 +1,19 @@
+package workload
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+// Outcomes of a look at the cluster's keys.
+const (
+	outcomeRead   = "read"
+	outcomeFailed = "failed"
+)
+
+var refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "kube_imds_issuer_workload_keys_refreshes_total",
+	Help: "Looks at the cluster's keys of ServiceAccount tokens by outcome (read, failed).",
+}, []string{"outcome"})
+
+func init() { metrics.Registry.MustRegister(refreshes) }

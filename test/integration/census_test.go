@@ -1,0 +1,89 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// These tests do not run in parallel with others, whose namespaces make the reconciler look at every identity: so they
+// would not show that it looks too seldom.
+
+func TestCountFollowsServiceAccounts(t *testing.T) {
+	needController(t)
+	space := createNamespace(t).Name
+	identity := newIdentity("counted-accounts").admitting(space, "first", "second").create(t)
+	awaitCount(t, identity, 0)
+
+	createAccount(t, space, "first", "counted-accounts")
+	second := createAccount(t, space, "second", "other, counted-accounts")
+	createAccount(t, space, "not-admitted", "counted-accounts")
+	createAccount(t, createNamespace(t).Name, "first", "counted-accounts")
+	awaitCount(t, identity, 2)
+
+	change(t, second, func(account *corev1.ServiceAccount) { account.Annotations = nil })
+	awaitCount(t, identity, 1)
+	change(t, identity, func(identity *v1alpha1.ManagedIdentity) {
+		identity.Spec.AssumableBy[0].ServiceAccounts = []string{"*"}
+	})
+	awaitCount(t, identity, 2)
+	remove(t, &corev1.ServiceAccount{ObjectMeta: second.ObjectMeta})
+	change(t, identity, func(identity *v1alpha1.ManagedIdentity) { identity.Spec.AssumableBy = nil })
+	awaitCount(t, identity, 0)
+}
+
+func TestCountFollowsBindings(t *testing.T) {
+	needController(t)
+	space := createNamespace(t).Name
+	first := createAccount(t, space, "first", "")
+	createAccount(t, space, "second", "")
+	createAccount(t, space, "asks-for-another", "another")
+	identity := newIdentity("counted-bindings").admitting(space, "*").create(t)
+	awaitCount(t, identity, 0)
+
+	binding := createBinding(t, space, "first", "another", "counted-bindings")
+	awaitCount(t, identity, 1)
+	change(t, binding, func(binding *v1alpha1.IdentityBinding) { binding.Spec.ServiceAccounts = []string{"*"} })
+	awaitCount(t, identity, 2)
+	remove(t, first)
+	awaitCount(t, identity, 1)
+	createAccount(t, space, "third", "")
+	awaitCount(t, identity, 2)
+	change(t, binding, func(binding *v1alpha1.IdentityBinding) { binding.Spec.Identities = []string{"another"} })
+	awaitCount(t, identity, 0)
+	change(t, binding, func(binding *v1alpha1.IdentityBinding) { binding.Spec.Identities = []string{"counted-bindings"} })
+	awaitCount(t, identity, 2)
+	remove(t, binding)
+	awaitCount(t, identity, 0)
+}
+
+func TestCountFollowsLabelsOfNamespaces(t *testing.T) {
+	needController(t)
+	space := createNamespace(t)
+	createAccount(t, space.Name, "first", "counted-labels")
+	identity := newIdentity("counted-labels").admittingLabelled("counted", "yes").create(t)
+	awaitCount(t, identity, 0)
+
+	change(t, space, func(space *corev1.Namespace) { space.Labels["counted"] = "yes" })
+	awaitCount(t, identity, 1)
+	change(t, space, func(space *corev1.Namespace) { space.Labels["counted"] = "no" })
+	awaitCount(t, identity, 0)
+}
+
+func awaitCount(t *testing.T, identity *v1alpha1.ManagedIdentity, want int32) {
+	t.Helper()
+	eventually(t, func(ctx context.Context) string {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(identity), identity); err != nil {
+			return err.Error()
+		}
+		if got := identity.Status.BoundServiceAccounts; got == nil || *got != want {
+			return fmt.Sprintf("%s counts %v ServiceAccounts, want %d", identity.Name, got, want)
+		}
+		return ""
+	})
+}

@@ -1,0 +1,66 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// These tests do not run in parallel with others, whose namespaces make the reconciler look at every identity: so they
+// would not show that it looks too seldom.
+//
+// Identities of the same second are ordered by name, so the names here are in the order in which they are made.
+
+func TestYoungerOfTwoWithTheSameIDWaits(t *testing.T) {
+	needController(t)
+	const id = "0c7a3c5e-0000-4000-8000-000000000002"
+	older := newIdentity("twin-a").withClientID(id).create(t)
+	awaitReady(t, older, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+	younger := newIdentity("twin-b").withClientID(id).create(t)
+
+	waiting := awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
+	if !strings.Contains(waiting.Message, `"twin-a"`) {
+		t.Errorf("the message does not name the other: %s", waiting.Message)
+	}
+	if younger.Status.ClientID != "" {
+		t.Error("the younger has IDs")
+	}
+	awaitEvent(t, younger, corev1.EventTypeWarning, v1alpha1.ReasonIDsConflict)
+
+	remove(t, older)
+	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+	if younger.Status.ClientID != id {
+		t.Errorf("the younger has the client ID %q", younger.Status.ClientID)
+	}
+}
+
+func TestYoungerIsReadyWhenTheOlderGetsAnotherID(t *testing.T) {
+	needController(t)
+	const id = "0c7a3c5e-0000-4000-8000-000000000003"
+	older := newIdentity("moves-a").withClientID(id).create(t)
+	younger := newIdentity("moves-b").withClientID(id).create(t)
+	awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
+
+	change(t, older, func(identity *v1alpha1.ManagedIdentity) {
+		identity.Spec.ClientID = "0c7a3c5e-0000-4000-8000-000000000004"
+	})
+	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+}
+
+// An ID must never be two identities' at once, be it that the older one takes it from the younger.
+func TestYoungerIsReadyNoMoreWhenTheOlderTakesItsID(t *testing.T) {
+	needController(t)
+	const id = "0c7a3c5e-0000-4000-8000-000000000005"
+	older := newIdentity("takes-a").create(t)
+	younger := newIdentity("takes-b").withClientID(id).create(t)
+	awaitReady(t, older, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+
+	change(t, older, func(identity *v1alpha1.ManagedIdentity) { identity.Spec.ClientID = id })
+	awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
+	awaitReady(t, older, metav1.ConditionTrue, v1alpha1.ReasonResolved)
+}

@@ -1,0 +1,54 @@
+package controller
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+)
+
+// A controller that is ready can be called as the chart says, and has kept its key to itself.
+func TestReadyMeansThatItCanBeCalled(t *testing.T) {
+	s := start(t)
+	for _, path := range []string{"/readyz", "/healthz"} {
+		if got := s.controller.status(path); got != http.StatusOK {
+			t.Errorf("%s: %d", path, got)
+		}
+	}
+	if got, err := s.fetch(t, keysURL); err != nil || got.status != http.StatusOK {
+		t.Errorf("the keys: %d %s, %v", got.status, got.body, err)
+	}
+	if strings.Contains(s.controller.log(), "PRIVATE KEY") {
+		t.Error("there is a private key in the log")
+	}
+}
+
+// Whoever verifies tokens needs the keys, whatever becomes of the webhooks. The test runs alone, for it takes away what
+// others need.
+func TestItStaysReadyWithoutItsWebhooks(t *testing.T) {
+	s := start(t)
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
+	s.eventually(t, configuration, func() string { return "" })
+	kept := configuration.DeepCopy()
+	if err := s.Delete(t.Context(), configuration); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		kept.ObjectMeta = metav1.ObjectMeta{Name: kept.Name, Labels: kept.Labels}
+		if err := s.Create(context.WithoutCancel(t.Context()), kept); err != nil {
+			t.Error(err)
+		}
+	})
+	// The controller hears of both over watches, of this one later.
+	identity := build.NewIdentity("while-webhooks-are-away").ManagedIdentity
+	s.create(t, identity)
+	s.eventuallyResolved(t, identity)
+	if got := s.controller.status("/readyz"); got != http.StatusOK {
+		t.Errorf("readyz: %d", got)
+	}
+}

@@ -1,0 +1,72 @@
+package controller
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// oidcURL is where the issuer of local tokens is.
+const oidcURL = "https://kube-imds-oidc.kube-imds-system.svc"
+
+// keysURL is where the default tenant's keys are.
+const keysURL = oidcURL + "/" + tenant + "/discovery/v2.0/keys"
+
+// answer is an HTTP response.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// fetch asks the OIDC server of the replica that runs, as if its Service's name led there. The certificate is verified
+// with what the ConfigMap gives to everybody.
+func (s *system) fetch(t *testing.T, url string) (answer, error) {
+	t.Helper()
+	return send(t, s.controller.oidc, s.authorities(t), http.MethodGet, url, nil)
+}
+
+// send sends a request to an address, whatever host the URL names, and verifies the host's certificate.
+func send(t *testing.T, address string, authorities *x509.CertPool, method, url string, body []byte) (answer, error) {
+	t.Helper()
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := (&http.Client{Transport: transport, Timeout: patience}).Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	received, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, received}, err
+}
+
+// authorities are the certificates that the ConfigMap hands out.
+func (s *system) authorities(t *testing.T) *x509.CertPool {
+	t.Helper()
+	var config corev1.ConfigMap
+	if err := s.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-ca"}, &config); err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(config.Data["ca.crt"])) {
+		t.Fatalf("the ConfigMap has no certificate: %q", config.Data)
+	}
+	return pool
+}

@@ -1,0 +1,107 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// identity builds a ManagedIdentity.
+type identity struct{ *v1alpha1.ManagedIdentity }
+
+func newIdentity(name string) identity {
+	return identity{&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}}
+}
+
+func (i identity) withClientID(id v1alpha1.GUID) identity {
+	i.Spec.ClientID = id
+	return i
+}
+
+func (i identity) admitting(namespace string, accounts ...string) identity {
+	i.Spec.AssumableBy = append(i.Spec.AssumableBy,
+		v1alpha1.Admission{Namespaces: []string{namespace}, ServiceAccounts: accounts})
+	return i
+}
+
+func (i identity) admittingLabelled(key, value string) identity {
+	i.Spec.AssumableBy = append(i.Spec.AssumableBy, v1alpha1.Admission{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}, ServiceAccounts: []string{"*"},
+	})
+	return i
+}
+
+func (i identity) create(t *testing.T) *v1alpha1.ManagedIdentity {
+	t.Helper()
+	return create(t, i.ManagedIdentity)
+}
+
+func createBinding(t *testing.T, namespace, account string, identities ...string) *v1alpha1.IdentityBinding {
+	t.Helper()
+	return create(t, &v1alpha1.IdentityBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "binding-"},
+		Spec:       v1alpha1.IdentityBindingSpec{ServiceAccounts: []string{account}, Identities: identities},
+	})
+}
+
+// createNamespace makes a namespace of the test's own. Nobody finishes its removal here.
+func createNamespace(t *testing.T) *corev1.Namespace {
+	t.Helper()
+	return create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}})
+}
+
+// createAccount makes a ServiceAccount that asks for identities by annotation, if any.
+func createAccount(t *testing.T, namespace, name, asksFor string) *corev1.ServiceAccount {
+	t.Helper()
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if asksFor != "" {
+		account.Annotations = map[string]string{v1alpha1.IdentityAnnotation: asksFor}
+	}
+	return create(t, account)
+}
+
+// awaitReady waits for the Ready condition of the object as it is now, and returns it.
+func awaitReady(t *testing.T, object client.Object, status metav1.ConditionStatus, reason string) metav1.Condition {
+	t.Helper()
+	return awaitCondition(t, object, v1alpha1.ConditionReady, status, reason)
+}
+
+func awaitCondition(t *testing.T, object client.Object, kind string, status metav1.ConditionStatus, reason string) metav1.Condition {
+	t.Helper()
+	var condition metav1.Condition
+	eventually(t, func(ctx context.Context) string {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err.Error()
+		}
+		found := apimeta.FindStatusCondition(conditionsOf(object), kind)
+		if found == nil {
+			return fmt.Sprintf("%s has no condition %s", object.GetName(), kind)
+		}
+		condition = *found
+		if found.Status != status || found.Reason != reason || found.ObservedGeneration != object.GetGeneration() {
+			return fmt.Sprintf("%s is %s=%s, %s (%s) of generation %d, want %s, %s of generation %d", object.GetName(), kind,
+				found.Status, found.Reason, found.Message, found.ObservedGeneration, status, reason, object.GetGeneration())
+		}
+		return ""
+	})
+	return condition
+}
+
+func conditionsOf(object client.Object) []metav1.Condition {
+	switch object := object.(type) {
+	case *v1alpha1.ManagedIdentity:
+		return object.Status.Conditions
+	case *v1alpha1.IdentityBinding:
+		return object.Status.Conditions
+	case *v1alpha1.SigningKey:
+		return object.Status.Conditions
+	}
+	return nil
+}

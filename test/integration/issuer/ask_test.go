@@ -1,0 +1,150 @@
+package issuer
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+const vault = "https://vault.azure.net"
+
+// answer is what the issuer says.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request, and notes the tokens of both sides. It fails no test, so that it can be called from anywhere.
+func (i *issuerProcess) do(request *http.Request, bearer string) (answer, error) {
+	i.keepSecret(bearer)
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := i.http.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	var granted issuerapi.TokenResponse
+	if json.Unmarshal(body, &granted) == nil && granted.AccessToken != "" {
+		i.keepSecret(granted.AccessToken)
+	}
+	return answer{response.StatusCode, response.Header, string(body)}, nil
+}
+
+// ask asks for a token of the default identity.
+func (i *issuerProcess) ask(t *testing.T, bearer, resource string) answer {
+	t.Helper()
+	body, err := json.Marshal(issuerapi.TokenRequest{Resource: resource})
+	must(t, err, "render a request")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+issuerHost+issuerapi.TokenPath, strings.NewReader(string(body)))
+	must(t, err, "make a request")
+	a, err := i.do(request, bearer)
+	must(t, err, "ask for a token")
+	return a
+}
+
+// get gets a document.
+func (i *issuerProcess) get(t *testing.T, bearer, path string) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+issuerHost+path, nil)
+	must(t, err, "make a request")
+	a, err := i.do(request, bearer)
+	must(t, err, "get %s", path)
+	return a
+}
+
+// waitForGrant sends a request that is held until the grant is another one than is known. It returns when the issuer
+// has the request.
+func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) <-chan answer {
+	t.Helper()
+	sent, told := make(chan struct{}), make(chan answer, 1)
+	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) },
+	})
+	request, err := http.NewRequestWithContext(trace, http.MethodGet, "https://"+issuerHost+issuerapi.GrantPath, nil)
+	must(t, err, "make a request")
+	request.Header.Set("If-None-Match", known.header.Get("ETag"))
+	go func() {
+		a, err := i.do(request, bearer)
+		if err != nil {
+			t.Error("wait for the grant:", err)
+		}
+		told <- a
+	}()
+	<-sent
+	// What the issuer answers now it answers after it has taken up the request before.
+	i.get(t, bearer, issuerapi.InstancePath)
+	return told
+}
+
+// granted waits until a pod is granted a token: the issuer may not know yet what the pod hangs on.
+func (i *issuerProcess) granted(t *testing.T, pod *corev1.Pod, resource string) string {
+	t.Helper()
+	return i.grantedTo(t, i.bearer(t, pod), resource)
+}
+
+func (i *issuerProcess) grantedTo(t *testing.T, bearer, resource string) string {
+	t.Helper()
+	var a answer
+	eventually(t, "a token is granted", func() error {
+		if a = i.ask(t, bearer, resource); a.status != http.StatusOK {
+			return fmt.Errorf("the issuer answers %d %s", a.status, a.body)
+		}
+		return nil
+	})
+	var response issuerapi.TokenResponse
+	decode(t, []byte(a.body), &response)
+	return response.AccessToken
+}
+
+// refused waits until a request is refused with a status.
+func (i *issuerProcess) refused(t *testing.T, bearer string, status int) answer {
+	t.Helper()
+	var a answer
+	eventually(t, fmt.Sprintf("the token is refused with %d", status), func() error {
+		if a = i.ask(t, bearer, vault); a.status != status {
+			return fmt.Errorf("the issuer answers %d %s", a.status, a.body)
+		}
+		return nil
+	})
+	return a
+}
+
+// verify reads a token's header and claims as a validator does, by what is published.
+func (c *cluster) verify(t *testing.T, token string) (keyID string, claims jwt.MapClaims) {
+	t.Helper()
+	claims = jwt.MapClaims{}
+	parsed, err := jwt.ParseWithClaims(token, claims, func(token *jwt.Token) (any, error) {
+		set := c.controller.jwks(t)
+		return only(set, token.Header["kid"].(string))
+	}, jwt.WithValidMethods([]string{"RS256"}))
+	must(t, err, "verify the token")
+	return parsed.Header["kid"].(string), claims
+}
+
+func only(set jose.JSONWebKeySet, id string) (any, error) {
+	found := set.Key(id)
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%d published keys have the ID %s", len(found), id)
+	}
+	return found[0].Key, nil
+}
+
+func decode(t *testing.T, document []byte, into any) {
+	t.Helper()
+	must(t, json.Unmarshal(document, into), "read %q", document)
+}

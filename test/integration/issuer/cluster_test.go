@@ -1,0 +1,135 @@
+package issuer
+
+import (
+	"cmp"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/kube-imds/kube-imds/internal/scheme"
+)
+
+const (
+	release   = "kube-imds"
+	namespace = "kube-imds-system"
+	chartPath = "../../../charts/kube-imds"
+)
+
+// cluster is a real API server with the chart installed. Nothing but the tests makes pods run.
+type cluster struct {
+	client.Client
+	kube        kubernetes.Interface
+	config      *rest.Config
+	environment *envtest.Environment
+	controller  *controller
+
+	// issuer is the issuer's binary.
+	issuer string
+}
+
+// startCluster starts an API server with the chart and two nodes, for as long as the test runs.
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
+	if err != nil {
+		t.Skip("this test installs the chart; HELM names the helm to use:", err)
+	}
+	c := &cluster{environment: startAPIServer(t), issuer: build(t)}
+	c.config = c.environment.Config
+	kinds, err := scheme.New()
+	must(t, err, "know the kinds")
+	c.Client, err = client.New(c.config, client.Options{Scheme: kinds})
+	must(t, err, "make a client")
+	c.kube, err = kubernetes.NewForConfig(c.config)
+	must(t, err, "make a client")
+
+	c.installChart(t, helm)
+	c.controller = c.startController(t, kinds)
+	for _, name := range []string{"node-1", "node-2"} {
+		c.create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			corev1.LabelTopologyRegion: "westeurope", corev1.LabelTopologyZone: "1", corev1.LabelInstanceTypeStable: "Standard_D2s_v5",
+		}}})
+	}
+	return c
+}
+
+func startAPIServer(t *testing.T) *envtest.Environment {
+	t.Helper()
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		t.Skip("this test needs kube-apiserver and etcd; KUBEBUILDER_ASSETS names the folder they are in")
+	}
+	environment := &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStopTimeout: 5 * time.Second}
+	_, err := environment.Start()
+	must(t, err, "start the API server")
+	t.Cleanup(func() {
+		if err := environment.Stop(); err != nil {
+			t.Error("stop the API server:", err)
+		}
+	})
+	return environment
+}
+
+// installChart gives the issuer the rights that it has everywhere. The webhooks go, for nothing serves them here.
+func (c *cluster) installChart(t *testing.T, helm string) {
+	t.Helper()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	must(t, os.WriteFile(kubeconfig, c.environment.KubeConfig, 0o600), "write the kubeconfig")
+	install := exec.CommandContext(t.Context(), helm, "install", release, chartPath,
+		"--kubeconfig", kubeconfig, "--namespace", namespace, "--create-namespace")
+	home := t.TempDir()
+	install.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
+	output, err := install.CombinedOutput()
+	must(t, err, "install the chart: %s", output)
+
+	installed := metav1.ObjectMeta{Name: release}
+	c.delete(t, &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: installed})
+	c.delete(t, &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: installed})
+}
+
+func (c *cluster) create(t *testing.T, object client.Object) {
+	t.Helper()
+	must(t, c.Create(t.Context(), object), "create %T %s", object, object.GetName())
+}
+
+// delete deletes at once: no kubelet is there to end a pod.
+func (c *cluster) delete(t *testing.T, object client.Object) {
+	t.Helper()
+	must(t, c.Delete(t.Context(), object, client.GracePeriodSeconds(0)), "delete %T %s", object, object.GetName())
+}
+
+func must(t *testing.T, err error, format string, arguments ...any) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf(format+": %v", append(arguments, err)...)
+	}
+}
+
+// eventually asks until there is nothing wrong any more.
+func eventually(t *testing.T, what string, wrong func() error) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := wrong()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("%s: not within a minute: %v", what, err)
+		}
+	}
+}

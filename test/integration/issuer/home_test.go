@@ -1,0 +1,102 @@
+package issuer
+
+import (
+	"fmt"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// home is a test's own namespace, with a ServiceAccount that an identity of the same name as the namespace admits.
+type home struct {
+	*issuerProcess
+	name     string
+	account  *corev1.ServiceAccount
+	identity *v1alpha1.ManagedIdentity
+}
+
+// newHome makes a namespace and waits until its identity is ready.
+func (i *issuerProcess) newHome(t *testing.T) home {
+	t.Helper()
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "shop-"}}
+	i.create(t, made)
+	h := home{issuerProcess: i, name: made.Name,
+		account: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "orders"}},
+		identity: &v1alpha1.ManagedIdentity{
+			ObjectMeta: metav1.ObjectMeta{Name: made.Name},
+			Spec: v1alpha1.ManagedIdentitySpec{AssumableBy: []v1alpha1.Admission{
+				{Namespaces: []string{made.Name}, ServiceAccounts: []string{"orders"}},
+			}},
+		},
+	}
+	i.create(t, h.account)
+	i.create(t, h.identity)
+	eventually(t, "the identity is ready", func() error {
+		if err := i.Get(t.Context(), client.ObjectKeyFromObject(h.identity), h.identity); err != nil {
+			return err
+		}
+		if !apimeta.IsStatusConditionTrue(h.identity.Status.Conditions, v1alpha1.ConditionReady) {
+			return fmt.Errorf("its conditions are %+v", h.identity.Status.Conditions)
+		}
+		return nil
+	})
+	return h
+}
+
+// newPod makes a pod that asks for the identity, and says that it runs.
+func (h home) newPod(t *testing.T, name, node string) *corev1.Pod {
+	t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: h.name, Name: name, Labels: map[string]string{"app": name},
+			Annotations: map[string]string{v1alpha1.IdentityAnnotation: h.identity.Name},
+		},
+		Spec: corev1.PodSpec{
+			NodeName: node, ServiceAccountName: h.account.Name,
+			Containers: []corev1.Container{{Name: "app", Image: "app"}},
+		},
+	}
+	h.create(t, pod)
+	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: "10.0.0.7"}, {IP: "fd00::7"}}
+	pod.Status.PodIP = "10.0.0.7"
+	must(t, h.Status().Update(t.Context(), pod), "say that the pod runs")
+	return pod
+}
+
+// binding is what a token is made for and bound to.
+type binding struct {
+	audiences []string
+	object    *authenticationv1.BoundObjectReference
+}
+
+// toPod is for a token with the API server's own audience, like those that kubelet gives any pod.
+func toPod(pod *corev1.Pod) binding {
+	return binding{object: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}}
+}
+
+// forIssuer is for the tokens that sidecars have.
+func (b binding) forIssuer() binding { return binding{[]string{issuerapi.Audience}, b.object} }
+
+// token is a token of the pod's ServiceAccount.
+func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
+	t.Helper()
+	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(t.Context(), pod.Spec.ServiceAccountName,
+		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+			Audiences: b.audiences, BoundObjectRef: b.object, ExpirationSeconds: new(int64(3600)),
+		}}, metav1.CreateOptions{})
+	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
+	return request.Status.Token
+}
+
+// bearer is the token that the pod's sidecar shows.
+func (c *cluster) bearer(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	return c.token(t, pod, toPod(pod).forIssuer())
+}

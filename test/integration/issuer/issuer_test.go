@@ -1,0 +1,38 @@
+// Package issuer shows the issuer's own binary at work against a real API server: with the rights that the chart gives
+// it, the credentials that kubelet would give it, and the controller's own reconcilers.
+//
+// HELM names the helm to use, KUBEBUILDER_ASSETS the folder of kube-apiserver and etcd.
+package issuer
+
+import "testing"
+
+// TestIssuer runs first what leaves the issuer alone, together; then what changes it, one at a time.
+func TestIssuer(t *testing.T) {
+	c := startCluster(t)
+	i := c.startIssuer(t, "node-1")
+
+	t.Run("Running", func(t *testing.T) {
+		for name, test := range map[string]func(*testing.T, *issuerProcess){
+			"TokenVerifiesByWhatIsPublished":  testTokenVerifies,
+			"KeyIsRegisteredForItsNode":       testKeyIsRegistered,
+			"NewPodIsServedAtOnce":            testNewPodIsServedAtOnce,
+			"ForeignTokensAreRefused":         testForeignTokensAreRefused,
+			"PodThatHasGoneIsRefused":         testPodThatHasGone,
+			"PodThatHasEndedIsRefused":        testPodThatHasEnded,
+			"ServiceAccountMadeAnewIsRefused": testServiceAccountMadeAnew,
+			"WithdrawnGrantIsTold":            testWithdrawnGrantIsTold,
+			"InstanceIsThePod":                testInstanceIsThePod,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, i)
+			})
+		}
+	})
+	t.Run("KeyIsTakenAway", func(t *testing.T) { testKeyIsTakenAway(t, i) })
+	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })
+	quiet := c.startIssuer(t, "node-2", "--log-level=error")
+	t.Run("AuditLogIsKept", func(t *testing.T) { testAuditLogIsKept(t, quiet) })
+	t.Run("Stopped", func(t *testing.T) { testStopped(t, quiet) })
+	t.Run("APIServerIsAway", func(t *testing.T) { testAPIServerIsAway(t, i) })
+}

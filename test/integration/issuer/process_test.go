@@ -1,0 +1,169 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// issuerProcess is the issuer's own binary, with the credentials of an issuer's pod.
+type issuerProcess struct {
+	*cluster
+	http *http.Client
+
+	command *exec.Cmd
+	ended   chan error
+	log     *output
+	health  string
+	metrics string
+
+	mu      sync.Mutex
+	secrets []string
+}
+
+// startIssuer starts the issuer of a node, and waits until it is ready.
+func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *issuerProcess {
+	t.Helper()
+	addresses := freeAddresses(t, 3)
+	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{},
+		metrics: "http://" + addresses[1] + "/metrics", health: "http://" + addresses[2] + "/readyz"}
+	i.command = exec.Command(c.issuer, append([]string{"--node-name=" + node, "--namespace=" + namespace,
+		"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
+		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
+	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.issuerKubeconfig(t, node))
+	i.command.Stdout, i.command.Stderr = i.log, i.log
+	i.http = &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addresses[0])
+		},
+		TLSClientConfig: &tls.Config{RootCAs: c.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+	}}
+	must(t, i.command.Start(), "start the issuer")
+	go func() { i.ended <- i.command.Wait() }()
+	t.Cleanup(func() { i.end(t) })
+	eventually(t, "the issuer is ready", i.ready)
+	return i
+}
+
+// end stops the issuer if it has not been stopped yet, and looks for secrets in its log.
+func (i *issuerProcess) end(t *testing.T) {
+	t.Helper()
+	if i.command.ProcessState == nil {
+		_ = i.command.Process.Signal(syscall.SIGTERM)
+		<-i.ended
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, secret := range i.secrets {
+		if strings.Contains(i.log.String(), secret) {
+			t.Errorf("the issuer's log holds a token")
+		}
+	}
+	if t.Failed() {
+		t.Logf("the issuer's log:\n%s", i.log)
+	}
+}
+
+func (i *issuerProcess) ready() error {
+	_, err := read(i.health)
+	return err
+}
+
+// read reads a document that is there for everybody.
+func read(url string) (string, error) {
+	client := &http.Client{Timeout: 5 * time.Second}
+	response, err := client.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("it answers %s %s", response.Status, body)
+	}
+	return string(body), err
+}
+
+// keepSecret notes a token that must not be found in the log.
+func (i *issuerProcess) keepSecret(token string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.secrets = append(i.secrets, token)
+}
+
+// issuerKubeconfig holds the credentials that kubelet gives an issuer: a token that is bound to its pod.
+func (c *cluster) issuerKubeconfig(t *testing.T, node string) string {
+	t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-issuer-" + node},
+		Spec: corev1.PodSpec{
+			NodeName: node, ServiceAccountName: "kube-imds-issuer",
+			Containers: []corev1.Container{{Name: "issuer", Image: "issuer"}},
+		},
+	}
+	c.create(t, pod)
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	must(t, clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: c.config.Host, CertificateAuthorityData: c.config.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: c.token(t, pod, toPod(pod))}},
+		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
+		CurrentContext: "x",
+	}, path), "write the issuer's kubeconfig")
+	return path
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "issuer")
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../../cmd/issuer").CombinedOutput()
+	must(t, err, "build the issuer: %s", output)
+	return path
+}
+
+// freeAddresses are addresses on loopback that nobody listens on.
+func freeAddresses(t *testing.T, count int) []string {
+	t.Helper()
+	var addresses []string
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err, "find a free port")
+		defer listener.Close()
+		addresses = append(addresses, listener.Addr().String())
+	}
+	return addresses
+}
+
+// output collects what a process writes.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}

@@ -1,0 +1,183 @@
+package integration
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/certificate"
+)
+
+func TestIssuerGetsItsCertificate(t *testing.T) {
+	t.Parallel()
+	controller := needController(t)
+	serving, err := certificate.NewServing(impersonate(issuer()), issuerNames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, serving.Start)
+	var pair *tls.Certificate
+	eventually(t, func(context.Context) string {
+		if pair, err = serving.GetCertificate(nil); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(controller.trust.Bundle(t.Context())) {
+		t.Fatal("the authority has no certificate")
+	}
+	for _, name := range issuerNames {
+		if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := pair.Leaf.VerifyHostname(oidcNames[0]); err == nil {
+		t.Errorf("the certificate is good for %s", oidcNames[0])
+	}
+}
+
+func TestOthersGetNoCertificate(t *testing.T) {
+	t.Parallel()
+	needController(t)
+	unbound := issuer()
+	unbound.Extra = nil
+	other := issuer()
+	// An administrator may make the object, and is still no issuer.
+	other.UserName, other.Groups = "mallory", append(other.Groups, "system:masters")
+	for _, test := range []struct {
+		name    string
+		user    rest.ImpersonationConfig
+		dnsName string
+		message string
+	}{
+		{"an administrator", other, issuerNames[0], "only " + serviceAccount("issuer") + " may ask for it, not mallory"},
+		{"an issuer's token that is bound to no pod", unbound, issuerNames[0], "not bound to a pod"},
+		{"an issuer, for another Service", issuer(), oidcNames[0], `not "` + oidcNames[0] + `"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			csr := newCSR(t, certificate.IssuerSigner, test.dnsName)
+			if err := as(t, test.user).Create(t.Context(), csr); err != nil {
+				t.Fatal(err)
+			}
+			denied := awaitCSR(t, csr, certificatesv1.CertificateDenied)
+			if !strings.Contains(denied.Message, test.message) {
+				t.Errorf("the message is %q, want one with %q", denied.Message, test.message)
+			}
+			if len(csr.Status.Certificate) > 0 {
+				t.Error("there is a certificate")
+			}
+		})
+	}
+}
+
+// An administrator approved it before the controller saw it. What is approved cannot be denied any more.
+func TestWhatOthersApproveIsNotSigned(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	// Of another signer, so that the controller that runs leaves it alone.
+	csr := create(t, newCSR(t, "kube-imds.io/approved-by-others", issuerNames[0]))
+	csr.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{
+		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test",
+	}}
+	if err := admin.SubResource("approval").Update(t.Context(), csr); err != nil {
+		t.Fatal(err)
+	}
+	reconciler := &controllers.IssuerCertificateReconciler{
+		Client: admin, Rule: issuerRule, Sign: func(*x509.Certificate) (*x509.Certificate, error) {
+			t.Error("it is signed")
+			return nil, x509.ErrUnsupportedAlgorithm
+		},
+	}
+	for range 2 {
+		if _, err := reconciler.Reconcile(t.Context(), requestFor(csr)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitCSR(t, csr, certificatesv1.CertificateFailed)
+}
+
+// issuer is what the API server makes of the token of an issuer's pod.
+func issuer() rest.ImpersonationConfig {
+	made := user(serviceAccount("issuer"))
+	made.Extra = map[string][]string{
+		"authentication.kubernetes.io/pod-name":  {"kube-imds-issuer-abcde"},
+		"authentication.kubernetes.io/node-name": {"node-1"},
+	}
+	return made
+}
+
+func newCSR(t *testing.T, signer, dnsName string) *certificatesv1.CertificateSigningRequest {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: pkix.Name{CommonName: dnsName}, DNSNames: []string{dnsName},
+	}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &certificatesv1.CertificateSigningRequest{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"},
+		Spec: certificatesv1.CertificateSigningRequestSpec{
+			SignerName: signer,
+			Usages:     []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth},
+			Request:    pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request}),
+		},
+	}
+}
+
+// awaitCSR waits for a condition of a request.
+func awaitCSR(t *testing.T, csr *certificatesv1.CertificateSigningRequest, kind certificatesv1.RequestConditionType) certificatesv1.CertificateSigningRequestCondition {
+	t.Helper()
+	var found certificatesv1.CertificateSigningRequestCondition
+	eventually(t, func(ctx context.Context) string {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(csr), csr); err != nil {
+			return err.Error()
+		}
+		for _, condition := range csr.Status.Conditions {
+			if condition.Type == kind {
+				found = condition
+				return ""
+			}
+		}
+		return csr.Name + " is not " + string(kind)
+	})
+	return found
+}
+
+// start runs what runs until the test ends, and waits for its end.
+func start(t *testing.T, run func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx)
+		close(ended)
+	}()
+	stop = func() {
+		cancel()
+		if err, ok := <-ended; ok && err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
