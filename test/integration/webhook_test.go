@@ -1,0 +1,184 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+)
+
+// The API server calls the webhook as the chart tells it to, and takes what it makes of pods.
+func TestWebhook(t *testing.T) {
+	t.Parallel()
+	s := webhookStart(t)
+	for _, namespace := range []*corev1.Namespace{
+		{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "all", Labels: map[string]string{v1alpha1.InjectLabel: v1alpha1.InjectEnabled}}},
+	} {
+		s.webhookCreate(t, namespace)
+		s.webhookCreate(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: namespace.Name}})
+	}
+	t.Run("while it is down", s.testDown)
+	s.bringUp(t)
+	s.webhookIdentity(t, build.NewIdentity("orders").Admitting("shop", "*").Ready())
+	s.webhookIdentity(t, build.NewIdentity("closed").Ready())
+	t.Run("who is injected", s.testInjected)
+	t.Run("who is denied", s.testDenied)
+	t.Run("pods of controllers", s.testTemplates)
+	t.Run("validation", s.testValidation)
+}
+
+// An outage is felt by those who ask, and by nobody else.
+func (s *webhookServer) testDown(t *testing.T) {
+	eventually(t, func(ctx context.Context) string {
+		if err := s.Create(ctx, webhookPod("shop", "orders"), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
+			return fmt.Sprintf("a pod that asks is not refused: %v", err)
+		}
+		return ""
+	})
+	for name, pod := range map[string]*corev1.Pod{
+		"did not ask":        webhookPod("shop", ""),
+		"declines":           webhookPod("shop", "orders", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
+		"declines for once":  webhookPod("all", "", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
+		"has an empty wish":  webhookPod("shop", "", webhookAnnotated(v1alpha1.IdentityAnnotation, "")),
+		"was injected once":  webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectedAnnotation, "sidecar")),
+		"is not sure at all": webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "maybe")),
+	} {
+		if err := s.Create(t.Context(), pod); err != nil {
+			t.Errorf("a pod that %s is refused: %v", name, err)
+		}
+	}
+	for name, pod := range map[string]*corev1.Pod{
+		"asks for the IMDS":           webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")),
+		"is of a namespace that asks": webhookPod("all", ""),
+	} {
+		if err := s.Create(t.Context(), pod); !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), "failed calling webhook") {
+			t.Errorf("a pod that %s: %v", name, err)
+		}
+	}
+}
+
+func (s *webhookServer) testInjected(t *testing.T) {
+	for name, test := range map[string]struct {
+		pod     *corev1.Pod
+		granted string
+	}{
+		"asks for an identity":        {webhookPod("shop", "orders"), "orders"},
+		"asks for the IMDS":           {webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")), ""},
+		"is of a namespace that asks": {webhookPod("all", ""), ""},
+		"has init containers": {webhookPod("shop", "orders", func(pod *corev1.Pod) {
+			pod.Spec.InitContainers = []corev1.Container{{Name: "migrate", Image: "registry.example/migrate"}}
+		}), "orders"},
+	} {
+		if err := s.Create(t.Context(), test.pod); err != nil {
+			t.Errorf("a pod that %s: %v", name, err)
+			continue
+		}
+		checkInjected(t, test.pod)
+		if got := test.pod.Annotations[v1alpha1.GrantedAnnotation]; got != test.granted {
+			t.Errorf("a pod that %s is granted %q", name, got)
+		}
+	}
+	declining := webhookPod("all", "", webhookAnnotated(v1alpha1.InjectAnnotation, "false"))
+	if err := s.Create(t.Context(), declining); err != nil || len(declining.Spec.InitContainers) != 0 {
+		t.Errorf("a pod that declines: %v, with %v", err, declining.Spec.InitContainers)
+	}
+}
+
+// checkInjected looks at a pod that the API server has made.
+func checkInjected(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	containers := pod.Spec.InitContainers
+	if len(containers) < 2 || containers[0].Name != "kube-imds-net-init" || containers[1].Name != "kube-imds" {
+		t.Errorf("the init containers are %v", containers)
+		return
+	}
+	if policy := containers[1].RestartPolicy; policy == nil || *policy != corev1.ContainerRestartPolicyAlways {
+		t.Errorf("the sidecar's restartPolicy is %v", policy)
+	}
+	// The ServiceAccount's token for the API server is not for our containers.
+	for i, want := range []string{"", "kube-imds-token"} {
+		var mounted []string
+		for _, mount := range containers[i].VolumeMounts {
+			mounted = append(mounted, mount.Name)
+		}
+		if got := strings.Join(mounted, ","); got != want {
+			t.Errorf("%s has the volumes %q, want %q", containers[i].Name, got, want)
+		}
+	}
+	want := []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "0"}}
+	if diff := cmp.Diff(want, pod.Spec.SecurityContext.Sysctls); diff != "" {
+		t.Errorf("the sysctls (-want +got):\n%s", diff)
+	}
+}
+
+func (s *webhookServer) testDenied(t *testing.T) {
+	for pod, want := range map[*corev1.Pod]string{
+		webhookPod("shop", "closed"):     `kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "default" of namespace "shop"`,
+		webhookPod("shop", "nobody"):     `kube-imds: ManagedIdentity "nobody" does not exist`,
+		webhookPod("shop", "a/b"):        `kube-imds: ManagedIdentity "a/b" does not exist`,
+		webhookPod("shop", "not a name"): `kube-imds: ManagedIdentity "not a name" does not exist`,
+		webhookPod("shop", "orders", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }): "kube-imds: a pod with hostNetwork has no network of its own",
+		webhookPod("all", "", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }):        `decline with the annotation kube-imds.io/inject: "false"`,
+	} {
+		if err := s.Create(t.Context(), pod); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want %s", err, want)
+		}
+	}
+}
+
+// The API server takes the pods that controllers make of their templates.
+func (s *webhookServer) testTemplates(t *testing.T) {
+	template := func(restart corev1.RestartPolicy) corev1.PodTemplateSpec {
+		pod := webhookPod("shop", "orders", func(pod *corev1.Pod) { pod.Spec.RestartPolicy = restart })
+		pod.Labels = map[string]string{"app": "orders"}
+		return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: pod.Labels, Annotations: pod.Annotations}, Spec: pod.Spec}
+	}
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}, Spec: appsv1.DeploymentSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "orders"}}, Template: template(corev1.RestartPolicyAlways)}}
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}, Spec: batchv1.JobSpec{Template: template(corev1.RestartPolicyNever)}}
+	s.webhookCreate(t, deployment)
+	s.webhookCreate(t, job)
+	for _, template := range []corev1.PodTemplateSpec{deployment.Spec.Template, job.Spec.Template} {
+		if len(template.Spec.InitContainers) != 0 {
+			t.Errorf("the template is changed: %v", template.Spec.InitContainers)
+		}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", GenerateName: "orders-",
+			Labels: template.Labels, Annotations: template.Annotations}, Spec: template.Spec}
+		s.webhookCreate(t, pod)
+		checkInjected(t, pod)
+	}
+}
+
+func (s *webhookServer) testValidation(t *testing.T) {
+	s.warnings.take()
+	s.webhookCreate(t, build.NewBinding("shop", "b").Of("default").To("orders", "unknown").IdentityBinding)
+	if diff := cmp.Diff([]string{`ManagedIdentity "unknown" does not exist yet`}, s.warnings.take()); diff != "" {
+		t.Errorf("the warnings (-want +got):\n%s", diff)
+	}
+	likes := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Likes"}}}
+	err := s.Create(t.Context(), build.NewIdentity("selecting").AdmittingSelected(likes, "*").ManagedIdentity)
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "spec.assumableBy[0].namespaceSelector") {
+		t.Errorf("a selector that is none: %v", err)
+	}
+}
+
+func webhookAnnotated(name, value string) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) {
+		if pod.Annotations == nil {
+			pod.Annotations = map[string]string{}
+		}
+		pod.Annotations[name] = value
+	}
+}
