@@ -13,7 +13,7 @@ import (
 )
 
 // plan is what is done to a pod. It is made from scratch on every admission: applied to a pod that has been through
-// one before, it leaves nothing of that behind.
+// one before, it leaves nothing of that behind but what the API server itself has set.
 type plan struct {
 	pod         *corev1.Pod
 	grant       grant.Grant
@@ -34,7 +34,7 @@ func (p plan) apply(pod map[string]any) error {
 // addContainers puts net-init and the sidecar before all of the pod's own init containers.
 func (p plan) addContainers(pod map[string]any) error {
 	return editList(pod, func(existing []any) ([]any, error) {
-		own, err := generic(p.netInit(), p.sidecar())
+		own, err := generic(p.keep(p.netInit()), p.keep(p.sidecar()))
 		if err != nil {
 			return nil, err
 		}

@@ -3,11 +3,13 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
@@ -63,6 +65,32 @@ func TestNothingOfAnEarlierRunStays(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// AlwaysPullImages and a LimitRange's defaults come after the first run, and are looked for after the second.
+func TestWhatTheAPIServerSetStays(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	pod := injectedPod(t, m, newPod("orders"))
+	storage := resource.MustParse("1Gi")
+	for i := range pod.Spec.InitContainers {
+		container := &pod.Spec.InitContainers[i]
+		container.ImagePullPolicy = corev1.PullAlways
+		container.Resources.Requests[corev1.ResourceEphemeralStorage] = storage
+		container.Resources.Limits[corev1.ResourceEphemeralStorage] = storage
+		container.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("100")
+	}
+	pod = injectedPod(t, m, pod)
+	for i, want := range []corev1.ResourceRequirements{m.options.NetInitResources, m.options.SidecarResources} {
+		for _, amounts := range []*corev1.ResourceList{&want.Requests, &want.Limits} {
+			*amounts = maps.Clone(*amounts)
+			(*amounts)[corev1.ResourceEphemeralStorage] = storage
+		}
+		container := pod.Spec.InitContainers[i]
+		if diff := cmp.Diff(want, container.Resources); diff != "" || container.ImagePullPolicy != corev1.PullAlways {
+			t.Errorf("%s is pulled %s, and its resources are (-want +got):\n%s", container.Name, container.ImagePullPolicy, diff)
+		}
 	}
 }
 

@@ -43,8 +43,9 @@ func webhookStart(t *testing.T) *webhookServer {
 		ErrorIfCRDPathMissing: true,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: webhookConfigurations(t)},
 	}
-	// It gives containers the volume of their ServiceAccount's token, also those that a webhook has added.
-	environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
+	// Both change containers that a webhook has added: one mounts the ServiceAccount's token, one sets imagePullPolicy.
+	environment.ControlPlane.GetAPIServer().Configure().
+		Disable("disable-admission-plugins").Set("enable-admission-plugins", "ServiceAccount", "AlwaysPullImages")
 	config, err := environment.Start()
 	if err != nil {
 		t.Fatal("start the API server:", err)

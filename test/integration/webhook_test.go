@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,6 +29,7 @@ func TestWebhook(t *testing.T) {
 	} {
 		s.webhookCreate(t, namespace)
 		s.webhookCreate(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "default", Namespace: namespace.Name}})
+		s.webhookCreate(t, webhookStorageLimit(namespace.Name))
 	}
 	t.Run("while it is down", s.testDown)
 	s.bringUp(t)
@@ -117,6 +119,11 @@ func checkInjected(t *testing.T, pod *corev1.Pod) {
 			t.Errorf("%s has the volumes %q, want %q", containers[i].Name, got, want)
 		}
 	}
+	for _, container := range containers[:2] {
+		if _, limited := container.Resources.Limits[corev1.ResourceEphemeralStorage]; !limited || container.ImagePullPolicy != corev1.PullAlways {
+			t.Errorf("%s is pulled %s, and its limits are %v", container.Name, container.ImagePullPolicy, container.Resources.Limits)
+		}
+	}
 	want := []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "0"}}
 	if diff := cmp.Diff(want, pod.Spec.SecurityContext.Sysctls); diff != "" {
 		t.Errorf("the sysctls (-want +got):\n%s", diff)
@@ -172,6 +179,13 @@ func (s *webhookServer) testValidation(t *testing.T) {
 	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "spec.assumableBy[0].namespaceSelector") {
 		t.Errorf("a selector that is none: %v", err)
 	}
+}
+
+// webhookStorageLimit gives every container a limit that ours do not bring.
+func webhookStorageLimit(namespace string) *corev1.LimitRange {
+	return &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "storage", Namespace: namespace}, Spec: corev1.LimitRangeSpec{
+		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Default: corev1.ResourceList{
+			corev1.ResourceEphemeralStorage: resource.MustParse("1Gi")}}}}}
 }
 
 func webhookAnnotated(name, value string) func(*corev1.Pod) {
