@@ -83,10 +83,7 @@ func TestWrongSigningKeyIsRefused(t *testing.T) {
 func TestSigningKeyCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unchanged"}}
-	if err := admin.Create(t.Context(), node); err != nil {
-		t.Fatal(err)
-	}
+	node := create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unchanged"}})
 	key := newKey(t, node.Name, string(node.UID), time.Now(), time.Hour)
 	if err := admin.Create(t.Context(), key); err != nil {
 		t.Fatal(err)
