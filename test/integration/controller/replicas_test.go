@@ -46,12 +46,12 @@ func TestAReplicaTakesOver(t *testing.T) {
 	if err := first.stop(); err != nil {
 		t.Errorf("the leader does not end well: %v", err)
 	}
+	if s.leader(t) == leader {
+		t.Error("the leader has ended and not given its lease up")
+	}
 	identity := build.NewIdentity("of-the-second-leader").ManagedIdentity
 	s.create(t, identity)
 	s.eventuallyResolved(t, identity)
-	if s.leader(t) == leader {
-		t.Error("the lease is still the first one's")
-	}
 
 	if err := first.start(); err != nil {
 		t.Fatal(err)
