@@ -53,6 +53,12 @@ func (d *Directory) Node(ctx context.Context, name string) (*corev1.Node, error)
 	return &node, nil
 }
 
+// What is not there was deleted, or is so new that it is not known yet.
+var (
+	errNoAccount   = forbidden(reasonUnauthenticated, "the pod's ServiceAccount was deleted")
+	errNoNamespace = forbidden(reasonUnknownPod, "the pod's namespace was deleted")
+)
+
 // Grant computes what a pod may have. The ServiceAccount must be the one that its token was made for, not a later one of
 // the same name.
 func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUID string) (grant.Grant, error) {
@@ -60,7 +66,10 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 	if err != nil {
 		return grant.Grant{}, err
 	}
-	if account == nil || string(account.UID) != serviceAccountUID {
+	if account == nil {
+		return grant.Grant{}, errNoAccount
+	}
+	if string(account.UID) != serviceAccountUID {
 		return grant.Grant{}, forbidden(reasonUnauthenticated, "the pod's ServiceAccount was deleted")
 	}
 	namespace, err := d.metadata(ctx, "Namespace", client.ObjectKey{Name: pod.Namespace})
@@ -68,7 +77,7 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 		return grant.Grant{}, err
 	}
 	if namespace == nil {
-		return grant.Grant{}, forbidden(reasonUnknownPod, "the pod's namespace was deleted")
+		return grant.Grant{}, errNoNamespace
 	}
 	var bindings v1alpha1.IdentityBindingList
 	if err := d.Reader.List(ctx, &bindings, client.InNamespace(pod.Namespace)); err != nil {

@@ -82,6 +82,9 @@ func (s *Server) lookUp(ctx context.Context, found workload.Workload) (caller, e
 		return caller{workload: found}, err
 	}
 	decided, err := s.Directory.Grant(ctx, pod, found.ServiceAccount.UID)
+	if s.isYoung(pod) && (errors.Is(err, errNoAccount) || errors.Is(err, errNoNamespace)) {
+		err = unavailable("the pod's ServiceAccount or namespace is not known yet")
+	}
 	return caller{found, pod, decided}, err
 }
 

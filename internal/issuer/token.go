@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -54,6 +57,9 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	})
 	if refusal != nil {
 		decision.identity = refusal.Identity
+		if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+			return nil, unavailable(refusal.Message)
+		}
 		return nil, refused(refusal)
 	}
 	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
@@ -69,6 +75,22 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 		AccessToken: minted.Token, ClientID: string(identity.Status.ClientID),
 		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(),
 	}, nil
+}
+
+// youth is how long after a pod's start this issuer may not have heard yet of what was made with it: as long as a watch
+// waits before it tries again to reach an API server that was away.
+const youth = time.Minute
+
+// mayLag tells whether the pod asks for an identity that this issuer may only not have heard of yet: the pod is young,
+// and at its admission the identity was there.
+func (s *Server) mayLag(caller caller) bool {
+	return s.isYoung(caller.pod) && slices.ContainsFunc(caller.grant.Refusals, func(refusal grant.Refusal) bool {
+		return refusal.Reason == grant.ReasonNotFound
+	})
+}
+
+func (s *Server) isYoung(pod *corev1.Pod) bool {
+	return s.Now().Sub(pod.CreationTimestamp.Time) < youth
 }
 
 func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -81,7 +82,11 @@ func TestWrongSigningKeyIsRefused(t *testing.T) {
 func TestSigningKeyCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	key := newKey(t, "unchanged", "uid", time.Now(), time.Hour)
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unchanged"}}
+	if err := admin.Create(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	key := newKey(t, node.Name, string(node.UID), time.Now(), time.Hour)
 	if err := admin.Create(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}

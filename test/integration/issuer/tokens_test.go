@@ -43,7 +43,7 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 	}
 }
 
-// A sidecar can be faster than the watches that tell the issuer of its pod, and of what the pod hangs on.
+// A pod's first request is granted, though it and its ServiceAccount were made a moment ago.
 func testNewPodIsServedAtOnce(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	i.granted(t, h.newPod(t, "first", "node-1"), vault)

@@ -1,0 +1,41 @@
+package issuer
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// What was made together with a pod may reach the issuer after it, and clients do not ask again after a 400.
+func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
+	for name, forget := range map[string]func(*world){
+		"its identity":       func(w *world) { w.identities = nil },
+		"its ServiceAccount": func(w *world) { w.account = &corev1.ServiceAccount{ObjectMeta: named("shop", "another", "uid")} },
+		"its namespace":      func(w *world) { w.namespace = &corev1.Namespace{ObjectMeta: named("", "another", "uid")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(forget)
+			onStage(t, w, func(s *stage) {
+				s.update(w.pod, func() { w.pod.CreationTimestamp = metav1.NewTime(time.Now()) })
+				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
+				time.Sleep(youth + time.Second)
+				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusBadRequest && status != http.StatusForbidden {
+					t.Errorf("a pod that is young no longer is answered with status %d", status)
+				}
+			})
+		})
+	}
+}
+
+// One that is known and does not admit the pod is no matter of time.
+func TestYoungPodIsRefusedWhatDoesNotAdmitIt(t *testing.T) {
+	w := newWorld(func(w *world) { w.identities[0].Spec.AssumableBy = nil })
+	onStage(t, w, func(s *stage) {
+		s.update(w.pod, func() { w.pod.CreationTimestamp = metav1.NewTime(time.Now()) })
+		s.wantRefusal(s.askToken(ordersPod(), askVault), notFound.because("NotAdmitted"))
+	})
+}
