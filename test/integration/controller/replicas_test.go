@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,9 @@ func TestARestartChangesNothing(t *testing.T) {
 	s.controller.untilIdle(t, s.work(t))
 	if diff := cmp.Diff(before, s.versions(t)); diff != "" {
 		t.Errorf("a restart has changed objects (-before +after)\n%s", diff)
+	}
+	if strings.Contains(s.controller.log(), "forbidden") {
+		t.Errorf("the chart's role lacks a right:\n%s", s.controller.log())
 	}
 }
 
