@@ -14,7 +14,6 @@ const (
 const (
 	ReasonResolved         = "Resolved"
 	ReasonIDsConflict      = "IDsConflict"
-	ReasonIDsMissing       = "IDsMissing"
 	ReasonBound            = "Bound"
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -82,16 +83,14 @@ func TestWrongSigningKeyIsRefused(t *testing.T) {
 func TestSigningKeyCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unchanged"}}
-	if err := admin.Create(t.Context(), node); err != nil {
-		t.Fatal(err)
-	}
+	node := create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "unchanged"}})
 	key := newKey(t, node.Name, string(node.UID), time.Now(), time.Hour)
 	if err := admin.Create(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
+	before := key.DeepCopy()
 	key.Spec.NotAfter = metav1.NewTime(key.Spec.NotAfter.Add(time.Hour))
-	err := admin.Update(t.Context(), key)
+	err := admin.Patch(t.Context(), key, client.MergeFrom(before))
 	if err == nil || !strings.Contains(err.Error(), "a signing key cannot be changed: register another") {
 		t.Errorf("its end is moved: %v", err)
 	}

@@ -35,8 +35,9 @@ type system struct {
 	environment *envtest.Environment
 	folder      string
 
-	// controller leads, but for tests that make another one lead.
+	// controller leads, but for tests that make another one lead. All that were made are in replicas.
 	controller *replica
+	replicas   []*replica
 
 	started sync.Once
 	failed  error
@@ -93,8 +94,8 @@ func (s *system) start(helm string) error {
 
 func (s *system) stop() error {
 	var problems []error
-	if s.controller != nil {
-		problems = append(problems, s.controller.stop())
+	for _, replica := range s.replicas {
+		problems = append(problems, replica.stop())
 	}
 	if s.environment != nil {
 		problems = append(problems, s.environment.Stop())

@@ -51,6 +51,7 @@ func (s *system) newReplica(name string) (*replica, error) {
 			return nil, err
 		}
 	}
+	s.replicas = append(s.replicas, r)
 	return r, nil
 }
 

@@ -3,6 +3,7 @@ package controller
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,12 +47,12 @@ func TestAReplicaTakesOver(t *testing.T) {
 	if err := first.stop(); err != nil {
 		t.Errorf("the leader does not end well: %v", err)
 	}
+	if s.leader(t) == leader {
+		t.Error("the leader has ended and not given its lease up")
+	}
 	identity := build.NewIdentity("of-the-second-leader").ManagedIdentity
 	s.create(t, identity)
 	s.eventuallyResolved(t, identity)
-	if s.leader(t) == leader {
-		t.Error("the lease is still the first one's")
-	}
 
 	if err := first.start(); err != nil {
 		t.Fatal(err)
@@ -99,6 +100,9 @@ func TestARestartChangesNothing(t *testing.T) {
 	s.controller.untilIdle(t, s.work(t))
 	if diff := cmp.Diff(before, s.versions(t)); diff != "" {
 		t.Errorf("a restart has changed objects (-before +after)\n%s", diff)
+	}
+	if strings.Contains(s.controller.log(), "forbidden") {
+		t.Errorf("the chart's role lacks a right:\n%s", s.controller.log())
 	}
 }
 
