@@ -58,7 +58,7 @@ func serve(ctx context.Context, arguments []string) error {
 // watch on the grant empties.
 func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, logger *slog.Logger) error {
 	tokens := tokencache.New(issuer, time.Now, logger)
-	instances := issuerclient.NewInstanceCache(issuer, time.Now)
+	sources := imds.Sources{Tokens: tokens, Instances: issuerclient.NewInstanceCache(issuer, time.Now)}
 	startup := &readiness{started: time.Now(), now: time.Now}
 	watch := &issuerclient.GrantWatch{
 		Source:   issuer,
@@ -66,7 +66,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Answered: startup.issuerAnswered,
 		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
 	}
-	server := imds.NewServer(startup.before(imds.NewHandler(tokens, instances, time.Now)), logger)
+	server := imds.NewServer(startup.before(imds.NewHandler(sources, time.Now)), logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

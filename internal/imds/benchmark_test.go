@@ -30,7 +30,7 @@ func benchmark(b *testing.B, handler http.Handler, target string) {
 // answer a second.
 func BenchmarkCachedToken(b *testing.B) {
 	imds := newIMDS()
-	benchmark(b, NewHandler(imds.tokens, imds.instances, time.Now), tokenTarget("&client_id=c"))
+	benchmark(b, NewHandler(imds.sources(), time.Now), tokenTarget("&client_id=c"))
 }
 
 // BenchmarkProbe is the request without the header with which SDKs find out that IMDS is there.

@@ -24,6 +24,9 @@ type Error struct {
 
 	// newestVersions are named where a version was refused.
 	newestVersions []string
+
+	// allow is the header of that name, where a method was refused.
+	allow string
 }
 
 // Error is the description.

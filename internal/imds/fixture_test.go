@@ -77,8 +77,10 @@ func (b *builder) recordingTo(asked *[]TokenRequest) *builder {
 }
 
 func (b *builder) build() *Handler {
-	return NewHandler(b.tokens, b.instances, func() time.Time { return b.now })
+	return NewHandler(b.sources(), func() time.Time { return b.now })
 }
+
+func (b *builder) sources() Sources { return Sources{Tokens: b.tokens, Instances: b.instances} }
 
 // answer is what came back.
 type answer struct {

@@ -2,6 +2,7 @@ package imds
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,16 +21,27 @@ type endpoint struct {
 
 	shape shape
 
+	methods []string
+
 	// serve writes an answer, or returns what is wrong with the request and writes nothing. It is given the part of
 	// the path below its own, and the raw query.
 	serve func(w http.ResponseWriter, r *http.Request, subpath, rawQuery string) *Error
 }
 
-// NewHandler answers from two sources. The clock says how long tokens are still valid.
-func NewHandler(tokens TokenSource, instances InstanceSource, now func() time.Time) *Handler {
+// getOnly are the methods of most endpoints.
+var getOnly = []string{http.MethodGet}
+
+// Sources are what the endpoints answer from.
+type Sources struct {
+	Tokens    TokenSource
+	Instances InstanceSource
+}
+
+// NewHandler answers from sources. The clock says how long tokens are still valid.
+func NewHandler(sources Sources, now func() time.Time) *Handler {
 	return &Handler{endpoints: []endpoint{
-		{path: tokenPath, shape: identityShape, serve: newTokenEndpoint(tokens, now).serve},
-		{path: instancePath, subpaths: true, shape: plainShape, serve: (&instanceEndpoint{instances}).serve},
+		{path: tokenPath, methods: getOnly, shape: identityShape, serve: newTokenEndpoint(sources.Tokens, now).serve},
+		{path: instancePath, subpaths: true, methods: getOnly, shape: plainShape, serve: (&instanceEndpoint{sources.Instances}).serve},
 	}}
 }
 
@@ -44,7 +56,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		shapeOf(path).writeError(w, errNotFound)
 		return
 	}
-	refusal := checkRequest(r, endpoint.shape)
+	refusal := endpoint.check(r)
 	if refusal == nil {
 		refusal = endpoint.serve(w, r, subpath, rawQuery)
 	}
@@ -77,18 +89,25 @@ func shapeOf(path string) shape {
 	return plainShape
 }
 
-// checkRequest holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
+// check holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
 // make it send the header Metadata; and a proxy, which would let others in, adds X-Forwarded-For.
-func checkRequest(r *http.Request, s shape) *Error {
+func (e *endpoint) check(r *http.Request) *Error {
 	metadata := r.Header["Metadata"]
 	if len(metadata) != 1 || !strings.EqualFold(metadata[0], "true") {
-		return s.noHeader
+		return e.shape.noHeader
 	}
 	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
 		return errForwarded
 	}
-	if r.Method != http.MethodGet {
-		return errMethod
+	if !slices.Contains(e.methods, r.Method) {
+		return e.wrongMethod()
 	}
 	return nil
+}
+
+// wrongMethod names the methods that are answered.
+func (e *endpoint) wrongMethod() *Error {
+	refusal := *errMethod
+	refusal.allow = strings.Join(e.methods, ", ")
+	return &refusal
 }

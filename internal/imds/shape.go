@@ -53,7 +53,7 @@ func (s shape) writeError(w http.ResponseWriter, err *Error) {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", retryAfter(err.RetryAfter))
 	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", http.MethodGet)
+		w.Header().Set("Allow", err.allow)
 	}
 	write(w, err.Status, contentJSON, s.body(err))
 }

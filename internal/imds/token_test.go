@@ -30,8 +30,8 @@ func TestTokenAnswerFollowsTheClockAndTheToken(t *testing.T) {
 	t.Parallel()
 	imds := newIMDS()
 	now, token := recordedNow, recordedToken
-	handler := NewHandler(imds.tokensFrom(func(TokenRequest) (*Token, error) { return token, nil }).tokens,
-		imds.instances, func() time.Time { return now })
+	imds.tokensFrom(func(TokenRequest) (*Token, error) { return token, nil })
+	handler := NewHandler(imds.sources(), func() time.Time { return now })
 	first := get(t, handler, tokenTarget(""))
 	now = now.Add(time.Second)
 	second := get(t, handler, tokenTarget(""))
