@@ -29,6 +29,7 @@ func TestParseTokenRequest(t *testing.T) {
 		"two slashes":              {version1 + "&resource=https://a.b//c", TokenRequest{Resource: "https://a.b//c"}},
 		"a GUID":                   {version1 + "&resource=api%3A%2F%2F00000000-0000-0000-0000-000000000000", TokenRequest{Resource: "api://00000000-0000-0000-0000-000000000000"}},
 		"another order":            {"client_id=c&resource=r&" + version1, TokenRequest{"r", Selector{ClientID: "c"}}},
+		"names in another case":    {"API-Version=2018-02-01&Resource=R&Client_ID=C", TokenRequest{"R", Selector{ClientID: "C"}}},
 		"parameters of no meaning": {version1 + "&resource=r&bypass_cache=true&authority=x&n=", TokenRequest{Resource: "r"}},
 		"a later version":          {"api-version=2025-04-07&resource=r", TokenRequest{Resource: "r"}},
 	} {
@@ -58,6 +59,8 @@ func TestParseTokenRequestRefuses(t *testing.T) {
 		"an empty resource":           {version1 + "&resource=", "audience"},
 		"a resource twice":            {version1 + "&resource=r&resource=r", "more than once"},
 		"a version twice":             {version1 + "&" + version1 + "&resource=r", "more than once"},
+		"a resource in two cases":     {version1 + "&resource=r&Resource=s", "more than once"},
+		"an ID in two cases":          {version1 + "&resource=r&client_id=c&CLIENT_ID=c", "more than once"},
 		"an unknown name twice":       {version1 + "&resource=r&x=1&x=2", "more than once"},
 		"two kinds of ID":             {version1 + "&resource=r&client_id=c&object_id=o", "Only one"},
 		"two spellings of one ID":     {version1 + "&resource=r&msi_res_id=a&mi_res_id=a", "Only one"},
