@@ -83,7 +83,7 @@ func TestPoints6To10Selectors(t *testing.T) {
 		if got.status != http.StatusOK {
 			t.Errorf("%q: %d %s", query, got.status, got.body)
 		}
-		if difference := cmp.Diff([]TokenRequest{{resource, want}}, asked); difference != "" {
+		if difference := cmp.Diff([]TokenRequest{{Resource: resource, Selector: want}}, asked); difference != "" {
 			t.Errorf("%q (-want +got):\n%s", query, difference)
 		}
 	}
