@@ -18,6 +18,9 @@ type MetadataDefaults struct {
 	SubscriptionID string
 	ResourceGroup  string
 	Location       string
+
+	// Environment is the name of the cloud, as in AzurePublicCloud.
+	Environment string
 }
 
 // serveInstance answers with the pod as a virtual machine.
@@ -48,7 +51,7 @@ func describeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefau
 		Location:            place.location,
 		Zone:                place.zone,
 		PlatformFaultDomain: place.faultDomain,
-		AzureEnvironment:    "AzurePublicCloud",
+		AzureEnvironment:    defaults.Environment,
 		SubscriptionID:      place.subscriptionID,
 		ResourceGroupName:   place.resourceGroup,
 		ResourceID:          place.compute() + "virtualMachines/" + pod.Name,
