@@ -2,6 +2,9 @@ import com.azure.json.JsonProviders;
 import com.azure.json.JsonWriter;
 import java.io.IOException;
 import java.io.StringWriter;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** An attempt to get a token. */
 final class Attempt {
@@ -41,7 +44,7 @@ final class Attempt {
         try {
             token = asking.token(resource);
         } catch (Exception e) {
-            error = e.toString();
+            error = withCauses(e);
         }
         double milliseconds = (System.nanoTime() - start) / 1e6;
         long at = System.currentTimeMillis();
@@ -62,5 +65,12 @@ final class Attempt {
         }
         System.out.println(line);
         return error == null;
+    }
+
+    /** The SDKs tell only in the causes what happened. */
+    private static String withCauses(Exception e) {
+        return Stream.<Throwable>iterate(e, Objects::nonNull, Throwable::getCause)
+                .map(Throwable::toString)
+                .collect(Collectors.joining(": "));
     }
 }

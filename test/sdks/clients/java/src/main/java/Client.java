@@ -28,7 +28,7 @@ public final class Client {
 
     /** Runs this program for one credential. */
     private static boolean again(Credential credential) throws IOException, InterruptedException {
-        String java = ProcessHandle.current().info().command().orElse("java");
+        String java = ProcessHandle.current().info().command().orElseThrow();
         String classPath = System.getProperty("java.class.path");
         return new ProcessBuilder(java, "-cp", classPath, Client.class.getName(), credential.name())
                 .inheritIO()
