@@ -64,6 +64,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.metadata.SubscriptionID, "subscription-id", "", "the subscription `ID` in instance metadata")
 	flags.StringVar(&o.metadata.ResourceGroup, "resource-group", "", "the resource `group` in instance metadata")
 	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
+	flags.StringVar(&o.metadata.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` in instance metadata")
 	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
 	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of the API")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")

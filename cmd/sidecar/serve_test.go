@@ -45,7 +45,7 @@ func start(t *testing.T, issuer *fakeIssuer) *running {
 	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
 	client := issuer.client(t)
 	go func() {
-		sidecar.stopped <- answer(ctx, listener, client, slog.New(slog.NewJSONHandler(sidecar.log, nil)))
+		sidecar.stopped <- answer(ctx, listener, client, nil, slog.New(slog.NewJSONHandler(sidecar.log, nil)))
 	}()
 	t.Cleanup(stop)
 	return sidecar

@@ -48,7 +48,12 @@ var (
 	}
 	errForwarded = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
 	errNotFound  = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Not found"}
-	errMethod    = &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Description: "Method not allowed"}
+
+	errIdentityHeader = &Error{
+		Status: http.StatusUnauthorized, Code: "unauthorized_client",
+		Description: "The header X-IDENTITY-HEADER is missing, or is not the value of IDENTITY_HEADER",
+	}
+	errMethod = &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Description: "Method not allowed"}
 )
 
 // invalid is a refusal that no retry will change.

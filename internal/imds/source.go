@@ -30,6 +30,9 @@ type TokenRequest struct {
 	Resource string
 
 	Selector
+
+	// BypassCache asks for a token that nobody was given yet.
+	BypassCache bool
 }
 
 // Selector names an identity by at most one of its IDs. The zero Selector stands for the default identity.

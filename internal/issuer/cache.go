@@ -36,10 +36,13 @@ func slimPod(object any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp, Labels: pod.Labels,
-			Annotations: only(pod.Annotations, v1alpha1.IdentityAnnotation),
+			Annotations: only(pod.Annotations,
+				v1alpha1.IdentityAnnotation, v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation),
 		},
-		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs},
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
+		},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}, nil
 }
 
@@ -73,10 +76,16 @@ func slimMetadata(object any) (any, error) {
 	}, nil
 }
 
-// only keeps one entry of a map.
-func only(annotations map[string]string, name string) map[string]string {
-	if value, found := annotations[name]; found {
-		return map[string]string{name: value}
+// only keeps the entries of a map that are named.
+func only(annotations map[string]string, names ...string) map[string]string {
+	var kept map[string]string
+	for _, name := range names {
+		if value, found := annotations[name]; found {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = value
+		}
 	}
-	return nil
+	return kept
 }

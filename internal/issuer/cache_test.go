@@ -18,7 +18,10 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	now := metav1.Now()
 	w := newWorld(boundTo("orders", "bills"), withPod(func(p *corev1.Pod) {
 		p.Labels = map[string]string{"app": "orders"}
-		p.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "bills", "other": "x"}
+		p.Annotations = map[string]string{
+			v1alpha1.IdentityAnnotation: "bills", v1alpha1.UserDataAnnotation: "u", v1alpha1.CustomDataAnnotation: "c", "other": "x",
+		}
+		p.Spec.Hostname = "front"
 		p.DeletionTimestamp, p.Finalizers = &now, []string{"test/finalizer"}
 		p.Spec.Containers = []corev1.Container{{Name: "app"}}
 	}), func(w *world) {

@@ -17,9 +17,11 @@ import (
 // maxResource bounds the length of a resource, in bytes.
 const maxResource = 512
 
-// issue makes the token that is asked for of a grant, and notes in the decision what the audit log needs. What is not
-// granted is a *failure.
-func (m Minters) issue(ctx context.Context, granted grant.Grant, asked issuerapi.TokenRequest, decision *decision) (*issuerapi.TokenResponse, error) {
+// issue makes the token that is asked for of a grant, or says by refuse why there is none. It notes in the decision what
+// the audit log needs.
+func (m Minters) issue(ctx context.Context, granted grant.Grant, asked issuerapi.TokenRequest,
+	refuse func(*grant.Refusal) error, decision *decision,
+) (*issuerapi.TokenResponse, error) {
 	if err := checkResource(asked.Resource); err != nil {
 		return nil, err
 	}
@@ -29,13 +31,13 @@ func (m Minters) issue(ctx context.Context, granted grant.Grant, asked issuerapi
 	})
 	if refusal != nil {
 		decision.identity = refusal.Identity
-		return nil, refused(refusal)
+		return nil, refuse(refusal)
 	}
 	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
 	if !allowsResource(identity, asked.Resource) {
 		return nil, resourceNotAllowed(identity, asked.Resource)
 	}
-	minted, err := m.Mint(ctx, identity, asked.Resource)
+	minted, err := m.Mint(ctx, MintRequest{identity, asked.Resource, asked.BypassCache})
 	if err != nil {
 		return nil, err
 	}

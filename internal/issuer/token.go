@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -41,29 +40,32 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	if err != nil {
 		return nil, err
 	}
-	response, err := s.Minters.issue(request.Context(), caller.grant, asked, decision)
-	if s.mayLag(caller, err) {
-		return nil, unavailable(err.Error())
-	}
-	return response, err
+	refuse := func(refusal *grant.Refusal) error { return s.refuse(caller, refusal) }
+	return s.Minters.issue(request.Context(), caller.grant, asked, refuse, decision)
 }
 
 // youth is how long after a pod's start this issuer may not have heard yet of what was made with it: as long as a watch
 // waits before it tries again to reach an API server that was away.
 const youth = time.Minute
 
-// mayLag tells whether a refusal is of an identity that this issuer may only not have heard of yet: the pod is young, and
-// at its admission the identity was there.
-func (s *Server) mayLag(caller caller, err error) bool {
-	var f *failure
-	return errors.As(err, &f) && (f.reason == string(grant.ReasonNotFound) || f.reason == string(grant.ReasonNotGranted)) &&
-		s.isYoung(caller.pod) && slices.ContainsFunc(caller.grant.Refusals, func(refusal grant.Refusal) bool {
+// mayLag tells whether the pod asks for an identity that this issuer may only not have heard of yet: the pod is young,
+// and at its admission the identity was there.
+func (s *Server) mayLag(caller caller) bool {
+	return s.isYoung(caller.pod) && slices.ContainsFunc(caller.grant.Refusals, func(refusal grant.Refusal) bool {
 		return refusal.Reason == grant.ReasonNotFound
 	})
 }
 
 func (s *Server) isYoung(pod *corev1.Pod) bool {
 	return s.Now().Sub(pod.CreationTimestamp.Time) < youth
+}
+
+// refuse is what a pod is told of an identity that it may not have.
+func (s *Server) refuse(caller caller, refusal *grant.Refusal) *failure {
+	if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+		return unavailable(refusal.Message)
+	}
+	return refused(refusal)
 }
 
 func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {

@@ -147,7 +147,7 @@ func TestTokenIsRefusedByWhatIsAsked(t *testing.T) {
 		"JSON cut short":                   {askVault[:10], badBody},
 		"JSON of another kind":             {`["https://vault.azure.net"]`, badBody},
 		"more than one object":             {askVault + askVault, badBody},
-		"a body that is too large":         {`{"x":"` + strings.Repeat("a", issuerapi.MaxBodyBytes) + `"}`, badBody},
+		"a body that is too large":         {`{"x":"` + strings.Repeat("a", issuerapi.MaxRequestBytes) + `"}`, badBody},
 		"no resource":                      {`{}`, noResource},
 		"null":                             {`null`, noResource},
 		"an empty resource":                {resource(""), noResource},

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 var request = imds.TokenRequest{Resource: "https://vault.azure.net", Selector: imds.Selector{ClientID: "c"}}
@@ -78,7 +79,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"500":                {500, body, nil, false},
 		"not JSON":           {200, `<html>`, nil, false},
 		"no token":           {200, `{}`, nil, false},
-		"too long":           {200, `{"access_token":"` + strings.Repeat("a", 64<<10) + `"}`, nil, false},
+		"too long":           {200, `{"access_token":"` + strings.Repeat("a", issuerapi.MaxAnswerBytes) + `"}`, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
