@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 
 	"github.com/kube-imds/kube-imds/internal/podnet"
 )
@@ -18,6 +19,9 @@ func claim(ctx context.Context) (listener net.Listener, release func() error, er
 		return nil, nil, fmt.Errorf("--claim-address: %w", err)
 	}
 	listener, err = podnet.Listen(ctx, net.JoinHostPort(podnet.Address.String(), "80"), nil)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: something listens on port 80 of every address of this machine: stop it, or do without --claim-address", err)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("--claim-address: %w", err), podnet.ReleaseAddress())
 	}
