@@ -50,15 +50,8 @@ func (p plan) sidecar() corev1.Container {
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
 		Resources:       p.options.SidecarResources,
 		SecurityContext: restricted(),
-		Env: []corev1.EnvVar{
-			{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
-			{Name: "KUBE_IMDS_ISSUER_CA", Value: p.authorities},
-			{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
-			fieldVariable("POD_NAME", "metadata.name"),
-			fieldVariable("POD_NAMESPACE", "metadata.namespace"),
-			fieldVariable("POD_IPS", "status.podIPs"),
-		},
-		VolumeMounts: []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
+		Env:             p.sidecarVariables(),
+		VolumeMounts:    []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
 		StartupProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/sidecar", "ready"}}},
 			PeriodSeconds:    1,
@@ -67,6 +60,22 @@ func (p plan) sidecar() corev1.Container {
 		},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
+}
+
+// sidecarVariables are the sidecar's settings. One that is as it is by default is left out.
+func (p plan) sidecarVariables() []corev1.EnvVar {
+	variables := []corev1.EnvVar{
+		{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
+		{Name: "KUBE_IMDS_ISSUER_CA", Value: p.authorities},
+		{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
+		fieldVariable("POD_NAME", "metadata.name"),
+		fieldVariable("POD_NAMESPACE", "metadata.namespace"),
+		fieldVariable("POD_IPS", "status.podIPs"),
+	}
+	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
+		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LOG_LEVEL", Value: level})
+	}
+	return variables
 }
 
 // tokenVolume holds the ServiceAccount token by which the issuer knows the pod.

@@ -25,6 +25,9 @@ type Options struct {
 	SidecarResources corev1.ResourceRequirements
 	NetInitResources corev1.ResourceRequirements
 
+	// SidecarLogLevel is what the sidecar logs: debug, info or error. Empty stands for info.
+	SidecarLogLevel string
+
 	// IssuerURL is the address of the node's issuer.
 	IssuerURL string
 

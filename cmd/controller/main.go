@@ -79,7 +79,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
-	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))
+	flags.StringVar(&o.logLevel, "log-level", "info", "`level`, of the sidecars too: "+strings.Join(logging.Levels, ", "))
 	return command
 }
 

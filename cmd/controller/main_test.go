@@ -64,3 +64,10 @@ func TestOncePassesForGood(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLevelReachesTheSidecars(t *testing.T) {
+	t.Parallel()
+	if got := (options{logLevel: "debug"}).webhook(nil).SidecarLogLevel; got != "debug" {
+		t.Errorf("sidecars log at level %q", got)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 
@@ -18,6 +19,8 @@ type config struct {
 
 	// pod is for logs.
 	pod string
+
+	logLevel slog.Level
 }
 
 // readConfig reads the environment.
@@ -25,6 +28,10 @@ func readConfig(getenv func(string) string) (config, error) {
 	podIPs, err := parseIPs(getenv("POD_IPS"))
 	if err != nil {
 		return config{}, fmt.Errorf("read POD_IPS: %w", err)
+	}
+	logLevel, err := parseLogLevel(getenv("KUBE_IMDS_LOG_LEVEL"))
+	if err != nil {
+		return config{}, fmt.Errorf("read KUBE_IMDS_LOG_LEVEL: %w", err)
 	}
 	return config{
 		issuer: issuerclient.Options{
@@ -34,7 +41,22 @@ func readConfig(getenv func(string) string) (config, error) {
 		},
 		podIPs: podIPs,
 		pod:    getenv("POD_NAMESPACE") + "/" + getenv("POD_NAME"),
+
+		logLevel: logLevel,
 	}, nil
+}
+
+// parseLogLevel reads the name of a level, which are those of the chart. Without one it is info.
+func parseLogLevel(name string) (slog.Level, error) {
+	switch name {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "", "info":
+		return slog.LevelInfo, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, fmt.Errorf("%q is no level; it is debug, info or error", name)
 }
 
 // parseIPs reads addresses separated by commas, as the downward API writes them.

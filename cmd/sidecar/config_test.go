@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ func TestReadConfig(t *testing.T) {
 		"KUBE_IMDS_ISSUER_URL": "https://issuer.system.svc",
 		"KUBE_IMDS_ISSUER_CA":  "PEM",
 		"KUBE_IMDS_TOKEN_FILE": "/token",
+		"KUBE_IMDS_LOG_LEVEL":  "debug",
 		"POD_NAME":             "orders",
 		"POD_NAMESPACE":        "shop",
 		"POD_IPS":              "10.244.1.7,fd00::7",
@@ -25,6 +27,8 @@ func TestReadConfig(t *testing.T) {
 		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", TokenFile: "/token"},
 		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
 		pod:    "shop/orders",
+
+		logLevel: slog.LevelDebug,
 	}
 	compareAddresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if difference := cmp.Diff(want, got, cmp.AllowUnexported(config{}), compareAddresses); err != nil || difference != "" {
@@ -41,5 +45,27 @@ func TestParseIPs(t *testing.T) {
 	}
 	if _, err := readConfig(func(string) string { return "10.0.0" }); err == nil || !strings.Contains(err.Error(), "POD_IPS") {
 		t.Errorf("an address that is none: %v", err)
+	}
+}
+
+func TestLogLevels(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]slog.Level{
+		"": slog.LevelInfo, "debug": slog.LevelDebug, "info": slog.LevelInfo, "error": slog.LevelError,
+	} {
+		if got, err := parseLogLevel(name); err != nil || got != want {
+			t.Errorf("%q is %s, %v", name, got, err)
+		}
+	}
+	for _, name := range []string{"loud", "DEBUG", "debug+1", " "} {
+		_, err := readConfig(func(variable string) string {
+			if variable == "KUBE_IMDS_LOG_LEVEL" {
+				return name
+			}
+			return ""
+		})
+		if err == nil || !strings.Contains(err.Error(), "KUBE_IMDS_LOG_LEVEL") || !strings.Contains(err.Error(), "debug, info or error") {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

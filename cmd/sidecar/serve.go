@@ -36,12 +36,12 @@ func serve(ctx context.Context, arguments []string) error {
 		return err
 	}
 	debug.SetMemoryLimit(memoryLimit)
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 
 	settings, err := readConfig(os.Getenv)
 	if err != nil {
 		return err
 	}
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.logLevel}))
 	issuer, err := issuerclient.New(settings.issuer)
 	if err != nil {
 		return fmt.Errorf("read KUBE_IMDS_ISSUER_URL, KUBE_IMDS_ISSUER_CA and KUBE_IMDS_TOKEN_FILE: %w", err)
@@ -75,7 +75,8 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Answered: startup.issuerAnswered,
 		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
 	}
-	server := imds.NewServer(startup.before(imds.NewHandler(sources, time.Now)), logger)
+	handler := imds.LogRequests(imds.NewHandler(sources, time.Now), logger, time.Now)
+	server := imds.NewServer(startup.before(handler), logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -37,6 +37,12 @@ type running struct {
 
 func start(t *testing.T, issuer *fakeIssuer) *running {
 	t.Helper()
+	return startAt(t, issuer, slog.LevelInfo)
+}
+
+// startAt starts a sidecar that logs at a level.
+func startAt(t *testing.T, issuer *fakeIssuer, level slog.Level) *running {
+	t.Helper()
 	listener, err := podnet.Listen(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +51,7 @@ func start(t *testing.T, issuer *fakeIssuer) *running {
 	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
 	client := issuer.client(t)
 	go func() {
-		sidecar.stopped <- answer(ctx, listener, client, nil, slog.New(slog.NewJSONHandler(sidecar.log, nil)))
+		sidecar.stopped <- answer(ctx, listener, client, nil, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
 	}()
 	t.Cleanup(stop)
 	return sidecar
@@ -137,5 +143,27 @@ func TestServeWhileTheIssuerIsAway(t *testing.T) {
 	}
 	if status, _ := sidecar.get(compute); status != http.StatusServiceUnavailable {
 		t.Errorf("metadata that nobody asked for before: %d", status)
+	}
+}
+
+func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
+		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
+			sidecar := startAt(t, newFakeIssuer(t), level)
+			sidecar.eventually(readyPath, http.StatusNoContent)
+			if status, body := sidecar.get(tokenOfVault); status != http.StatusOK {
+				t.Fatalf("a token: %d %s", status, body)
+			}
+			sidecar.stop()
+			if err := <-sidecar.stopped; err != nil {
+				t.Error(err)
+			}
+			log := sidecar.log.String()
+			if got := strings.Count(log, `"msg":"request"`); got != want || strings.Contains(log, accessToken) {
+				t.Errorf("%d lines, not %d:\n%s", got, want, log)
+			}
+		})
 	}
 }

@@ -110,8 +110,7 @@ func shapeOf(path string) shape {
 // check holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
 // make it send the header Metadata; and a proxy, which would let others in, adds X-Forwarded-For.
 func (e *endpoint) check(r *http.Request) *Error {
-	metadata := r.Header["Metadata"]
-	if len(metadata) != 1 || !strings.EqualFold(metadata[0], "true") {
+	if !saysMetadata(r.Header) {
 		return e.shape.noHeader
 	}
 	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
@@ -121,6 +120,12 @@ func (e *endpoint) check(r *http.Request) *Error {
 		return e.wrongMethod()
 	}
 	return nil
+}
+
+// saysMetadata tells whether the header Metadata is there, once, and true.
+func saysMetadata(header http.Header) bool {
+	values := header["Metadata"]
+	return len(values) == 1 && strings.EqualFold(values[0], "true")
 }
 
 // wrongMethod names the methods that are answered.

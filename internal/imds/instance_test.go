@@ -58,6 +58,7 @@ func TestInstance(t *testing.T) {
 		"/network/interface/0/macAddress" + instanceVersion + "&format=text":                        {200, "6045BDC89987"},
 		"/network/interface/0" + instanceVersion + "&format=text":                                   {200, "ipv4/\nipv6/\nmacAddress"},
 		"/compute/offer" + instanceVersion + "&format=text":                                         {200, ""},
+		"/compute/virtualMachineScaleSet/id?api-version=2021-03-01&format=text":                     {200, sampleInstance.VMScaleSetID},
 		"/compute/publicKeys" + instanceVersion:                                                     {200, "[]"},
 		"/compute/publicKeys" + instanceVersion + "&format=text":                                    {200, ""},
 		"/compute/vmId" + instanceVersion:                                                           {400, leafJSON},
@@ -166,6 +167,8 @@ func TestInstanceOfWhichLittleIsKnown(t *testing.T) {
 	t.Parallel()
 	imds := newIMDS()
 	imds.instances = func() (*Instance, error) { return &Instance{}, nil }
+	get(t, imds.build(), instancePath+"/extended/compute"+instanceVersion+"&extended=true").want(t, http.StatusOK,
+		`{"hasCustomData":"false","ppsType":"None"}`)
 	get(t, imds.build(), instancePath+"?api-version=2017-08-01").want(t, http.StatusOK,
 		`{"compute":{"location":"","name":"","offer":"","osType":"Linux","placementGroupId":"","platformFaultDomain":"","platformUpdateDomain":"0",`+
 			`"publisher":"","resourceGroupName":"","sku":"","subscriptionId":"","tags":"","version":"","vmId":"","vmSize":""},"network":{"interface":[]}}`)

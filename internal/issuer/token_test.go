@@ -195,6 +195,16 @@ func TestTokenIsRefusedWithoutBearer(t *testing.T) {
 	}
 }
 
+func TestTokenPastTheCacheIsMadeAnew(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		s.Minters = Minters{v1alpha1.TokenSourceLocal: NewCachingMinter(s.minter, time.Now)}
+		for _, body := range []string{askVault, `{"resource":"https://vault.azure.net","bypass_cache":true}`, askVault} {
+			wantStatus(t, s.askToken(ordersPod(), body), http.StatusOK)
+		}
+		s.minter.wantMade(t, 2)
+	})
+}
+
 func TestTokenIsThrottled(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		for range burst {

@@ -38,6 +38,22 @@ func TestTokenIsAskedForAndRead(t *testing.T) {
 	}
 }
 
+func TestTokenIsAskedForPastTheCache(t *testing.T) {
+	t.Parallel()
+	var asked string
+	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = string(body)
+		io.WriteString(w, `{"access_token":"a.b.c"}`)
+	}).client(t)
+	if _, err := client.Token(t.Context(), imds.TokenRequest{Resource: "r", BypassCache: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"resource":"r","bypass_cache":true}`; asked != want {
+		t.Errorf("it was asked: %s", asked)
+	}
+}
+
 func TestServiceAccountTokenIsReadAnew(t *testing.T) {
 	t.Parallel()
 	var shown []string

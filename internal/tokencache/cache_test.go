@@ -48,6 +48,20 @@ func TestATokenIsAskedForAnewPastTheCache(t *testing.T) {
 	})
 }
 
+func TestWhoAsksPastTheCacheDoesNotJoinWhoDoesNot(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.slow(time.Second)
+		anew := vault
+		anew.BypassCache = true
+		var asking sync.WaitGroup
+		asking.Go(func() { s.token(vault) })
+		synctest.Wait()
+		s.token(anew)
+		asking.Wait()
+		s.wantAsked(2)
+	})
+}
+
 func TestManyAtOnceAskOnce(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(time.Second)
