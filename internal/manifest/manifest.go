@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"io"
 
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
 // Manifest is what a file holds, in its order.
@@ -32,16 +34,16 @@ func Parse(name string, content []byte, namespace string) (*Manifest, error) {
 	parsed := &parser{definitions: definitions, namespace: namespace, seen: map[string]int{}}
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
 	var problems []error
-	for number := 1; ; number++ {
+	for {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s, document %d: %w", name, number, err)
+			return nil, fmt.Errorf("read %s: %w", name, err)
 		}
-		if err := parsed.add(document, number); err != nil {
-			problems = append(problems, fmt.Errorf("%s, document %d: %w", name, number, err))
+		if err := parsed.add(document); err != nil {
+			problems = append(problems, fmt.Errorf("%s, document %d: %w", name, parsed.number, err))
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -59,21 +61,26 @@ type parser struct {
 	namespace   string
 	manifest    Manifest
 
+	// number is that of the document, counted from 1. What is nothing but comments is none.
+	number int
+
 	// seen are the documents' numbers, by kind, namespace and name.
 	seen map[string]int
 }
 
-// add reads a document. An empty one, as before the first separator, is none.
-func (p *parser) add(document []byte, number int) error {
+// add reads a document.
+func (p *parser) add(document []byte) error {
 	content, err := yaml.YAMLToJSONStrict(document)
-	if err != nil {
-		return fmt.Errorf("read it as YAML: %w", err)
-	}
 	if string(content) == "null" {
 		return nil
 	}
+	p.number++
+	if err != nil {
+		return fmt.Errorf("read it as YAML: %w", err)
+	}
 	var object map[string]any
-	if err := json.Unmarshal(content, &object); err != nil {
+	// An API server's way: whole numbers stay whole.
+	if err := utiljson.Unmarshal(content, &object); err != nil {
 		return errors.New("it is no object with apiVersion, kind and metadata")
 	}
 	kind, err := p.kindOf(object)
@@ -91,7 +98,7 @@ func (p *parser) add(document []byte, number int) error {
 	if before, found := p.seen[key]; found {
 		return fmt.Errorf("%s %q is in document %d already", kind.name, metadata.Name, before)
 	}
-	p.seen[key] = number
+	p.seen[key] = p.number
 	return p.keep(kind, object, metadata.Namespace)
 }
 
@@ -116,6 +123,9 @@ func (p *parser) keep(kind *definition, object map[string]any, namespace string)
 	case identityKind:
 		identity := &v1alpha1.ManagedIdentity{}
 		if err := json.Unmarshal(content, identity); err != nil {
+			return kind.wrap(object, err)
+		}
+		if err := grant.CheckAdmissions(identity); err != nil {
 			return kind.wrap(object, err)
 		}
 		p.manifest.Identities = append(p.manifest.Identities, identity)
