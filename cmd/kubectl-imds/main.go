@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,12 +16,20 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := newCommand().ExecuteContext(ctx); err != nil {
+	if err := execute(os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl imds:", err)
 		os.Exit(1)
 	}
+}
+
+// execute runs a command line until it ends or is told to end.
+func execute(arguments []string, output io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	command := newCommand()
+	command.SetArgs(arguments)
+	command.SetOut(output)
+	return command.ExecuteContext(ctx)
 }
 
 func newCommand() *cobra.Command {
