@@ -67,6 +67,8 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Tokens:     tokens,
 		Identities: issuer,
 		Instances:  networked{issuerclient.NewInstanceCache(issuer, time.Now), interfaces},
+
+		LoadBalancers: issuerclient.NewLoadBalancerCache(issuer, time.Now),
 	}
 	startup := &readiness{started: time.Now(), now: time.Now}
 	watch := &issuerclient.GrantWatch{

@@ -46,8 +46,14 @@ var (
 			"For more information refer to aka.ms/azureimds",
 		newestVersions: newestVersions,
 	}
-	errForwarded = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
-	errNotFound  = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Not found"}
+	errForwarded      = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
+	errNoLoadBalancer = &Error{
+		Status: http.StatusNotFound,
+		Code:   "not_found",
+		Description: "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load " +
+			"balancer and retry later.",
+	}
+	errNotFound = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Not found"}
 
 	errIdentityHeader = &Error{
 		Status: http.StatusUnauthorized, Code: "unauthorized_client",

@@ -34,9 +34,10 @@ var getOnly = []string{http.MethodGet}
 
 // Sources are what the endpoints answer from. An endpoint that has no source does not exist.
 type Sources struct {
-	Tokens     TokenSource
-	Identities IdentitySource
-	Instances  InstanceSource
+	Tokens        TokenSource
+	Identities    IdentitySource
+	Instances     InstanceSource
+	LoadBalancers LoadBalancerSource
 }
 
 // NewHandler answers from sources. The clock says how long tokens are still valid.
@@ -50,6 +51,9 @@ func NewHandler(sources Sources, now func() time.Time) *Handler {
 	}
 	if sources.Instances != nil {
 		h.add(endpoint{path: instancePath, subpaths: true, shape: plainShape, serve: (&instanceEndpoint{sources.Instances}).serve})
+	}
+	if sources.LoadBalancers != nil {
+		h.add(endpoint{path: loadBalancerPath, shape: plainShape, serve: (&loadBalancerEndpoint{sources.LoadBalancers}).serve})
 	}
 	h.add(endpoint{path: versionsPath, shape: plainShape, serve: serveVersions})
 	h.add(endpoint{path: rootPath, shape: plainShape, serve: serveRoot})

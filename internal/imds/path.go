@@ -4,12 +4,13 @@ import "strings"
 
 // The paths that are answered, and those that never are.
 const (
-	rootPath     = "/metadata"
-	identityPath = rootPath + "/identity"
-	tokenPath    = identityPath + "/oauth2/token"
-	infoPath     = identityPath + "/info"
-	instancePath = rootPath + "/instance"
-	versionsPath = rootPath + "/versions"
+	rootPath         = "/metadata"
+	identityPath     = rootPath + "/identity"
+	tokenPath        = identityPath + "/oauth2/token"
+	infoPath         = identityPath + "/info"
+	instancePath     = rootPath + "/instance"
+	loadBalancerPath = rootPath + "/loadbalancer"
+	versionsPath     = rootPath + "/versions"
 )
 
 // normalPath is the form of a request's raw path in which it is matched: in lower case, every run of slashes one

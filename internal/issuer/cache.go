@@ -16,9 +16,13 @@ func CacheOptions(nodeName string) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:              {Field: ofNode("spec.nodeName"), Transform: slimPod},
-			&corev1.Node{}:             {Field: ofNode("metadata.name"), Transform: slimNode},
-			&v1alpha1.SigningKey{}:     {Field: ofNode("spec.nodeName")},
+			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slimPod},
+			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode},
+			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
+			&corev1.Service{}: {
+				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
+				Transform: slimService,
+			},
 			Metadata("ServiceAccount"): {Transform: slimMetadata},
 			Metadata("Namespace"):      {Transform: slimMetadata},
 		},
@@ -41,8 +45,36 @@ func slimPod(object any) (any, error) {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
+			Containers: portsOf(pod.Spec.Containers),
 		},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs},
+	}, nil
+}
+
+// portsOf keeps of containers what Services lead to.
+func portsOf(containers []corev1.Container) []corev1.Container {
+	var slim []corev1.Container
+	for _, container := range containers {
+		if len(container.Ports) > 0 {
+			slim = append(slim, corev1.Container{Ports: container.Ports})
+		}
+	}
+	return slim
+}
+
+// slimService keeps what load balancer metadata hangs on.
+func slimService(object any) (any, error) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Service{
+		TypeMeta: service.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: service.Name, Namespace: service.Namespace, UID: service.UID, ResourceVersion: service.ResourceVersion,
+		},
+		Spec:   corev1.ServiceSpec{Type: service.Spec.Type, Selector: service.Spec.Selector, Ports: service.Spec.Ports},
+		Status: service.Status,
 	}, nil
 }
 

@@ -54,6 +54,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+issuerapi.GrantPath, s.serveGrant)
 	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
+	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
 }
 

@@ -16,6 +16,9 @@ const (
 	// InstancePath takes a GET and answers with the pod's Instance.
 	InstancePath = "/v1/instance"
 
+	// LoadBalancerPath takes a GET and answers with the pod's LoadBalancer.
+	LoadBalancerPath = "/v1/loadbalancer"
+
 	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant has
 	// changed, or with 304 after GrantWaitSeconds.
 	GrantPath = "/v1/grant"
@@ -109,6 +112,27 @@ type Instance struct {
 	Tags                []Tag  `json:"tags"`
 	UserData            string `json:"user_data"`
 	CustomData          string `json:"custom_data"`
+}
+
+// LoadBalancer is what leads to the pod from outside. No addresses stand for no load balancer.
+type LoadBalancer struct {
+	PublicIPAddresses []FrontendAddress `json:"public_ip_addresses"`
+	InboundRules      []InboundRule     `json:"inbound_rules"`
+}
+
+// FrontendAddress is a load balancer's address, and that of the pod behind it.
+type FrontendAddress struct {
+	FrontendIPAddress string `json:"frontend_ip_address"`
+	PrivateIPAddress  string `json:"private_ip_address"`
+}
+
+// InboundRule leads from a load balancer's port to one of the pod's. The protocol is in lower case.
+type InboundRule struct {
+	FrontendIPAddress string `json:"frontend_ip_address"`
+	Protocol          string `json:"protocol"`
+	FrontendPort      int32  `json:"frontend_port"`
+	BackendPort       int32  `json:"backend_port"`
+	PrivateIPAddress  string `json:"private_ip_address"`
 }
 
 // Tag is a label of the pod.

@@ -67,7 +67,7 @@ func TestInstanceCache(t *testing.T) {
 		}
 		want("before the source answers", "", 1)
 		want("right after", "", 1)
-		time.Sleep(instancePause)
+		time.Sleep(failurePause)
 		source.err, source.name = nil, "first"
 		want("when it answers", "first", 2)
 		source.name = "second"
