@@ -47,8 +47,9 @@ const devExample = `  # One generated identity
 
 // devOptions are the flags of dev.
 type devOptions struct {
-	file string
-	dev  dev.Dev
+	file     string
+	logLevel slog.Level
+	dev      dev.Dev
 }
 
 func newDevCommand() *cobra.Command {
@@ -81,6 +82,7 @@ func newDevCommand() *cobra.Command {
 	flags.StringVar(&o.dev.Metadata.Location, "location", "local", "the `location` in instance metadata")
 	flags.StringSliceVar(&o.dev.EntraResources, "entra-issuer-resources", []string{"https://storage.azure.com"},
 		"`resources` whose tokens name Entra ID as their issuer, for validators with Microsoft's issuers built in")
+	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "the log's `level`: DEBUG, which tells of every request, INFO, WARN or ERROR")
 	return command
 }
 
@@ -97,7 +99,7 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 		SubscriptionID: o.dev.Defaults.SubscriptionID, ResourceGroup: o.dev.Defaults.ResourceGroup,
 		Location: o.dev.Metadata.Location, Environment: "AzurePublicCloud",
 	}
-	o.dev.Output, o.dev.Logger = output, slog.New(slog.NewTextHandler(errors, nil))
+	o.dev.Output, o.dev.Logger = output, slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: o.logLevel}))
 	return o.dev.Run(ctx)
 }
 

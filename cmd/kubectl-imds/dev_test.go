@@ -156,8 +156,8 @@ func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
 	if status != http.StatusBadRequest || !strings.HasPrefix(told.Description, "Identity not found: "+reason) {
 		t.Errorf("the answer is %d %s", status, told.Description)
 	}
-	if strings.Contains(p.printed, "# identity payments") {
-		t.Errorf("it is printed all the same:\n%s", p.printed)
+	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
+		t.Errorf("it is not printed as one that is not granted:\n%s", p.printed)
 	}
 	if _, told := p.ask(vault); told.ClientID != ordersClient {
 		t.Errorf("the other one's client ID is %q: %s", told.ClientID, told.Description)
@@ -236,6 +236,22 @@ func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
 	}
 }
 
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]bool{"debug": true, "info": false} {
+		p := start(t, "--log-level", level)
+		_, told := p.ask("https://logged")
+		p.stop(syscall.SIGTERM)
+		log := p.log.String()
+		if got := strings.Contains(log, "level=DEBUG msg=request"); got != want {
+			t.Errorf("with the level %s, requests are logged: %v\n%s", level, got, log)
+		}
+		if strings.Contains(log, told.AccessToken) || strings.Contains(log, p.exported["IDENTITY_HEADER"]) {
+			t.Errorf("with the level %s, the log holds a secret:\n%s", level, log)
+		}
+	}
+}
+
 func TestInterruptEndsIt(t *testing.T) {
 	t.Parallel()
 	start(t).stop(syscall.SIGINT)
@@ -263,6 +279,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"a tenant that is no GUID": {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is no GUID`},
 		"a namespace that is none": {"", []string{"--namespace", "A b"}, `read --namespace: "A b"`},
 		"an account that is none":  {"", []string{"--service-account", "A"}, `read --service-account: "A"`},
+		"a level that is none":     {"", []string{"--log-level", "loud"}, `invalid argument "loud" for "--log-level"`},
 		"an argument":              {"", []string{"identities.yaml"}, `unknown command "identities.yaml"`},
 		"a file that is not there": {"", []string{"-f", "nowhere.yaml"}, "nowhere.yaml"},
 		"an unknown field":         {orders + "  admits: []\n", []string{"-f", "-"}, `standard input, document 1: ManagedIdentity "orders": there is no field spec.admits`},

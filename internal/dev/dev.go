@@ -100,13 +100,14 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	documents := &oidc.Documents{
 		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Source: signing, Now: time.Now, Log: log,
 	}
-	server := imds.NewServer(&routes{
+	handler := &routes{
 		imds: imds.NewHandler(imds.Sources{
 			Tokens: tokens, Identities: direct, Instances: newInstance(d.Pod, d.Metadata),
 		}, time.Now),
 		appService: imds.NewAppService(tokens, secret, time.Now),
 		documents:  documents.Handler(),
-	}, d.Logger)
+	}
+	server := imds.NewServer(imds.LogRequests(handler, d.Logger, time.Now), d.Logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

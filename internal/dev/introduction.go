@@ -27,7 +27,8 @@ var text = template.Must(template.New("introduction").Parse(
 #   principal  {{.Status.PrincipalID}}
 #   resource   {{.Status.ResourceID}}
 #   issuer     {{$.Issuer .}}
-{{else}}# no identity is granted: the log says why
+{{else}}# no identity is granted
+{{end}}{{range .Granted.Refusals}}# not granted: {{.Message}}
 {{end}}
 {{if .Claimed}}# All SDKs find it at 169.254.169.254, with no variable set. Where that address is out of reach, set ONE of the two:
 
