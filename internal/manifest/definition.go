@@ -21,7 +21,7 @@ import (
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kube-imds/kube-imds/config/crd"
+	"github.com/kube-imds/kube-imds/config"
 )
 
 // The kinds that are read.
@@ -43,8 +43,8 @@ type definition struct {
 // loadDefinitions reads the definitions of the kinds, by their names.
 func loadDefinitions() (map[string]*definition, error) {
 	definitions := map[string]*definition{}
-	for _, file := range []string{"kube-imds.io_managedidentities.yaml", "kube-imds.io_identitybindings.yaml"} {
-		content, err := crd.Files.ReadFile(file)
+	for _, file := range []string{"crd/kube-imds.io_managedidentities.yaml", "crd/kube-imds.io_identitybindings.yaml"} {
+		content, err := config.Definitions.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the definitions: %w", err)
 		}
