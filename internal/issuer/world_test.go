@@ -21,6 +21,7 @@ type world struct {
 	namespace  *corev1.Namespace
 	account    *corev1.ServiceAccount
 	pod        *corev1.Pod
+	morePods   []*corev1.Pod
 	bindings   []*v1alpha1.IdentityBinding
 	identities []*v1alpha1.ManagedIdentity
 }
@@ -111,6 +112,9 @@ func (w *world) client(t *testing.T) client.WithWatch {
 	}
 	if w.pod != nil {
 		builder.WithObjects(w.pod)
+	}
+	for _, pod := range w.morePods {
+		builder.WithObjects(pod)
 	}
 	for _, binding := range w.bindings {
 		builder.WithObjects(binding)
