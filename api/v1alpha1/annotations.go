@@ -15,6 +15,12 @@ const (
 	// InjectEnabled is the value of InjectLabel that asks.
 	InjectEnabled = "enabled"
 
+	// UserDataAnnotation on a pod is the userData of its instance metadata, which gives it in base64.
+	UserDataAnnotation = "kube-imds.io/user-data"
+
+	// CustomDataAnnotation on a pod is the customData of its instance metadata, which gives it in base64.
+	CustomDataAnnotation = "kube-imds.io/custom-data"
+
 	// ModeAnnotation on a pod names how it gets its IMDS; see ModeSidecar.
 	ModeAnnotation = "kube-imds.io/mode"
 

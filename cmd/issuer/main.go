@@ -68,6 +68,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.metadata.SubscriptionID, "subscription-id", "", "the subscription `ID` in instance metadata")
 	flags.StringVar(&o.metadata.ResourceGroup, "resource-group", "", "the resource `group` in instance metadata")
 	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
+	flags.StringVar(&o.metadata.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` in instance metadata")
 	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
 	flags.Float64Var(&o.podLimits.RequestsPerSecond, "pod-requests-per-second", 20, "how many `requests` a second a pod may send in the long run")
 	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once after it has been calm")

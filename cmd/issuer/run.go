@@ -133,6 +133,10 @@ func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 	}
+	// No token hangs on load balancers, so nobody waits for their changes.
+	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Service{}); err != nil {
+		return fmt.Errorf("watch the load balancers: %w", err)
+	}
 	return nil
 }
 

@@ -50,15 +50,26 @@ func serve(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
+	devices, err := podnet.Devices(settings.podIPs)
+	if err != nil {
+		logger.Warn("instance metadata will have no network", "error", err)
+	}
 	logger.Info("listening", "address", *listen, "pod", settings.pod, "version", version)
-	return answer(ctx, listener, issuer, logger)
+	return answer(ctx, listener, issuer, interfacesOf(devices), logger)
 }
 
 // answer puts the parts together and runs them: tokens come from the cache, which asks the issuer, and which the
 // watch on the grant empties.
-func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, logger *slog.Logger) error {
+func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, interfaces []imds.Interface,
+	logger *slog.Logger) error {
 	tokens := tokencache.New(issuer, time.Now, logger)
-	sources := imds.Sources{Tokens: tokens, Instances: issuerclient.NewInstanceCache(issuer, time.Now)}
+	sources := imds.Sources{
+		Tokens:     tokens,
+		Identities: issuer,
+		Instances:  networked{issuerclient.NewInstanceCache(issuer, time.Now), interfaces},
+
+		LoadBalancers: issuerclient.NewLoadBalancerCache(issuer, time.Now),
+	}
 	startup := &readiness{started: time.Now(), now: time.Now}
 	watch := &issuerclient.GrantWatch{
 		Source:   issuer,

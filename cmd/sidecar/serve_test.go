@@ -51,7 +51,7 @@ func startAt(t *testing.T, issuer *fakeIssuer, level slog.Level) *running {
 	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
 	client := issuer.client(t)
 	go func() {
-		sidecar.stopped <- answer(ctx, listener, client, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
+		sidecar.stopped <- answer(ctx, listener, client, nil, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
 	}()
 	t.Cleanup(stop)
 	return sidecar

@@ -45,9 +45,9 @@ func child(element any, name string) (found any, ok bool) {
 	return nil, false
 }
 
-// text renders an element for format=text: a string is itself, a container one child a line, of which containers
+// plain renders an element for format=text: a string is itself, a container one child a line, of which containers
 // end in a slash.
-func text(element any) string {
+func plain(element any) string {
 	var lines []string
 	switch element := element.(type) {
 	case string:

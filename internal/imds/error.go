@@ -46,9 +46,20 @@ var (
 			"For more information refer to aka.ms/azureimds",
 		newestVersions: newestVersions,
 	}
-	errForwarded = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
-	errNotFound  = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Not found"}
-	errMethod    = &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Description: "Method not allowed"}
+	errForwarded      = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
+	errNoLoadBalancer = &Error{
+		Status: http.StatusNotFound,
+		Code:   "not_found",
+		Description: "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load " +
+			"balancer and retry later.",
+	}
+	errNotFound = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "Not found"}
+
+	errIdentityHeader = &Error{
+		Status: http.StatusUnauthorized, Code: "unauthorized_client",
+		Description: "The header X-IDENTITY-HEADER is missing, or is not the value of IDENTITY_HEADER",
+	}
+	errMethod = &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Description: "Method not allowed"}
 )
 
 // invalid is a refusal that no retry will change.

@@ -20,6 +20,13 @@ type instancesFunc func() (*Instance, error)
 
 func (f instancesFunc) Instance(context.Context) (*Instance, error) { return f() }
 
+// identitiesFunc is a source of identities.
+type identitiesFunc func(Selector) (*Identity, error)
+
+func (f identitiesFunc) Identity(_ context.Context, selector Selector) (*Identity, error) {
+	return f(selector)
+}
+
 // The recorded answer of imds-contract.md section 4 was given 83 seconds after its token was issued.
 var (
 	recordedNow   = time.Unix(1709809680, 0)
@@ -30,6 +37,8 @@ var (
 		ExpiresOn:   time.Unix(1709895997, 0),
 	}
 )
+
+const sampleTenant = "28a37578-cd01-54f5-804a-52ef0695644e"
 
 var sampleInstance = &Instance{
 	Name:              "orders-7d9f",
@@ -42,21 +51,31 @@ var sampleInstance = &Instance{
 	ResourceGroupName: "shop",
 	ResourceID:        "/subscriptions/8d10da13-8125-4ba9-a717-bf7490507b3d/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/orders-7d9f",
 	Tags:              []Tag{{"app", "orders"}, {"tier", "<front>"}},
-	Interfaces:        []Interface{{IPv4: []string{"10.244.1.7"}, IPv6: []string{"fd00::7"}}},
+	Interfaces: []Interface{{
+		MACAddress: "6045BDC89987", IPv4: []string{"10.244.1.7"}, IPv6: []string{"fd00::7"}, Subnets: []Subnet{{"10.244.1.0", "24"}},
+	}},
+	ComputerName:        "orders",
+	PlatformFaultDomain: "2",
+	VMScaleSetName:      "np-vmss",
+	VMScaleSetID:        "/subscriptions/8d10da13-8125-4ba9-a717-bf7490507b3d/resourceGroups/shop/providers/Microsoft.Compute/virtualMachineScaleSets/np-vmss",
+	UserData:            "greeting=hello",
+	CustomData:          "#cloud-config\n",
 }
 
 // builder builds a handler.
 type builder struct {
-	tokens    tokensFunc
-	instances instancesFunc
-	now       time.Time
+	tokens     tokensFunc
+	identities identitiesFunc
+	instances  instancesFunc
+	now        time.Time
 }
 
 func newIMDS() *builder {
 	return &builder{
-		tokens:    func(TokenRequest) (*Token, error) { return recordedToken, nil },
-		instances: func() (*Instance, error) { return sampleInstance, nil },
-		now:       recordedNow,
+		tokens:     func(TokenRequest) (*Token, error) { return recordedToken, nil },
+		identities: func(Selector) (*Identity, error) { return &Identity{TenantID: sampleTenant}, nil },
+		instances:  func() (*Instance, error) { return sampleInstance, nil },
+		now:        recordedNow,
 	}
 }
 
@@ -64,6 +83,7 @@ func (b *builder) tokensFrom(source tokensFunc) *builder { b.tokens = source; re
 
 func (b *builder) failingWith(err error) *builder {
 	b.tokens = func(TokenRequest) (*Token, error) { return nil, err }
+	b.identities = func(Selector) (*Identity, error) { return nil, err }
 	b.instances = func() (*Instance, error) { return nil, err }
 	return b
 }
@@ -80,7 +100,9 @@ func (b *builder) build() *Handler {
 	return NewHandler(b.sources(), func() time.Time { return b.now })
 }
 
-func (b *builder) sources() Sources { return Sources{Tokens: b.tokens, Instances: b.instances} }
+func (b *builder) sources() Sources {
+	return Sources{Tokens: b.tokens, Identities: b.identities, Instances: b.instances}
+}
 
 // answer is what came back.
 type answer struct {

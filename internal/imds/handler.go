@@ -21,6 +21,7 @@ type endpoint struct {
 
 	shape shape
 
+	// methods are what is answered; GET alone where none is named.
 	methods []string
 
 	// serve writes an answer, or returns what is wrong with the request and writes nothing. It is given the part of
@@ -31,18 +32,39 @@ type endpoint struct {
 // getOnly are the methods of most endpoints.
 var getOnly = []string{http.MethodGet}
 
-// Sources are what the endpoints answer from.
+// Sources are what the endpoints answer from. An endpoint that has no source does not exist.
 type Sources struct {
-	Tokens    TokenSource
-	Instances InstanceSource
+	Tokens        TokenSource
+	Identities    IdentitySource
+	Instances     InstanceSource
+	LoadBalancers LoadBalancerSource
 }
 
 // NewHandler answers from sources. The clock says how long tokens are still valid.
 func NewHandler(sources Sources, now func() time.Time) *Handler {
-	return &Handler{endpoints: []endpoint{
-		{path: tokenPath, methods: getOnly, shape: identityShape, serve: newTokenEndpoint(sources.Tokens, now).serve},
-		{path: instancePath, subpaths: true, methods: getOnly, shape: plainShape, serve: (&instanceEndpoint{sources.Instances}).serve},
-	}}
+	h := &Handler{}
+	if sources.Tokens != nil {
+		h.add(endpoint{path: tokenPath, shape: identityShape, serve: newTokenEndpoint(sources.Tokens, now).serve})
+	}
+	if sources.Identities != nil {
+		h.add(endpoint{path: infoPath, shape: identityShape, serve: (&infoEndpoint{sources.Identities}).serve})
+	}
+	if sources.Instances != nil {
+		h.add(endpoint{path: instancePath, subpaths: true, shape: plainShape, serve: (&instanceEndpoint{sources.Instances}).serve})
+	}
+	if sources.LoadBalancers != nil {
+		h.add(endpoint{path: loadBalancerPath, shape: plainShape, serve: (&loadBalancerEndpoint{sources.LoadBalancers}).serve})
+	}
+	h.add(endpoint{path: versionsPath, shape: plainShape, serve: serveVersions})
+	h.add(endpoint{path: rootPath, shape: plainShape, serve: serveRoot})
+	return h
+}
+
+func (h *Handler) add(e endpoint) {
+	if e.methods == nil {
+		e.methods = getOnly
+	}
+	h.endpoints = append(h.endpoints, e)
 }
 
 // ServeHTTP looks at the request's target as it came, once: what is matched is what is answered.

@@ -2,8 +2,13 @@ package imds
 
 import (
 	"net/http"
+	"regexp"
 	"testing"
+	"time"
 )
+
+// guid is what request IDs look like: random GUIDs.
+var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 const (
 	noHeaderIdentity = `{"error":"invalid_request","error_description":"Required metadata header not specified"}`
@@ -33,6 +38,9 @@ func TestHeaderChecks(t *testing.T) {
 		"forwarded, instance":          {instance, "x-forwarded-for: 10.0.0.1", 400, `{ "error": "Bad request. A request with the header X-Forwarded-For is not answered" }`},
 		"forwarded by nobody":          {tokenTarget(""), "X-Forwarded-For: ", 400, ""},
 		"no version, token":            {tokenPath + "?resource=r", "Metadata: true", 400, `{"error":"invalid_request","error_description":"` + badVersion + `",` + newest + `}`},
+		"no version, root":             {rootPath, "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
+		"root":                         {rootPath + "/?api-version=2021-02-01", "Metadata: true", 404, `{ "error": "Not found" }`},
+		"no header, root":              {rootPath, "Metadata:", 400, noHeaderInstance},
 		"no version, instance":         {instancePath, "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
 		"unknown version, instance":    {instancePath + "?api-version=2016-01-01", "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
 		"version before the instance":  {instancePath + "?api-version=2017-03-01", "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
@@ -64,6 +72,29 @@ func TestOtherMethods(t *testing.T) {
 	}
 }
 
+func TestRequestIDsDiffer(t *testing.T) {
+	t.Parallel()
+	handler := newIMDS().build()
+	seen := map[string]bool{}
+	for range 1000 {
+		id := get(t, handler, tokenTarget("")).header.Get("X-Ms-Request-Id")
+		if !guid.MatchString(id) || seen[id] {
+			t.Fatalf("x-ms-request-id is %q", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestEndpointsWithoutSourcesDoNotExist(t *testing.T) {
+	t.Parallel()
+	handler := NewHandler(Sources{}, time.Now)
+	for _, target := range []string{tokenTarget(""), infoPath + "?api-version=2018-02-01", instancePath + instanceVersion} {
+		if got := get(t, handler, target); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", target, got.status, got.body)
+		}
+	}
+}
+
 func TestUnknownPaths(t *testing.T) {
 	t.Parallel()
 	const (
@@ -73,7 +104,6 @@ func TestUnknownPaths(t *testing.T) {
 	for target, body := range map[string]string{
 		"/":                         plain,
 		"/favicon.ico":              plain,
-		"/metadata":                 plain,
 		"/metadataidentity":         plain,
 		"/metadata/instances":       plain,
 		"/metadata/identityoauth2":  plain,
@@ -81,7 +111,8 @@ func TestUnknownPaths(t *testing.T) {
 		"/metadata/identity":        identity,
 		"/metadata/identity/oauth2": identity,
 		tokenPath + "/x":            identity,
-		"/metadata/identity/info":   identity,
+		"/metadata/identity/info/x": identity,
+		"/metadata/versions/x":      plain,
 		"*":                         plain,
 	} {
 		t.Run(target, func(t *testing.T) {

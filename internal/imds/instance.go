@@ -22,11 +22,19 @@ func (e *instanceEndpoint) serve(w http.ResponseWriter, r *http.Request, subpath
 	if refusal != nil {
 		return refusal
 	}
+	extended, refusal := q.flag("extended")
+	if refusal != nil {
+		return refusal
+	}
 	instance, err := e.source.Instance(r.Context())
 	if err != nil {
 		return fromSource(err)
 	}
-	element, found := find(instanceDocument(instance, version), subpath)
+	document := instanceDocument(instance, version)
+	if extended {
+		extend(document, instance)
+	}
+	element, found := find(document, subpath)
 	if !found {
 		return errNotFound
 	}
@@ -55,6 +63,6 @@ func writeJSON(w http.ResponseWriter, element any) *Error {
 }
 
 func writeText(w http.ResponseWriter, element any) *Error {
-	write(w, http.StatusOK, contentText, []byte(text(element)))
+	write(w, http.StatusOK, contentText, []byte(plain(element)))
 	return nil
 }

@@ -2,21 +2,30 @@ package imds
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const instanceVersion = "?api-version=2021-02-01"
 
 const (
-	computeJSON = `{"azEnvironment":"AzurePublicCloud","location":"westeurope","name":"orders-7d9f","osType":"Linux",` +
-		`"provider":"Microsoft.Compute","resourceGroupName":"shop","resourceId":"/subscriptions/8d10da13-8125-4ba9-a717-bf7490507b3d/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/orders-7d9f",` +
+	computeJSON = `{"azEnvironment":"AzurePublicCloud","customData":"I2Nsb3VkLWNvbmZpZwo=","evictionPolicy":"","isHostCompatibilityLayerVm":"false",` +
+		`"licenseType":"","location":"westeurope","name":"orders-7d9f","offer":"",` +
+		`"osProfile":{"adminUsername":"","computerName":"orders","disablePasswordAuthentication":"true"},"osType":"Linux",` +
+		`"placementGroupId":"","plan":{"name":"","product":"","publisher":""},"platformFaultDomain":"2","platformUpdateDomain":"0","priority":"",` +
+		`"provider":"Microsoft.Compute","publicKeys":[],"publisher":"","resourceGroupName":"shop","resourceId":"/subscriptions/8d10da13-8125-4ba9-a717-bf7490507b3d/resourceGroups/shop/providers/Microsoft.Compute/virtualMachines/orders-7d9f",` +
+		`"securityProfile":{"secureBootEnabled":"false","virtualTpmEnabled":"false"},"sku":"",` +
+		`"storageProfile":{"dataDisks":[],"imageReference":{"id":"","offer":"","publisher":"","sku":"","version":""},` +
+		`"osDisk":{"caching":"","createOption":"","diffDiskSettings":{"option":""},"diskSizeGB":"","encryptionSettings":{"enabled":"false"},"image":{"uri":""},` +
+		`"managedDisk":{"id":"","storageAccountType":""},"name":"","osType":"Linux","vhd":{"uri":""},"writeAcceleratorEnabled":"false"},"resourceDisk":{"size":""}},` +
 		`"subscriptionId":"8d10da13-8125-4ba9-a717-bf7490507b3d","tags":"app:orders;tier:<front>","tagsList":[{"name":"app","value":"orders"},{"name":"tier","value":"<front>"}],` +
-		`"vmId":"02aab8a4-74ef-476e-8182-f6d2ba4166a6","vmSize":"Standard_D2s_v5","zone":"1"}`
-	networkJSON = `{"interface":[{"ipv4":{"ipAddress":[{"privateIpAddress":"10.244.1.7","publicIpAddress":""}],"subnet":[]},` +
-		`"ipv6":{"ipAddress":[{"privateIpAddress":"fd00::7"}]},"macAddress":""}]}`
+		`"userData":"Z3JlZXRpbmc9aGVsbG8=","version":"","vmId":"02aab8a4-74ef-476e-8182-f6d2ba4166a6","vmScaleSetName":"np-vmss","vmSize":"Standard_D2s_v5","zone":"1"}`
+	networkJSON = `{"interface":[{"ipv4":{"ipAddress":[{"privateIpAddress":"10.244.1.7","publicIpAddress":""}],"subnet":[{"address":"10.244.1.0","prefix":"24"}]},` +
+		`"ipv6":{"ipAddress":[{"privateIpAddress":"fd00::7"}]},"macAddress":"6045BDC89987"}]}`
 )
 
 func TestInstance(t *testing.T) {
@@ -33,6 +42,10 @@ func TestInstance(t *testing.T) {
 		"/" + instanceVersion: {200, `{"compute":` + computeJSON + `,"network":` + networkJSON + `}`},
 		"/compute" + instanceVersion + "&format=json":                                               {200, computeJSON},
 		"/Compute/" + instanceVersion + "&extended=true":                                            {200, computeJSON},
+		instanceVersion + "&extended=true":                                                          {200, `{"compute":` + computeJSON + `,"extended":{"compute":{"hasCustomData":"true","ppsType":"None"}},"network":` + networkJSON + `}`},
+		instanceVersion + "&extended=False":                                                         {200, `{"compute":` + computeJSON + `,"network":` + networkJSON + `}`},
+		instanceVersion + "&extended=1":                                                             {400, `{ "error": "Bad request. The parameter extended is true or false" }`},
+		"/extended" + instanceVersion:                                                               {404, notFound},
 		"/network" + instanceVersion:                                                                {200, networkJSON},
 		"/network/interface/0/ipv4/ipAddress" + instanceVersion:                                     {200, `[{"privateIpAddress":"10.244.1.7","publicIpAddress":""}]`},
 		"/network/interface/0/ipv4/ipAddress/0/privateIpAddress" + instanceVersion + "&format=text": {200, "10.244.1.7"},
@@ -42,7 +55,12 @@ func TestInstance(t *testing.T) {
 		instanceVersion + "&format=text":                                                            {200, "compute/\nnetwork/"},
 		"/compute/tagsList" + instanceVersion + "&format=text":                                      {200, "0/\n1/"},
 		"/compute/tagsList/0" + instanceVersion + "&format=text":                                    {200, "name\nvalue"},
-		"/network/interface/0/macAddress" + instanceVersion + "&format=text":                        {200, ""},
+		"/network/interface/0/macAddress" + instanceVersion + "&format=text":                        {200, "6045BDC89987"},
+		"/network/interface/0" + instanceVersion + "&format=text":                                   {200, "ipv4/\nipv6/\nmacAddress"},
+		"/compute/offer" + instanceVersion + "&format=text":                                         {200, ""},
+		"/compute/virtualMachineScaleSet/id?api-version=2021-03-01&format=text":                     {200, sampleInstance.VMScaleSetID},
+		"/compute/publicKeys" + instanceVersion:                                                     {200, "[]"},
+		"/compute/publicKeys" + instanceVersion + "&format=text":                                    {200, ""},
 		"/compute/vmId" + instanceVersion:                                                           {400, leafJSON},
 		"/compute/vmId" + instanceVersion + "&format=json":                                          {400, leafJSON},
 		"/compute" + instanceVersion + "&format=xml":                                                {400, `{ "error": "Bad request. The format is json or text" }`},
@@ -63,28 +81,85 @@ func TestInstance(t *testing.T) {
 	}
 }
 
+// addedIn is what imds-contract.md section 3 says under "Added".
+var addedIn = map[string]string{
+	"2017-04-02": "location name offer osType platformFaultDomain platformUpdateDomain publisher sku version vmId vmSize",
+	"2017-08-01": "placementGroupId resourceGroupName subscriptionId tags",
+	"2017-12-01": "vmScaleSetName zone",
+	"2018-04-02": "plan publicKeys",
+	"2018-10-01": "azEnvironment provider",
+	"2019-02-01": "customData",
+	"2019-03-11": "resourceId",
+	"2019-06-01": "storageProfile",
+	"2019-06-04": "tagsList",
+	"2020-06-01": "isHostCompatibilityLayerVm securityProfile/secureBootEnabled securityProfile/virtualTpmEnabled",
+	"2020-07-15": "osProfile",
+	"2020-09-01": "licenseType",
+	"2020-10-01": "osProfile/disablePasswordAuthentication",
+	"2020-12-01": "evictionPolicy priority",
+	"2021-01-01": "userData",
+	"2021-02-01": "storageProfile/resourceDisk",
+	"2021-03-01": "extendedLocation virtualMachineScaleSet",
+	"2021-10-01": "platformSubFaultDomain",
+	"2021-11-01": "additionalCapabilities securityProfile/encryptionAtHost storageProfile/osDisk/encryptionSettings/diskEncryptionKey " +
+		"storageProfile/osDisk/encryptionSettings/keyEncryptionKey",
+	"2021-11-15": "host hostGroup",
+	"2021-12-13": "securityProfile/securityType",
+	"2023-07-01": "storageProfile/imageReference/sharedGalleryImageId storageProfile/imageReference/communityGalleryImageId " +
+		"storageProfile/imageReference/exactVersion",
+	"2023-11-15": "physicalZone",
+}
+
 func TestInstanceFieldsByVersion(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string][]string{
-		"2017-04-02": {"location", "name", "osType", "vmId", "vmSize"},
-		"2017-08-01": {"location", "name", "osType", "resourceGroupName", "subscriptionId", "tags", "vmId", "vmSize"},
-		"2025-04-07": {"azEnvironment", "location", "name", "osType", "provider", "resourceGroupName", "resourceId",
-			"subscriptionId", "tags", "tagsList", "vmId", "vmSize", "zone"},
-	} {
-		body := get(t, newIMDS().build(), instancePath+"/compute?api-version="+version).body
-		var compute map[string]any
-		if err := json.Unmarshal([]byte(body), &compute); err != nil {
-			t.Fatal(err)
+	expected := map[string]bool{}
+	for _, version := range knownVersions[1:] {
+		for path := range strings.FieldsSeq(addedIn[version]) {
+			expected[path] = true
 		}
-		var got []string
-		for _, field := range computeFields {
-			if _, present := compute[field.name]; present {
-				got = append(got, field.name)
+		document := instanceDocument(sampleInstance, version)
+		for _, paths := range addedIn {
+			for path := range strings.FieldsSeq(paths) {
+				if _, present := find(document["compute"], "/"+normalPath(path)); present != expected[path] {
+					t.Errorf("in %s %s is there: %v", version, path, present)
+				}
 			}
 		}
-		if difference := cmp.Diff(want, got); difference != "" {
-			t.Errorf("%s (-want +got):\n%s", version, difference)
+		for name := range document["compute"].(object) {
+			if !expected[name] && !slices.ContainsFunc(slices.Collect(maps.Keys(expected)), func(path string) bool {
+				return strings.HasPrefix(path, name+"/")
+			}) {
+				t.Errorf("in %s there is %s, of which the contract does not know when it was added", version, name)
+			}
 		}
+	}
+}
+
+func TestEveryLeafIsAString(t *testing.T) {
+	t.Parallel()
+	var check func(path string, element any)
+	check = func(path string, element any) {
+		switch element := element.(type) {
+		case map[string]any:
+			for name, value := range element {
+				check(path+"/"+name, value)
+			}
+		case []any:
+			for i, value := range element {
+				check(path+"/"+strconv.Itoa(i), value)
+			}
+		case string:
+		default:
+			t.Errorf("%s is %v", path, element)
+		}
+	}
+	for _, version := range knownVersions[1:] {
+		var document any
+		body := get(t, newIMDS().build(), instancePath+"?extended=true&api-version="+version).body
+		if err := json.Unmarshal([]byte(body), &document); err != nil {
+			t.Fatal(err)
+		}
+		check(version, document)
 	}
 }
 
@@ -92,8 +167,11 @@ func TestInstanceOfWhichLittleIsKnown(t *testing.T) {
 	t.Parallel()
 	imds := newIMDS()
 	imds.instances = func() (*Instance, error) { return &Instance{}, nil }
+	get(t, imds.build(), instancePath+"/extended/compute"+instanceVersion+"&extended=true").want(t, http.StatusOK,
+		`{"hasCustomData":"false","ppsType":"None"}`)
 	get(t, imds.build(), instancePath+"?api-version=2017-08-01").want(t, http.StatusOK,
-		`{"compute":{"location":"","name":"","osType":"Linux","resourceGroupName":"","subscriptionId":"","tags":"","vmId":"","vmSize":""},"network":{"interface":[]}}`)
+		`{"compute":{"location":"","name":"","offer":"","osType":"Linux","placementGroupId":"","platformFaultDomain":"","platformUpdateDomain":"0",`+
+			`"publisher":"","resourceGroupName":"","sku":"","subscriptionId":"","tags":"","version":"","vmId":"","vmSize":""},"network":{"interface":[]}}`)
 }
 
 func TestInstanceWhileItsSourceIsAway(t *testing.T) {

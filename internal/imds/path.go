@@ -4,10 +4,13 @@ import "strings"
 
 // The paths that are answered, and those that never are.
 const (
-	rootPath     = "/metadata"
-	identityPath = rootPath + "/identity"
-	tokenPath    = identityPath + "/oauth2/token"
-	instancePath = rootPath + "/instance"
+	rootPath         = "/metadata"
+	identityPath     = rootPath + "/identity"
+	tokenPath        = identityPath + "/oauth2/token"
+	infoPath         = identityPath + "/info"
+	instancePath     = rootPath + "/instance"
+	loadBalancerPath = rootPath + "/loadbalancer"
+	versionsPath     = rootPath + "/versions"
 )
 
 // normalPath is the form of a request's raw path in which it is matched: in lower case, every run of slashes one
@@ -27,6 +30,16 @@ func normalPath(raw string) string {
 		path.WriteByte(lower(c))
 	}
 	return path.String()
+}
+
+// lowerText is a text in lower case, as lower knows it.
+func lowerText(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
 }
 
 func isNormal(path string) bool {

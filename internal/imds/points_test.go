@@ -13,8 +13,8 @@ import (
 )
 
 // The tests here hold the numbered list that ends clients.md, as far as this package can. Of the rest, 11 and 31 are
-// in server_test.go, 19 in internal/tokencache, 24 in cmd/sidecar, 33 is the issuer's, and 12 and 34 belong to the
-// mode in which SDKs are pointed at a port of loopback.
+// in server_test.go, 19 in internal/tokencache, 24 in cmd/sidecar, 33 is the issuer's, 34 is in appservice_test.go, and
+// 12 is a matter of the environment that SDKs are given.
 
 // Points 1, 2, 3, 9 and 25: the probe without the header.
 func TestPoints1And2And3And9ProbesWithoutTheHeader(t *testing.T) {
@@ -83,7 +83,7 @@ func TestPoints6To10Selectors(t *testing.T) {
 		if got.status != http.StatusOK {
 			t.Errorf("%q: %d %s", query, got.status, got.body)
 		}
-		if difference := cmp.Diff([]TokenRequest{{resource, want}}, asked); difference != "" {
+		if difference := cmp.Diff([]TokenRequest{{Resource: resource, Selector: want}}, asked); difference != "" {
 			t.Errorf("%q (-want +got):\n%s", query, difference)
 		}
 	}

@@ -10,10 +10,12 @@ import (
 // maxQueryBytes bounds a query. The longest that clients send, with a resource ID, is well below 1 KiB.
 const maxQueryBytes = 4 << 10
 
-// query is a parsed query in which every name occurs once, and every value is text without control characters.
+// query is a parsed query in which every name, in lower case, occurs once, and every value is text without control
+// characters.
 type query map[string]string
 
-// parseQuery reads a raw query. Names that mean nothing are kept, to be ignored, but not when they occur twice.
+// parseQuery reads a raw query. Names mean the same in any case: one that was passed over for its case could be the one
+// that names the identity. Names that mean nothing are kept, to be ignored, but not when they occur twice.
 func parseQuery(raw string) (query, *Error) {
 	if len(raw) > maxQueryBytes {
 		return nil, invalid("Bad request. The query is too long")
@@ -24,7 +26,8 @@ func parseQuery(raw string) (query, *Error) {
 	}
 	q := make(query, len(values))
 	for name, all := range values {
-		if len(all) > 1 {
+		name = lowerText(name)
+		if _, again := q[name]; again || len(all) > 1 {
 			return nil, invalid("Bad request. A query parameter was specified more than once")
 		}
 		if !isText(all[0]) {
@@ -39,6 +42,17 @@ func parseQuery(raw string) (query, *Error) {
 func (q query) version(since string) (string, *Error) {
 	version := q["api-version"]
 	return version, checkVersion(version, since)
+}
+
+// flag reads a parameter that is true or false, and false when it is absent.
+func (q query) flag(name string) (bool, *Error) {
+	switch strings.ToLower(q[name]) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, invalid("Bad request. The parameter " + name + " is true or false")
 }
 
 // isText tells whether a value can be handed on, to JSON and to a token, to the letter.

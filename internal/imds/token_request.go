@@ -29,11 +29,15 @@ func parseTokenRequest(raw string) (TokenRequest, *Error) {
 	if err != nil {
 		return TokenRequest{}, err
 	}
+	bypassCache, err := q.flag("bypass_cache")
+	if err != nil {
+		return TokenRequest{}, err
+	}
 	resource := q["resource"]
 	if resource == "" {
 		return TokenRequest{}, invalid("Required audience parameter not specified")
 	}
-	return TokenRequest{Resource: resource, Selector: selector}, nil
+	return TokenRequest{resource, selector, bypassCache}, nil
 }
 
 // parseSelector reads which identity is meant. Several parameters exclude each other, even if they agree.

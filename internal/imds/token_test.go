@@ -21,6 +21,10 @@ func TestTokenAnswer(t *testing.T) {
 		"Content-Type":   {"application/json; charset=utf-8"},
 		"Content-Length": {fmt.Sprint(len(got.body))},
 	}
+	if id := got.header.Get("X-Ms-Request-Id"); !guid.MatchString(id) {
+		t.Errorf("x-ms-request-id is %q", id)
+	}
+	got.header.Del("X-Ms-Request-Id")
 	if difference := cmp.Diff(want, got.header); difference != "" {
 		t.Error("headers (-want +got):\n" + difference)
 	}

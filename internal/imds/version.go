@@ -20,8 +20,9 @@ var newestVersions = []string{"2025-04-07", "2024-07-17", "2024-03-15"}
 
 // The versions in which endpoints first appeared (imds-contract.md section 1).
 const (
-	instanceSince = "2017-04-02"
-	identitySince = "2018-02-01"
+	instanceSince     = "2017-04-02"
+	identitySince     = "2018-02-01"
+	loadBalancerSince = "2020-10-01"
 )
 
 // checkVersion refuses versions that do not exist, and those older than the endpoint. Versions are dates, so they

@@ -25,6 +25,7 @@ func write(w http.ResponseWriter, status int, contentType []string, body []byte)
 // setHeader sets what every answer bears. The keys are in canonical form.
 func setHeader(header http.Header, contentType, contentLength []string) {
 	header["Server"] = serverName
+	header["X-Ms-Request-Id"] = []string{newRequestID()}
 	header["Content-Type"] = contentType
 	header["Content-Length"] = contentLength
 }

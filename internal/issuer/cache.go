@@ -16,9 +16,13 @@ func CacheOptions(nodeName string) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:              {Field: ofNode("spec.nodeName"), Transform: slimPod},
-			&corev1.Node{}:             {Field: ofNode("metadata.name"), Transform: slimNode},
-			&v1alpha1.SigningKey{}:     {Field: ofNode("spec.nodeName")},
+			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slimPod},
+			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode},
+			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
+			&corev1.Service{}: {
+				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
+				Transform: slimService,
+			},
 			Metadata("ServiceAccount"): {Transform: slimMetadata},
 			Metadata("Namespace"):      {Transform: slimMetadata},
 		},
@@ -36,10 +40,41 @@ func slimPod(object any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp, Labels: pod.Labels,
-			Annotations: only(pod.Annotations, v1alpha1.IdentityAnnotation),
+			Annotations: only(pod.Annotations,
+				v1alpha1.IdentityAnnotation, v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation),
 		},
-		Spec:   corev1.PodSpec{NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName},
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
+			Containers: portsOf(pod.Spec.Containers),
+		},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs},
+	}, nil
+}
+
+// portsOf keeps of containers what Services lead to.
+func portsOf(containers []corev1.Container) []corev1.Container {
+	var slim []corev1.Container
+	for _, container := range containers {
+		if len(container.Ports) > 0 {
+			slim = append(slim, corev1.Container{Ports: container.Ports})
+		}
+	}
+	return slim
+}
+
+// slimService keeps what load balancer metadata hangs on.
+func slimService(object any) (any, error) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Service{
+		TypeMeta: service.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Name: service.Name, Namespace: service.Namespace, UID: service.UID, ResourceVersion: service.ResourceVersion,
+		},
+		Spec:   corev1.ServiceSpec{Type: service.Spec.Type, Selector: service.Spec.Selector, Ports: service.Spec.Ports},
+		Status: service.Status,
 	}, nil
 }
 
@@ -73,10 +108,16 @@ func slimMetadata(object any) (any, error) {
 	}, nil
 }
 
-// only keeps one entry of a map.
-func only(annotations map[string]string, name string) map[string]string {
-	if value, found := annotations[name]; found {
-		return map[string]string{name: value}
+// only keeps the entries of a map that are named.
+func only(annotations map[string]string, names ...string) map[string]string {
+	var kept map[string]string
+	for _, name := range names {
+		if value, found := annotations[name]; found {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = value
+		}
 	}
-	return nil
+	return kept
 }

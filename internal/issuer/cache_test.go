@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -18,9 +19,16 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	now := metav1.Now()
 	w := newWorld(boundTo("orders", "bills"), withPod(func(p *corev1.Pod) {
 		p.Labels = map[string]string{"app": "orders"}
-		p.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "bills", "other": "x"}
+		p.Annotations = map[string]string{
+			v1alpha1.IdentityAnnotation: "bills", v1alpha1.UserDataAnnotation: "u", v1alpha1.CustomDataAnnotation: "c", "other": "x",
+		}
+		p.Spec.Hostname = "front"
 		p.DeletionTimestamp, p.Finalizers = &now, []string{"test/finalizer"}
-		p.Spec.Containers = []corev1.Container{{Name: "app"}}
+		p.Spec.Containers = []corev1.Container{
+			{Name: "app", Image: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}},
+			{Name: "helper"},
+		}
+		p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.7"}}
 	}), func(w *world) {
 		w.node.Labels = map[string]string{corev1.LabelTopologyRegion: "westeurope"}
 		w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/x"
@@ -35,6 +43,16 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	}); err != nil {
 		t.Errorf("the pod is refused: %v", err)
 	}
+	service := loadBalancer("front", corev1.ServicePort{Name: "web", Port: 80, TargetPort: intstr.FromString("web"), Protocol: corev1.ProtocolTCP})
+	service.Annotations = map[string]string{"other": "x"}
+	slimmed := slim[*corev1.Service](t, slimService, service)
+	if diff := cmp.Diff(describeLoadBalancer(w.pod, []corev1.Service{*service}),
+		describeLoadBalancer(pod, []corev1.Service{*slimmed})); diff != "" {
+		t.Errorf("the load balancer differs (-whole +slim):\n%s", diff)
+	}
+	if slimmed.Annotations != nil || slimmed.ResourceVersion != service.ResourceVersion || slimmed.UID != service.UID {
+		t.Errorf("the Service is not slim: %+v", slimmed)
+	}
 	reader := w.client(t)
 	whole := revision(t, w, reader)
 	w.pod = pod
@@ -47,7 +65,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
 		t.Error("the pod's deletion or a UID is lost")
 	}
-	if len(pod.Spec.Containers) > 0 || pod.Annotations["other"] != "" {
+	if len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
 		t.Errorf("the pod is not slim: %+v", pod)
 	}
 }
@@ -85,7 +103,10 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 			got[kindOf(object)] = options.Field.String()
 		}
 	}
-	want := map[string]string{"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "SigningKey": "spec.nodeName=node-1"}
+	want := map[string]string{
+		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "SigningKey": "spec.nodeName=node-1",
+		"Service": "spec.type=LoadBalancer",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
 	}
@@ -93,6 +114,8 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 
 func kindOf(object client.Object) string {
 	switch object.(type) {
+	case *corev1.Service:
+		return "Service"
 	case *corev1.Pod:
 		return "Pod"
 	case *corev1.Node:

@@ -59,7 +59,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now),
 			Directory:     &Directory{Reader: s.client, Changes: s.changes},
 			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
-			Metadata:      MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place"},
+			Metadata:      someDefaults,
 			Limits:        NewLimits(podLimits, time.Now),
 			Log:           s.audit.logger(),
 			Now:           time.Now,

@@ -3,6 +3,7 @@ package issuer
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,16 +12,15 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-var someDefaults = MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place"}
+var someDefaults = MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", Environment: "AzureChinaCloud"}
 
 // bareInstance is the pod of a new world as a virtual machine.
 func bareInstance() issuerapi.Instance {
 	return issuerapi.Instance{
-		Name: "orders-0", VMID: "pod-uid", Location: "default-place", AzureEnvironment: "AzurePublicCloud",
+		Name: "orders-0", ComputerName: "orders-0", PlatformFaultDomain: "0", VMID: "pod-uid", Location: "default-place", AzureEnvironment: "AzureChinaCloud",
 		SubscriptionID: "default-subscription", ResourceGroupName: "default-group",
 		ResourceID: "/subscriptions/default-subscription/resourceGroups/default-group/providers/Microsoft.Compute/virtualMachines/orders-0",
 		Tags:       []issuerapi.Tag{},
-		Interfaces: []issuerapi.Interface{{IPv4: []string{"10.0.0.7"}, IPv6: []string{}}},
 	}
 }
 
@@ -32,22 +32,16 @@ func TestDescribeInstance(t *testing.T) {
 			i.ResourceID = "/subscriptions/" + subscription + "/resourceGroups/" + group + "/providers/Microsoft.Compute/virtualMachines/orders-0"
 		}
 	}
+	inAzure := func(region, zone string) func(*world) {
+		return func(w *world) {
+			w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"
+			w.node.Labels = map[string]string{"topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": zone}
+		}
+	}
 	same := func(*issuerapi.Instance) {}
 	on := func(providerID string) func(*world) {
 		return func(w *world) { w.node.Spec.ProviderID = providerID }
 	}
-	with := func(ips ...string) func(*world) {
-		return func(w *world) {
-			w.pod.Status.PodIPs = nil
-			for _, ip := range ips {
-				w.pod.Status.PodIPs = append(w.pod.Status.PodIPs, corev1.PodIP{IP: ip})
-			}
-		}
-	}
-	addresses := func(ipv4, ipv6 []string) func(*issuerapi.Instance) {
-		return func(i *issuerapi.Instance) { i.Interfaces = []issuerapi.Interface{{IPv4: ipv4, IPv6: ipv6}} }
-	}
-	none := []string{}
 	for name, test := range map[string]struct {
 		given func(*world)
 		want  func(*issuerapi.Instance)
@@ -61,7 +55,19 @@ func TestDescribeInstance(t *testing.T) {
 			i.VMSize, i.Location, i.Zone = "Standard_D2s_v5", "westeurope", "westeurope-1"
 		}},
 		"a virtual machine of Azure": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"), at("s", "g")},
-		"one of a scale set":         {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0"), at("s", "g")},
+		"one of a scale set": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0"), func(i *issuerapi.Instance) {
+			at("s", "g")(i)
+			i.VMScaleSetName = "x"
+			i.VMScaleSetID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x"
+		}},
+		"one of Azure in a zone": {inAzure("westeurope", "westeurope-2"), func(i *issuerapi.Instance) {
+			at("s", "g")(i)
+			i.Location, i.Zone = "westeurope", "2"
+		}},
+		"one of Azure in no zone": {inAzure("westeurope", "1"), func(i *issuerapi.Instance) {
+			at("s", "g")(i)
+			i.Location, i.PlatformFaultDomain = "westeurope", "1"
+		}},
 		"one in lower case":          {on("azure:///subscriptions/s/resourcegroups/g/providers/x"), at("s", "g")},
 		"one without a group":        {on("azure:///subscriptions/s"), same},
 		"one with empty parts":       {on("azure:///subscriptions//resourceGroups//providers"), same},
@@ -71,10 +77,16 @@ func TestDescribeInstance(t *testing.T) {
 		"labels as tags, in order": {withPod(func(p *corev1.Pod) { p.Labels = map[string]string{"b": "2", "a": "1", "c": ""} }), func(i *issuerapi.Instance) {
 			i.Tags = []issuerapi.Tag{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "c", Value: ""}}
 		}},
-		"an address of each family":     {with("10.0.0.7", "fd00::7"), addresses([]string{"10.0.0.7"}, []string{"fd00::7"})},
-		"an address of the newer":       {with("fd00::7"), addresses(none, []string{"fd00::7"})},
-		"no address yet":                {with(), addresses(none, none)},
-		"an address that is no address": {with("10.0.0.7.8", ""), addresses(none, none)},
+		"its own hostname": {withPod(func(p *corev1.Pod) { p.Spec.Hostname = "orders" }), func(i *issuerapi.Instance) {
+			i.ComputerName = "orders"
+		}},
+		"a name too long for a hostname": {withPod(func(p *corev1.Pod) { p.Name = strings.Repeat("a", 62) + "-bc" }), func(i *issuerapi.Instance) {
+			i.Name, i.ComputerName = strings.Repeat("a", 62)+"-bc", strings.Repeat("a", 62)
+			i.ResourceID = strings.TrimSuffix(i.ResourceID, "orders-0") + i.Name
+		}},
+		"data of its annotations": {withPod(func(p *corev1.Pod) {
+			p.Annotations = map[string]string{"kube-imds.io/user-data": "greeting=hello", "kube-imds.io/custom-data": "#cloud-config"}
+		}), func(i *issuerapi.Instance) { i.UserData, i.CustomData = "greeting=hello", "#cloud-config" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -243,6 +243,10 @@ func TestASidecarIsNeverThrottled(t *testing.T) {
 		for i := 0; time.Now().Before(ended); i++ {
 			time.Sleep(10 * time.Second)
 			orders := identity("orders")
+			for range 2 * maxHeld {
+				s.changes.Notify()
+				synctest.Wait()
+			}
 			s.update(orders, func() { orders.Spec.AllowedResources = []string{vault, strconv.Itoa(i)} })
 		}
 		s.stop()

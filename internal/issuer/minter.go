@@ -23,22 +23,31 @@ type Minted struct {
 	Cached    bool
 }
 
-// Minter makes a token of an identity, whose IDs are resolved, for a resource.
+// MintRequest asks for a token of an identity, whose IDs are resolved, for a resource.
+type MintRequest struct {
+	Identity *v1alpha1.ManagedIdentity
+	Resource string
+
+	// BypassCache asks for a token that nobody was given yet.
+	BypassCache bool
+}
+
+// Minter makes tokens.
 type Minter interface {
-	Mint(ctx context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error)
+	Mint(ctx context.Context, request MintRequest) (Minted, error)
 }
 
 // Minters make tokens by the identity's token source.
 type Minters map[v1alpha1.TokenSource]Minter
 
 // Mint makes a token by the identity's token source.
-func (m Minters) Mint(ctx context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
-	minter, found := m[identity.Spec.TokenSource]
+func (m Minters) Mint(ctx context.Context, request MintRequest) (Minted, error) {
+	minter, found := m[request.Identity.Spec.TokenSource]
 	if !found {
 		return Minted{}, badRequest(fmt.Sprintf("the token source %s of the identity is not supported by this version",
-			identity.Spec.TokenSource))
+			request.Identity.Spec.TokenSource))
 	}
-	return minter.Mint(ctx, identity, resource)
+	return minter.Mint(ctx, request)
 }
 
 // LocalMinter signs tokens with this issuer's own keys.
@@ -49,9 +58,9 @@ type LocalMinter struct {
 }
 
 // Mint signs a token.
-func (m *LocalMinter) Mint(_ context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
-	issuer := m.Issuers.For(resource, string(identity.Status.TenantID))
-	claims, err := token.NewClaims(identity, resource, issuer, m.Now())
+func (m *LocalMinter) Mint(_ context.Context, request MintRequest) (Minted, error) {
+	issuer := m.Issuers.For(request.Resource, string(request.Identity.Status.TenantID))
+	claims, err := token.NewClaims(request.Identity, request.Resource, issuer, m.Now())
 	if err != nil {
 		return Minted{}, err
 	}
@@ -91,15 +100,15 @@ func NewCachingMinter(minter Minter, now func() time.Time) *CachingMinter {
 }
 
 // Mint hands out the token that is kept, or has one made: one, however many ask for it at the same time.
-func (m *CachingMinter) Mint(ctx context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
-	key := cacheKey(identity, resource)
+func (m *CachingMinter) Mint(ctx context.Context, request MintRequest) (Minted, error) {
+	key := cacheKey(request)
 	kept, era, found := m.kept(key)
-	if found {
+	if found && !request.BypassCache {
 		kept.Cached = true
 		return kept, nil
 	}
 	made, err, _ := m.flight.Do(strconv.Itoa(era)+"\n"+key, func() (any, error) {
-		minted, err := m.minter.Mint(context.WithoutCancel(ctx), identity, resource)
+		minted, err := m.minter.Mint(context.WithoutCancel(ctx), request)
 		if err == nil {
 			m.keep(key, era, minted)
 		}
@@ -120,11 +129,11 @@ func (m *CachingMinter) Clear() {
 }
 
 // cacheKey names everything that a token hangs on.
-func cacheKey(identity *v1alpha1.ManagedIdentity, resource string) string {
-	status := identity.Status
+func cacheKey(request MintRequest) string {
+	identity, status := request.Identity, request.Identity.Status
 	return strings.Join([]string{
 		string(status.TenantID), string(status.ClientID), string(status.PrincipalID), status.ResourceID,
-		string(identity.Spec.Type), token.Lifetime(identity).String(), resource,
+		string(identity.Spec.Type), token.Lifetime(identity).String(), request.Resource,
 	}, "\n")
 }
 

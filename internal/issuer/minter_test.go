@@ -33,7 +33,7 @@ type countingMinter struct {
 	made  int
 }
 
-func (m *countingMinter) Mint(_ context.Context, identity *v1alpha1.ManagedIdentity, resource string) (Minted, error) {
+func (m *countingMinter) Mint(_ context.Context, request MintRequest) (Minted, error) {
 	m.mu.Lock()
 	m.made++
 	number, takes, err := m.made, m.takes, m.err
@@ -44,7 +44,7 @@ func (m *countingMinter) Mint(_ context.Context, identity *v1alpha1.ManagedIdent
 		return Minted{}, err
 	}
 	return Minted{
-		Token: fmt.Sprintf("%s %d %s %s", mintedSecret, number, identity.Name, resource),
+		Token: fmt.Sprintf("%s %d %s %s", mintedSecret, number, request.Identity.Name, request.Resource),
 		ID:    fmt.Sprintf("token-%d", number), NotBefore: now, Expiry: now.Add(m.life),
 	}, nil
 }
@@ -70,7 +70,7 @@ func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cac
 
 func mint(t *testing.T, minter Minter, identity *v1alpha1.ManagedIdentity, resource string) Minted {
 	t.Helper()
-	minted, err := minter.Mint(t.Context(), identity, resource)
+	minted, err := minter.Mint(t.Context(), MintRequest{Identity: identity, Resource: resource})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +96,20 @@ func TestTokenIsHandedOutUntilHalfOfItsLife(t *testing.T) {
 	})
 }
 
+func TestTokenIsMadeAnewPastTheCache(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		first := mint(t, cache, identity("orders"), vault)
+		fresh, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault, BypassCache: true})
+		if err != nil || fresh.Cached || fresh.Token == first.Token {
+			t.Errorf("past the cache there is %+v, %v", fresh, err)
+		}
+		if kept := mint(t, cache, identity("orders"), vault); kept.Token != fresh.Token {
+			t.Errorf("the newer token is not kept: %+v", kept)
+		}
+		source.wantMade(t, 2)
+	})
+}
+
 func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
 		source.takes = time.Second
@@ -113,7 +127,7 @@ func TestTokenIsMadeEvenIfTheFirstWhoAskedIsGone(t *testing.T) {
 	cache := NewCachingMinter(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := cache.Mint(gone, identity("orders"), vault); err != nil {
+	if _, err := cache.Mint(gone, MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {
 		t.Errorf("the request of one who is gone takes that of the others with it: %v", err)
 	}
 }
@@ -121,7 +135,7 @@ func TestTokenIsMadeEvenIfTheFirstWhoAskedIsGone(t *testing.T) {
 func TestFailureIsNotKept(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
 		source.err = errors.New("no key")
-		if _, err := cache.Mint(t.Context(), identity("orders"), vault); !errors.Is(err, source.err) {
+		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
 			t.Errorf("the error is %v", err)
 		}
 		source.err = nil
@@ -237,7 +251,7 @@ func TestLocalMinterWithoutPublishedKey(t *testing.T) {
 	if _, err := minter.Ring.Prepare(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := minter.Mint(t.Context(), identity("orders"), vault)
+	_, err := minter.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault})
 	if failure, ok := errors.AsType[*failure](err); !ok || failure.status != 503 || failure.retryAfter == 0 {
 		t.Errorf("the error is %#v, not one that passes", err)
 	}
@@ -258,7 +272,7 @@ func localMinter(t testing.TB) (*LocalMinter, *token.Key) {
 // minterFunc makes a token of a context.
 type minterFunc func(ctx context.Context) (Minted, error)
 
-func (f minterFunc) Mint(ctx context.Context, _ *v1alpha1.ManagedIdentity, _ string) (Minted, error) {
+func (f minterFunc) Mint(ctx context.Context, _ MintRequest) (Minted, error) {
 	return f(ctx)
 }
 
@@ -273,7 +287,7 @@ func BenchmarkMint(b *testing.B) {
 			orders := identity("orders")
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := minter.Mint(b.Context(), orders, vault); err != nil {
+				if _, err := minter.Mint(b.Context(), MintRequest{Identity: orders, Resource: vault}); err != nil {
 					b.Fatal(err)
 				}
 			}

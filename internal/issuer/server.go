@@ -55,8 +55,10 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+issuerapi.TokenPath, s.serveToken)
 	mux.HandleFunc("GET "+issuerapi.GrantPath, s.serveGrant)
+	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
-	return http.MaxBytesHandler(mux, issuerapi.MaxBodyBytes)
+	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
+	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
 }
 
 // caller is a pod that has been authenticated, and what it may have.

@@ -58,16 +58,13 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	})
 	if refusal != nil {
 		decision.identity = refusal.Identity
-		if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
-			return nil, unavailable(refusal.Message)
-		}
-		return nil, refused(refusal)
+		return nil, s.refuse(caller, refusal)
 	}
 	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
 	if !allowsResource(identity, asked.Resource) {
 		return nil, resourceNotAllowed(identity, asked.Resource)
 	}
-	minted, err := s.Minters.Mint(request.Context(), identity, asked.Resource)
+	minted, err := s.Minters.Mint(request.Context(), MintRequest{identity, asked.Resource, asked.BypassCache})
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +89,14 @@ func (s *Server) mayLag(caller caller) bool {
 
 func (s *Server) isYoung(pod *corev1.Pod) bool {
 	return s.Now().Sub(pod.CreationTimestamp.Time) < youth
+}
+
+// refuse is what a pod is told of an identity that it may not have.
+func (s *Server) refuse(caller caller, refusal *grant.Refusal) *failure {
+	if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+		return unavailable(refusal.Message)
+	}
+	return refused(refusal)
 }
 
 func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {

@@ -147,7 +147,7 @@ func TestTokenIsRefusedByWhatIsAsked(t *testing.T) {
 		"JSON cut short":                   {askVault[:10], badBody},
 		"JSON of another kind":             {`["https://vault.azure.net"]`, badBody},
 		"more than one object":             {askVault + askVault, badBody},
-		"a body that is too large":         {`{"x":"` + strings.Repeat("a", issuerapi.MaxBodyBytes) + `"}`, badBody},
+		"a body that is too large":         {`{"x":"` + strings.Repeat("a", issuerapi.MaxRequestBytes) + `"}`, badBody},
 		"no resource":                      {`{}`, noResource},
 		"null":                             {`null`, noResource},
 		"an empty resource":                {resource(""), noResource},
@@ -193,6 +193,16 @@ func TestTokenIsRefusedWithoutBearer(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTokenPastTheCacheIsMadeAnew(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		s.Minters = Minters{v1alpha1.TokenSourceLocal: NewCachingMinter(s.minter, time.Now)}
+		for _, body := range []string{askVault, `{"resource":"https://vault.azure.net","bypass_cache":true}`, askVault} {
+			wantStatus(t, s.askToken(ordersPod(), body), http.StatusOK)
+		}
+		s.minter.wantMade(t, 2)
+	})
 }
 
 func TestTokenIsThrottled(t *testing.T) {

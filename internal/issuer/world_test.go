@@ -22,6 +22,7 @@ type world struct {
 	account    *corev1.ServiceAccount
 	pod        *corev1.Pod
 	morePods   []*corev1.Pod
+	services   []*corev1.Service
 	bindings   []*v1alpha1.IdentityBinding
 	identities []*v1alpha1.ManagedIdentity
 }
@@ -115,6 +116,9 @@ func (w *world) client(t *testing.T) client.WithWatch {
 	}
 	for _, pod := range w.morePods {
 		builder.WithObjects(pod)
+	}
+	for _, service := range w.services {
+		builder.WithObjects(service)
 	}
 	for _, binding := range w.bindings {
 		builder.WithObjects(binding)

@@ -10,8 +10,14 @@ const (
 	// TokenPath takes a POST of a TokenRequest and answers with a TokenResponse.
 	TokenPath = "/v1/token"
 
+	// IdentityPath takes a POST of an IdentityRequest and answers with an Identity.
+	IdentityPath = "/v1/identity"
+
 	// InstancePath takes a GET and answers with the pod's Instance.
 	InstancePath = "/v1/instance"
+
+	// LoadBalancerPath takes a GET and answers with the pod's LoadBalancer.
+	LoadBalancerPath = "/v1/loadbalancer"
 
 	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant has
 	// changed, or with 304 after GrantWaitSeconds.
@@ -21,8 +27,12 @@ const (
 // GrantWaitSeconds is how long a request to GrantPath is held at most.
 const GrantWaitSeconds = 50
 
-// MaxBodyBytes bounds the body of a request and of an answer.
-const MaxBodyBytes = 64 << 10
+// The bounds of bodies. An answer may hold all of a pod's labels and annotations, which Kubernetes bounds at 256 KiB,
+// with every character escaped.
+const (
+	MaxRequestBytes = 64 << 10
+	MaxAnswerBytes  = 2 << 20
+)
 
 // TokenRequest asks for a token. At most one of the IDs is set; with none, the default identity is meant.
 type TokenRequest struct {
@@ -32,6 +42,9 @@ type TokenRequest struct {
 	ClientID   string `json:"client_id,omitempty"`
 	ObjectID   string `json:"object_id,omitempty"`
 	ResourceID string `json:"resource_id,omitempty"`
+
+	// BypassCache asks for a token that nobody was given yet.
+	BypassCache bool `json:"bypass_cache,omitempty"`
 }
 
 // TokenResponse is a token. Times are seconds since 1970 UTC.
@@ -40,6 +53,18 @@ type TokenResponse struct {
 	ClientID    string `json:"client_id"`
 	NotBefore   int64  `json:"not_before"`
 	ExpiresOn   int64  `json:"expires_on"`
+}
+
+// IdentityRequest asks about an identity, named as in a TokenRequest.
+type IdentityRequest struct {
+	ClientID   string `json:"client_id,omitempty"`
+	ObjectID   string `json:"object_id,omitempty"`
+	ResourceID string `json:"resource_id,omitempty"`
+}
+
+// Identity is what there is to know of an identity without a token.
+type Identity struct {
+	TenantID string `json:"tenant_id"`
 }
 
 // Error is the body of every answer that is not a success. Code and Description are fit for an application to
@@ -69,28 +94,49 @@ type GrantIdentity struct {
 }
 
 // Instance is the pod as a virtual machine: what IMDS's instance document can say of it.
+// The sidecar knows of the pod's network itself.
 type Instance struct {
-	Name              string      `json:"name"`
-	VMID              string      `json:"vm_id"`
-	VMSize            string      `json:"vm_size"`
-	Location          string      `json:"location"`
-	Zone              string      `json:"zone"`
-	AzureEnvironment  string      `json:"azure_environment"`
-	SubscriptionID    string      `json:"subscription_id"`
-	ResourceGroupName string      `json:"resource_group_name"`
-	ResourceID        string      `json:"resource_id"`
-	Tags              []Tag       `json:"tags"`
-	Interfaces        []Interface `json:"interfaces"`
+	Name                string `json:"name"`
+	ComputerName        string `json:"computer_name"`
+	VMID                string `json:"vm_id"`
+	VMSize              string `json:"vm_size"`
+	Location            string `json:"location"`
+	Zone                string `json:"zone"`
+	PlatformFaultDomain string `json:"platform_fault_domain"`
+	AzureEnvironment    string `json:"azure_environment"`
+	SubscriptionID      string `json:"subscription_id"`
+	ResourceGroupName   string `json:"resource_group_name"`
+	ResourceID          string `json:"resource_id"`
+	VMScaleSetName      string `json:"vm_scale_set_name"`
+	VMScaleSetID        string `json:"vm_scale_set_id"`
+	Tags                []Tag  `json:"tags"`
+	UserData            string `json:"user_data"`
+	CustomData          string `json:"custom_data"`
+}
+
+// LoadBalancer is what leads to the pod from outside. No addresses stand for no load balancer.
+type LoadBalancer struct {
+	PublicIPAddresses []FrontendAddress `json:"public_ip_addresses"`
+	InboundRules      []InboundRule     `json:"inbound_rules"`
+}
+
+// FrontendAddress is a load balancer's address, and that of the pod behind it.
+type FrontendAddress struct {
+	FrontendIPAddress string `json:"frontend_ip_address"`
+	PrivateIPAddress  string `json:"private_ip_address"`
+}
+
+// InboundRule leads from a load balancer's port to one of the pod's. The protocol is in lower case.
+type InboundRule struct {
+	FrontendIPAddress string `json:"frontend_ip_address"`
+	Protocol          string `json:"protocol"`
+	FrontendPort      int32  `json:"frontend_port"`
+	BackendPort       int32  `json:"backend_port"`
+	PrivateIPAddress  string `json:"private_ip_address"`
 }
 
 // Tag is a label of the pod.
 type Tag struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-}
-
-// Interface is a network interface of the pod, by its addresses.
-type Interface struct {
-	IPv4 []string `json:"ipv4"`
-	IPv6 []string `json:"ipv6"`
 }

@@ -19,6 +19,30 @@ const maxTokenBytes = 16 << 10
 // errTooLong is an answer or a file that is longer than it may be.
 var errTooLong = errors.New("it is too long")
 
+// ask sends a request whose body, if there is one, is JSON, and reads an answer of JSON.
+func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	var header http.Header
+	var body []byte
+	if question != nil {
+		var err error
+		if body, err = json.Marshal(question); err != nil {
+			return fmt.Errorf("render a request to the issuer: %w", err)
+		}
+		header = http.Header{"Content-Type": {"application/json"}}
+	}
+	response, err := c.call(ctx, method, path, header, body)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return refusalOf(response)
+	}
+	return decode(response, answer)
+}
+
 // call sends a request with the pod's ServiceAccount token. The caller closes the answer's body.
 func (c *Client) call(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
@@ -58,7 +82,7 @@ func (c *Client) serviceAccountToken() (string, error) {
 
 // decode reads an answer's body into a value.
 func decode(response *http.Response, into any) error {
-	body, err := readAtMost(response.Body, issuerapi.MaxBodyBytes)
+	body, err := readAtMost(response.Body, issuerapi.MaxAnswerBytes)
 	if err != nil {
 		return fmt.Errorf("read the issuer's answer: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 var request = imds.TokenRequest{Resource: "https://vault.azure.net", Selector: imds.Selector{ClientID: "c"}}
@@ -33,6 +34,22 @@ func TestTokenIsAskedForAndRead(t *testing.T) {
 		t.Error("(-want +got):\n" + difference)
 	}
 	if want := `POST /v1/token Bearer first {"resource":"https://vault.azure.net","client_id":"c"}`; asked != want {
+		t.Errorf("it was asked: %s", asked)
+	}
+}
+
+func TestTokenIsAskedForPastTheCache(t *testing.T) {
+	t.Parallel()
+	var asked string
+	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = string(body)
+		io.WriteString(w, `{"access_token":"a.b.c"}`)
+	}).client(t)
+	if _, err := client.Token(t.Context(), imds.TokenRequest{Resource: "r", BypassCache: true}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"resource":"r","bypass_cache":true}`; asked != want {
 		t.Errorf("it was asked: %s", asked)
 	}
 }
@@ -78,7 +95,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 		"500":                {500, body, nil, false},
 		"not JSON":           {200, `<html>`, nil, false},
 		"no token":           {200, `{}`, nil, false},
-		"too long":           {200, `{"access_token":"` + strings.Repeat("a", 64<<10) + `"}`, nil, false},
+		"too long":           {200, `{"access_token":"` + strings.Repeat("a", issuerapi.MaxAnswerBytes) + `"}`, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

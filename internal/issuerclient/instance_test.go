@@ -20,13 +20,14 @@ func TestInstanceIsRead(t *testing.T) {
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"name":"n","vm_id":"v","vm_size":"s","location":"l","zone":"z","azure_environment":"a",`+
 			`"subscription_id":"u","resource_group_name":"g","resource_id":"/r","tags":[{"name":"k","value":"v"}],`+
-			`"interfaces":[{"ipv4":["10.0.0.1"],"ipv6":["fd00::1"]}]}`)
+			`"computer_name":"c","platform_fault_domain":"1","vm_scale_set_name":"x","vm_scale_set_id":"/x",`+
+			`"user_data":"d","custom_data":"e"}`)
 	}).client(t)
 	got, err := client.Instance(t.Context())
 	want := &imds.Instance{
 		Name: "n", VMID: "v", VMSize: "s", Location: "l", Zone: "z", AzureEnvironment: "a",
 		SubscriptionID: "u", ResourceGroupName: "g", ResourceID: "/r", Tags: []imds.Tag{{Name: "k", Value: "v"}},
-		Interfaces: []imds.Interface{{IPv4: []string{"10.0.0.1"}, IPv6: []string{"fd00::1"}}},
+		ComputerName: "c", PlatformFaultDomain: "1", VMScaleSetName: "x", VMScaleSetID: "/x", UserData: "d", CustomData: "e",
 	}
 	if difference := cmp.Diff(want, got); err != nil || difference != "" {
 		t.Errorf("%v (-want +got):\n%s", err, difference)
@@ -66,7 +67,7 @@ func TestInstanceCache(t *testing.T) {
 		}
 		want("before the source answers", "", 1)
 		want("right after", "", 1)
-		time.Sleep(instancePause)
+		time.Sleep(failurePause)
 		source.err, source.name = nil, "first"
 		want("when it answers", "first", 2)
 		source.name = "second"

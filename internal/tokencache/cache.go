@@ -42,8 +42,11 @@ func New(source imds.TokenSource, now func() time.Time, logger *slog.Logger) *Ca
 }
 
 // Token gives a token that is valid for more than five minutes, where the source has one; while the source is away,
-// one that is valid at all. Refusals are not kept.
+// one that is valid at all, unless a new one is asked for. Refusals are not kept.
 func (c *Cache) Token(ctx context.Context, request imds.TokenRequest) (*imds.Token, error) {
+	if request.BypassCache {
+		return c.fetch(ctx, request, true)
+	}
 	c.mu.RLock()
 	kept := c.entries[request]
 	c.mu.RUnlock()
@@ -92,6 +95,7 @@ func (c *Cache) fetch(ctx context.Context, request imds.TokenRequest, used bool)
 
 // keep keeps a token, unless all were dropped since it was asked for.
 func (c *Cache) keep(generation uint64, request imds.TokenRequest, fresh *entry) {
+	request.BypassCache = false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if generation != c.generation {

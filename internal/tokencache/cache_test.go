@@ -28,6 +28,40 @@ func TestATokenIsAskedForOnce(t *testing.T) {
 	})
 }
 
+func TestATokenIsAskedForAnewPastTheCache(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.token(vault)
+		anew := vault
+		anew.BypassCache = true
+		fresh := s.token(anew)
+		s.wantAsked(2)
+		if s.token(vault) != fresh {
+			s.Error("the newer token is not kept")
+		}
+		s.wantAsked(2)
+		if _, all := s.kept(vault); all != 1 {
+			s.Errorf("%d tokens are kept", all)
+		}
+		s.fail(errAway)
+		s.refused(anew, errAway)
+		s.token(vault)
+	})
+}
+
+func TestWhoAsksPastTheCacheDoesNotJoinWhoDoesNot(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.slow(time.Second)
+		anew := vault
+		anew.BypassCache = true
+		var asking sync.WaitGroup
+		asking.Go(func() { s.token(vault) })
+		synctest.Wait()
+		s.token(anew)
+		asking.Wait()
+		s.wantAsked(2)
+	})
+}
+
 func TestManyAtOnceAskOnce(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(time.Second)

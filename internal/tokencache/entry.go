@@ -72,5 +72,5 @@ func (e *entry) postponed(now time.Time) *entry {
 // flightKey names what is asked for. No part of it holds a control character: the parser of requests refuses them.
 func flightKey(generation uint64, request imds.TokenRequest) string {
 	return strings.Join([]string{strconv.FormatUint(generation, 36),
-		request.Resource, request.ClientID, request.ObjectID, request.ResourceID}, "\x00")
+		request.Resource, request.ClientID, request.ObjectID, request.ResourceID, strconv.FormatBool(request.BypassCache)}, "\x00")
 }

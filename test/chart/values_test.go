@@ -24,6 +24,7 @@ func TestWrongValueIsNamed(t *testing.T) {
 		`tenantID="contoso"`:                           "/tenantID",
 		`subscriptionID="28A37578-CD01-54F5-804A-52E"`: "/subscriptionID",
 		`resourceGroup=""`:                             "/resourceGroup",
+		`azureEnvironment="AzureCloud"`:                "/azureEnvironment",
 		`location="West Europe"`:                       "/location",
 		`entraIssuerResources="https://a"`:             "/entraIssuerResources",
 		`logLevel="loud"`:                              "/logLevel",

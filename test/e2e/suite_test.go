@@ -20,6 +20,7 @@ func TestEndToEnd(t *testing.T) {
 			"SampleRuns":                    testSampleRuns,
 			"JobCompletes":                  testJobCompletes,
 			"AdmissionIsAskedAndWithdrawn":  testAdmission,
+			"InstanceIsThePod":              testInstanceIsThePod,
 			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
 			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
 			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,

@@ -22,6 +22,7 @@ func TestIssuer(t *testing.T) {
 			"ServiceAccountMadeAnewIsRefused": testServiceAccountMadeAnew,
 			"WithdrawnGrantIsTold":            testWithdrawnGrantIsTold,
 			"InstanceIsThePod":                testInstanceIsThePod,
+			"LoadBalancerLeadsToThePod":       testLoadBalancerLeadsToThePod,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -1,0 +1,51 @@
+package imds
+
+import (
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// AppService answers token requests as Azure App Service does (clients.md, "App Service"): for SDKs that are pointed at
+// an endpoint by IDENTITY_ENDPOINT and IDENTITY_HEADER. What is asked and answered is as at IMDS's token endpoint; in
+// place of the header Metadata there is one that carries a secret.
+type AppService struct {
+	endpoint endpoint
+	secret   string
+}
+
+// NewAppService answers who shows the secret in the header X-IDENTITY-HEADER. An empty secret admits nobody.
+func NewAppService(tokens TokenSource, secret string, now func() time.Time) *AppService {
+	return &AppService{
+		endpoint: endpoint{methods: getOnly, shape: identityShape, serve: newTokenEndpoint(tokens, now).serve},
+		secret:   secret,
+	}
+}
+
+// ServeHTTP answers on whatever path it is mounted.
+func (a *AppService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, rawQuery, _ := strings.Cut(r.RequestURI, "?")
+	refusal := a.check(r)
+	if refusal == nil {
+		refusal = a.endpoint.serve(w, r, "", rawQuery)
+	}
+	if refusal != nil {
+		a.endpoint.shape.writeError(w, refusal)
+	}
+}
+
+func (a *AppService) check(r *http.Request) *Error {
+	shown := r.Header["X-Identity-Header"]
+	if a.secret == "" || len(shown) != 1 || subtle.ConstantTimeCompare([]byte(shown[0]), []byte(a.secret)) != 1 {
+		return errIdentityHeader
+	}
+	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
+		return errForwarded
+	}
+	if !slices.Contains(a.endpoint.methods, r.Method) {
+		return a.endpoint.wrongMethod()
+	}
+	return nil
+}
