@@ -19,6 +19,7 @@ func TestWrongValueIsNamed(t *testing.T) {
 		`issuer.podLimits.burst=1.5`:                   "/issuer/podLimits/burst",
 		`issuer.podLimits.concurrent=null`:             "/issuer/podLimits",
 		`issuer.podLimits.perSecond=1`:                 "/issuer/podLimits",
+		`sidecar.imdsLimits="azure"`:                   "/sidecar/imdsLimits",
 		`sidecar.image="other"`:                        "/sidecar",
 		`netInit.resources.limits=null`:                "/netInit/resources",
 		`tenantID="contoso"`:                           "/tenantID",
