@@ -100,7 +100,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 	return nil
 }
 
-func drain(server *http.Server, logger *slog.Logger) {
+func drain(server *imds.Server, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
