@@ -54,7 +54,11 @@ func (c *recordedConn) SetWriteDeadline(time.Time) error { return nil }
 // answers waits until the server is done, and reads what it wrote.
 func (c *recordedConn) answers(t *testing.T) []answer {
 	t.Helper()
-	<-c.done
+	select {
+	case <-c.done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the server is not done")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	reader := bufio.NewReader(bytes.NewReader(c.written.Bytes()))

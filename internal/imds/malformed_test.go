@@ -42,6 +42,10 @@ func readAnswers(t testing.TB, connection io.Reader) []answer {
 		if err != nil {
 			t.Fatalf("the answer is not whole: %v", err)
 		}
+		if response.Close {
+			// The reader takes it away.
+			response.Header.Set("Connection", "close")
+		}
 		all = append(all, answer{response.StatusCode, response.Header, string(body)})
 		if response.Close {
 			if rest, err := io.ReadAll(reader); len(rest) > 0 && err == nil {
@@ -56,7 +60,7 @@ func (a answer) wantMalformed(t *testing.T) {
 	t.Helper()
 	a.want(t, http.StatusBadRequest, malformedBody)
 	for name, want := range map[string]string{
-		"Server": serverName[0], "Content-Type": contentJSON[0], "Content-Length": fmt.Sprint(len(malformedBody)),
+		"Server": serverName[0], "Content-Type": contentJSON[0], "Content-Length": fmt.Sprint(len(malformedBody)), "Connection": "close",
 	} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s is %q", name, got)
@@ -184,8 +188,29 @@ func TestAnswersThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// The server half closes a connection before it gives it up, so that the client can read the answer.
-func TestConnectionsAreHalfClosed(t *testing.T) {
+// The server may write its own answer in parts.
+func TestTheServersOwnAnswerIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	recorded := newRecordedConn(nil)
+	c := &connection{Conn: recorded}
+	for range 2 {
+		if written, err := c.Write([]byte("12345")); written != 5 || err != nil {
+			t.Errorf("%d bytes are written, %v", written, err)
+		}
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	// That it is done is what the half close of the inner connection says.
+	got := recorded.answers(t)
+	if len(got) != 1 {
+		t.Fatalf("there are %d answers", len(got))
+	}
+	got[0].wantMalformed(t)
+}
+
+// The server half closes a connection on which a client still sends, so that the client can read the answer.
+func TestAnswersArriveOverTCP(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
