@@ -95,6 +95,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		SidecarResources: o.sidecarResources.ResourceRequirements,
 		NetInitResources: o.netInitResources.ResourceRequirements,
 		SidecarLogLevel:  o.logLevel,
+		AzureLimits:      o.sidecarAzureLimits,
 		IssuerURL:        "https://" + o.serviceNames("issuer")[0],
 		CABundle:         trust.Bundle,
 	}

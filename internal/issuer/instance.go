@@ -25,7 +25,8 @@ type MetadataDefaults struct {
 
 // serveInstance answers with the pod as a virtual machine.
 func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	if err != nil {
 		if !isGone(err) {
 			writeFailure(writer, err)

@@ -15,7 +15,7 @@ import (
 
 // serveToken answers a TokenRequest.
 func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
-	decision := decision{}
+	decision := decision{source: sourceOf(request.RemoteAddr)}
 	response, err := s.decide(request, &decision)
 	if err != nil {
 		if isGone(err) {
@@ -31,7 +31,8 @@ func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
 
 // decide answers a request, and notes in the decision what the audit log needs.
 func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.TokenResponse, error) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	decision.workload = caller.workload
 	if err != nil {
 		return nil, err
