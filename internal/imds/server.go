@@ -7,7 +7,7 @@ import (
 )
 
 // NewServer serves a handler to clients that may be slow, hostile or both: what they may send and how long they may
-// take is bounded. Bodies are never read.
+// take is bounded. Bodies are read by scheduled events alone, up to a bound.
 func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
