@@ -154,6 +154,14 @@ func TestDrainIsOneEvent(t *testing.T) {
 	}
 }
 
+// A node that is uncordoned while a pod on it takes its time to end changes nothing for a pod that was not evicted.
+func TestDeletionIsTheSameEventOnACordonedNode(t *testing.T) {
+	t.Parallel()
+	if one, other := newScene(deleted(noon)), newScene(deleted(noon), cordoned(noon)); one.event().ID != other.event().ID {
+		t.Errorf("a deletion is the event %s, and %s on a cordoned node", one.event().ID, other.event().ID)
+	}
+}
+
 func TestOtherEventsHaveOtherIDs(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}

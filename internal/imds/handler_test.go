@@ -107,7 +107,7 @@ func TestUnknownPaths(t *testing.T) {
 		"/metadataidentity":         plain,
 		"/metadata/instances":       plain,
 		"/metadata/identityoauth2":  plain,
-		"/metadata/scheduledevents": plain,
+		"/metadata/scheduledevent":  plain,
 		"/metadata/identity":        identity,
 		"/metadata/identity/oauth2": identity,
 		tokenPath + "/x":            identity,

@@ -39,7 +39,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 		w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/x"
 		w.node.Spec.Taints = []corev1.Taint{
 			{Key: "gpu", Effect: corev1.TaintEffectNoExecute, TimeAdded: new(metav1.NewTime(now.Add(-time.Hour)))},
-			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: &now},
+			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},
 		}
 	})
 	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode(newTaintTimes(time.Now)), w.node)
@@ -100,7 +100,7 @@ func TestSlimMetadata(t *testing.T) {
 // A cache hands its transforms tombstones too, which they must leave as they are.
 func TestSlimLeavesOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slimMetadata} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slimMetadata, "service": slimService} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}

@@ -135,7 +135,7 @@ func TestIncarnationIsPositive(t *testing.T) {
 func TestAcknowledgementsAreKeptAsLongAsTheEvent(t *testing.T) {
 	s := newStage(t)
 	s.issuer.events = []issuerapi.Event{cordon, deletion}
-	s.acknowledge("aa-2", "AA-2")
+	s.acknowledge("aa-2")
 	s.want("acknowledged in lower case", 60, "AA-1 scheduled", "AA-2 started")
 	s.issuer.events = []issuerapi.Event{cordon}
 	s.want("without it", 61, "AA-1 scheduled")
