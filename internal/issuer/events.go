@@ -11,7 +11,8 @@ import (
 
 // serveEvents answers with what is to become of the pod.
 func (s *Server) serveEvents(writer http.ResponseWriter, request *http.Request) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	if err != nil {
 		if !isGone(err) {
 			writeFailure(writer, err)
