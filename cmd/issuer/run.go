@@ -106,7 +106,7 @@ func newManager(o options) (manager.Manager, error) {
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 kinds,
-		Cache:                  issuer.CacheOptions(o.nodeName),
+		Cache:                  issuer.CacheOptions(o.nodeName, time.Now),
 		Metrics:                server.MetricsOptions(o.metricsAddress),
 		HealthProbeBindAddress: o.healthAddress,
 	})

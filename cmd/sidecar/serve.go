@@ -17,6 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/issuerclient"
 	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/scheduledevents"
 	"github.com/kube-imds/kube-imds/internal/tokencache"
 )
 
@@ -69,6 +70,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Instances:  networked{issuerclient.NewInstanceCache(issuer, time.Now), interfaces},
 
 		LoadBalancers: issuerclient.NewLoadBalancerCache(issuer, time.Now),
+		Events:        scheduledevents.New(issuerclient.NewEventCache(issuer, time.Now), time.Now),
 	}
 	startup := &readiness{started: time.Now(), now: time.Now}
 	watch := &issuerclient.GrantWatch{

@@ -60,7 +60,12 @@ func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits b
 
 func (r *running) get(path string) (status int, body string) {
 	r.Helper()
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.url+path, nil)
+	return r.ask(http.MethodGet, path, "")
+}
+
+func (r *running) ask(method, path, content string) (status int, body string) {
+	r.Helper()
+	request, err := http.NewRequestWithContext(r.Context(), method, r.url+path, strings.NewReader(content))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -70,11 +75,11 @@ func (r *running) get(path string) (status int, body string) {
 		r.Fatal(err)
 	}
 	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		r.Fatal(err)
 	}
-	return response.StatusCode, string(content)
+	return response.StatusCode, string(answer)
 }
 
 // eventually waits until a request is answered with a status.
@@ -97,6 +102,21 @@ const (
 	tokenOfOther = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=other"
 	compute      = "/metadata/instance/compute?api-version=2021-02-01"
 )
+
+func TestServeScheduledEvents(t *testing.T) {
+	t.Parallel()
+	sidecar := start(t, newFakeIssuer(t))
+	const events = "/metadata/scheduledevents?api-version=2020-07-01"
+	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Scheduled"`) {
+		t.Errorf("events: %d %s", status, body)
+	}
+	if status, body := sidecar.ask(http.MethodPost, events, `{"StartRequests":[{"EventId":"`+eventID+`"}]}`); status != http.StatusOK {
+		t.Errorf("an acknowledgement: %d %s", status, body)
+	}
+	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Started"`) {
+		t.Errorf("events that have begun: %d %s", status, body)
+	}
+}
 
 func TestServe(t *testing.T) {
 	t.Parallel()

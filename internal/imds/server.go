@@ -9,7 +9,7 @@ import (
 )
 
 // Server serves a handler to clients that may be slow, hostile or both: what they may send and how long they may take is
-// bounded, and whatever they send is answered as IMDS would. Bodies are never read.
+// bounded, and whatever they send is answered as IMDS would. Scheduled events alone read bodies, and those up to a bound.
 type Server struct{ http *http.Server }
 
 // NewServer makes a server of a handler.

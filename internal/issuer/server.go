@@ -58,6 +58,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
 	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
+	mux.HandleFunc("GET "+issuerapi.EventsPath, s.serveEvents)
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
 }
 
