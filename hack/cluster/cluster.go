@@ -16,6 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
+	"github.com/kube-imds/kube-imds/hack/internal/cachefolder"
 )
 
 const (
@@ -132,7 +133,7 @@ func newBuilder() (binaries.Builder, error) {
 	if err != nil {
 		return binaries.Builder{}, err
 	}
-	cache, err := binaries.DefaultCache()
+	cache, err := cachefolder.Path()
 	if err != nil {
 		return binaries.Builder{}, err
 	}

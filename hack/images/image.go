@@ -6,20 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
-
-// user is who the programs run as: nobody of the host, and not root.
-const user = "65532:65532"
-
-// epoch is the time of everything in an image, so that the same source gives the same image.
-var epoch = time.Unix(0, 0).UTC()
 
 // newImage makes an image of nothing but a part's binary.
 func newImage(part part, version string, executable executable) (v1.Image, error) {
@@ -40,7 +35,7 @@ func newImage(part part, version string, executable executable) (v1.Image, error
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err = mutate.Append(image, mutate.Addendum{
 		Layer:   layer,
-		History: v1.History{Created: v1.Time{Time: epoch}, CreatedBy: "hack/images", Comment: part.title},
+		History: v1.History{Created: v1.Time{Time: product.Epoch}, CreatedBy: "hack/images", Comment: part.title},
 	})
 	if err != nil {
 		return nil, err
@@ -55,7 +50,7 @@ func newLayer(part part, content []byte) ([]byte, error) {
 		Name:     part.name,
 		Mode:     0o755,
 		Size:     int64(len(content)),
-		ModTime:  epoch,
+		ModTime:  product.Epoch,
 		Format:   tar.FormatPAX,
 	}
 	if !part.capabilities.none() {
@@ -82,9 +77,9 @@ func configOf(image v1.Image, part part, version string, executable executable) 
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = executable.goos, executable.goarch
-	config.Created = v1.Time{Time: epoch}
+	config.Created = v1.Time{Time: product.Epoch}
 	config.Config = v1.Config{
-		User:       user,
+		User:       product.User,
 		Entrypoint: []string{"/" + part.name},
 		WorkingDir: "/",
 		Labels: map[string]string{

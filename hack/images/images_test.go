@@ -173,26 +173,10 @@ func TestPartsAreFoundByName(t *testing.T) {
 	}
 }
 
-func TestVersionIsTheCharts(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "Chart.yaml")
-	if _, err := chartVersion(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no chart: %v", err)
-	}
-	writeFile(t, path, "name: kube-imds\n")
-	if _, err := chartVersion(path); err == nil {
-		t.Error("a chart without appVersion was taken")
-	}
-	writeFile(t, path, "name: kube-imds\nappVersion: 1.2.3\n")
-	if got, err := chartVersion(path); err != nil || got != "1.2.3" {
-		t.Errorf("version %q, %v", got, err)
-	}
-}
-
 func TestWrongPlatformIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, platform := range []string{"amd64", "windows/amd64", ""} {
-		if _, err := compile(t.Context(), t.TempDir(), t.TempDir(), product[0], "1.2.3", platform); err == nil {
+		if _, err := compile(t.Context(), t.TempDir(), t.TempDir(), released[0], "1.2.3", platform); err == nil {
 			t.Errorf("platform %q was taken", platform)
 		}
 	}
@@ -202,7 +186,7 @@ func TestWrongPlatformIsRefused(t *testing.T) {
 func newRepository(t *testing.T) string {
 	root := t.TempDir()
 	writeFile(t, filepath.Join(root, "go.mod"), "module example.test/parts\n\ngo 1.26.0\n")
-	for _, part := range product {
+	for _, part := range released {
 		writeFile(t, filepath.Join(root, part.dir, "main.go"), "package main\n\nvar version string\n\nfunc main() { println(version) }\n")
 	}
 	return root

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
 func main() {
@@ -41,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 		*out = filepath.Join(*root, "build", "images")
 	}
 	if *tag == "" {
-		version, err := chartVersion(filepath.Join(*root, "charts", "kube-imds", "Chart.yaml"))
+		version, err := product.Version(*root)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,11 +14,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/kube-imds/kube-imds/hack/internal/atomically"
+	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
 // reference is the name of a part's image, as it stands in manifests.
 func reference(part part, version string) string {
-	return "kube-imds/" + part.name + ":" + version
+	return product.Reference(part.name, version)
 }
 
 // output is where the images of a part go.
@@ -95,7 +97,7 @@ func (o output) writeArchive(image v1.Image, executable executable) error {
 	if err != nil {
 		return err
 	}
-	return replace(o.archivePath(executable), func(path string) error {
+	return atomically.Replace(o.archivePath(executable), func(path string) error {
 		return tarball.WriteToFile(path, tag, image)
 	})
 }
@@ -108,7 +110,7 @@ func (o output) writeLayout(images []v1.Image, executables []executable) error {
 			Platform: &v1.Platform{OS: executables[i].goos, Architecture: executables[i].goarch},
 		}})
 	}
-	return replace(o.layoutPath(), func(path string) error {
+	return atomically.Replace(o.layoutPath(), func(path string) error {
 		target, err := layout.Write(path, empty.Index)
 		if err != nil {
 			return err
@@ -118,22 +120,6 @@ func (o output) writeLayout(images []v1.Image, executables []executable) error {
 			"org.opencontainers.image.ref.name": o.version,
 		}))
 	})
-}
-
-// replace puts what write makes in the place of path, so that a run that is broken off leaves nothing half done
-// under that name.
-func replace(path string, write func(path string) error) error {
-	next := path + ".next"
-	if err := os.RemoveAll(next); err != nil {
-		return err
-	}
-	if err := write(next); err != nil {
-		return errors.Join(err, os.RemoveAll(next))
-	}
-	if err := os.RemoveAll(path); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }
 
 func (o output) archivePath(executable executable) string {

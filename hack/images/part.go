@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"sigs.k8s.io/yaml"
 )
 
 // part is a program that has an image of its own.
@@ -23,12 +21,12 @@ type part struct {
 	capabilities fileCapabilities
 }
 
-// product are the parts that the chart installs.
+// released are the parts that the chart installs.
 //
 // The sidecar's binary is net-init too, which runs as a user other than root: the capability that its container is
 // given reaches it only by way of the file. It is permitted and not effective, because the kernel refuses to start
 // a file with effective capabilities where they are not to be had, as in the sidecar's own container.
-var product = []part{
+var released = []part{
 	{name: "controller", dir: "cmd/controller", title: "kube-imds controller and webhook"},
 	{name: "issuer", dir: "cmd/issuer", title: "kube-imds node issuer"},
 	{name: "sidecar", dir: "cmd/sidecar", title: "kube-imds sidecar and net-init",
@@ -38,7 +36,7 @@ var product = []part{
 // findPart finds a part by its name: of the product, the sample NAME in config/samples/NAME/app, or the test program in
 // test/apps/NAME.
 func findPart(root, name string) (part, error) {
-	for _, part := range product {
+	for _, part := range released {
 		if part.name == name {
 			return part, nil
 		}
@@ -53,22 +51,4 @@ func findPart(root, name string) (part, error) {
 	}
 	return part{}, fmt.Errorf("no part %q: it is none of controller, issuer and sidecar, and there is no "+
 		"config/samples/%[1]s/app and no test/apps/%[1]s", name)
-}
-
-// chartVersion reads the appVersion of a Chart.yaml, which is the version of the product.
-func chartVersion(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read the version: %w", err)
-	}
-	var chart struct {
-		AppVersion string `json:"appVersion"`
-	}
-	if err := yaml.Unmarshal(text, &chart); err != nil {
-		return "", fmt.Errorf("read the version from %s: %w", path, err)
-	}
-	if chart.AppVersion == "" {
-		return "", fmt.Errorf("%s has no appVersion", path)
-	}
-	return chart.AppVersion, nil
 }

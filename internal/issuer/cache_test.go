@@ -35,7 +35,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	})
 	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode, w.node)
 
-	if diff := cmp.Diff(describeInstance(w.pod, w.node, someDefaults), describeInstance(pod, node, someDefaults)); diff != "" {
+	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
 		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
 	}
 	if _, err := checkPod(pod, workload.Workload{

@@ -84,13 +84,19 @@ func refused(refusal *grant.Refusal) *failure {
 
 // writeFailure writes what the sidecar is told.
 func writeFailure(writer http.ResponseWriter, err error) *failure {
-	var f *failure
-	if !errors.As(err, &f) {
-		f = unavailable(err.Error())
-	}
+	f := asFailure(err)
 	if f.retryAfter > 0 {
 		writer.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
 	writeJSON(writer, f.status, issuerapi.Error{Code: f.code, Description: f.description})
+	return f
+}
+
+// asFailure is any error as what the application is told.
+func asFailure(err error) *failure {
+	var f *failure
+	if !errors.As(err, &f) {
+		f = unavailable(err.Error())
+	}
 	return f
 }

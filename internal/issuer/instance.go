@@ -38,11 +38,11 @@ func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request
 		writeFailure(writer, err)
 		return
 	}
-	writeJSON(writer, http.StatusOK, describeInstance(caller.pod, node, s.Metadata))
+	writeJSON(writer, http.StatusOK, DescribeInstance(caller.pod, node, s.Metadata))
 }
 
-// describeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
-func describeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefaults) issuerapi.Instance {
+// DescribeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
+func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefaults) issuerapi.Instance {
 	place := placeOf(node, defaults)
 	return issuerapi.Instance{
 		Name:                pod.Name,

@@ -27,18 +27,6 @@ type Builder struct {
 	Progress io.Writer
 }
 
-// DefaultCache is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder.
-func DefaultCache() (string, error) {
-	if folder := os.Getenv("KUBE_IMDS_CACHE"); folder != "" {
-		return folder, nil
-	}
-	folder, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find the cache folder; set KUBE_IMDS_CACHE to one: %w", err)
-	}
-	return filepath.Join(folder, "kube-imds"), nil
-}
-
 // Build builds the named binaries that are not built yet, all of them where none is named. It returns a folder in
 // which each is found by its name.
 func (b Builder) Build(ctx context.Context, names ...string) (string, error) {

@@ -135,21 +135,6 @@ func TestWhatKilledBuildsLeftIsSweptAwayInTime(t *testing.T) {
 	}
 }
 
-func TestTheCacheIsWhereItWasAskedFor(t *testing.T) {
-	t.Setenv("KUBE_IMDS_CACHE", "")
-	t.Setenv("HOME", "/home/me")
-	for _, test := range []struct{ variable, value, want string }{
-		{"XDG_CACHE_HOME", "", "/home/me/.cache/kube-imds"},
-		{"XDG_CACHE_HOME", "/xdg", "/xdg/kube-imds"},
-		{"KUBE_IMDS_CACHE", "/own", "/own"},
-	} {
-		t.Setenv(test.variable, test.value)
-		if got, err := DefaultCache(); err != nil || got != test.want {
-			t.Errorf("with %s=%s the cache is %s, %v, want %s", test.variable, test.value, got, err, test.want)
-		}
-	}
-}
-
 func TestKubernetesIsToldItsVersion(t *testing.T) {
 	want := "-X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 " +
 		"-X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean"

@@ -1,0 +1,20 @@
+// Package cachefolder says where what is built outside the checkout is kept.
+package cachefolder
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Path is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder.
+func Path() (string, error) {
+	if folder := os.Getenv("KUBE_IMDS_CACHE"); folder != "" {
+		return folder, nil
+	}
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find the cache folder; set KUBE_IMDS_CACHE to one: %w", err)
+	}
+	return filepath.Join(folder, "kube-imds"), nil
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kube-imds/kube-imds/hack/internal/atomically"
+)
+
+// removed is what no client needs of a Debian system.
+var removed = []string{
+	"var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
+}
+
+// buildBase makes the layer of a Debian system with packages in it, or none at all for an empty base. Layers are kept,
+// and shared between clients that have the same packages.
+func (b builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
+	if packages == nil {
+		return "", nil
+	}
+	packages = slices.Sorted(slices.Values(packages))
+	made, err := keyOf(append([]string{b.version, b.versions["debian"]}, packages...))
+	if err != nil {
+		return "", err
+	}
+	layer = filepath.Join(b.cache, "base-"+made.String()+".tar")
+	if _, err := os.Stat(layer); err == nil {
+		return layer, nil
+	}
+	fmt.Fprintf(b.progress, "debian %s with %s …\n", b.versions["debian"], strings.Join(packages, ", "))
+	return layer, inTemporaryFolder(func(root string) error {
+		if err := b.bootstrap(ctx, root, packages); err != nil {
+			return err
+		}
+		for _, path := range removed {
+			if err := os.RemoveAll(filepath.Join(root, path)); err != nil {
+				return err
+			}
+		}
+		return writeLayer(layer, root)
+	})
+}
+
+func (b builder) bootstrap(ctx context.Context, root string, packages []string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("debootstrap makes a Debian system as root alone: run this with sudo")
+	}
+	if _, err := exec.LookPath("debootstrap"); err != nil {
+		return errors.New("debootstrap is needed: run 'apt-get install debootstrap'")
+	}
+	command := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","),
+		b.versions["debian"], root)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("debootstrap: %w:\n%s", err, lastLines(string(output)))
+	}
+	return nil
+}
+
+// writeLayer archives a folder as a layer that is kept.
+func writeLayer(layer, folder string) error {
+	return atomically.Replace(layer, func(path string) error {
+		file, err := os.Create(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(archive(folder, file), file.Close())
+	})
+}
+
+func inTemporaryFolder(use func(folder string) error) error {
+	folder, err := os.MkdirTemp("", "kube-imds-sdks-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(folder), os.RemoveAll(folder))
+}
+
+// lastLines are those that say what went wrong.
+func lastLines(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}

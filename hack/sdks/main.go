@@ -1,0 +1,93 @@
+// Command sdks builds the images of the programs in test/sdks/clients, each a published Azure SDK in its language's
+// runtime, without a container engine.
+//
+//	go -C hack run ./sdks [--clients go,python] [--tag 0.1.0]
+//
+// For each client it writes an archive, sdk-CLIENT-ARCH.tar, as the command images does. A client is a folder with
+// image.json, which says what the image is based on and how it starts, and a script build, which is called as
+//
+//	build DESTINATION VERSIONS CACHE
+//
+// and fills DESTINATION with the files of the image. VERSIONS is test/sdks/versions.json, where every version is
+// pinned. CACHE is a folder for the language's own tools. Images are kept in the cache folder, KUBE_IMDS_CACHE, until
+// something that they are made of changes.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/kube-imds/kube-imds/hack/internal/cachefolder"
+	"github.com/kube-imds/kube-imds/hack/internal/product"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "sdks:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, arguments []string) error {
+	flags := flag.NewFlagSet("sdks", flag.ExitOnError)
+	root := flags.String("root", "..", "the repository's root")
+	out := flags.String("out", "", "the folder to write to (default ROOT/build/images)")
+	names := flags.String("clients", "", "the clients to build (default all)")
+	tag := flags.String("tag", "", "the images' tag (default the chart's appVersion)")
+	_ = flags.Parse(arguments)
+
+	if *out == "" {
+		*out = filepath.Join(*root, "build", "images")
+	}
+	if *tag == "" {
+		version, err := product.Version(*root)
+		if err != nil {
+			return err
+		}
+		*tag = version
+	}
+	clients, err := findClients(filepath.Join(*root, "test", "sdks", "clients"), strings.FieldsFunc(*names, isComma))
+	if err != nil {
+		return err
+	}
+	cache, err := cachefolder.Path()
+	if err != nil {
+		return err
+	}
+	builder, err := newBuilder(*root, cache, os.Stdout)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
+	for _, client := range clients {
+		archive, lacks, err := builder.build(ctx, client, *tag)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(*out, client.image()+"-"+runtime.GOARCH+".tar")
+		if err := os.RemoveAll(target); err != nil {
+			return err
+		}
+		if lacks != "" {
+			fmt.Printf("%s: passed over, for this machine has no %s\n", client.name, lacks)
+			continue
+		}
+		if err := os.Symlink(archive, target); err != nil {
+			return err
+		}
+		fmt.Printf("%s: %s\n", product.Reference(client.image(), *tag), target)
+	}
+	return nil
+}
+
+func isComma(r rune) bool { return r == ',' }

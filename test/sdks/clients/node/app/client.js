@@ -1,0 +1,20 @@
+// Asks for tokens with each credential that Azure's SDKs for JavaScript have, as an application would, and prints a
+// JSON line for every attempt. It fails if one of them got no token.
+
+import { spawnSync } from "node:child_process";
+import { argv, execPath, exit } from "node:process";
+
+import { tryAll } from "./attempt.js";
+import { credentials } from "./credentials.js";
+
+// The first credential asks at once, to see how soon a new container has a token, and each other one in a process of
+// its own, so that none finds what another one cached.
+if (argv.length > 2) {
+  exit((await tryAll(credentials[Number(argv[2])])) ? 0 : 1);
+}
+let everyOne = await tryAll(credentials[0]);
+for (let index = 1; index < credentials.length; index++) {
+  const { status } = spawnSync(execPath, [argv[1], String(index)], { stdio: "inherit" });
+  everyOne = status === 0 && everyOne;
+}
+exit(everyOne ? 0 : 1);
