@@ -60,12 +60,19 @@ func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits b
 
 func (r *running) get(path string) (status int, body string) {
 	r.Helper()
+	response, body := r.ask(path)
+	return response.StatusCode, body
+}
+
+// ask tells the whole answer, whose body has been read.
+func (r *running) ask(path string) (response *http.Response, body string) {
+	r.Helper()
 	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.url+path, nil)
 	if err != nil {
 		r.Fatal(err)
 	}
 	request.Header.Set("Metadata", "true")
-	response, err := http.DefaultClient.Do(request)
+	response, err = http.DefaultClient.Do(request)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -74,7 +81,7 @@ func (r *running) get(path string) (status int, body string) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	return response.StatusCode, string(content)
+	return response, string(content)
 }
 
 // eventually waits until a request is answered with a status.
@@ -187,5 +194,23 @@ func TestLimitsAreForThoseWhoAskForThem(t *testing.T) {
 			// The startup probe is none of IMDS's.
 			sidecar.eventually(readyPath, http.StatusNoContent)
 		})
+	}
+}
+
+// What the issuer throttles is answered as IMDS throttles, in both of its shapes.
+func TestThrottlingReachesTheApplication(t *testing.T) {
+	t.Parallel()
+	issuer := newFakeIssuer(t)
+	issuer.throttle = true
+	sidecar := start(t, issuer)
+	sidecar.eventually(readyPath, http.StatusNoContent)
+	for path, want := range map[string]string{
+		tokenOfVault: `{"error":"invalid_request","error_description":"Temporarily throttled, too many requests"}`,
+		compute:      `{ "error": "Temporarily throttled, too many requests" }`,
+	} {
+		answer, body := sidecar.ask(path)
+		if answer.StatusCode != http.StatusTooManyRequests || body != want || answer.Header.Get("Retry-After") != "3" {
+			t.Errorf("%s: %d %v %s", path, answer.StatusCode, answer.Header, body)
+		}
 	}
 }

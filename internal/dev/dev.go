@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -127,7 +126,7 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 }
 
 // serveAll serves on all listeners until the context ends or one of them fails, and lets requests end.
-func serveAll(ctx context.Context, server *http.Server, listeners []net.Listener) error {
+func serveAll(ctx context.Context, server *imds.Server, listeners []net.Listener) error {
 	failed := make(chan error, len(listeners))
 	for _, listener := range listeners {
 		go func() { failed <- server.Serve(listener) }()
