@@ -19,7 +19,7 @@ const (
 
 // allocated is how many bytes a call allocates. Nothing else may run at the same time, so its tests are not parallel.
 func allocated(call func()) uint64 {
-	const runs = 20
+	const runs = 5
 	var before, after runtime.MemStats
 	call()
 	runtime.ReadMemStats(&before)
@@ -69,7 +69,7 @@ func TestRequestsAllocateLittle(t *testing.T) {
 
 // What is sent without end is read up to a bound.
 func TestConnectionsAllocateLittle(t *testing.T) {
-	const sent = 4 << 20
+	const sent = 2 << 20
 	server := NewServer(newIMDS().build(), slog.New(slog.DiscardHandler))
 	listener := &pipeListener{make(chan net.Conn), make(chan struct{})}
 	stopped := make(chan error)
