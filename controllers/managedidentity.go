@@ -1,3 +1,4 @@
+// Package controllers reconciles the kinds of kube-imds: one reconciler a file. They run in the leading controller.
 package controllers
 
 import (
@@ -16,13 +17,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/identifier"
 )
 
 // ManagedIdentityReconciler resolves the IDs of identities, and counts whom they are granted to.
 type ManagedIdentityReconciler struct {
 	Client   client.Client
 	Events   events.EventRecorder
-	Defaults Defaults
+	Defaults identifier.Defaults
 }
 
 // SetupWithManager makes the manager run the reconciler.
@@ -76,7 +78,7 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 		Type: v1alpha1.ConditionReady, ObservedGeneration: identity.Generation,
 		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolved, Message: "tokens can be issued",
 	}
-	resolved := resolve(identity, r.Defaults)
+	resolved := identifier.Resolve(identity, r.Defaults)
 	rival, err := r.rival(ctx, identity, resolved)
 	if err != nil {
 		return ready, err
@@ -86,20 +88,19 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 		ready.Message = fmt.Sprintf("ManagedIdentity %q has one of the same IDs and is older: give this one others, or delete one of both", rival)
 		return ready, nil
 	}
-	identity.Status.TenantID, identity.Status.ClientID = resolved.tenantID, resolved.clientID
-	identity.Status.PrincipalID, identity.Status.ResourceID = resolved.principalID, resolved.resourceID
+	resolved.WriteTo(&identity.Status)
 	return ready, nil
 }
 
 // rival is the name of an older identity that has one of the IDs; empty where there is none.
-func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha1.ManagedIdentity, resolved identifiers) (string, error) {
+func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha1.ManagedIdentity, resolved identifier.Set) (string, error) {
 	var all v1alpha1.ManagedIdentityList
 	if err := r.Client.List(ctx, &all); err != nil {
 		return "", fmt.Errorf("list the identities: %w", err)
 	}
 	for i := range all.Items {
 		other := &all.Items[i]
-		if other.Name != identity.Name && isOlder(other, identity) && resolve(other, r.Defaults).conflicts(resolved) {
+		if other.Name != identity.Name && isOlder(other, identity) && identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
 			return other.Name, nil
 		}
 	}
@@ -124,11 +125,11 @@ func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object clie
 	if r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy) != nil {
 		return nil
 	}
-	resolved := resolve(changed, r.Defaults)
+	resolved := identifier.Resolve(changed, r.Defaults)
 	var requests []ctrl.Request
 	for i := range all.Items {
 		other := &all.Items[i]
-		if resolve(other, r.Defaults).conflicts(resolved) {
+		if identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
 			requests = append(requests, requestFor(other.Name))
 		}
 	}

@@ -75,6 +75,9 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
 		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LOG_LEVEL", Value: level})
 	}
+	if p.options.AzureLimits {
+		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LIMITS", Value: "azure"})
+	}
 	return variables
 }
 

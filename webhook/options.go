@@ -28,6 +28,9 @@ type Options struct {
 	// SidecarLogLevel is what the sidecar logs: debug, info or error. Empty stands for info.
 	SidecarLogLevel string
 
+	// AzureLimits makes the sidecar answer no more requests than Azure's IMDS would.
+	AzureLimits bool
+
 	// IssuerURL is the address of the node's issuer.
 	IssuerURL string
 

@@ -33,3 +33,13 @@ func TestTheSidecarIsToldALevelOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSidecarIsToldOfLimits(t *testing.T) {
+	t.Parallel()
+	for limits, want := range map[bool]string{false: "", true: "azure"} {
+		got, told := variablesOf(t, func(options *Options) { options.AzureLimits = limits })["KUBE_IMDS_LIMITS"]
+		if got != want || told != limits {
+			t.Errorf("with limits %t the sidecar is told %q (%t)", limits, got, told)
+		}
+	}
+}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
 // identityValidator refuses what the CRD's own rules cannot: selectors that are none.
@@ -16,10 +16,8 @@ type identityValidator struct{}
 
 // ValidateCreate checks a new identity.
 func (v identityValidator) ValidateCreate(_ context.Context, identity *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
-	for i, admitted := range identity.Spec.AssumableBy {
-		if _, err := metav1.LabelSelectorAsSelector(admitted.NamespaceSelector); err != nil {
-			return nil, fmt.Errorf("spec.assumableBy[%d].namespaceSelector: %w", i, err)
-		}
+	if err := grant.CheckAdmissions(identity); err != nil {
+		return nil, err
 	}
 	if len(identity.Spec.AssumableBy) == 0 {
 		return admission.Warnings{"spec.assumableBy admits nobody: no pod can assume this identity yet"}, nil

@@ -35,6 +35,7 @@ type options struct {
 	sidecarImage           string
 	sidecarImagePullPolicy string
 	sidecarResources       resources
+	sidecarAzureLimits     bool
 	netInitResources       resources
 
 	webhookPort    int
@@ -74,6 +75,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.sidecarImage, "sidecar-image", "", "the `image` of the sidecar")
 	flags.StringVar(&o.sidecarImagePullPolicy, "sidecar-image-pull-policy", string(corev1.PullIfNotPresent), "when the sidecar's image is pulled")
 	flags.Var(&o.sidecarResources, "sidecar-resources", "the sidecar's requests and limits")
+	flags.BoolVar(&o.sidecarAzureLimits, "sidecar-imds-limits", false, "whether sidecars limit requests as Azure's IMDS does")
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
 	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")

@@ -65,6 +65,13 @@ func TestOncePassesForGood(t *testing.T) {
 	}
 }
 
+func TestLimitsReachTheSidecars(t *testing.T) {
+	t.Parallel()
+	if !(options{sidecarAzureLimits: true}).webhook(nil).AzureLimits || (options{}).webhook(nil).AzureLimits {
+		t.Error("sidecars have other limits than they are to have")
+	}
+}
+
 func TestTheLevelReachesTheSidecars(t *testing.T) {
 	t.Parallel()
 	if got := (options{logLevel: "debug"}).webhook(nil).SidecarLogLevel; got != "debug" {

@@ -24,6 +24,7 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
@@ -53,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	}
 	documents := &oidc.Documents{
 		BaseURL: "https://" + o.serviceNames("oidc")[0], DefaultTenant: v1alpha1.GUID(o.tenantID),
-		Reader: manager.GetClient(), Now: time.Now, Log: ctrl.Log.WithName("oidc"),
+		Source: oidc.Cluster{Reader: manager.GetClient()}, Now: time.Now, Log: ctrl.Log.WithName("oidc"),
 	}
 	for _, part := range []ctrlRunnable{
 		trust, server.New(o.oidcAddress, documents.Handler(), trust.GetCertificate, 10*time.Second),
@@ -94,6 +95,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		SidecarResources: o.sidecarResources.ResourceRequirements,
 		NetInitResources: o.netInitResources.ResourceRequirements,
 		SidecarLogLevel:  o.logLevel,
+		AzureLimits:      o.sidecarAzureLimits,
 		IssuerURL:        "https://" + o.serviceNames("issuer")[0],
 		CABundle:         trust.Bundle,
 	}
@@ -158,7 +160,7 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
-		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: controllers.Defaults{
+		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: identifier.Defaults{
 			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},

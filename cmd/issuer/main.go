@@ -30,6 +30,7 @@ type options struct {
 	namespace      string
 	metadata       issuer.MetadataDefaults
 	entraResources []string
+	podLimits      issuer.PodLimits
 	listen         string
 	metricsAddress string
 	healthAddress  string
@@ -54,6 +55,9 @@ func newCommand() *cobra.Command {
 			if o.nodeName == "" || o.namespace == "" {
 				return fmt.Errorf("--node-name and --namespace are needed; in a pod, set NODE_NAME and POD_NAMESPACE from the downward API")
 			}
+			if limits := o.podLimits; limits.RequestsPerSecond <= 0 || limits.Burst < 1 || limits.Concurrent < 1 {
+				return fmt.Errorf("--pod-requests-per-second must be above 0, --pod-burst and --pod-concurrent at least 1")
+			}
 			return run(command.Context(), o)
 		},
 	}
@@ -66,6 +70,9 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
 	flags.StringVar(&o.metadata.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` in instance metadata")
 	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
+	flags.Float64Var(&o.podLimits.RequestsPerSecond, "pod-requests-per-second", 20, "how many `requests` a second a pod may send in the long run")
+	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once after it has been calm")
+	flags.IntVar(&o.podLimits.Concurrent, "pod-concurrent", 8, "how many `requests` of a pod are worked on at once")
 	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of the API")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")

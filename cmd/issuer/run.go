@@ -36,8 +36,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	changes := issuer.NewChanges()
-	limits := issuer.NewLimits(time.Now)
-	if err := watch(ctx, manager, changes, limits); err != nil {
+	if err := watch(ctx, manager, changes); err != nil {
 		return err
 	}
 
@@ -67,7 +66,7 @@ func run(ctx context.Context, o options) error {
 		Directory:     &issuer.Directory{Reader: manager.GetClient(), Changes: changes},
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
-		Limits:        limits,
+		Limits:        issuer.NewLimits(o.podLimits, time.Now),
 		Log:           audit.WithName("audit"),
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
@@ -107,7 +106,7 @@ func newManager(o options) (manager.Manager, error) {
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 kinds,
-		Cache:                  issuer.CacheOptions(o.nodeName),
+		Cache:                  issuer.CacheOptions(o.nodeName, time.Now),
 		Metrics:                server.MetricsOptions(o.metricsAddress),
 		HealthProbeBindAddress: o.healthAddress,
 	})
@@ -118,7 +117,7 @@ func newManager(o options) (manager.Manager, error) {
 }
 
 // watch starts to watch all that a token hangs on, and tells of changes.
-func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes, limits *issuer.Limits) error {
+func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes) error {
 	if err := manager.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, issuer.PodUIDIndex, issuer.IndexPodUID); err != nil {
 		return fmt.Errorf("index the pods: %w", err)
 	}
@@ -132,12 +131,6 @@ func watch(ctx context.Context, manager manager.Manager, changes *issuer.Changes
 		}
 		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
-		}
-		if _, isPod := object.(*corev1.Pod); !isPod {
-			continue
-		}
-		if _, err := informer.AddEventHandler(limits.Handler()); err != nil {
-			return fmt.Errorf("watch the pods: %w", err)
 		}
 	}
 	// No token hangs on load balancers, so nobody waits for their changes.

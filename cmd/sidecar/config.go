@@ -21,6 +21,9 @@ type config struct {
 	pod string
 
 	logLevel slog.Level
+
+	// azureLimits asks for the limits of Azure's IMDS.
+	azureLimits bool
 }
 
 // readConfig reads the environment.
@@ -33,6 +36,10 @@ func readConfig(getenv func(string) string) (config, error) {
 	if err != nil {
 		return config{}, fmt.Errorf("read KUBE_IMDS_LOG_LEVEL: %w", err)
 	}
+	azureLimits, err := parseLimits(getenv("KUBE_IMDS_LIMITS"))
+	if err != nil {
+		return config{}, fmt.Errorf("read KUBE_IMDS_LIMITS: %w", err)
+	}
 	return config{
 		issuer: issuerclient.Options{
 			URL:       getenv("KUBE_IMDS_ISSUER_URL"),
@@ -42,7 +49,8 @@ func readConfig(getenv func(string) string) (config, error) {
 		podIPs: podIPs,
 		pod:    getenv("POD_NAMESPACE") + "/" + getenv("POD_NAME"),
 
-		logLevel: logLevel,
+		logLevel:    logLevel,
+		azureLimits: azureLimits,
 	}, nil
 }
 
@@ -57,6 +65,14 @@ func parseLogLevel(name string) (slog.Level, error) {
 		return slog.LevelError, nil
 	}
 	return 0, fmt.Errorf("%q is no level; it is debug, info or error", name)
+}
+
+// parseLimits reads whose limits are wanted. Without a name there are none.
+func parseLimits(name string) (azure bool, err error) {
+	if name != "" && name != "azure" {
+		return false, fmt.Errorf("%q has no limits; it is azure or empty", name)
+	}
+	return name == "azure", nil
 }
 
 // parseIPs reads addresses separated by commas, as the downward API writes them.

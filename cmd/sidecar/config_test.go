@@ -18,6 +18,7 @@ func TestReadConfig(t *testing.T) {
 		"KUBE_IMDS_ISSUER_CA":  "PEM",
 		"KUBE_IMDS_TOKEN_FILE": "/token",
 		"KUBE_IMDS_LOG_LEVEL":  "debug",
+		"KUBE_IMDS_LIMITS":     "azure",
 		"POD_NAME":             "orders",
 		"POD_NAMESPACE":        "shop",
 		"POD_IPS":              "10.244.1.7,fd00::7",
@@ -28,7 +29,8 @@ func TestReadConfig(t *testing.T) {
 		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
 		pod:    "shop/orders",
 
-		logLevel: slog.LevelDebug,
+		logLevel:    slog.LevelDebug,
+		azureLimits: true,
 	}
 	compareAddresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 	if difference := cmp.Diff(want, got, cmp.AllowUnexported(config{}), compareAddresses); err != nil || difference != "" {
@@ -67,5 +69,21 @@ func TestLogLevels(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "KUBE_IMDS_LOG_LEVEL") || !strings.Contains(err.Error(), "debug, info or error") {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+func TestLimitsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	if settings, err := readConfig(func(string) string { return "" }); err != nil || settings.azureLimits {
+		t.Errorf("without a setting there are limits: %v", err)
+	}
+	_, err := readConfig(func(variable string) string {
+		if variable == "KUBE_IMDS_LIMITS" {
+			return "true"
+		}
+		return ""
+	})
+	if err == nil || !strings.Contains(err.Error(), "KUBE_IMDS_LIMITS") {
+		t.Errorf("limits of nobody: %v", err)
 	}
 }

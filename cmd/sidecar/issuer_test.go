@@ -21,6 +21,7 @@ import (
 const (
 	podToken    = "the-pods-own-token"
 	accessToken = "header.claims.signature"
+	eventID     = "C7061BAC-AFDC-4513-B24B-AA5F13A16123"
 )
 
 // fakeIssuer grants what a test says, over the issuer's API.
@@ -45,6 +46,9 @@ func newFakeIssuer(t *testing.T) *fakeIssuer {
 	mux.HandleFunc("GET "+issuerapi.GrantPath, issuer.grant)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, issuerapi.Instance{Name: "orders", Location: "westeurope"})
+	})
+	mux.HandleFunc("GET "+issuerapi.EventsPath, func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, issuerapi.Events{PodName: "orders", Events: []issuerapi.Event{{ID: eventID, Type: "Redeploy"}}})
 	})
 	issuer.Server = httptest.NewUnstartedServer(mux)
 	issuer.Config.ErrorLog = log.New(io.Discard, "", 0)

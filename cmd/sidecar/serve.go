@@ -17,6 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/issuerclient"
 	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/scheduledevents"
 	"github.com/kube-imds/kube-imds/internal/tokencache"
 )
 
@@ -55,13 +56,13 @@ func serve(ctx context.Context, arguments []string) error {
 		logger.Warn("instance metadata will have no network", "error", err)
 	}
 	logger.Info("listening", "address", *listen, "pod", settings.pod, "version", version)
-	return answer(ctx, listener, issuer, interfacesOf(devices), logger)
+	return answer(ctx, listener, issuer, interfacesOf(devices), settings.azureLimits, logger)
 }
 
 // answer puts the parts together and runs them: tokens come from the cache, which asks the issuer, and which the
 // watch on the grant empties.
 func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, interfaces []imds.Interface,
-	logger *slog.Logger) error {
+	azureLimits bool, logger *slog.Logger) error {
 	tokens := tokencache.New(issuer, time.Now, logger)
 	sources := imds.Sources{
 		Tokens:     tokens,
@@ -69,6 +70,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Instances:  networked{issuerclient.NewInstanceCache(issuer, time.Now), interfaces},
 
 		LoadBalancers: issuerclient.NewLoadBalancerCache(issuer, time.Now),
+		Events:        scheduledevents.New(issuerclient.NewEventCache(issuer, time.Now), time.Now),
 	}
 	startup := &readiness{started: time.Now(), now: time.Now}
 	watch := &issuerclient.GrantWatch{
@@ -77,7 +79,11 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Answered: startup.issuerAnswered,
 		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
 	}
-	handler := imds.LogRequests(imds.NewHandler(sources, time.Now), logger, time.Now)
+	var handler http.Handler = imds.NewHandler(sources, time.Now)
+	if azureLimits {
+		handler = imds.LimitAsAzure(handler, time.Now)
+	}
+	handler = imds.LogRequests(handler, logger, time.Now)
 	server := imds.NewServer(startup.before(handler), logger)
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -96,7 +102,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 	return nil
 }
 
-func drain(server *http.Server, logger *slog.Logger) {
+func drain(server *imds.Server, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,11 +38,11 @@ type running struct {
 
 func start(t *testing.T, issuer *fakeIssuer) *running {
 	t.Helper()
-	return startAt(t, issuer, slog.LevelInfo)
+	return startWith(t, issuer, slog.LevelInfo, false)
 }
 
-// startAt starts a sidecar that logs at a level.
-func startAt(t *testing.T, issuer *fakeIssuer, level slog.Level) *running {
+// startWith starts a sidecar that logs at a level, and may have Azure's limits.
+func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits bool) *running {
 	t.Helper()
 	listener, err := podnet.Listen(t.Context(), "127.0.0.1:0", nil)
 	if err != nil {
@@ -51,7 +52,7 @@ func startAt(t *testing.T, issuer *fakeIssuer, level slog.Level) *running {
 	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
 	client := issuer.client(t)
 	go func() {
-		sidecar.stopped <- answer(ctx, listener, client, nil, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
+		sidecar.stopped <- answer(ctx, listener, client, nil, azureLimits, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
 	}()
 	t.Cleanup(stop)
 	return sidecar
@@ -59,7 +60,12 @@ func startAt(t *testing.T, issuer *fakeIssuer, level slog.Level) *running {
 
 func (r *running) get(path string) (status int, body string) {
 	r.Helper()
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, r.url+path, nil)
+	return r.ask(http.MethodGet, path, "")
+}
+
+func (r *running) ask(method, path, content string) (status int, body string) {
+	r.Helper()
+	request, err := http.NewRequestWithContext(r.Context(), method, r.url+path, strings.NewReader(content))
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -69,11 +75,11 @@ func (r *running) get(path string) (status int, body string) {
 		r.Fatal(err)
 	}
 	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		r.Fatal(err)
 	}
-	return response.StatusCode, string(content)
+	return response.StatusCode, string(answer)
 }
 
 // eventually waits until a request is answered with a status.
@@ -96,6 +102,21 @@ const (
 	tokenOfOther = "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=other"
 	compute      = "/metadata/instance/compute?api-version=2021-02-01"
 )
+
+func TestServeScheduledEvents(t *testing.T) {
+	t.Parallel()
+	sidecar := start(t, newFakeIssuer(t))
+	const events = "/metadata/scheduledevents?api-version=2020-07-01"
+	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Scheduled"`) {
+		t.Errorf("events: %d %s", status, body)
+	}
+	if status, body := sidecar.ask(http.MethodPost, events, `{"StartRequests":[{"EventId":"`+eventID+`"}]}`); status != http.StatusOK {
+		t.Errorf("an acknowledgement: %d %s", status, body)
+	}
+	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Started"`) {
+		t.Errorf("events that have begun: %d %s", status, body)
+	}
+}
 
 func TestServe(t *testing.T) {
 	t.Parallel()
@@ -151,7 +172,7 @@ func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
 		t.Run(level.String(), func(t *testing.T) {
 			t.Parallel()
-			sidecar := startAt(t, newFakeIssuer(t), level)
+			sidecar := startWith(t, newFakeIssuer(t), level, false)
 			sidecar.eventually(readyPath, http.StatusNoContent)
 			if status, body := sidecar.get(tokenOfVault); status != http.StatusOK {
 				t.Fatalf("a token: %d %s", status, body)
@@ -164,6 +185,27 @@ func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
 			if got := strings.Count(log, `"msg":"request"`); got != want || strings.Contains(log, accessToken) {
 				t.Errorf("%d lines, not %d:\n%s", got, want, log)
 			}
+		})
+	}
+}
+
+// Nearly all is answered from what the sidecar keeps, so by itself it limits nothing.
+func TestLimitsAreForThoseWhoAskForThem(t *testing.T) {
+	t.Parallel()
+	for azure, want := range map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK} {
+		t.Run(strconv.FormatBool(azure), func(t *testing.T) {
+			t.Parallel()
+			sidecar := startWith(t, newFakeIssuer(t), slog.LevelInfo, azure)
+			sidecar.eventually(readyPath, http.StatusNoContent)
+			last := 0
+			for i := 0; i < 500 && last != http.StatusTooManyRequests; i++ {
+				last, _ = sidecar.get(tokenOfVault)
+			}
+			if last != want {
+				t.Errorf("the last answer is %d", last)
+			}
+			// The startup probe is none of IMDS's.
+			sidecar.eventually(readyPath, http.StatusNoContent)
 		})
 	}
 }

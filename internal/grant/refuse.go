@@ -80,6 +80,16 @@ func Admits(identity *v1alpha1.ManagedIdentity, principal Principal) bool {
 	})
 }
 
+// CheckAdmissions refuses what the CRD's own rules cannot: selectors that are none.
+func CheckAdmissions(identity *v1alpha1.ManagedIdentity) error {
+	for i, admission := range identity.Spec.AssumableBy {
+		if _, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector); err != nil {
+			return fmt.Errorf("spec.assumableBy[%d].namespaceSelector: %w", i, err)
+		}
+	}
+	return nil
+}
+
 func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {
 	if admission.NamespaceSelector == nil {
 		return slices.Contains(admission.Namespaces, principal.Namespace)

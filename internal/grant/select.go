@@ -21,7 +21,7 @@ func (g Grant) Select(selector Selector) (*v1alpha1.ManagedIdentity, *Refusal) {
 	if selector == (Selector{}) {
 		return g.selectDefault()
 	}
-	if i := slices.IndexFunc(g.Identities, selector.matches); i >= 0 {
+	if i := slices.IndexFunc(g.Identities, selector.Matches); i >= 0 {
 		return g.Identities[i], nil
 	}
 	return nil, g.withAnyNotReady(&Refusal{Reason: ReasonNotGranted,
@@ -54,7 +54,8 @@ func (g Grant) withAnyNotReady(otherwise *Refusal) *Refusal {
 	return otherwise
 }
 
-func (s Selector) matches(identity *v1alpha1.ManagedIdentity) bool {
+// Matches tells whether an identity has the ID.
+func (s Selector) Matches(identity *v1alpha1.ManagedIdentity) bool {
 	return (s.ClientID == "" || strings.EqualFold(s.ClientID, string(identity.Status.ClientID))) &&
 		(s.ObjectID == "" || strings.EqualFold(s.ObjectID, string(identity.Status.PrincipalID))) &&
 		(s.ResourceID == "" || strings.EqualFold(s.ResourceID, identity.Status.ResourceID))

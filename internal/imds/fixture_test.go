@@ -67,6 +67,7 @@ type builder struct {
 	tokens     tokensFunc
 	identities identitiesFunc
 	instances  instancesFunc
+	events     *eventsFake
 	now        time.Time
 }
 
@@ -75,6 +76,7 @@ func newIMDS() *builder {
 		tokens:     func(TokenRequest) (*Token, error) { return recordedToken, nil },
 		identities: func(Selector) (*Identity, error) { return &Identity{TenantID: sampleTenant}, nil },
 		instances:  func() (*Instance, error) { return sampleInstance, nil },
+		events:     &eventsFake{events: Events{Incarnation: 2, Events: []Event{sampleEvent("Redeploy", false)}}},
 		now:        recordedNow,
 	}
 }
@@ -85,6 +87,7 @@ func (b *builder) failingWith(err error) *builder {
 	b.tokens = func(TokenRequest) (*Token, error) { return nil, err }
 	b.identities = func(Selector) (*Identity, error) { return nil, err }
 	b.instances = func() (*Instance, error) { return nil, err }
+	b.events = &eventsFake{err: err}
 	return b
 }
 
@@ -101,7 +104,7 @@ func (b *builder) build() *Handler {
 }
 
 func (b *builder) sources() Sources {
-	return Sources{Tokens: b.tokens, Identities: b.identities, Instances: b.instances}
+	return Sources{Tokens: b.tokens, Identities: b.identities, Instances: b.instances, Events: b.events}
 }
 
 // answer is what came back.

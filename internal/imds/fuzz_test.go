@@ -3,6 +3,7 @@ package imds
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,10 +36,11 @@ func FuzzHandler(f *testing.F) {
 	f.Add("GET", instancePath+"/compute/tagsList/0/name?api-version=2021-02-01&format=text", "True")
 	f.Add("GET", `/metadata/identity\oauth2\token/?api-version=2018-02-01&resource=r`, "true")
 	f.Add("POST", "/metadata/identity/issuecredential", "")
+	f.Add("POST", eventsPath+"?api-version=2020-07-01", "true")
 	f.Add("HEAD", "*", "")
 	handler := newIMDS().build()
 	f.Fuzz(func(t *testing.T, method, target, metadata string) {
-		request := &http.Request{Method: method, RequestURI: target, Header: http.Header{"Metadata": {metadata}}}
+		request := &http.Request{Method: method, RequestURI: target, Header: http.Header{"Metadata": {metadata}}, Body: http.NoBody}
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, request.WithContext(t.Context()))
 		if recorder.Code >= 500 {
@@ -48,6 +50,22 @@ func FuzzHandler(f *testing.F) {
 		asksForToken := strings.EqualFold(strings.ReplaceAll(path, "/", ""), "metadataidentityoauth2token")
 		if contains(recorder.Body.String(), "access_token") && !asksForToken {
 			t.Errorf("%q %q is answered with a token", method, target)
+		}
+	})
+}
+
+// FuzzStartRequests: what is read names events, and what is refused is refused with 400.
+func FuzzStartRequests(f *testing.F) {
+	f.Add(`{"StartRequests":[{"EventId":"C7061BAC-AFDC-4513-B24B-AA5F13A16123"}]}`)
+	f.Add(`{"startrequests":[null]}`)
+	f.Add(`{"StartRequests":{}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		ids, refusal := parseStartRequests(strings.NewReader(body))
+		if refusal != nil && refusal.Status != http.StatusBadRequest {
+			t.Errorf("%q is refused with %d", body, refusal.Status)
+		}
+		if refusal == nil && (len(ids) == 0 || slices.Contains(ids, "")) {
+			t.Errorf("%q lets %q begin", body, ids)
 		}
 	})
 }

@@ -38,6 +38,7 @@ type Sources struct {
 	Identities    IdentitySource
 	Instances     InstanceSource
 	LoadBalancers LoadBalancerSource
+	Events        EventSource
 }
 
 // NewHandler answers from sources. The clock says how long tokens are still valid.
@@ -54,6 +55,12 @@ func NewHandler(sources Sources, now func() time.Time) *Handler {
 	}
 	if sources.LoadBalancers != nil {
 		h.add(endpoint{path: loadBalancerPath, shape: plainShape, serve: (&loadBalancerEndpoint{sources.LoadBalancers}).serve})
+	}
+	if sources.Events != nil {
+		h.add(endpoint{
+			path: eventsPath, shape: plainShape, serve: (&eventsEndpoint{sources.Events}).serve,
+			methods: []string{http.MethodGet, http.MethodPost},
+		})
 	}
 	h.add(endpoint{path: versionsPath, shape: plainShape, serve: serveVersions})
 	h.add(endpoint{path: rootPath, shape: plainShape, serve: serveRoot})

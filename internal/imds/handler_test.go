@@ -88,7 +88,7 @@ func TestRequestIDsDiffer(t *testing.T) {
 func TestEndpointsWithoutSourcesDoNotExist(t *testing.T) {
 	t.Parallel()
 	handler := NewHandler(Sources{}, time.Now)
-	for _, target := range []string{tokenTarget(""), infoPath + "?api-version=2018-02-01", instancePath + instanceVersion} {
+	for _, target := range []string{tokenTarget(""), infoPath + "?api-version=2018-02-01", instancePath + instanceVersion, eventsPath + "?api-version=2020-07-01"} {
 		if got := get(t, handler, target); got.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", target, got.status, got.body)
 		}
@@ -107,7 +107,7 @@ func TestUnknownPaths(t *testing.T) {
 		"/metadataidentity":         plain,
 		"/metadata/instances":       plain,
 		"/metadata/identityoauth2":  plain,
-		"/metadata/scheduledevents": plain,
+		"/metadata/scheduledevent":  plain,
 		"/metadata/identity":        identity,
 		"/metadata/identity/oauth2": identity,
 		tokenPath + "/x":            identity,

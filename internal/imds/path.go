@@ -10,6 +10,7 @@ const (
 	infoPath         = identityPath + "/info"
 	instancePath     = rootPath + "/instance"
 	loadBalancerPath = rootPath + "/loadbalancer"
+	eventsPath       = rootPath + "/scheduledevents"
 	versionsPath     = rootPath + "/versions"
 )
 

@@ -179,6 +179,32 @@ func TestBodiesAreIgnored(t *testing.T) {
 	})
 }
 
+// The bodies that let events begin are read as far as they go, and for no longer than a while.
+func TestBodiesThatLetEventsBegin(t *testing.T) {
+	t.Parallel()
+	const body = `{"StartRequests":[{"EventId":"` + sampleID + `"}]}`
+	for name, test := range map[string]struct {
+		rest   string
+		status int
+	}{
+		"of its length":  {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body), http.StatusOK},
+		"in chunks":      {fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body), http.StatusOK},
+		"one that stops": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body)+1, body), http.StatusBadRequest},
+		"without an end": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", 1<<30, strings.Repeat(" ", maxStartBytes+1)), http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serving(t, func(t *testing.T, connect func() net.Conn) {
+				asked := time.Now()
+				got := exchange(t, connect(), "POST "+eventsPath+"?api-version=2020-07-01 HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"+test.rest)
+				if took := time.Since(asked); got.status != test.status || took > 10*time.Second {
+					t.Errorf("after %s the answer is %d %s", took, got.status, got.body)
+				}
+			})
+		})
+	}
+}
+
 // Points 31 and 35: connections that ask nothing, or slowly.
 func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,9 @@ import (
 
 // decision is what is known of a request when it has been answered.
 type decision struct {
+	// source is the address that asked.
+	source string
+
 	workload workload.Workload
 	identity string
 	clientID string
@@ -42,5 +45,9 @@ func (s *Server) record(d decision) {
 		outcome = outcomeUnavailable
 	}
 	requests.WithLabelValues(outcome, d.failure.reason, "false").Inc()
-	s.Log.Info("token", append(who, "outcome", outcome, "reason", d.failure.reason, "detail", d.failure.detail)...)
+	if d.failure.isUncounted() && !s.lines.allow(d.source, s.Now()) {
+		suppressedLines.WithLabelValues(d.failure.reason).Inc()
+		return
+	}
+	s.Log.Info("token", append(who, "outcome", outcome, "reason", d.failure.reason, "detail", d.failure.detail, "source", d.source)...)
 }

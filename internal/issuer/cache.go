@@ -1,6 +1,8 @@
 package issuer
 
 import (
+	"time"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -10,14 +12,14 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// CacheOptions confine the caches to what the pods of one node hang on.
-func CacheOptions(nodeName string) cache.Options {
+// CacheOptions confine the caches to what the pods of one node hang on. The clock says when taints were first seen.
+func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 	ofNode := func(field string) fields.Selector { return fields.OneTermEqualSelector(field, nodeName) }
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slimPod},
-			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode},
+			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
 			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
 			&corev1.Service{}: {
 				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
@@ -29,7 +31,7 @@ func CacheOptions(nodeName string) cache.Options {
 	}
 }
 
-// slimPod keeps what a grant and instance metadata hang on.
+// slimPod keeps what a grant, instance metadata and scheduled events hang on.
 func slimPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -45,10 +47,22 @@ func slimPod(object any) (any, error) {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
-			Containers: portsOf(pod.Spec.Containers),
+			Containers: portsOf(pod.Spec.Containers), Tolerations: pod.Spec.Tolerations,
 		},
-		Status: corev1.PodStatus{Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs, Conditions: disruptionOf(pod.Status.Conditions),
+		},
 	}, nil
+}
+
+// disruptionOf keeps of conditions the one that scheduled events hang on. The others change with every probe.
+func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
+	for _, condition := range conditions {
+		if condition.Type == corev1.DisruptionTarget {
+			return []corev1.PodCondition{condition}
+		}
+	}
+	return nil
 }
 
 // portsOf keeps of containers what Services lead to.
@@ -78,19 +92,22 @@ func slimService(object any) (any, error) {
 	}, nil
 }
 
-// slimNode keeps what instance metadata hangs on. What a node reports every few seconds is left out.
-func slimNode(object any) (any, error) {
-	node, ok := object.(*corev1.Node)
-	if !ok {
-		return object, nil
+// slimNode keeps what instance metadata and scheduled events hang on, and dates the taints. What a node reports every few
+// seconds is left out.
+func slimNode(times *taintTimes) func(any) (any, error) {
+	return func(object any) (any, error) {
+		node, ok := object.(*corev1.Node)
+		if !ok {
+			return object, nil
+		}
+		return &corev1.Node{
+			TypeMeta: node.TypeMeta,
+			ObjectMeta: metav1.ObjectMeta{
+				Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
+			},
+			Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID, Taints: times.date(node.Spec.Taints)},
+		}, nil
 	}
-	return &corev1.Node{
-		TypeMeta: node.TypeMeta,
-		ObjectMeta: metav1.ObjectMeta{
-			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion, Labels: node.Labels,
-		},
-		Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID},
-	}, nil
 }
 
 // slimMetadata keeps what a grant hangs on: a namespace's labels and a ServiceAccount's annotation.

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,10 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 		}
 		p.Spec.Hostname = "front"
 		p.DeletionTimestamp, p.Finalizers = &now, []string{"test/finalizer"}
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady}, {
+			Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI", LastTransitionTime: now,
+		}}
+		p.Spec.Tolerations = []corev1.Toleration{{Key: "gpu", Operator: corev1.TolerationOpExists}}
 		p.Spec.Containers = []corev1.Container{
 			{Name: "app", Image: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 8080, Protocol: corev1.ProtocolTCP}}},
 			{Name: "helper"},
@@ -32,11 +37,18 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	}), func(w *world) {
 		w.node.Labels = map[string]string{corev1.LabelTopologyRegion: "westeurope"}
 		w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/x"
+		w.node.Spec.Taints = []corev1.Taint{
+			{Key: "gpu", Effect: corev1.TaintEffectNoExecute, TimeAdded: new(metav1.NewTime(now.Add(-time.Hour)))},
+			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},
+		}
 	})
-	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode, w.node)
+	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode(newTaintTimes(time.Now)), w.node)
 
-	if diff := cmp.Diff(describeInstance(w.pod, w.node, someDefaults), describeInstance(pod, node, someDefaults)); diff != "" {
+	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
 		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
+	}
+	if diff := cmp.Diff(describeEvents(w.pod, w.node), describeEvents(pod, node)); diff != "" {
+		t.Errorf("the events differ (-whole +slim):\n%s", diff)
 	}
 	if _, err := checkPod(pod, workload.Workload{
 		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
@@ -65,7 +77,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
 		t.Error("the pod's deletion or a UID is lost")
 	}
-	if len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
+	if len(pod.Status.Conditions) > 1 || len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
 		t.Errorf("the pod is not slim: %+v", pod)
 	}
 }
@@ -88,7 +100,7 @@ func TestSlimMetadata(t *testing.T) {
 // A cache hands its transforms tombstones too, which they must leave as they are.
 func TestSlimLeavesOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode, "metadata": slimMetadata} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slimMetadata, "service": slimService} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -98,7 +110,7 @@ func TestSlimLeavesOtherObjects(t *testing.T) {
 func TestCachesAreConfinedToTheNode(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}
-	for object, options := range CacheOptions("node-1").ByObject {
+	for object, options := range CacheOptions("node-1", time.Now).ByObject {
 		if options.Field != nil {
 			got[kindOf(object)] = options.Field.String()
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -52,9 +53,14 @@ func badRequest(description string) *failure {
 	return &failure{http.StatusBadRequest, "invalid_request", description, reasonBadRequest, description, 0}
 }
 
-func throttled() *failure {
+// mostWait is the most seconds that anybody is told to wait. Azure's Go SDK gives up where it is told to wait longer.
+const mostWait = 25
+
+// throttled says it as IMDS does, and for how long, in whole seconds.
+func throttled(wait time.Duration) *failure {
+	seconds := int(min((wait+time.Second-1)/time.Second, mostWait))
 	return &failure{http.StatusTooManyRequests, "invalid_request",
-		"Temporarily throttled, too many requests", reasonThrottled, "the pod asks more often than it may", 1}
+		"Temporarily throttled, too many requests", reasonThrottled, "the pod asks more than it may", seconds}
 }
 
 func unavailable(detail string) *failure {
@@ -78,13 +84,19 @@ func refused(refusal *grant.Refusal) *failure {
 
 // writeFailure writes what the sidecar is told.
 func writeFailure(writer http.ResponseWriter, err error) *failure {
-	var f *failure
-	if !errors.As(err, &f) {
-		f = unavailable(err.Error())
-	}
+	f := asFailure(err)
 	if f.retryAfter > 0 {
 		writer.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
 	writeJSON(writer, f.status, issuerapi.Error{Code: f.code, Description: f.description})
+	return f
+}
+
+// asFailure is any error as what the application is told.
+func asFailure(err error) *failure {
+	var f *failure
+	if !errors.As(err, &f) {
+		f = unavailable(err.Error())
+	}
 	return f
 }

@@ -60,7 +60,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 			Directory:     &Directory{Reader: s.client, Changes: s.changes},
 			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,
-			Limits:        NewLimits(time.Now),
+			Limits:        NewLimits(podLimits, time.Now),
 			Log:           s.audit.logger(),
 			Now:           time.Now,
 			Stopping:      stopping,

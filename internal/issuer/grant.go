@@ -18,8 +18,11 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 	ctx, cancel := context.WithTimeout(request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()
 	changed := s.Directory.Changed()
-	caller, err := s.identify(request)
-	for err == nil {
+	caller, done, err := s.identify(request)
+	done()
+	released := nothing
+	defer func() { released() }()
+	for held := false; err == nil; held = true {
 		var answer issuerapi.Grant
 		if answer, err = describe(caller.grant); err != nil {
 			break
@@ -29,6 +32,11 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 		if etag != request.Header.Get("If-None-Match") {
 			writeJSON(writer, http.StatusOK, answer)
 			return
+		}
+		if !held {
+			if released, err = s.Limits.Hold(caller.workload.Pod.UID); err != nil {
+				break
+			}
 		}
 		select {
 		case <-changed:

@@ -21,7 +21,8 @@ func (s *Server) serveIdentity(writer http.ResponseWriter, request *http.Request
 }
 
 func (s *Server) describeIdentity(request *http.Request) (*issuerapi.Identity, error) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,8 @@ type MetadataDefaults struct {
 
 // serveInstance answers with the pod as a virtual machine.
 func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	if err != nil {
 		if !isGone(err) {
 			writeFailure(writer, err)
@@ -37,11 +38,11 @@ func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request
 		writeFailure(writer, err)
 		return
 	}
-	writeJSON(writer, http.StatusOK, describeInstance(caller.pod, node, s.Metadata))
+	writeJSON(writer, http.StatusOK, DescribeInstance(caller.pod, node, s.Metadata))
 }
 
-// describeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
-func describeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefaults) issuerapi.Instance {
+// DescribeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
+func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefaults) issuerapi.Instance {
 	place := placeOf(node, defaults)
 	return issuerapi.Instance{
 		Name:                pod.Name,

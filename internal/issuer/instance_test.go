@@ -92,7 +92,7 @@ func TestDescribeInstance(t *testing.T) {
 			t.Parallel()
 			w, want := newWorld(test.given), bareInstance()
 			test.want(&want)
-			if diff := cmp.Diff(want, describeInstance(w.pod, w.node, someDefaults)); diff != "" {
+			if diff := cmp.Diff(want, DescribeInstance(w.pod, w.node, someDefaults)); diff != "" {
 				t.Errorf("the instance differs (-want +got):\n%s", diff)
 			}
 		})

@@ -1,61 +1,126 @@
 package issuer
 
 import (
+	"maps"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/cache"
 )
 
-// The limit of one pod: what its sidecar cannot answer from its cache. An application asks for few tokens; one that
-// asks for more must not starve its node.
-const (
-	requestsPerSecond = 20
-	burst             = 50
-)
+// PodLimits is what one pod may ask of the issuer, which is what its sidecar cannot answer from its cache. An application
+// asks for few tokens; one that asks for more must not starve its node.
+type PodLimits struct {
+	// RequestsPerSecond is how often a pod may ask in the long run, Burst how often at once after it has been calm.
+	RequestsPerSecond float64
+	Burst             int
 
-// Limits bounds how often each pod asks.
+	// Concurrent is how many requests of a pod may be worked on at once, without those that are held.
+	Concurrent int
+}
+
+// maxHeld is how many requests of a pod are held at once, until its grant changes. A sidecar has one of them, and another
+// for a moment when its connection breaks.
+const maxHeld = 4
+
+// busyWait is how long to wait where too much is asked at once.
+const busyWait = time.Second
+
+// sweepEvery is how often pods that have been calm for long are forgotten.
+const sweepEvery = time.Minute
+
+// Limits bounds what each pod asks.
 type Limits struct {
-	now func() time.Time
+	bounds PodLimits
+	now    func() time.Time
 
-	mu       sync.Mutex
-	limiters map[string]*rate.Limiter
+	mu    sync.Mutex
+	pods  map[string]*usage
+	swept time.Time
+}
+
+// usage is what one pod asks.
+type usage struct {
+	bucket *rate.Limiter
+
+	// asking and held are how many requests are worked on, and held.
+	asking, held int
 }
 
 // NewLimits makes limits that no pod has used yet.
-func NewLimits(now func() time.Time) *Limits {
-	return &Limits{now: now, limiters: map[string]*rate.Limiter{}}
+func NewLimits(bounds PodLimits, now func() time.Time) *Limits {
+	return &Limits{bounds: bounds, now: now, pods: map[string]*usage{}, swept: now()}
 }
 
-// Allow tells whether the pod with a UID may ask now.
-func (l *Limits) Allow(uid string) bool {
+// Begin lets the pod with a UID ask, until it calls done, or tells why not. Then done does nothing.
+func (l *Limits) Begin(uid string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	limiter, found := l.limiters[uid]
-	if !found {
-		limiter = rate.NewLimiter(requestsPerSecond, burst)
-		l.limiters[uid] = limiter
+	now := l.now()
+	l.sweep(now)
+	pod := l.usage(uid)
+	if pod.asking >= l.bounds.Concurrent {
+		return nothing, throttled(busyWait)
 	}
-	return limiter.AllowN(l.now(), 1)
+	if wait := take(pod.bucket, now); wait > 0 {
+		return nothing, throttled(wait)
+	}
+	return l.count(&pod.asking), nil
 }
 
-// Forget drops what is kept of a pod that is gone.
-func (l *Limits) Forget(uid string) {
+// Hold lets a request of the pod be held, until it calls done, or tells why not. Then done does nothing.
+func (l *Limits) Hold(uid string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.limiters, uid)
+	pod := l.usage(uid)
+	if pod.held >= maxHeld {
+		return nothing, throttled(busyWait)
+	}
+	return l.count(&pod.held), nil
 }
 
-// Handler forgets the pods that an informer says are gone, those among them whose end it missed.
-func (l *Limits) Handler() cache.ResourceEventHandler {
-	return cache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
-		if missed, ok := object.(cache.DeletedFinalStateUnknown); ok {
-			object = missed.Obj
-		}
-		if pod, ok := object.(*corev1.Pod); ok {
-			l.Forget(string(pod.UID))
-		}
-	}}
+func nothing() {}
+
+// count counts one more, and one less when it is done.
+func (l *Limits) count(number *int) (done func()) {
+	*number++
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		*number--
+	})
+}
+
+func (l *Limits) usage(uid string) *usage {
+	pod, found := l.pods[uid]
+	if !found {
+		pod = &usage{bucket: rate.NewLimiter(rate.Limit(l.bounds.RequestsPerSecond), l.bounds.Burst)}
+		l.pods[uid] = pod
+	}
+	return pod
+}
+
+// sweep forgets pods of which nothing needs to be known, whether they are calm or gone.
+func (l *Limits) sweep(now time.Time) {
+	if now.Sub(l.swept) < sweepEvery {
+		return
+	}
+	l.swept = now
+	maps.DeleteFunc(l.pods, func(_ string, pod *usage) bool {
+		return pod.asking == 0 && pod.held == 0 && isFull(pod.bucket, now)
+	})
+}
+
+// take takes a token out of a bucket, or tells how long it is until there is one.
+func take(bucket *rate.Limiter, now time.Time) (wait time.Duration) {
+	reservation := bucket.ReserveN(now, 1)
+	if wait = reservation.DelayFrom(now); wait > 0 {
+		reservation.CancelAt(now)
+	}
+	return wait
+}
+
+// isFull tells whether a bucket is as good as a new one.
+func isFull(bucket *rate.Limiter, now time.Time) bool {
+	return bucket.TokensAt(now) >= float64(bucket.Burst())
 }

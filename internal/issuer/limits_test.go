@@ -1,56 +1,291 @@
 package issuer
 
 import (
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"k8s.io/client-go/tools/cache"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-func TestLimits(t *testing.T) {
+// podLimits are those of the chart.
+var podLimits = PodLimits{RequestsPerSecond: 20, Burst: 50, Concurrent: 8}
+
+// withLimits runs a test with limits that nobody has used, in a bubble's time.
+func withLimits(t *testing.T, bounds PodLimits, test func(t *testing.T, limits *Limits)) {
+	t.Helper()
 	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	limits := NewLimits(func() time.Time { return now })
-	allowed := func(uid string, asked int) int {
-		count := 0
-		for range asked {
-			if limits.Allow(uid) {
-				count++
-			}
-		}
-		return count
-	}
-	want := func(what string, got, want int) {
-		t.Helper()
-		if got != want {
-			t.Errorf("%s: %d requests are allowed, not %d", what, got, want)
-		}
-	}
-	want("at first", allowed("one", 100), burst)
-	want("of another pod", allowed("other", 100), burst)
-	now = now.Add(time.Second)
-	want("a second later", allowed("one", 100), requestsPerSecond)
-	limits.Forget("one")
-	want("of a pod that is new again", allowed("one", 100), burst)
-	limits.Forget("never seen")
+	synctest.Test(t, func(t *testing.T) { test(t, NewLimits(bounds, time.Now)) })
 }
 
-func TestPodsThatAreGoneAreForgotten(t *testing.T) {
+// begun is how many of a pod's requests, one after the other, are let through.
+func begun(limits *Limits, uid string, asked int) int {
+	count := 0
+	for range asked {
+		if done, err := limits.Begin(uid); err == nil {
+			count++
+			done()
+		}
+	}
+	return count
+}
+
+func wantCount(t *testing.T, what string, got, want int) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %d requests are let through, not %d", what, got, want)
+	}
+}
+
+// waitOf is how many seconds a refused request has to wait.
+func waitOf(t *testing.T, err error) int {
+	t.Helper()
+	var refused *failure
+	if !errors.As(err, &refused) || refused.status != http.StatusTooManyRequests {
+		t.Fatalf("the request is not throttled but %v", err)
+	}
+	return refused.retryAfter
+}
+
+func TestAPodMayNotAskTooOften(t *testing.T) {
+	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
+		wantCount(t, "at first", begun(limits, "one", 100), 50)
+		wantCount(t, "of another pod", begun(limits, "other", 100), 50)
+		time.Sleep(time.Second)
+		wantCount(t, "a second later", begun(limits, "one", 100), 20)
+		time.Sleep(time.Hour)
+		wantCount(t, "after a calm", begun(limits, "one", 100), 50)
+	})
+}
+
+// What is refused takes nothing away: whoever asks all the time gets what he may have all the same.
+func TestWhoAsksAllTheTimeIsAnsweredNowAndThen(t *testing.T) {
+	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
+		begun(limits, "one", 1000)
+		count := 0
+		for range 1000 {
+			time.Sleep(10 * time.Millisecond)
+			count += begun(limits, "one", 10)
+		}
+		wantCount(t, "in ten seconds", count, 200)
+	})
+}
+
+func TestWaitsAreThoseOfTheBucket(t *testing.T) {
 	t.Parallel()
-	pod := newWorld().pod
-	for name, gone := range map[string]any{
-		"as the informer saw":   pod,
-		"as the informer finds": cache.DeletedFinalStateUnknown{Key: "shop/orders-0", Obj: pod},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			limits := NewLimits(time.Now)
-			limits.Allow(string(pod.UID))
-			limits.Allow("another")
-			limits.Handler().OnDelete(gone)
-			if len(limits.limiters) != 1 || limits.limiters["another"] == nil {
-				t.Errorf("what is kept is %v", limits.limiters)
-			}
+	for perSecond, want := range map[float64]int{20: 1, 1: 1, 0.5: 2, 0.3: 4, 0.04: 25, 0.001: 25} {
+		t.Run(strconv.FormatFloat(perSecond, 'g', -1, 64), func(t *testing.T) {
+			withLimits(t, PodLimits{perSecond, 1, 1}, func(t *testing.T, limits *Limits) {
+				begun(limits, "one", 1)
+				_, err := limits.Begin("one")
+				if got := waitOf(t, err); got != want {
+					t.Errorf("at %g requests a second one waits for %d seconds, not %d", perSecond, got, want)
+				}
+			})
 		})
 	}
+}
+
+func TestAPodMayNotAskTooMuchAtOnce(t *testing.T) {
+	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
+		var done []func()
+		for range podLimits.Concurrent {
+			end, err := limits.Begin("one")
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = append(done, end)
+		}
+		_, err := limits.Begin("one")
+		if got := waitOf(t, err); got != 1 {
+			t.Errorf("it has to wait for %d seconds", got)
+		}
+		wantCount(t, "of another pod", begun(limits, "other", 1), 1)
+		done[0]()
+		done[0]()
+		if _, err = limits.Begin("one"); err != nil {
+			t.Errorf("when one is done: %v", err)
+		}
+		_, err = limits.Begin("one")
+		waitOf(t, err)
+	})
+}
+
+func TestAPodMayNotHaveTooMuchHeld(t *testing.T) {
+	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
+		var last func()
+		for range maxHeld {
+			done, err := limits.Hold("one")
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = done
+		}
+		_, err := limits.Hold("one")
+		waitOf(t, err)
+		wantCount(t, "that are not held", begun(limits, "one", 10), 10)
+		last()
+		if _, err := limits.Hold("one"); err != nil {
+			t.Errorf("when one is done: %v", err)
+		}
+	})
+}
+
+func TestCalmPodsAreForgotten(t *testing.T) {
+	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
+		begun(limits, "gone", 50)
+		if _, err := limits.Begin("working"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := limits.Hold("holding"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(sweepEvery)
+		begun(limits, "new", 1)
+		kept := map[string]bool{}
+		for uid := range limits.pods {
+			kept[uid] = true
+		}
+		if diff := cmp.Diff(map[string]bool{"working": true, "holding": true, "new": true}, kept); diff != "" {
+			t.Errorf("what is kept (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// calmPod is a pod beside that of the world, on the same node.
+func calmPod() (podToken, func(*world)) {
+	who := ordersPod()
+	who.pod, who.podUID = "calm-0", "calm-uid"
+	return who, func(w *world) {
+		pod := w.pod.DeepCopy()
+		pod.Name, pod.UID = who.pod, "calm-uid"
+		w.morePods = append(w.morePods, pod)
+	}
+}
+
+// One pod asks as often as it can, and as much at once; another one asks now and then, and always gets its token at once.
+func TestAGreedyPodDoesNotStarveACalmOne(t *testing.T) {
+	calm, beside := calmPod()
+	onStage(t, newWorld(beside), func(s *stage) {
+		s.minter.takes = 20 * time.Millisecond
+		begun, stopped := time.Now(), make(chan struct{})
+		var greedy sync.WaitGroup
+		var mu sync.Mutex
+		statuses := map[int]int{}
+		bearer := ordersPod().sign(t)
+		for range 20 {
+			greedy.Go(func() {
+				for {
+					select {
+					case <-stopped:
+						return
+					case <-time.After(5 * time.Millisecond):
+					}
+					status := s.ask(s.request(bearer, http.MethodPost, issuerapi.TokenPath, askVault)).Code
+					mu.Lock()
+					statuses[status]++
+					mu.Unlock()
+				}
+			})
+		}
+		for range 10 {
+			time.Sleep(200 * time.Millisecond)
+			asked := time.Now()
+			wantStatus(t, s.askToken(calm, askVault), http.StatusOK)
+			if took := time.Since(asked); took != s.minter.takes {
+				t.Errorf("the calm pod waits for %s", took)
+			}
+		}
+		close(stopped)
+		greedy.Wait()
+		if most := podLimits.Burst + int(time.Since(begun).Seconds()*podLimits.RequestsPerSecond) + 1; statuses[http.StatusOK] > most || statuses[http.StatusOK] < most/2 ||
+			statuses[http.StatusTooManyRequests] < 10*most || len(statuses) != 2 {
+			t.Errorf("the greedy pod is answered with %v", statuses)
+		}
+	})
+}
+
+// An hour of a sidecar: it always has its grant held, asks for metadata once a minute and renews tokens. In the cluster
+// something changes every second, and the pod's own grant all the time.
+func TestASidecarIsNeverThrottled(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		ended := time.Now().Add(time.Hour)
+		var sidecar sync.WaitGroup
+		every := func(pause time.Duration, method, path, body string) {
+			for time.Now().Before(ended) {
+				if answer := s.ask(s.request(ordersPod().sign(t), method, path, body)); answer.Code != http.StatusOK {
+					t.Errorf("%s is answered with %d %s", path, answer.Code, answer.Body)
+				}
+				time.Sleep(pause)
+			}
+		}
+		sidecar.Go(func() { every(time.Minute, http.MethodGet, issuerapi.InstancePath, "") })
+		sidecar.Go(func() { every(30*time.Second, http.MethodPost, issuerapi.TokenPath, askVault) })
+		sidecar.Go(func() {
+			known := ""
+			for time.Now().Before(ended) {
+				request := s.request(ordersPod().sign(t), http.MethodGet, issuerapi.GrantPath, "")
+				request.Header.Set("If-None-Match", known)
+				answer := s.ask(request)
+				if answer.Code != http.StatusOK && answer.Code != http.StatusNotModified {
+					t.Errorf("the held request is answered with %d %s", answer.Code, answer.Body)
+					return
+				}
+				known = answer.Header().Get("ETag")
+			}
+		})
+		for i := 0; time.Now().Before(ended); i++ {
+			time.Sleep(10 * time.Second)
+			orders := identity("orders")
+			for range 2 * maxHeld {
+				s.changes.Notify()
+				synctest.Wait()
+			}
+			s.update(orders, func() { orders.Spec.AllowedResources = []string{vault, strconv.Itoa(i)} })
+		}
+		s.stop()
+		sidecar.Wait()
+	})
+}
+
+func TestHeldRequestsAreBounded(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		var held []<-chan int
+		known := s.etag()
+		for range maxHeld {
+			answered := make(chan int, 1)
+			held = append(held, answered)
+			go func() { answered <- s.askGrant(known).Code }()
+		}
+		synctest.Wait()
+		refused := s.askGrant(known)
+		wantStatus(t, refused, http.StatusTooManyRequests)
+		if refused.Header().Get("Retry-After") != "1" || refused.Header().Get("ETag") != "" {
+			t.Errorf("its headers are %v", refused.Header())
+		}
+		// What is held does not count as worked on.
+		s.minter.takes = time.Second
+		var working sync.WaitGroup
+		for range podLimits.Concurrent {
+			working.Go(func() {
+				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusOK {
+					t.Errorf("beside held requests one for a token is answered with %d", status)
+				}
+			})
+		}
+		working.Wait()
+		s.stop()
+		for _, answered := range held {
+			if status := <-answered; status != http.StatusNotModified {
+				t.Errorf("a held request is answered with %d", status)
+			}
+		}
+		wantStatus(t, s.askGrant(known), http.StatusNotModified)
+	})
 }

@@ -19,7 +19,8 @@ import (
 
 // serveLoadBalancer answers with what leads to the pod from outside.
 func (s *Server) serveLoadBalancer(writer http.ResponseWriter, request *http.Request) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	if err != nil {
 		if !isGone(err) {
 			writeFailure(writer, err)

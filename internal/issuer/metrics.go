@@ -11,6 +11,11 @@ var (
 		Help: "Token requests by outcome (granted, refused, unavailable), reason and whether the token was cached.",
 	}, []string{"outcome", "reason", "cached"})
 
+	suppressedLines = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "kube_imds_issuer_audit_lines_suppressed_total",
+		Help: "Refused token requests that left no line in the audit log, because their source address had left too many.",
+	}, []string{"reason"})
+
 	mintSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "kube_imds_issuer_mint_seconds",
 		Help:    "Time to sign a token.",
@@ -24,5 +29,5 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(requests, mintSeconds, keyPublished)
+	metrics.Registry.MustRegister(requests, suppressedLines, mintSeconds, keyPublished)
 }

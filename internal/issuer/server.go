@@ -40,6 +40,9 @@ type Server struct {
 	// Log is the audit log.
 	Log logr.Logger
 
+	// lines bounds what anybody may write to it.
+	lines lineLimit
+
 	// Now is the clock.
 	Now func() time.Time
 
@@ -55,6 +58,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
 	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
+	mux.HandleFunc("GET "+issuerapi.EventsPath, s.serveEvents)
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
 }
 
@@ -65,16 +69,19 @@ type caller struct {
 	grant    grant.Grant
 }
 
-// identify authenticates the pod behind a request, sees that it does not ask too often, and looks up what it may have.
-func (s *Server) identify(request *http.Request) (caller, error) {
-	found, err := s.authenticate(request)
+// identify authenticates the pod behind a request, sees that it does not ask too much, and looks up what it may have.
+// The request counts as worked on until it is done.
+func (s *Server) identify(request *http.Request) (asking caller, done func(), err error) {
+	asking.workload, err = s.authenticate(request)
 	if err != nil {
-		return caller{workload: found}, err
+		return asking, nothing, err
 	}
-	if !s.Limits.Allow(found.Pod.UID) {
-		return caller{workload: found}, throttled()
+	done, err = s.Limits.Begin(asking.workload.Pod.UID)
+	if err != nil {
+		return asking, done, err
 	}
-	return s.lookUp(request.Context(), found)
+	asking, err = s.lookUp(request.Context(), asking.workload)
+	return asking, done, err
 }
 
 // lookUp finds out what an authenticated pod may have now.

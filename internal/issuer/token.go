@@ -2,28 +2,20 @@ package issuer
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/token"
 )
-
-// maxResource bounds the length of a resource, in bytes.
-const maxResource = 512
 
 // serveToken answers a TokenRequest.
 func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
-	decision := decision{}
+	decision := decision{source: sourceOf(request.RemoteAddr)}
 	response, err := s.decide(request, &decision)
 	if err != nil {
 		if isGone(err) {
@@ -39,7 +31,8 @@ func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
 
 // decide answers a request, and notes in the decision what the audit log needs.
 func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.TokenResponse, error) {
-	caller, err := s.identify(request)
+	caller, done, err := s.identify(request)
+	defer done()
 	decision.workload = caller.workload
 	if err != nil {
 		return nil, err
@@ -48,30 +41,8 @@ func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.T
 	if err != nil {
 		return nil, err
 	}
-	if err := checkResource(asked.Resource); err != nil {
-		return nil, err
-	}
-	decision.resource = asked.Resource
-	identity, refusal := caller.grant.Select(grant.Selector{
-		ClientID: asked.ClientID, ObjectID: asked.ObjectID, ResourceID: asked.ResourceID,
-	})
-	if refusal != nil {
-		decision.identity = refusal.Identity
-		return nil, s.refuse(caller, refusal)
-	}
-	decision.identity, decision.clientID = identity.Name, string(identity.Status.ClientID)
-	if !allowsResource(identity, asked.Resource) {
-		return nil, resourceNotAllowed(identity, asked.Resource)
-	}
-	minted, err := s.Minters.Mint(request.Context(), MintRequest{identity, asked.Resource, asked.BypassCache})
-	if err != nil {
-		return nil, err
-	}
-	decision.minted = minted
-	return &issuerapi.TokenResponse{
-		AccessToken: minted.Token, ClientID: string(identity.Status.ClientID),
-		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(),
-	}, nil
+	refuse := func(refusal *grant.Refusal) error { return s.refuse(caller, refusal) }
+	return s.Minters.issue(request.Context(), caller.grant, asked, refuse, decision)
 }
 
 // youth is how long after a pod's start this issuer may not have heard yet of what was made with it: as long as a watch
@@ -105,38 +76,4 @@ func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {
 		return asked, badRequest("the request is not a JSON object of a token request")
 	}
 	return asked, nil
-}
-
-// checkResource refuses what no resource is. The replacement character stands where there was something that is no
-// character, so it is not what was asked for to the letter.
-func checkResource(resource string) error {
-	if resource == "" {
-		return badRequest("Required audience parameter not specified")
-	}
-	if len(resource) > maxResource {
-		return badRequest(fmt.Sprintf("the resource is longer than %d bytes", maxResource))
-	}
-	for _, character := range resource {
-		if character == utf8.RuneError || !unicode.IsGraphic(character) || unicode.IsSpace(character) {
-			return badRequest("the resource has characters that no resource has")
-		}
-	}
-	return nil
-}
-
-func allowsResource(identity *v1alpha1.ManagedIdentity, resource string) bool {
-	allowed := identity.Spec.AllowedResources
-	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(one string) bool {
-		return token.SameResource(one, resource)
-	})
-}
-
-// resourceNotAllowed answers as Entra does for a resource that it does not know (imds-contract.md section 4).
-func resourceNotAllowed(identity *v1alpha1.ManagedIdentity, resource string) *failure {
-	return &failure{
-		status: http.StatusBadRequest, code: "invalid_resource", reason: reasonResource,
-		description: fmt.Sprintf("AADSTS500011: The resource principal named %s was not found in the tenant named %s.",
-			resource, identity.Status.TenantID),
-		detail: fmt.Sprintf("ManagedIdentity %q does not allow the resource: add it to spec.allowedResources", identity.Name),
-	}
 }

@@ -207,7 +207,7 @@ func TestTokenPastTheCacheIsMadeAnew(t *testing.T) {
 
 func TestTokenIsThrottled(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		for range burst {
+		for range podLimits.Burst {
 			wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
 		}
 		s.wantRefusal(s.askToken(ordersPod(), askVault), refusal{429, "invalid_request",
@@ -223,7 +223,7 @@ func TestEverythingIsThrottled(t *testing.T) {
 		for _, path := range []string{issuerapi.GrantPath, issuerapi.InstancePath} {
 			wantStatus(t, s.ask(s.request(bearer, http.MethodGet, path, "")), http.StatusOK)
 		}
-		for range burst - 2 {
+		for range podLimits.Burst - 2 {
 			wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
 		}
 		for _, path := range []string{issuerapi.GrantPath, issuerapi.InstancePath} {

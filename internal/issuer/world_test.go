@@ -21,6 +21,7 @@ type world struct {
 	namespace  *corev1.Namespace
 	account    *corev1.ServiceAccount
 	pod        *corev1.Pod
+	morePods   []*corev1.Pod
 	services   []*corev1.Service
 	bindings   []*v1alpha1.IdentityBinding
 	identities []*v1alpha1.ManagedIdentity
@@ -112,6 +113,9 @@ func (w *world) client(t *testing.T) client.WithWatch {
 	}
 	if w.pod != nil {
 		builder.WithObjects(w.pod)
+	}
+	for _, pod := range w.morePods {
+		builder.WithObjects(pod)
 	}
 	for _, service := range w.services {
 		builder.WithObjects(service)

@@ -19,6 +19,9 @@ const (
 	// LoadBalancerPath takes a GET and answers with the pod's LoadBalancer.
 	LoadBalancerPath = "/v1/loadbalancer"
 
+	// EventsPath takes a GET and answers with the pod's Events.
+	EventsPath = "/v1/events"
+
 	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant has
 	// changed, or with 304 after GrantWaitSeconds.
 	GrantPath = "/v1/grant"
@@ -133,6 +136,30 @@ type InboundRule struct {
 	FrontendPort      int32  `json:"frontend_port"`
 	BackendPort       int32  `json:"backend_port"`
 	PrivateIPAddress  string `json:"private_ip_address"`
+}
+
+// Events is what is to become of the pod. The issuer remembers nothing of them: a sidecar keeps what was acknowledged.
+type Events struct {
+	PodName string `json:"pod_name"`
+
+	// PodCreatedOn is when the pod was made, in seconds since 1970 UTC.
+	PodCreatedOn int64 `json:"pod_created_on"`
+
+	Events []Event `json:"events"`
+}
+
+// Event is a coming end of the pod.
+type Event struct {
+	// ID is a GUID in upper case.
+	ID string `json:"id"`
+
+	// Type is one of IMDS's, as in Redeploy, and Source Platform or User.
+	Type   string `json:"type"`
+	Source string `json:"source"`
+
+	// NotBefore is in seconds since 1970 UTC.
+	NotBefore   int64  `json:"not_before"`
+	Description string `json:"description"`
 }
 
 // Tag is a label of the pod.

@@ -15,6 +15,7 @@ const failurePause = 2 * time.Second
 const (
 	instanceFresh     = time.Minute
 	loadBalancerFresh = 5 * time.Second
+	eventsFresh       = time.Second
 )
 
 // cache remembers what a source said, and goes on saying it while that source fails. Until the source has answered

@@ -16,10 +16,11 @@ func (c *Client) Instance(ctx context.Context) (*imds.Instance, error) {
 	if err := c.ask(ctx, http.MethodGet, issuerapi.InstancePath, nil, &answer); err != nil {
 		return nil, err
 	}
-	return instanceOf(answer), nil
+	return InstanceOf(answer), nil
 }
 
-func instanceOf(answer issuerapi.Instance) *imds.Instance {
+// InstanceOf reads an answer of the issuer as IMDS has it.
+func InstanceOf(answer issuerapi.Instance) *imds.Instance {
 	instance := &imds.Instance{
 		Name:                answer.Name,
 		ComputerName:        answer.ComputerName,

@@ -1,5 +1,6 @@
 // Package oidc serves what validators need to verify local tokens: discovery documents and the JWKS, in Entra's shapes
-// and at Entra's paths (tokens.md section 2). Every controller replica serves it, from its caches.
+// and at Entra's paths (tokens.md section 2). Every controller replica serves it, from its caches; without a cluster,
+// kubectl imds dev does.
 package oidc
 
 import (
@@ -14,7 +15,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -34,8 +34,8 @@ type Documents struct {
 	// DefaultTenant exists even with no identity.
 	DefaultTenant v1alpha1.GUID
 
-	// Reader reads from caches.
-	Reader client.Reader
+	// Source knows the other tenants and the keys.
+	Source Source
 
 	Now func() time.Time
 	Log logr.Logger
@@ -75,13 +75,13 @@ func (d *Documents) discovery(_ *http.Request, tenant string) ([]byte, error) {
 }
 
 func (d *Documents) keys(request *http.Request, _ string) ([]byte, error) {
-	var keys v1alpha1.SigningKeyList
-	if err := d.Reader.List(request.Context(), &keys); err != nil {
-		return nil, fmt.Errorf("list the signing keys: %w", err)
+	keys, err := d.Source.SigningKeys(request.Context())
+	if err != nil {
+		return nil, err
 	}
 	// A cache has no order, and the same keys must give the same ETag.
-	slices.SortFunc(keys.Items, func(a, b v1alpha1.SigningKey) int { return cmp.Compare(a.Name, b.Name) })
-	document, unreadable, err := token.JWKS(keys.Items, d.Now())
+	slices.SortFunc(keys, func(a, b v1alpha1.SigningKey) int { return cmp.Compare(a.Name, b.Name) })
+	document, unreadable, err := token.JWKS(keys, d.Now())
 	for _, err := range unreadable {
 		d.Log.Error(err, "left a signing key out of the JWKS")
 	}
@@ -94,16 +94,11 @@ func (d *Documents) tenant(request *http.Request) (string, error) {
 	if named == string(d.DefaultTenant) {
 		return named, nil
 	}
-	var identities v1alpha1.ManagedIdentityList
-	if err := d.Reader.List(request.Context(), &identities, client.UnsafeDisableDeepCopy); err != nil {
-		return "", fmt.Errorf("list the identities: %w", err)
+	exists, err := d.Source.HasTenant(request.Context(), named)
+	if err != nil || !exists {
+		return "", err
 	}
-	for _, identity := range identities.Items {
-		if named == string(identity.Status.TenantID) {
-			return named, nil
-		}
-	}
-	return "", nil
+	return named, nil
 }
 
 // write answers with a document, or that it is still the one that the client has.

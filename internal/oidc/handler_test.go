@@ -46,7 +46,7 @@ func documents(t *testing.T, log *strings.Builder, funcs interceptor.Funcs, obje
 		&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: "new"}})
 	return (&Documents{
 		BaseURL: baseURL, DefaultTenant: defaultTenant,
-		Reader: fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithInterceptorFuncs(funcs).Build(),
+		Source: Cluster{fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithInterceptorFuncs(funcs).Build()},
 		Now:    func() time.Time { return noon },
 		Log:    funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{}),
 	}).Handler()

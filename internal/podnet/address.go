@@ -3,7 +3,6 @@ package podnet
 import (
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -13,15 +12,7 @@ import (
 // least, and touches nothing else.
 func AddAddress() error {
 	return withNetAdmin(func() error {
-		loopback, err := netlink.LinkByName("lo")
-		if err != nil {
-			return fmt.Errorf("find the device lo: %w", err)
-		}
-		err = netlink.AddrAdd(loopback, &netlink.Addr{
-			IPNet: &net.IPNet{IP: Address.AsSlice(), Mask: net.CIDRMask(32, 32)},
-			Scope: unix.RT_SCOPE_HOST,
-		})
-		if err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := onLoopback(netlink.AddrAdd); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("add %s to lo: %w", Address, err)
 		}
 		return nil

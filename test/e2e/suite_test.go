@@ -21,6 +21,8 @@ func TestEndToEnd(t *testing.T) {
 			"JobCompletes":                  testJobCompletes,
 			"AdmissionIsAskedAndWithdrawn":  testAdmission,
 			"InstanceIsThePod":              testInstanceIsThePod,
+			"LoadBalancerIsTold":            testLoadBalancerIsTold,
+			"DeletionIsTold":                testDeletionIsTold,
 			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
 			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
 			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,
@@ -34,6 +36,7 @@ func TestEndToEnd(t *testing.T) {
 			})
 		}
 	})
+	t.Run("DrainIsToldAndAcknowledged", func(t *testing.T) { testDrainIsToldAndAcknowledged(t, c) })
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })

@@ -28,6 +28,7 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/identifier"
 )
 
 const (
@@ -41,7 +42,7 @@ var (
 	oidcNames   = []string{"kube-imds-oidc.kube-imds-system.svc"}
 	issuerNames = []string{"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local"}
 	issuerRule  = controllers.IssuerCertificateRule{Username: serviceAccount("issuer"), DNSNames: issuerNames}
-	defaults    = controllers.Defaults{
+	defaults    = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",
 		ResourceGroup:  "kube-imds",

@@ -135,7 +135,7 @@ func serve(t *testing.T, controller *runningManager, base string) *validator {
 		t.Fatal(err)
 	}
 	documents := &oidc.Documents{
-		BaseURL: base, DefaultTenant: defaults.TenantID, Reader: controller.cache, Now: time.Now, Log: logr.Discard(),
+		BaseURL: base, DefaultTenant: defaults.TenantID, Source: oidc.Cluster{Reader: controller.cache}, Now: time.Now, Log: logr.Discard(),
 	}
 	server := &http.Server{Handler: documents.Handler(), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()

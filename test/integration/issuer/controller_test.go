@@ -20,6 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 )
 
@@ -45,12 +46,12 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	made := &controller{authority: newAuthority(t)}
 	api := manager.GetClient()
 	made.documents = (&oidc.Documents{
-		BaseURL: oidcURL, DefaultTenant: tenant, Reader: api, Now: time.Now, Log: logr.Discard(),
+		BaseURL: oidcURL, DefaultTenant: tenant, Source: oidc.Cluster{Reader: api}, Now: time.Now, Log: logr.Discard(),
 	}).Handler()
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
-		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: controllers.Defaults{
+		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
 		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},

@@ -23,6 +23,7 @@ func TestIssuer(t *testing.T) {
 			"WithdrawnGrantIsTold":            testWithdrawnGrantIsTold,
 			"InstanceIsThePod":                testInstanceIsThePod,
 			"LoadBalancerLeadsToThePod":       testLoadBalancerLeadsToThePod,
+			"DeletionIsTold":                  testDeletionIsTold,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -30,6 +31,7 @@ func TestIssuer(t *testing.T) {
 			})
 		}
 	})
+	t.Run("DrainIsTold", func(t *testing.T) { testDrainIsTold(t, i) })
 	t.Run("KeyIsTakenAway", func(t *testing.T) { testKeyIsTakenAway(t, i) })
 	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })
 	quiet := c.startIssuer(t, "node-2", "--log-level=error")

@@ -1,4 +1,4 @@
-package controllers
+package identifier
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ var defaults = Defaults{TenantID: tenant, SubscriptionID: "sub", ResourceGroup: 
 
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	generated := identifiers{tenant, ordersClient, ordersPrincipal, ordersResourceID}
+	generated := Set{tenant, ordersClient, ordersPrincipal, ordersResourceID}
 	before := v1alpha1.ManagedIdentityStatus{
 		TenantID: otherTenant, ClientID: statusClient, PrincipalID: statusPrincipal, ResourceID: statusResourceID,
 	}
@@ -39,18 +39,18 @@ func TestResolve(t *testing.T) {
 		name   string
 		spec   v1alpha1.ManagedIdentitySpec
 		status v1alpha1.ManagedIdentityStatus
-		want   identifiers
+		want   Set
 	}{
 		{name: "nothing is named: all is generated", want: generated},
 		{
 			name: "the tenant is named: the IDs are that tenant's",
 			spec: v1alpha1.ManagedIdentitySpec{TenantID: otherTenant},
-			want: identifiers{otherTenant, elsewhereClient, elsewherePrincipal, ordersResourceID},
+			want: Set{otherTenant, elsewhereClient, elsewherePrincipal, ordersResourceID},
 		},
 		{
 			name:   "what was generated before is kept",
 			status: before,
-			want:   identifiers{otherTenant, statusClient, statusPrincipal, statusResourceID},
+			want:   Set{otherTenant, statusClient, statusPrincipal, statusResourceID},
 		},
 		{
 			name: "what the spec names wins over what was there before",
@@ -58,17 +58,17 @@ func TestResolve(t *testing.T) {
 				TenantID: tenant, ClientID: specClient, PrincipalID: specPrincipal, ResourceID: specResourceID,
 			},
 			status: before,
-			want:   identifiers{tenant, specClient, specPrincipal, specResourceID},
+			want:   Set{tenant, specClient, specPrincipal, specResourceID},
 		},
 		{
 			name: "one ID is named, the others are generated",
 			spec: v1alpha1.ManagedIdentitySpec{ClientID: specClient},
-			want: identifiers{tenant, specClient, ordersPrincipal, ordersResourceID},
+			want: Set{tenant, specClient, ordersPrincipal, ordersResourceID},
 		},
 		{
 			name:   "one ID was there before, the others are generated",
 			status: v1alpha1.ManagedIdentityStatus{PrincipalID: statusPrincipal},
-			want:   identifiers{tenant, ordersClient, statusPrincipal, ordersResourceID},
+			want:   Set{tenant, ordersClient, statusPrincipal, ordersResourceID},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestResolve(t *testing.T) {
 			identity := &v1alpha1.ManagedIdentity{
 				ObjectMeta: metav1.ObjectMeta{Name: "orders"}, Spec: test.spec, Status: test.status,
 			}
-			got := resolve(identity, defaults)
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(identifiers{})); diff != "" {
+			got := Resolve(identity, defaults)
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error("(-want +got)\n" + diff)
 			}
 		})
@@ -101,30 +101,30 @@ func TestGeneratedIDsAreOnesOwn(t *testing.T) {
 
 func TestConflicts(t *testing.T) {
 	t.Parallel()
-	one := identifiers{tenant, specClient, specPrincipal, specResourceID}
+	one := Set{tenant, specClient, specPrincipal, specResourceID}
 	for _, test := range []struct {
 		name  string
-		other identifiers
+		other Set
 		want  bool
 	}{
-		{"all of its own", identifiers{otherTenant, statusClient, statusPrincipal, statusResourceID}, false},
-		{"the same tenant", identifiers{tenant, statusClient, statusPrincipal, statusResourceID}, false},
-		{"the same client ID", identifiers{otherTenant, specClient, statusPrincipal, statusResourceID}, true},
-		{"the same principal ID", identifiers{otherTenant, statusClient, specPrincipal, statusResourceID}, true},
-		{"the same resource ID", identifiers{otherTenant, statusClient, statusPrincipal, specResourceID}, true},
+		{"all of its own", Set{otherTenant, statusClient, statusPrincipal, statusResourceID}, false},
+		{"the same tenant", Set{tenant, statusClient, statusPrincipal, statusResourceID}, false},
+		{"the same client ID", Set{otherTenant, specClient, statusPrincipal, statusResourceID}, true},
+		{"the same principal ID", Set{otherTenant, statusClient, specPrincipal, statusResourceID}, true},
+		{"the same resource ID", Set{otherTenant, statusClient, statusPrincipal, specResourceID}, true},
 		{
 			"the same resource ID in other letters",
-			identifiers{otherTenant, statusClient, statusPrincipal,
+			Set{otherTenant, statusClient, statusPrincipal,
 				"/SUBSCRIPTIONS/s/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/MINE"}, true,
 		},
-		{"one's client ID is the other's principal ID", identifiers{otherTenant, specPrincipal, specClient, statusResourceID}, false},
+		{"one's client ID is the other's principal ID", Set{otherTenant, specPrincipal, specClient, statusResourceID}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := one.conflicts(test.other); got != test.want {
+			if got := one.Conflicts(test.other); got != test.want {
 				t.Errorf("conflicts: %v, want %v", got, test.want)
 			}
-			if got := test.other.conflicts(one); got != test.want {
+			if got := test.other.Conflicts(one); got != test.want {
 				t.Errorf("the other way round: %v, want %v", got, test.want)
 			}
 		})

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+const (
+	defaultTenant = "28a37578-cd01-54f5-804a-52ef0695644e"
+	otherTenant   = "abcdefab-1111-4111-8111-111111111111"
+
+	// What "orders" has in the default tenant: another program that computes UUIDv5 gave these.
+	ordersClient    = "04e54d24-b694-5386-b0c1-a1ae627d4585"
+	ordersPrincipal = "13d2e98a-2feb-5712-8a44-168d61a67eb0"
+	paymentsClient  = "33333333-3333-4333-8333-333333333333"
+	paymentsID      = "/subscriptions/s/resourceGroups/G/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
+)
+
+const orders = `
+apiVersion: kube-imds.io/v1alpha1
+kind: ManagedIdentity
+metadata:
+  name: orders
+spec:
+  assumableBy:
+  - namespaces: [shop]
+    serviceAccounts: [orders]
+`
+
+const payments = `---
+apiVersion: kube-imds.io/v1alpha1
+kind: ManagedIdentity
+metadata:
+  name: payments
+spec:
+  tenantID: ` + otherTenant + `
+  clientID: ` + paymentsClient + `
+  resourceID: ` + paymentsID + `
+  allowedResources: [https://vault.azure.net]
+  assumableBy:
+  - namespaceSelector: {matchLabels: {team: shop}}
+    serviceAccounts: ["*"]
+`
+
+const binding = `---
+apiVersion: kube-imds.io/v1alpha1
+kind: IdentityBinding
+metadata:
+  name: shop
+spec:
+  serviceAccounts: [orders]
+  identities: [orders, payments]
+  defaultIdentity: payments
+`
+
+// asOrders are the flags of a pod that both identities admit.
+var asOrders = []string{"--namespace", "shop", "--service-account", "orders", "--namespace-labels", "team=shop"}
+
+func TestGeneratedIdentityHasATokenThatItsKeysVerify(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	status, told := p.ask(vault)
+	if status != http.StatusOK || told.Resource != vault {
+		t.Fatalf("the answer is %d %s", status, told.Description)
+	}
+	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
+	if claims["tid"] != defaultTenant || claims["appid"] != told.ClientID {
+		t.Errorf("the claims are %v", claims)
+	}
+	p.stop(syscall.SIGTERM)
+	if log := p.log.String(); strings.Contains(log, told.AccessToken) || !strings.Contains(log, told.ClientID) {
+		t.Errorf("the log holds the token, or does not tell of it:\n%s", log)
+	}
+}
+
+func TestAnotherTenant(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--tenant", strings.ToUpper(otherTenant))
+	_, told := p.ask(vault)
+	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
+}
+
+func TestFirstIdentityOfAFileIsTheDefault(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
+	_, told := p.ask(vault)
+	if told.ClientID != ordersClient {
+		t.Errorf("the default's client ID is %s, not %s", told.ClientID, ordersClient)
+	}
+	for _, line := range []string{"# identity orders (the default)\n", "# identity payments\n", ordersClient, ordersPrincipal, paymentsClient, paymentsID} {
+		if !strings.Contains(p.printed, line) {
+			t.Errorf("%q is not printed:\n%s", line, p.printed)
+		}
+	}
+}
+
+func TestSelectors(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
+	for name, test := range map[string]struct {
+		parameter, value string
+		client           string
+	}{
+		"client ID":                    {"client_id", paymentsClient, paymentsClient},
+		"object ID":                    {"object_id", ordersPrincipal, ordersClient},
+		"resource ID":                  {"msi_res_id", paymentsID, paymentsClient},
+		"resource ID in other letters": {"mi_res_id", strings.ToUpper(paymentsID), paymentsClient},
+	} {
+		status, told := p.ask(vault, test.parameter, test.value)
+		if status != http.StatusOK || told.ClientID != test.client {
+			t.Errorf("%s: the answer is %d for %q %s, not for %s", name, status, told.ClientID, told.Description, test.client)
+		}
+	}
+	_, told := p.ask(vault, "client_id", paymentsClient)
+	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
+}
+
+func TestResourceThatAnIdentityDoesNotAllow(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
+	status, told := p.ask("https://other", "client_id", paymentsClient)
+	if status != http.StatusBadRequest || told.Error != "invalid_resource" {
+		t.Errorf("the answer is %d %s", status, told.Error)
+	}
+}
+
+func TestBindingsDecideWhereThereAreAny(t *testing.T) {
+	t.Parallel()
+	p := start(t, append(asOrders, "-f", write(t, orders+payments+binding))...)
+	if _, told := p.ask(vault); told.ClientID != paymentsClient {
+		t.Errorf("the default's client ID is %q, not that of the binding's default: %s", told.ClientID, told.Description)
+	}
+}
+
+func TestBindingOfOthersGivesNothing(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--namespace", "shop", "-f", write(t, orders+payments+binding))
+	status, told := p.ask(vault)
+	if status != http.StatusBadRequest || !strings.Contains(told.Description, "no identity is asked for") {
+		t.Errorf("the answer is %d %s", status, told.Description)
+	}
+	p.stop(syscall.SIGTERM)
+	if log := p.log.String(); !strings.Contains(log, "level=WARN msg=\"requests that name no identity are refused\" reason=NoIdentity") {
+		t.Errorf("the log does not warn of it:\n%s", log)
+	}
+}
+
+func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
+	t.Parallel()
+	const reason = `ManagedIdentity "payments" does not admit the ServiceAccount "orders" of namespace "shop"`
+	p := start(t, "--namespace", "shop", "--service-account", "orders", "-f", write(t, orders+payments))
+	status, told := p.ask(vault, "client_id", paymentsClient)
+	if status != http.StatusBadRequest || !strings.HasPrefix(told.Description, "Identity not found: "+reason) {
+		t.Errorf("the answer is %d %s", status, told.Description)
+	}
+	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
+		t.Errorf("it is not printed as one that is not granted:\n%s", p.printed)
+	}
+	if _, told := p.ask(vault); told.ClientID != ordersClient {
+		t.Errorf("the other one's client ID is %q: %s", told.ClientID, told.Description)
+	}
+	p.stop(syscall.SIGTERM)
+	if log := p.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(strings.ReplaceAll(log, `\"`, `"`), reason) {
+		t.Errorf("the log does not warn of it:\n%s", log)
+	}
+}
+
+func TestAppService(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	target := p.exported["IDENTITY_ENDPOINT"] + "?api-version=2019-08-01&resource=" + url.QueryEscape(vault)
+	var told answer
+	if status := p.get(target, "X-IDENTITY-HEADER", p.exported["IDENTITY_HEADER"], &told); status != http.StatusOK {
+		t.Errorf("the answer is %d %s", status, told.Description)
+	}
+	p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
+	if status := p.get(target, "X-IDENTITY-HEADER", "other", &told); status != http.StatusUnauthorized {
+		t.Errorf("with another header the status is %d", status)
+	}
+	if p.exported["IDENTITY_HEADER"] == start(t).exported["IDENTITY_HEADER"] {
+		t.Error("the header is the same on every start")
+	}
+}
+
+func TestInstanceMetadata(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--location", "mars", "--resource-group", "group")
+	var told struct{ Compute map[string]any }
+	p.get(p.baseURL()+"/metadata/instance?api-version=2021-02-01", "Metadata", "true", &told)
+	for field, want := range map[string]string{
+		"name": "dev", "location": "mars", "resourceGroupName": "group", "azEnvironment": "AzurePublicCloud",
+		"vmId": "9ea14a9b-8acd-5057-a9a6-6e6068e65b82",
+	} {
+		if told.Compute[field] != want {
+			t.Errorf("%s is %v, not %s", field, told.Compute[field], want)
+		}
+	}
+}
+
+func TestPathsThatSDKsMakeOfTheVariable(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for _, path := range []string{"//metadata/identity/oauth2/token", "/metadata/identity/oauth2/token/"} {
+		var told answer
+		if status := p.get(p.baseURL()+path+"?api-version=2018-02-01&resource=r", "Metadata", "true", &told); status != http.StatusOK {
+			t.Errorf("%s answers %d", path, status)
+		}
+	}
+}
+
+func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	for host, want := range map[string]int{
+		"": http.StatusOK, "localhost:80": http.StatusOK, "[::1]:80": http.StatusOK, "169.254.169.254": http.StatusOK,
+		"example.com": http.StatusMisdirectedRequest, "127.0.0.1.example.com": http.StatusMisdirectedRequest,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
+			p.baseURL()+"/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Metadata", "true")
+		request.Host = host
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("the host %q is answered with %d, not %d", host, response.StatusCode, want)
+		}
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]bool{"debug": true, "info": false} {
+		p := start(t, "--log-level", level)
+		_, told := p.ask("https://logged")
+		p.stop(syscall.SIGTERM)
+		log := p.log.String()
+		if got := strings.Contains(log, "level=DEBUG msg=request"); got != want {
+			t.Errorf("with the level %s, requests are logged: %v\n%s", level, got, log)
+		}
+		if strings.Contains(log, told.AccessToken) || strings.Contains(log, p.exported["IDENTITY_HEADER"]) {
+			t.Errorf("with the level %s, the log holds a secret:\n%s", level, log)
+		}
+	}
+}
+
+func TestInterruptEndsIt(t *testing.T) {
+	t.Parallel()
+	start(t).stop(syscall.SIGINT)
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	address := strings.TrimPrefix(start(t).baseURL(), "http://")
+	if told := refuse(t, "", "--listen", address); !strings.Contains(told, "the port is in use") || !strings.Contains(told, "--listen") {
+		t.Errorf("it says %s", told)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		input     string
+		arguments []string
+		want      string
+	}{
+		"every address":            {"", []string{"--listen", "0.0.0.0:0"}, `"0.0.0.0" is not a loopback address`},
+		"every address, unnamed":   {"", []string{"--listen", ":0"}, `"" is not a loopback address`},
+		"a name":                   {"", []string{"--listen", "example.com:0"}, `"example.com" is not a loopback address`},
+		"no port":                  {"", []string{"--listen", "127.0.0.1"}, "as in 127.0.0.1:8253"},
+		"a tenant that is no GUID": {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is no GUID`},
+		"a namespace that is none": {"", []string{"--namespace", "A b"}, `read --namespace: "A b"`},
+		"an account that is none":  {"", []string{"--service-account", "A"}, `read --service-account: "A"`},
+		"a level that is none":     {"", []string{"--log-level", "loud"}, `invalid argument "loud" for "--log-level"`},
+		"an argument":              {"", []string{"identities.yaml"}, `unknown command "identities.yaml"`},
+		"a file that is not there": {"", []string{"-f", "nowhere.yaml"}, "nowhere.yaml"},
+		"an unknown field":         {orders + "  admits: []\n", []string{"-f", "-"}, `standard input, document 1: ManagedIdentity "orders": there is no field spec.admits`},
+		"two of the same IDs": {orders + payments + strings.Replace(payments, "name: payments", "name: other", 1),
+			[]string{"-f", "-"}, `the ManagedIdentities "payments" and "other" have one of the same IDs`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if told := refuse(t, test.input, test.arguments...); !strings.Contains(told, test.want) {
+				t.Errorf("it says %q, not %q", told, test.want)
+			}
+		})
+	}
+}

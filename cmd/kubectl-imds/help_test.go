@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestHelpTellsWhatMustBeKnown runs the program in this process. That also links the program into the tests, without which
+// go test would take their results from its cache although the program has changed.
+func TestHelpTellsWhatMustBeKnown(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		arguments []string
+		want      []string
+	}{
+		"of the program": {nil, []string{"kubectl imds [command]", "dev         Answer as Azure's IMDS on this machine"}},
+		"of dev": {[]string{"dev"}, []string{
+			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
+			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			printed := new(strings.Builder)
+			if err := execute(append(test.arguments, "--help"), printed); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(printed.String(), want) {
+					t.Errorf("the help does not say %q:\n%s", want, printed)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,48 @@
+// Command kubectl-imds is kube-imds on the user's machine: kubectl runs it as kubectl imds.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+func main() {
+	if err := execute(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "kubectl imds:", err)
+		os.Exit(1)
+	}
+}
+
+// execute runs a command line until it ends or is told to end.
+func execute(arguments []string, output io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	command := newCommand()
+	command.SetArgs(arguments)
+	command.SetOut(output)
+	return command.ExecuteContext(ctx)
+}
+
+func newCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "kubectl-imds",
+		Short: "Azure managed identities for Kubernetes pods, on your machine",
+		Annotations: map[string]string{
+			cobra.CommandDisplayNameAnnotation: "kubectl imds",
+		},
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	command.AddCommand(newDevCommand())
+	return command
+}

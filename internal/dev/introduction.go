@@ -1,0 +1,63 @@
+package dev
+
+import (
+	"io"
+	"text/template"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// introduction tells how to use what was started. All of it can be pasted into a shell.
+type introduction struct {
+	BaseURL string
+	Secret  string
+	Pod     Pod
+	Granted grant.Grant
+	Claimed bool
+}
+
+var text = template.Must(template.New("introduction").Parse(
+	`# kube-imds dev: IMDS for a pod of ServiceAccount {{.Pod.ServiceAccount}} in namespace {{.Pod.Namespace}}, on {{.BaseURL}}{{if .Claimed}} and http://169.254.169.254{{end}}
+
+{{range .Granted.Identities}}# identity {{.Name}}{{if $.IsDefault .}} (the default){{end}}
+#   tenant     {{.Status.TenantID}}
+#   client     {{.Status.ClientID}}
+#   principal  {{.Status.PrincipalID}}
+#   resource   {{.Status.ResourceID}}
+#   issuer     {{$.Issuer .}}
+{{else}}# no identity is granted
+{{end}}{{range .Granted.Refusals}}# not granted: {{.Message}}
+{{end}}
+{{if .Claimed}}# All SDKs find it at 169.254.169.254, with no variable set. Where that address is out of reach, set ONE of the two:
+
+{{else}}# Point SDKs at it with ONE of the two: where both are set, they take the second.
+
+{{end}}# Python, JavaScript, Java, .NET, C++ and the Azure CLI. .NET's DefaultAzureCredential also needs
+# AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential.
+export AZURE_POD_IDENTITY_AUTHORITY_HOST={{.BaseURL}}
+
+# Go and Rust, which do not read that one; the others take these too.
+export IDENTITY_ENDPOINT={{.AppService}}
+export IDENTITY_HEADER={{.Secret}}
+
+# Try it:
+curl -H Metadata:true '{{.BaseURL}}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
+`))
+
+// print writes the introduction.
+func (i introduction) print(to io.Writer) error { return text.Execute(to, i) }
+
+// IsDefault tells whether an identity answers requests that name none.
+func (i introduction) IsDefault(identity *v1alpha1.ManagedIdentity) bool {
+	return identity == i.Granted.Default
+}
+
+// Issuer is the URL under which an identity's tokens can be verified.
+func (i introduction) Issuer(identity *v1alpha1.ManagedIdentity) string {
+	return token.IssuerURL(i.BaseURL, string(identity.Status.TenantID))
+}
+
+// AppService is where App Service's endpoint is.
+func (i introduction) AppService() string { return i.BaseURL + appServicePath }

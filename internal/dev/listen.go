@@ -1,0 +1,42 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// listen listens on an address of this machine alone.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	if err := checkLoopback(address); err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: the port is in use, perhaps by another kube-imds dev: "+
+			"stop that one, or choose another port with --listen (127.0.0.1:0 takes any)", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return listener, nil
+}
+
+// checkLoopback refuses addresses that others could reach: whoever can reach it gets tokens.
+func checkLoopback(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("read --listen: %w: it is an address and a port, as in 127.0.0.1:8253", err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("read --listen: %q is not a loopback address: everybody who could reach it would get tokens; "+
+		"listen on 127.0.0.1, ::1 or localhost", host)
+}

@@ -1,0 +1,45 @@
+package dev
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// appServicePath is where IDENTITY_ENDPOINT points.
+const appServicePath = "/msi/token"
+
+// routes leads requests to what answers them. IMDS answers all that is nobody else's, with paths as they came.
+type routes struct {
+	imds, appService, documents http.Handler
+}
+
+func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
+	if !isLocalHost(request.Host) {
+		http.Error(writer, "kube-imds dev answers to addresses and localhost, not to the host name in this request", http.StatusMisdirectedRequest)
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(request.URL.Path, "/"), "/")
+	switch {
+	case request.URL.Path == appServicePath:
+		r.appService.ServeHTTP(writer, request)
+	case uuid.Validate(first) == nil:
+		r.documents.ServeHTTP(writer, request)
+	default:
+		r.imds.ServeHTTP(writer, request)
+	}
+}
+
+// isLocalHost tells whether a request was made to an address or to localhost. A web page whose own name was made to
+// point at 127.0.0.1 (DNS rebinding) could otherwise read tokens by way of its visitor's browser.
+func isLocalHost(host string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}

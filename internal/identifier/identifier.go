@@ -1,0 +1,64 @@
+// Package identifier gives managed identities their IDs. The same name in the same tenant has the same IDs, in every
+// cluster and without one (docs/design/parts.md, "Identifiers").
+package identifier
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// Set is an identity's IDs.
+type Set struct {
+	TenantID    v1alpha1.GUID
+	ClientID    v1alpha1.GUID
+	PrincipalID v1alpha1.GUID
+	ResourceID  string
+}
+
+// Defaults are what identities have where they do not say otherwise.
+type Defaults struct {
+	TenantID       v1alpha1.GUID
+	SubscriptionID string
+	ResourceGroup  string
+}
+
+// Resolve finds an identity's IDs: what its spec says, else what was generated before, else what is generated now.
+func Resolve(identity *v1alpha1.ManagedIdentity, defaults Defaults) Set {
+	spec, status := identity.Spec, identity.Status
+	tenant := cmp.Or(spec.TenantID, status.TenantID, defaults.TenantID)
+	return Set{
+		TenantID:    tenant,
+		ClientID:    cmp.Or(spec.ClientID, status.ClientID, generate(tenant, "client/"+identity.Name)),
+		PrincipalID: cmp.Or(spec.PrincipalID, status.PrincipalID, generate(tenant, "principal/"+identity.Name)),
+		ResourceID:  cmp.Or(spec.ResourceID, status.ResourceID, defaults.resourceID(identity.Name)),
+	}
+}
+
+// WriteTo writes the IDs into a status.
+func (s Set) WriteTo(status *v1alpha1.ManagedIdentityStatus) {
+	status.TenantID, status.ClientID = s.TenantID, s.ClientID
+	status.PrincipalID, status.ResourceID = s.PrincipalID, s.ResourceID
+}
+
+// Conflicts tells whether two sets of IDs have one in common that must be an identity's own.
+func (s Set) Conflicts(other Set) bool {
+	return s.ClientID == other.ClientID || s.PrincipalID == other.PrincipalID ||
+		strings.EqualFold(s.ResourceID, other.ResourceID)
+}
+
+// generate makes a GUID of a name in a tenant.
+func generate(tenant v1alpha1.GUID, name string) v1alpha1.GUID {
+	// The API server refuses a tenant that is no GUID.
+	space, _ := uuid.Parse(string(tenant))
+	return v1alpha1.GUID(uuid.NewSHA1(space, []byte(name)).String())
+}
+
+// resourceID has resourcegroups in lower case, as tokens have it (tokens.md section 1).
+func (d Defaults) resourceID(name string) string {
+	return "/subscriptions/" + d.SubscriptionID + "/resourcegroups/" + d.ResourceGroup +
+		"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + name
+}

@@ -1,0 +1,186 @@
+package imds
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sampleID is the ID of the event in imds-contract.md section 6.
+const sampleID = "C7061BAC-AFDC-4513-B24B-AA5F13A16123"
+
+// eventsFake is a source of events, all of which may begin.
+type eventsFake struct {
+	events  Events
+	err     error
+	started []string
+}
+
+func (f *eventsFake) Events(context.Context) (*Events, error) { return &f.events, f.err }
+
+func (f *eventsFake) StartEvents(_ context.Context, ids []string) error {
+	f.started = append(f.started, ids...)
+	return f.err
+}
+
+func (f *eventsFake) handler() *Handler { return NewHandler(Sources{Events: f}, time.Now) }
+
+func sampleEvent(kind string, started bool) Event {
+	return Event{
+		ID: sampleID, Type: kind, Resource: "orders-0", Started: started, Description: "<why>", Source: "Platform",
+		NotBefore: time.Date(2016, 9, 19, 20, 29, 47, 0, time.FixedZone("", 2*60*60)),
+	}
+}
+
+func TestScheduledEvents(t *testing.T) {
+	t.Parallel()
+	const (
+		none      = `{"DocumentIncarnation":2,"Events":[]}`
+		start     = `{"DocumentIncarnation":2,"Events":[{"EventId":"` + sampleID + `","EventStatus":"Scheduled","EventType":`
+		resources = `,"ResourceType":"VirtualMachine","Resources":["orders-0"],"NotBefore":"Mon, 19 Sep 2016 18:29:47 GMT"`
+		end       = `}]}`
+
+		description = `,"Description":"<why>"`
+		source      = `,"EventSource":"Platform"`
+		duration    = `,"DurationInSeconds":-1`
+	)
+	for name, test := range map[string]struct {
+		version string
+		events  []Event
+		want    string
+	}{
+		"none":                   {"2020-07-01", nil, none},
+		"all fields":             {"2020-07-01", []Event{sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + description + source + duration + end},
+		"without a duration":     {"2019-08-01", []Event{sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + description + source + end},
+		"without a source":       {"2019-04-01", []Event{sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + description + end},
+		"without a description":  {"2019-01-01", []Event{sampleEvent("Terminate", false)}, start + `"Terminate"` + resources + end},
+		"without Terminate":      {"2017-11-01", []Event{sampleEvent("Terminate", false)}, none},
+		"with Preempt":           {"2017-11-01", []Event{sampleEvent("Preempt", false)}, start + `"Preempt"` + resources + end},
+		"without Preempt":        {"2017-08-01", []Event{sampleEvent("Preempt", false)}, none},
+		"the first version":      {"2017-08-01", []Event{sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + end},
+		"one that has begun":     {"2017-08-01", []Event{sampleEvent("Redeploy", true)}, `{"DocumentIncarnation":2,"Events":[{"EventId":"` + sampleID + `","EventStatus":"Started","EventType":"Redeploy","ResourceType":"VirtualMachine","Resources":["orders-0"],"NotBefore":""}]}`},
+		"one known, and one not": {"2017-08-01", []Event{sampleEvent("Terminate", false), sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + end},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := &eventsFake{events: Events{Incarnation: 2, Events: test.events}}
+			get(t, source.handler(), eventsPath+"?api-version="+test.version).want(t, http.StatusOK, test.want)
+		})
+	}
+}
+
+func TestScheduledEventsRefusals(t *testing.T) {
+	t.Parallel()
+	const ownVersions = `{"error":"` + badVersion + `","newest-versions":["2020-07-01","2019-08-01","2019-04-01"]}`
+	for name, test := range map[string]struct {
+		method, target string
+		err            error
+		status         int
+		body           string
+	}{
+		"a version of others": {"GET", eventsPath + "?api-version=2021-02-01", nil, 400, ownVersions},
+		"no version":          {"GET", eventsPath, nil, 400, ownVersions},
+		"no version, POST":    {"POST", eventsPath, nil, 400, ownVersions},
+		"a malformed query":   {"GET", eventsPath + "?%", nil, 400, `{ "error": "Bad request. The query is malformed" }`},
+		"nothing known yet":   {"GET", eventsPath + "?api-version=2020-07-01", Unavailable("later"), 503, `{ "error": "later" }`},
+		"another failure":     {"GET", eventsPath + "?api-version=2020-07-01", errors.New("secret"), 503, `{ "error": "The token or metadata could not be obtained, try again later" }`},
+		"another method":      {"HEAD", eventsPath + "?api-version=2020-07-01", nil, 405, `{ "error": "Method not allowed" }`},
+		"nothing below":       {"GET", eventsPath + "/Events?api-version=2020-07-01", nil, 404, `{ "error": "Not found" }`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ask(t, (&eventsFake{err: test.err}).handler(), test.method, test.target)
+			got.want(t, test.status, test.body)
+			if allow := got.header.Get("Allow"); test.status == 405 && allow != "GET, POST" {
+				t.Errorf("Allow is %q", allow)
+			}
+		})
+	}
+}
+
+func TestVersionsOfOthersNameTheirOwnNewest(t *testing.T) {
+	t.Parallel()
+	get(t, (&eventsFake{}).handler(), eventsPath)
+	get(t, newIMDS().build(), instancePath).want(t, http.StatusBadRequest, `{"error":"`+badVersion+`",`+newest+`}`)
+}
+
+// post sends a body, as a client of some content type.
+func post(t *testing.T, handler http.Handler, contentType, body string) answer {
+	t.Helper()
+	request := httptest.NewRequest(http.MethodPost, eventsPath+"?api-version=2019-01-01", strings.NewReader(body))
+	request.Header.Set("Metadata", "true")
+	request.Header.Set("Content-Type", contentType)
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	return answer{recorder.Code, recorder.Header(), recorder.Body.String()}
+}
+
+func TestStartEvents(t *testing.T) {
+	t.Parallel()
+	const (
+		one       = `{"StartRequests":[{"EventId":"a"}]}`
+		malformed = `{ "error": "Bad request. The body is not {\"StartRequests\":[{\"EventId\":\"…\"}]}" }`
+	)
+	for name, test := range map[string]struct {
+		contentType, body string
+		err               error
+		status            int
+		answer            string
+		started           []string
+	}{
+		"one":                  {"application/json", one, nil, 200, "{}", []string{"a"}},
+		"as curl sends it":     {"application/x-www-form-urlencoded", one, nil, 200, "{}", []string{"a"}},
+		"without a type":       {"", " " + one + "\n", nil, 200, "{}", []string{"a"}},
+		"two, and more":        {"", `{"DocumentIncarnation":5,"StartRequests":[{"EventId":"a","x":1},{"EventId":"b"}]}`, nil, 200, "{}", []string{"a", "b"}},
+		"as long as it may be": {"", one + strings.Repeat(" ", 16384-len(one)), nil, 200, "{}", []string{"a"}},
+		"too long":             {"", one + strings.Repeat(" ", 16384-len(one)+1), nil, 400, `{ "error": "Bad request. The body is too long" }`, nil},
+		"none":                 {"", `{"StartRequests":[]}`, nil, 400, malformed, nil},
+		"null":                 {"", `null`, nil, 400, malformed, nil},
+		"nothing":              {"", ``, nil, 400, malformed, nil},
+		"no object":            {"", `["a"]`, nil, 400, malformed, nil},
+		"two objects":          {"", one + one, nil, 400, malformed, nil},
+		"no ID":                {"", `{"StartRequests":[{"EventId":"a"},{}]}`, nil, 400, malformed, nil},
+		"an ID of no text":     {"", `{"StartRequests":[{"EventId":1}]}`, nil, 400, malformed, nil},
+		"an unknown one":       {"", one, ErrNoSuchEvent, 400, `{ "error": "Bad request. There is no event with an EventId of the request" }`, []string{"a"}},
+		"nothing known yet":    {"", one, Unavailable("later"), 503, `{ "error": "later" }`, []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := &eventsFake{err: test.err}
+			post(t, source.handler(), test.contentType, test.body).want(t, test.status, test.answer)
+			if diff := cmp.Diff(test.started, source.started); diff != "" {
+				t.Errorf("what was let begin differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The incarnation and the duration are numbers, and the rest is text.
+func TestScheduledEventsTypes(t *testing.T) {
+	t.Parallel()
+	source := &eventsFake{events: Events{Incarnation: 1 << 40, Events: []Event{sampleEvent("Redeploy", false)}}}
+	var document struct {
+		DocumentIncarnation int64
+		Events              []map[string]any
+	}
+	if err := json.Unmarshal([]byte(get(t, source.handler(), eventsPath+"?api-version=2020-07-01").body), &document); err != nil {
+		t.Fatal(err)
+	}
+	if document.DocumentIncarnation != 1<<40 {
+		t.Errorf("the incarnation is %d", document.DocumentIncarnation)
+	}
+	for name, value := range document.Events[0] {
+		_, isText := value.(string)
+		if isText == slices.Contains([]string{"DurationInSeconds", "Resources"}, name) {
+			t.Errorf("%s is %v", name, value)
+		}
+	}
+}

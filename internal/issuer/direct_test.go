@@ -1,0 +1,99 @@
+package issuer
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+)
+
+// newDirect serves a pod that asked for "orders", which it has, and for "invoices", which does not admit it. It returns
+// what is logged.
+func newDirect(minter Minter) (*Direct, *strings.Builder) {
+	identities := map[string]*v1alpha1.ManagedIdentity{
+		"orders":   build.NewIdentity("orders").Admitting("shop", "orders").Ready().ManagedIdentity,
+		"invoices": build.NewIdentity("invoices").Ready().ManagedIdentity,
+	}
+	find := func(name string) *v1alpha1.ManagedIdentity { return identities[name] }
+	log := new(strings.Builder)
+	return &Direct{
+		Grant: grant.Decide(grant.Principal{
+			Namespace: "shop", ServiceAccount: "orders",
+			PodAnnotations: map[string]string{v1alpha1.IdentityAnnotation: "orders,invoices"},
+		}, find, nil),
+		Identities: find,
+		Minters:    Minters{identities["orders"].Spec.TokenSource: minter},
+		Log:        funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{}),
+	}, log
+}
+
+func TestDirectTokenIsThatOfTheMinter(t *testing.T) {
+	t.Parallel()
+	direct, log := newDirect(&countingMinter{life: time.Hour})
+	got, err := direct.Token(t.Context(), imds.TokenRequest{Resource: vault})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.AccessToken != mintedSecret+" 1 orders "+vault || got.ClientID != "client-orders" || got.ExpiresOn.Sub(got.NotBefore) != time.Hour {
+		t.Errorf("the token is %+v", got)
+	}
+	if line := log.String(); strings.Contains(line, mintedSecret) || !strings.Contains(line, `"tokenID"="token-1"`) {
+		t.Errorf("the log is %s", line)
+	}
+}
+
+func TestDirectRefusalsTellWhy(t *testing.T) {
+	t.Parallel()
+	const notAdmitted = `Identity not found: ManagedIdentity "invoices" does not admit the ServiceAccount "orders" of namespace "shop": ` +
+		"its administrator can add them to spec.assumableBy"
+	for name, test := range map[string]struct {
+		selector imds.Selector
+		want     string
+	}{
+		"by client ID":      {imds.Selector{ClientID: "client-invoices"}, notAdmitted},
+		"by resource ID":    {imds.Selector{ResourceID: "/RESOURCE/invoices"}, notAdmitted},
+		"nobody has the ID": {imds.Selector{ClientID: "other"}, "Identity not found: no identity that is granted to this pod has the ID that was asked for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			direct, log := newDirect(&countingMinter{})
+			_, tokenErr := direct.Token(t.Context(), imds.TokenRequest{Resource: vault, Selector: test.selector})
+			_, identityErr := direct.Identity(t.Context(), test.selector)
+			want := &imds.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: test.want}
+			for _, err := range []error{tokenErr, identityErr} {
+				var told *imds.Error
+				if !errors.As(err, &told) {
+					t.Fatalf("the error is %v", err)
+				}
+				if diff := cmp.Diff(want, told, cmp.AllowUnexported(imds.Error{})); diff != "" {
+					t.Error("(-want +got)\n" + diff)
+				}
+			}
+			if !strings.Contains(log.String(), "token refused") {
+				t.Errorf("the log is %s", log)
+			}
+		})
+	}
+}
+
+func TestDirectFailureWillPass(t *testing.T) {
+	t.Parallel()
+	direct, _ := newDirect(&countingMinter{err: errors.New("no entropy")})
+	_, err := direct.Token(t.Context(), imds.TokenRequest{Resource: vault})
+	var told *imds.Error
+	if !errors.As(err, &told) || told.Status != http.StatusServiceUnavailable || told.RetryAfter != 2*time.Second {
+		t.Errorf("the error is %v", err)
+	}
+	if strings.Contains(told.Description, "entropy") {
+		t.Errorf("the application is told %q", told.Description)
+	}
+}

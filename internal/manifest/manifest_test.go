@@ -1,0 +1,155 @@
+package manifest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// document is one of the API group, of a kind, with more lines.
+func document(kind, name string, lines ...string) string {
+	return "---\napiVersion: kube-imds.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func TestDocumentsAreReadInTheirOrder(t *testing.T) {
+	t.Parallel()
+	content := "# two identities\n" + document("ManagedIdentity", "orders") +
+		document("IdentityBinding", "here", "spec: {serviceAccounts: [a], identities: [orders]}") + "---\n" +
+		document("ManagedIdentity", "invoices", "spec: {type: SystemAssigned, tokenLifetime: 90m}") +
+		strings.Replace(document("IdentityBinding", "here", `spec: {serviceAccounts: ["*"], identities: [orders]}`),
+			"{name: here}", "{name: here, namespace: elsewhere}", 1)
+	got, err := Parse("file", []byte(content), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta := metav1.TypeMeta{APIVersion: "kube-imds.io/v1alpha1"}
+	identity := func(name string, spec v1alpha1.ManagedIdentitySpec, lifetime time.Duration) *v1alpha1.ManagedIdentity {
+		meta.Kind = "ManagedIdentity"
+		spec.TokenSource, spec.TokenLifetime = v1alpha1.TokenSourceLocal, &metav1.Duration{Duration: lifetime}
+		return &v1alpha1.ManagedIdentity{TypeMeta: meta, ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
+	}
+	binding := func(namespace, account string) v1alpha1.IdentityBinding {
+		meta.Kind = "IdentityBinding"
+		return v1alpha1.IdentityBinding{
+			TypeMeta: meta, ObjectMeta: metav1.ObjectMeta{Name: "here", Namespace: namespace},
+			Spec: v1alpha1.IdentityBindingSpec{ServiceAccounts: []string{account}, Identities: []string{"orders"}},
+		}
+	}
+	want := &Manifest{
+		Identities: []*v1alpha1.ManagedIdentity{
+			identity("orders", v1alpha1.ManagedIdentitySpec{Type: v1alpha1.UserAssigned}, time.Hour),
+			identity("invoices", v1alpha1.ManagedIdentitySpec{Type: v1alpha1.SystemAssigned}, 90*time.Minute),
+		},
+		Bindings: []v1alpha1.IdentityBinding{binding("shop", "a"), binding("elsewhere", "*")},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("(-want +got)\n" + diff)
+	}
+}
+
+func TestStatusIsLeftOut(t *testing.T) {
+	t.Parallel()
+	got, err := Parse("file", []byte(document("ManagedIdentity", "orders",
+		"status: {clientID: 11111111-1111-4111-8111-111111111111}")), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(v1alpha1.ManagedIdentityStatus{}, got.Identities[0].Status); diff != "" {
+		t.Error("(-want +got)\n" + diff)
+	}
+}
+
+func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
+	t.Parallel()
+	const one = `file, document 2: ManagedIdentity "orders": `
+	for name, test := range map[string]struct{ content, want string }{
+		"a field in other letters": {
+			document("ManagedIdentity", "orders", "spec: {tenantId: x}"), one + "there is no field spec.tenantId",
+		},
+		"a field of an entry": {
+			document("ManagedIdentity", "orders", "spec: {assumableBy: [{namespaces: [a], accounts: [b]}]}"),
+			one + "there is no field spec.assumableBy[0].accounts",
+		},
+		"a field of metadata": {
+			document("ManagedIdentity", "orders", "metadata: {name: a}"), "file, document 2: read it as YAML: ",
+		},
+		"a rule": {
+			document("ManagedIdentity", "orders", "spec: {tenantID: contoso}"),
+			one + `spec.tenantID: Invalid value: "contoso": must be a GUID in lower case, such as 72f988bf-86f1-41af-91ab-2d7cd011db47`,
+		},
+		"a rule over several fields": {
+			document("ManagedIdentity", "orders", "spec: {tokenSource: Entra}"),
+			one + `spec: Invalid value: tokenSource Entra needs the clientID and the tenantID`,
+		},
+		"a value that is none of those there are": {
+			document("ManagedIdentity", "orders", "spec: {type: Assigned}"), one + `spec.type: Unsupported value: "Assigned"`,
+		},
+		"a value of another type": {
+			document("ManagedIdentity", "orders", "spec: {allowedResources: 1}"), one + `spec.allowedResources: Invalid value: "integer"`,
+		},
+		"a field that is missing": {
+			document("IdentityBinding", "orders", "spec: {identities: [a]}"),
+			`file, document 2: IdentityBinding "orders": spec.serviceAccounts: Required value`,
+		},
+		"a name twice in a set": {
+			document("IdentityBinding", "orders", "spec: {identities: [a, a], serviceAccounts: [b]}"),
+			`file, document 2: IdentityBinding "orders": spec.identities[1]: Duplicate value: "a"`,
+		},
+		"a lifetime that is too short": {
+			document("ManagedIdentity", "orders", "spec: {tokenLifetime: 3m}"), one + `spec.tokenLifetime: Invalid value: "3m"`,
+		},
+		"a selector that is none": {
+			document("ManagedIdentity", "orders",
+				"spec: {assumableBy: [{serviceAccounts: [a], namespaceSelector: {matchExpressions: [{key: a, operator: Near}]}}]}"),
+			one + "spec.assumableBy[0].namespaceSelector: ",
+		},
+		"no name": {
+			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\n", "file, document 2: ManagedIdentity: metadata.name: Required value",
+		},
+		"a name that is none": {document("ManagedIdentity", "O_o"), `file, document 2: ManagedIdentity "O_o": metadata.name: `},
+		"a name that is too long": {
+			document("ManagedIdentity", strings.Repeat("o", 64)), "must be no more than 63 characters",
+		},
+		"metadata of a wrong field": {
+			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\nmetadata: {name: orders, namme: a}\n", one + "metadata: ",
+		},
+		"another kind":    {"---\napiVersion: v1\nkind: Pod\n", `file, document 2: it is of apiVersion "v1" and kind "Pod"`},
+		"another version": {"---\napiVersion: kube-imds.io/v1\nkind: ManagedIdentity\n", `file, document 2: it is of apiVersion "kube-imds.io/v1"`},
+		"a key twice":     {"---\na: 1\na: 2\n", "file, document 2: read it as YAML: "},
+		"no YAML":         {"---\n\t{\n", "file, document 2: read it as YAML: "},
+		"no object":       {"---\n- a\n", "file, document 2: it is no object"},
+		"the same again":  {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in document 1 already`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("file", []byte("# what we have\n"+document("ManagedIdentity", "first")+test.content), "shop")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the error is %v\nwithout      %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestEveryWrongDocumentIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("file", []byte("a: 1\n---\nb: 2\n"), "shop")
+	for _, want := range []string{"file, document 1: ", "file, document 2: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, without %q", err, want)
+		}
+	}
+}
+
+func TestFileWithoutIdentities(t *testing.T) {
+	t.Parallel()
+	for _, content := range []string{"", "---\n# nothing\n", document("IdentityBinding", "b", "spec: {serviceAccounts: [a], identities: [b]}")} {
+		if _, err := Parse("file", []byte(content), "shop"); err == nil || err.Error() != "file holds no ManagedIdentity" {
+			t.Errorf("%q: the error is %v", content, err)
+		}
+	}
+}
