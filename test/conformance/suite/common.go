@@ -1,0 +1,217 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+)
+
+// endpoint is what all endpoints have.
+type endpoint struct {
+	name string
+
+	// target asks for what the endpoint has, in a version that it knows.
+	target string
+
+	// tooOld is a version of IMDS from before the endpoint. An endpoint without one has no versions.
+	tooOld string
+
+	// methods are what it answers to, in alphabetical order.
+	methods []string
+
+	identity bool
+
+	// noHeaderIsOurs marks that nobody saw it answer without the header.
+	noHeaderIsOurs bool
+}
+
+// What the cases ask for, where it does not matter what.
+const (
+	tokenPath        = "/metadata/identity/oauth2/token"
+	infoPath         = "/metadata/identity/info"
+	instancePath     = "/metadata/instance"
+	attestedPath     = "/metadata/attested/document"
+	eventsPath       = "/metadata/scheduledevents"
+	loadBalancerPath = "/metadata/loadbalancer"
+	versionsPath     = "/metadata/versions"
+
+	anInstance     = instancePath + "?api-version=2021-02-01"
+	tokenQuestion  = tokenPath + "?api-version=2018-02-01&resource={resource}"
+	aToken         = tokenQuestion + identityPlaceholder
+	infoQuestion   = infoPath + "?api-version=2018-02-01"
+	anAttestation  = attestedPath + "?api-version=2021-02-01"
+	events         = eventsPath + "?api-version=2020-07-01"
+	aLoadBalancer  = loadBalancerPath + "?api-version=2020-10-01"
+	unknownVersion = "2099-01-01"
+)
+
+var (
+	onlyGet = []string{"GET"}
+
+	endpoints = []endpoint{
+		{name: "versions", target: versionsPath + "?", methods: onlyGet, noHeaderIsOurs: true},
+		{name: "instance", target: anInstance, tooOld: "2017-03-01", methods: onlyGet},
+		{name: "identity/token", target: tokenQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},
+		{name: "identity/info", target: infoQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},
+		{name: "attested", target: anAttestation, tooOld: "2018-04-02", methods: onlyGet},
+		{name: "scheduledevents", target: events, tooOld: "2017-04-02", methods: []string{"GET", "POST"}},
+		{name: "loadbalancer", target: aLoadBalancer, tooOld: "2020-09-01", methods: onlyGet},
+	}
+)
+
+// commonCases are what is asked of every endpoint, and of paths that are none.
+func commonCases() []Case {
+	var cases []Case
+	for _, e := range endpoints {
+		cases = append(cases, e.headerCases()...)
+		cases = append(cases, e.versionCases()...)
+	}
+	return append(append(cases, pathCases()...), connectionCases()...)
+}
+
+func (e endpoint) path() string {
+	path, _, _ := strings.Cut(e.target, "?")
+	return path
+}
+
+// headerCases hold what keeps others from asking through somebody's server or proxy.
+func (e endpoint) headerCases() []Case {
+	cases := []Case{
+		ask(e.name+"/no-header", get(e.target).bare(), e.withoutHeader()),
+		ask(e.name+"/no-header/bare-path", get(e.path()).bare(), e.withoutHeader()),
+		ask(e.name+"/header-false", get(e.target).metadata("false"), e.withoutHeader()).ourChoice(),
+		ask(e.name+"/forwarded", get(e.target).with("X-Forwarded-For: 10.0.0.1"), inOurWords(400, e.refused(400))),
+		ask(e.name+"/duplicate-name", get(e.target+"&n=1&n=1"), inOurWords(400, e.refused(400))),
+		ask(e.name+"/bad-escape", get(e.target+"&n=%zz"), e.refused(400)).ourChoice(),
+	}
+	if e.noHeaderIsOurs {
+		cases[0], cases[1] = cases[0].ourChoice(), cases[1].ourChoice()
+	}
+	return cases
+}
+
+// versionCases hold that an unknown version is answered with 400, on which alone clients try another.
+func (e endpoint) versionCases() []Case {
+	if e.tooOld == "" {
+		return nil
+	}
+	in := func(version string) request { return get(e.path() + "?resource=r&api-version=" + version) }
+	return []Case{
+		ask(e.name+"/api-version/missing", get(e.path()), e.versionRefused()),
+		ask(e.name+"/api-version/empty", in(""), e.versionRefused()).ourChoice(),
+		ask(e.name+"/api-version/unknown", in(unknownVersion), e.versionRefused()),
+		ask(e.name+"/api-version/too-old", in(e.tooOld), e.versionRefused()),
+		ask(e.name+"/api-version/no-date", in("latest"), e.versionRefused()).ourChoice(),
+	}
+}
+
+func (e endpoint) refused(wanted int) Expectation {
+	if e.identity {
+		return identityRefused(wanted)
+	}
+	return refused(wanted)
+}
+
+func (e endpoint) withoutHeader() Expectation {
+	if e.identity {
+		return identityNoHeader
+	}
+	return noHeader
+}
+
+func (e endpoint) versionRefused() Expectation {
+	switch {
+	case e.identity:
+		return identityVersionRefusal
+	case e.path() == eventsPath:
+		// Its versions are its own, and so are the newest.
+		return all(status(400), ours(all(header("Content-Type", typeJSON), object("", "error", "newest-versions"), newest)))
+	}
+	return versionRefusal
+}
+
+// pathCases hold which paths there are. What hides a path from one reader and shows it to another is none.
+func pathCases() []Case {
+	const query = "?api-version=2018-02-01&resource={resource}"
+	cases := []Case{
+		ask("paths/metadata/no-version", get("/metadata"), versionRefusal),
+		ask("paths/metadata/no-version/slash", get("/metadata/"), versionRefusal).ourChoice(),
+		ask("paths/metadata/version", get("/metadata?api-version=2021-02-01"), refused(404)).ourChoice(),
+		ask("paths/metadata/no-header", get("/metadata").bare(), noHeader).ourChoice(),
+		ask("paths/unknown", get("/metadata/nothing?api-version=2021-02-01"), inOurWords(404, refused(404))),
+		ask("paths/unknown/no-header", get("/metadata/nothing").bare(), refused(404)).ourChoice(),
+		ask("paths/unknown/identity", get("/metadata/identity/nothing?api-version=2018-02-01"), identityRefused(404)).ourChoice(),
+		ask("paths/identity", get("/metadata/identity"+query), identityRefused(404)).ourChoice(),
+		ask("paths/below-token", get(tokenPath+"/x"+query), identityRefused(404)).ourChoice(),
+		ask("paths/outside", get("/"), inOurWords(404, refused(404))),
+		ask("paths/outside/no-header", get("/latest/meta-data/").bare(), inOurWords(404, refused(404))),
+		ask("paths/outside/prefix", get("/metadatax/instance?api-version=2021-02-01"), status(404)),
+		ask("paths/outside/star", using("OPTIONS", "*"), refused(404)).ourChoice(),
+
+		// MSAL.NET takes 400 without the header for IMDSv2, and 404 for what is answered here.
+		ask("paths/getplatformmetadata", get("/metadata/identity/getplatformmetadata?cred-api-version=2.0"), identityRefused(404)).ourChoice(),
+		ask("paths/getplatformmetadata/no-header", get("/metadata/identity/getplatformmetadata?cred-api-version=2.0").bare(), identityRefused(404)).ourChoice(),
+		ask("paths/issuecredential", post("/metadata/identity/issuecredential?cred-api-version=2.0", "{}"), identityRefused(404)).ourChoice(),
+		ask("paths/issuecredential/no-header", using("POST", "/metadata/identity/issuecredential").bare().sending("{}"), identityRefused(404)).ourChoice(),
+
+		ask("paths/trailing-slash/instance", get(instancePath+"/?api-version=2021-02-01"), success(has("compute/vmId"))).ourChoice(),
+		ask("paths/trailing-slash/token", get(tokenPath+"/"+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
+		ask("paths/doubled-slashes/instance", get("//metadata//instance//compute?api-version=2021-02-01"), success(has("vmId"))).ourChoice(),
+		ask("paths/doubled-slashes/token", get("/"+tokenPath+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
+		ask("paths/case/versions", get("/Metadata/Versions"), success(array("apiVersions"))).ourChoice(),
+		ask("paths/case/instance", get("/METADATA/Instance/COMPUTE?api-version=2021-02-01"), success(has("vmId"))).ourChoice(),
+		ask("paths/case/token", get("/Metadata/Identity/OAuth2/Token"+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
+	}
+	for name, path := range pathsThatHideAnother {
+		cases = append(cases, ask("paths/hidden/"+name, get(path+query), status(404, 400)).ourChoice())
+	}
+	return sortedByName(cases)
+}
+
+// pathsThatHideAnother are read as the token's path by whoever decodes, resolves or mends what he is sent.
+var pathsThatHideAnother = map[string]string{
+	"escaped-letter": "/metadata/identity/%6fauth2/token",
+	"escaped-slash":  "/metadata/identity/oauth2%2ftoken",
+	"escaped-dots":   "/metadata/x/%2e%2e/identity/oauth2/token",
+	"dot":            "/metadata/./identity/oauth2/token",
+	"dots":           "/metadata/x/../identity/oauth2/token",
+	"backslashes":    `/metadata\identity\oauth2\token`,
+	"semicolon":      "/metadata/identity;x/oauth2/token",
+	"escaped-nul":    "/metadata/identity/oauth2/token%00",
+	"escaped-query":  "/metadata/identity/oauth2/token%3f",
+	"fragment":       "/metadata/identity/oauth2/token#",
+	"kelvin-sign":    "/metadata/identity/oauth2/to%E2%84%AAen",
+}
+
+// connectionCases hold what clients expect of headers in general and of connections.
+func connectionCases() []Case {
+	padding := fmt.Sprintf("X-Padding: %01000d", 0)
+	return []Case{
+		ask("headers/Metadata-True", get(anInstance).metadata("True"), success()),
+		ask("headers/Metadata-TRUE", get(anInstance).metadata("TRUE"), success()).ourChoice(),
+		ask("headers/metadata-in-lower-case", get(anInstance).bare().with("metadata: true"), success()),
+		ask("headers/METADATA-in-upper-case", get(anInstance).bare().with("METADATA: true"), success()),
+		ask("headers/Metadata-blanks-around", get(anInstance).bare().with("Metadata:   true  "), success()).ourChoice(),
+		ask("headers/Metadata-blank-inside", get(anInstance).metadata("tr ue"), noHeader).ourChoice(),
+		ask("headers/Metadata-empty", get(anInstance).metadata(""), noHeader).ourChoice(),
+		ask("headers/Metadata-1", get(anInstance).metadata("1"), noHeader).ourChoice(),
+		ask("headers/Metadata-twice", get(anInstance).with("Metadata: true"), noHeader).ourChoice(),
+		ask("headers/Metadata-list", get(anInstance).metadata("true, true"), noHeader).ourChoice(),
+		ask("headers/Metadata-in-query", get(anInstance+"&Metadata=true").bare(), noHeader),
+		ask("headers/forwarded-by-nobody", get(anInstance).with("X-Forwarded-For:"), refused(400)).ourChoice(),
+		ask("headers/forwarded-in-lower-case", get(anInstance).with("x-forwarded-for: 10.0.0.1, 10.0.0.2"), inOurWords(400, refused(400))),
+		ask("headers/no-header-and-forwarded", get(anInstance).bare().with("X-Forwarded-For: 10.0.0.1"), inOurWords(400, noHeader)),
+		ask("headers/no-header-before-version", get(instancePath+"?api-version="+unknownVersion).bare(), noHeader),
+		ask("headers/content-type-on-get", get(anInstance).with("Content-Type: application/x-www-form-urlencoded"), success()),
+		ask("headers/content-length-0-on-get", get(anInstance).with("Content-Length: 0"), success()),
+		ask("headers/accept-anything", get(anInstance).with("Accept: text/html", "Accept-Encoding: gzip, br"), success()).ourChoice(),
+		ask("headers/of-msal", get(anInstance).with("x-client-SKU: MSAL.Go", "x-client-Ver: 1.4.2", "x-ms-client-request-id: 1"), success()),
+		ask("headers/long", get(anInstance).with(padding, padding, padding), success()).ourChoice(),
+		ask("headers/date", get(versionsPath), success(headerMatches("Date", ` GMT$`))),
+		ask("headers/request-id", inTurn(get(anInstance), get(anInstance)), each(headerMatches("X-Ms-Request-Id", guid)), differs("X-Ms-Request-Id")),
+
+		ask("connections/kept-alive", inTurn(get(versionsPath), get(anInstance), get(versionsPath)), each(success())),
+		ask("connections/kept-after-refusals", inTurn(get(anInstance).bare(), get("/metadata/nothing"), get(anInstance)), nth(1, noHeader), success()).ourChoice(),
+		ask("connections/close", get(anInstance).with("Connection: close"), success(closes)),
+		ask("connections/pipelined", pipelined(get(versionsPath), get(anInstance)), nth(1, success(array("apiVersions"))), success(has("compute"))).ourChoice(),
+	}
+}

@@ -1,0 +1,159 @@
+package suite
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ofDocument makes an expectation of the last answer's JSON.
+func ofDocument(says string, check func(document *node, known *knowledge) error) Expectation {
+	return Expectation{says: says, check: func(s *seen) error {
+		document, err := s.last().document()
+		if err == nil {
+			err = check(document, s.known)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", says, err)
+		}
+		return nil
+	}}
+}
+
+// object expects an object with these members in this order, and no others. The path is empty for the document.
+func object(path string, names ...string) Expectation {
+	says := "{" + strings.Join(names, ", ") + "} in this order"
+	if path != "" {
+		says = path + " is " + says
+	}
+	return ofDocument(says, func(document *node, _ *knowledge) error {
+		found := document.find(path)
+		if found == nil || found.kind != '{' {
+			return fmt.Errorf("there is no object")
+		}
+		if !slices.Equal(found.names, names) {
+			return fmt.Errorf("the members are %q", found.names)
+		}
+		return nil
+	})
+}
+
+// array expects an array at a path.
+func array(path string) Expectation {
+	return ofDocument("an array "+path, func(document *node, _ *knowledge) error {
+		if found := document.find(path); found == nil || found.kind != '[' {
+			return fmt.Errorf("there is none")
+		}
+		return nil
+	})
+}
+
+// has expects these paths to be there.
+func has(paths ...string) Expectation { return presence("has", true, paths) }
+
+// lacks expects these paths not to be there.
+func lacks(paths ...string) Expectation { return presence("lacks", false, paths) }
+
+func presence(verb string, wanted bool, paths []string) Expectation {
+	if len(paths) == 0 {
+		return Expectation{check: func(*seen) error { return nil }}
+	}
+	return ofDocument(verb+" "+strings.Join(paths, " "), func(document *node, _ *knowledge) error {
+		var wrong []string
+		for _, path := range paths {
+			if (document.find(path) != nil) != wanted {
+				wrong = append(wrong, path)
+			}
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		if wanted {
+			return fmt.Errorf("there is no %s", strings.Join(wrong, ", no "))
+		}
+		return fmt.Errorf("there is %s", strings.Join(wrong, ", and "))
+	})
+}
+
+// value expects a string at a path, to the byte.
+func value(path, wanted string) Expectation {
+	return ofDocument(path+" is "+wanted, func(document *node, known *knowledge) error {
+		found := document.find(path)
+		if found == nil || found.kind != '"' || found.text != known.fill(wanted) {
+			return fmt.Errorf("it is %s", shown(found))
+		}
+		return nil
+	})
+}
+
+// matches expects a string at a path.
+func matches(path, pattern string) Expectation {
+	expression := regexp.MustCompile(pattern)
+	return ofDocument(path+" as "+pattern, func(document *node, _ *knowledge) error {
+		found := document.find(path)
+		if found == nil || found.kind != '"' || !expression.MatchString(found.text) {
+			return fmt.Errorf("it is %s", shown(found))
+		}
+		return nil
+	})
+}
+
+// integer expects a whole number at a path, and no string.
+func integer(path string) Expectation {
+	whole := regexp.MustCompile(`^-?[0-9]+$`)
+	return ofDocument(path+" is an integer", func(document *node, _ *knowledge) error {
+		found := document.find(path)
+		if found == nil || found.kind != '0' || !whole.MatchString(found.text) {
+			return fmt.Errorf("it is %s", shown(found))
+		}
+		return nil
+	})
+}
+
+// allStrings expects every leaf to be a string.
+var allStrings = ofDocument("every leaf a string", func(document *node, _ *knowledge) error {
+	return document.walk("", func(path string, n *node) error {
+		if !n.isContainer() && n.kind != '"' {
+			return fmt.Errorf("%s is %s", path, shown(n))
+		}
+		return nil
+	})
+})
+
+// alphabetical expects the members of every object in their order.
+var alphabetical = ofDocument("names in alphabetical order", func(document *node, _ *knowledge) error {
+	return document.walk("", func(path string, n *node) error {
+		if !slices.IsSorted(n.names) {
+			return fmt.Errorf("those of %q are %q", path, n.names)
+		}
+		return nil
+	})
+})
+
+// compact expects JSON without blanks.
+var compact = of("JSON without blanks", func(a answer) error {
+	var without bytes.Buffer
+	if err := json.Compact(&without, []byte(a.body)); err != nil {
+		return err
+	}
+	if without.Len() != len(a.body) {
+		return fmt.Errorf("it has %d bytes of them", len(a.body)-without.Len())
+	}
+	return nil
+})
+
+// shown is a leaf as a report shows it.
+func shown(n *node) string {
+	switch {
+	case n == nil:
+		return "not there"
+	case n.isContainer():
+		return "a container"
+	case n.kind == '"':
+		return fmt.Sprintf("%q", n.text)
+	}
+	return n.text
+}

@@ -1,0 +1,36 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+)
+
+// learn finds out how a target gives a token: to whom names no identity, or to whom names one that is told. Cases
+// about tokens then ask in that way.
+func learn(ctx context.Context, w wire, target Target) (*knowledge, error) {
+	known := &knowledge{placeholders: target.placeholders(), noToken: "no -resource is given"}
+	if target.Resource == "" {
+		return known, nil
+	}
+	ways := []string{""}
+	if target.ClientID != "" {
+		ways = append(ways, "&client_id="+target.ClientID)
+	}
+	var refusals string
+	for _, way := range ways {
+		known.identity = way
+		question := known.fillRequest(get(aToken))
+		answers, err := w.converse(ctx, question.conversation())
+		if err != nil {
+			return nil, err
+		}
+		if answers[0].status == http.StatusOK {
+			known.noToken = ""
+			return known, nil
+		}
+		refusals += fmt.Sprintf("; %s is answered with %s", question, answers[0])
+	}
+	known.noToken = "no token is given" + refusals
+	return known, nil
+}

@@ -1,0 +1,58 @@
+package suite
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String is a line for each result, and more for one that failed.
+func (r Result) String() string {
+	line := fmt.Sprintf("%-4s %s", r.Outcome, r.Case.Name)
+	if r.Outcome == Skipped {
+		return line + " (" + r.Reason + ")"
+	}
+	if r.Outcome == OK {
+		return line
+	}
+	var text strings.Builder
+	text.WriteString(line)
+	for i, request := range r.asked {
+		fmt.Fprintf(&text, "\n     asked:    %s", request)
+		if i < len(r.answers) {
+			fmt.Fprintf(&text, "\n     came:     %s", r.answers[i])
+		}
+	}
+	fmt.Fprintf(&text, "\n     expected: %s", r.Case.Expects())
+	for _, failure := range r.Failures {
+		fmt.Fprintf(&text, "\n     wrong:    %v", failure)
+	}
+	return text.String()
+}
+
+// Listing is a case in a line: what is asked and what must come back.
+func Listing(c Case) string {
+	mark := ""
+	if c.OurChoice {
+		mark = " (our choice)"
+	}
+	return fmt.Sprintf("%s%s: %s -> %s", c.Name, mark, c.Asks(), c.Expects())
+}
+
+// Summary counts outcomes.
+func Summary(results []Result) string {
+	counts := map[Outcome]int{}
+	for _, result := range results {
+		counts[result.Outcome]++
+	}
+	return fmt.Sprintf("%d ok, %d failed, %d skipped", counts[OK], counts[Failed], counts[Skipped])
+}
+
+// AnyFailed tells whether one did.
+func AnyFailed(results []Result) bool {
+	for _, result := range results {
+		if result.Outcome == Failed {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,155 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Options say what is asked, and how.
+type Options struct {
+	// Only and Skip choose cases by name. Nil chooses all, and skips none.
+	Only, Skip *regexp.Regexp
+
+	// Azure leaves out what is our own choice.
+	Azure bool
+
+	// Timeout bounds each request. Zero stands for ten seconds.
+	Timeout time.Duration
+
+	// Pace is the least time between the beginnings of two cases: a virtual machine answers five requests a second.
+	Pace time.Duration
+
+	// Tell, if there is one, is given each result when it is there.
+	Tell func(Result)
+}
+
+const defaultTimeout = 10 * time.Second
+
+// Outcome is what became of a case.
+type Outcome string
+
+// The outcomes there are.
+const (
+	OK      Outcome = "ok"
+	Failed  Outcome = "FAIL"
+	Skipped Outcome = "skip"
+)
+
+// Result is what became of a case.
+type Result struct {
+	Case    Case
+	Outcome Outcome
+
+	// Reason says why a case was skipped.
+	Reason string
+
+	// Failures say what was expected and did not come.
+	Failures []error
+
+	answers []answer
+	asked   []request
+}
+
+// Run asks a target all that the options choose. Its error is about the target or the context; what a target answers
+// wrong is in the results.
+func Run(ctx context.Context, target Target, options Options) ([]Result, error) {
+	return run(ctx, Cases(), target, options)
+}
+
+func run(ctx context.Context, cases []Case, target Target, options Options) ([]Result, error) {
+	host, err := target.host()
+	if err != nil {
+		return nil, err
+	}
+	if options.Timeout == 0 {
+		options.Timeout = defaultTimeout
+	}
+	r := runner{wire: wire{host, options.Timeout}, options: options}
+	if r.known, err = learn(ctx, r.wire, target); err != nil {
+		return nil, fmt.Errorf("nothing answers at %s: %w", target.URL, err)
+	}
+	var pace <-chan time.Time
+	if options.Pace > 0 {
+		ticker := time.NewTicker(options.Pace)
+		defer ticker.Stop()
+		pace = ticker.C
+	}
+	var results []Result
+	for _, c := range cases {
+		if !options.Chooses(c) {
+			continue
+		}
+		if pace != nil {
+			select {
+			case <-pace:
+			case <-ctx.Done():
+			}
+		}
+		if ctx.Err() != nil {
+			return results, ctx.Err()
+		}
+		result := r.run(ctx, c)
+		if options.Tell != nil {
+			options.Tell(result)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// Chooses tells whether a case is to be run. What Skip names is run through, to be told of.
+func (o Options) Chooses(c Case) bool {
+	return (o.Only == nil || o.Only.MatchString(c.Name)) && !(o.Azure && c.OurChoice)
+}
+
+type runner struct {
+	wire    wire
+	known   *knowledge
+	options Options
+}
+
+func (r runner) run(ctx context.Context, c Case) Result {
+	result := Result{Case: c, Outcome: Skipped}
+	if r.options.Skip != nil && r.options.Skip.MatchString(c.Name) {
+		result.Reason = "-skip names it"
+		return result
+	}
+	talk := conversation{atOnce: c.conversation.atOnce}
+	for _, request := range c.conversation.requests {
+		if result.Reason = r.known.lacks(request.target + request.body + request.bytes); result.Reason != "" {
+			return result
+		}
+		talk.requests = append(talk.requests, r.known.fillRequest(request))
+	}
+	answers, err := r.wire.converse(ctx, talk)
+	result.asked, result.answers = talk.requests, answers
+	if err != nil {
+		result.Outcome, result.Failures = Failed, []error{err}
+		return result
+	}
+	return r.judge(result)
+}
+
+// judge holds answers against what is expected of every one, and of these.
+func (r runner) judge(result Result) Result {
+	seen := &seen{answers: result.answers, known: r.known, azure: r.options.Azure}
+	for _, expectation := range append([]Expectation{everyAnswer}, result.Case.expectations...) {
+		err := expectation.holds(seen)
+		var skip *skipError
+		if errors.As(err, &skip) {
+			result.Reason = skip.reason
+			return result
+		}
+		if err != nil {
+			result.Failures = append(result.Failures, err)
+		}
+	}
+	result.Outcome = OK
+	if len(result.Failures) > 0 {
+		result.Outcome = Failed
+	}
+	return result
+}
