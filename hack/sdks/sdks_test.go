@@ -73,7 +73,7 @@ func TestImageHoldsWhatTheScriptMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "A=1", "B=2"}, config.Config.Env); diff != "" {
+	if diff := cmp.Diff([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "A=1", "B=2"}, config.Config.Env); diff != "" {
 		t.Errorf("the environment (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"/app/client"}, config.Config.Entrypoint); diff != "" || config.Config.User != "65532:65532" {
