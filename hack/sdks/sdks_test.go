@@ -102,19 +102,22 @@ func TestImageIsKeptUntilSomethingChanges(t *testing.T) {
 	if again, worked := build(t, root, cache); worked || again != first {
 		t.Errorf("the same is built again, to %s", again)
 	}
+	last := first
 	for name, change := range map[string]func(){
 		"a version": func() { writeFile(t, root, "test/sdks/versions.json", `{"debian": "bookworm", "shell": "6"}`, 0o644) },
 		"a file":    func() { writeFile(t, root, "test/sdks/clients/shell/extra", "x", 0o644) },
 		"a mode": func() {
-			if err := os.Chmod(filepath.Join(root, "test/sdks/clients/shell/extra"), 0o755); err != nil {
+			if err := os.Chmod(filepath.Join(root, "test/sdks/clients/shell/image.json"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		change()
-		if again, worked := build(t, root, cache); !worked || again == first {
+		again, worked := build(t, root, cache)
+		if !worked || again == last {
 			t.Errorf("%s changed, and the image is the old one", name)
 		}
+		last = again
 	}
 }
 
