@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -94,12 +94,15 @@ func fixedHandler() http.Handler {
 // serve serves a handler in the way of the sidecar, for as long as a test runs.
 func serve(t *testing.T, handler http.Handler) Target {
 	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = imds.NewServer(handler, slog.New(slog.DiscardHandler))
-	server.Start()
-	t.Cleanup(server.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := imds.NewServer(handler, slog.New(slog.DiscardHandler))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
 	return Target{
-		URL: server.URL, Resource: sampleResource,
+		URL: "http://" + listener.Addr().String(), Resource: sampleResource,
 		ClientID: sampleClientID, ObjectID: sampleObjectID, ResourceID: sampleResourceID,
 	}
 }
