@@ -56,6 +56,10 @@ test-integration: ## Tests against a real kube-apiserver and etcd.
 test-e2e: ## As root: tests on a local cluster. KUBE_IMDS_KEEP_CLUSTER=1 keeps it.
 	hack/e2e.sh
 
+.PHONY: sdk-matrix
+sdk-matrix: ## As root on Debian: the published SDKs of every language in pods, in a table.
+	hack/sdk-matrix.sh
+
 .PHONY: bench
 bench: ## Size and speed, as ratios to what is measured in the same run. Needs wrk.
 	go run ./test/bench

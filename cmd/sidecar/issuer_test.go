@@ -32,6 +32,7 @@ type fakeIssuer struct {
 	mu       sync.Mutex
 	revision string
 	withdrew bool
+	throttle bool
 	changed  chan struct{}
 }
 
@@ -50,7 +51,7 @@ func newFakeIssuer(t *testing.T) *fakeIssuer {
 	mux.HandleFunc("GET "+issuerapi.EventsPath, func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, issuerapi.Events{PodName: "orders", Events: []issuerapi.Event{{ID: eventID, Type: "Redeploy"}}})
 	})
-	issuer.Server = httptest.NewUnstartedServer(mux)
+	issuer.Server = httptest.NewUnstartedServer(issuer.throttling(mux))
 	issuer.Config.ErrorLog = log.New(io.Discard, "", 0)
 	issuer.StartTLS()
 	t.Cleanup(issuer.Close)
@@ -87,6 +88,21 @@ func (i *fakeIssuer) grant(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, issuerapi.Grant{Revision: revision})
+}
+
+// throttling refuses what comes too often, if a test says that all does.
+func (i *fakeIssuer) throttling(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.mu.Lock()
+		throttle := i.throttle
+		i.mu.Unlock()
+		if !throttle || r.URL.Path == issuerapi.GrantPath {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", "3")
+		write(w, http.StatusTooManyRequests, issuerapi.Error{Code: "invalid_request", Description: "Temporarily throttled, too many requests"})
+	})
 }
 
 // withdraw takes the grant away.

@@ -60,17 +60,19 @@ func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits b
 
 func (r *running) get(path string) (status int, body string) {
 	r.Helper()
-	return r.ask(http.MethodGet, path, "")
+	response, body := r.ask(http.MethodGet, path, "")
+	return response.StatusCode, body
 }
 
-func (r *running) ask(method, path, content string) (status int, body string) {
+// ask tells the whole answer, whose body has been read.
+func (r *running) ask(method, path, content string) (response *http.Response, body string) {
 	r.Helper()
 	request, err := http.NewRequestWithContext(r.Context(), method, r.url+path, strings.NewReader(content))
 	if err != nil {
 		r.Fatal(err)
 	}
 	request.Header.Set("Metadata", "true")
-	response, err := http.DefaultClient.Do(request)
+	response, err = http.DefaultClient.Do(request)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func (r *running) ask(method, path, content string) (status int, body string) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	return response.StatusCode, string(answer)
+	return response, string(answer)
 }
 
 // eventually waits until a request is answered with a status.
@@ -110,8 +112,8 @@ func TestServeScheduledEvents(t *testing.T) {
 	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Scheduled"`) {
 		t.Errorf("events: %d %s", status, body)
 	}
-	if status, body := sidecar.ask(http.MethodPost, events, `{"StartRequests":[{"EventId":"`+eventID+`"}]}`); status != http.StatusOK {
-		t.Errorf("an acknowledgement: %d %s", status, body)
+	if answer, body := sidecar.ask(http.MethodPost, events, `{"StartRequests":[{"EventId":"`+eventID+`"}]}`); answer.StatusCode != http.StatusOK {
+		t.Errorf("an acknowledgement: %d %s", answer.StatusCode, body)
 	}
 	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Started"`) {
 		t.Errorf("events that have begun: %d %s", status, body)
@@ -207,5 +209,23 @@ func TestLimitsAreForThoseWhoAskForThem(t *testing.T) {
 			// The startup probe is none of IMDS's.
 			sidecar.eventually(readyPath, http.StatusNoContent)
 		})
+	}
+}
+
+// What the issuer throttles is answered as IMDS throttles, in both of its shapes.
+func TestThrottlingReachesTheApplication(t *testing.T) {
+	t.Parallel()
+	issuer := newFakeIssuer(t)
+	issuer.throttle = true
+	sidecar := start(t, issuer)
+	sidecar.eventually(readyPath, http.StatusNoContent)
+	for path, want := range map[string]string{
+		tokenOfVault: `{"error":"invalid_request","error_description":"Temporarily throttled, too many requests"}`,
+		compute:      `{ "error": "Temporarily throttled, too many requests" }`,
+	} {
+		answer, body := sidecar.ask(http.MethodGet, path, "")
+		if answer.StatusCode != http.StatusTooManyRequests || body != want || answer.Header.Get("Retry-After") != "3" {
+			t.Errorf("%s: %d %v %s", path, answer.StatusCode, answer.Header, body)
+		}
 	}
 }

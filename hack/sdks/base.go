@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kube-imds/kube-imds/hack/internal/atomically"
+	"github.com/kube-imds/kube-imds/hack/internal/debian"
 )
 
 // removed is what no client needs of a Debian system.
@@ -33,8 +35,10 @@ func (b builder) buildBase(ctx context.Context, packages []string) (layer string
 	if _, err := os.Stat(layer); err == nil {
 		return layer, nil
 	}
-	fmt.Fprintf(b.progress, "debian %s with %s …\n", b.versions["debian"], strings.Join(packages, ", "))
-	return layer, inTemporaryFolder(func(root string) error {
+	started := time.Now()
+	what := fmt.Sprintf("debian %s with %s", b.versions["debian"], strings.Join(packages, ", "))
+	fmt.Fprintf(b.progress, "%s …\n", what)
+	err = inTemporaryFolder(func(root string) error {
 		if err := b.bootstrap(ctx, root, packages); err != nil {
 			return err
 		}
@@ -45,14 +49,21 @@ func (b builder) buildBase(ctx context.Context, packages []string) (layer string
 		}
 		return writeLayer(layer, root)
 	})
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(b.progress, "%s: %.0f s\n", what, time.Since(started).Seconds())
+	return layer, nil
 }
 
 func (b builder) bootstrap(ctx context.Context, root string, packages []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("debootstrap makes a Debian system as root alone: run this with sudo")
 	}
-	if _, err := exec.LookPath("debootstrap"); err != nil {
-		return errors.New("debootstrap is needed: run 'apt-get install debootstrap'")
+	announce := func(format string, arguments ...any) { fmt.Fprintf(b.progress, format+"\n", arguments...) }
+	there := debian.HasProgram("debootstrap")
+	if err := debian.Install(ctx, "a Debian base", announce, debian.Need{There: there, Package: "debootstrap"}); err != nil {
+		return err
 	}
 	command := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","),
 		b.versions["debian"], root)

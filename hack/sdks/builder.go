@@ -19,7 +19,7 @@ import (
 )
 
 // formatVersion changes when the same inputs give another image.
-const formatVersion = "1"
+const formatVersion = "2"
 
 // builder builds images and keeps them.
 type builder struct {

@@ -43,8 +43,10 @@ func newImage(specification specification, layers ...string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
+// environment is that of a program whose user has no home, in an image that cannot be written to: a program that keeps
+// something there, as the Azure CLI does, finds a folder that pods have.
 func environment(specification specification) []string {
-	variables := []string{"PATH=/usr/local/bin:/usr/bin:/bin"}
+	variables := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"}
 	for _, name := range slices.Sorted(maps.Keys(specification.Env)) {
 		variables = append(variables, name+"="+specification.Env[name])
 	}

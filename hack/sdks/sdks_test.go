@@ -73,7 +73,7 @@ func TestImageHoldsWhatTheScriptMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "A=1", "B=2"}, config.Config.Env); diff != "" {
+	if diff := cmp.Diff([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "A=1", "B=2"}, config.Config.Env); diff != "" {
 		t.Errorf("the environment (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"/app/client"}, config.Config.Entrypoint); diff != "" || config.Config.User != "65532:65532" {
@@ -102,19 +102,22 @@ func TestImageIsKeptUntilSomethingChanges(t *testing.T) {
 	if again, worked := build(t, root, cache); worked || again != first {
 		t.Errorf("the same is built again, to %s", again)
 	}
+	last := first
 	for name, change := range map[string]func(){
 		"a version": func() { writeFile(t, root, "test/sdks/versions.json", `{"debian": "bookworm", "shell": "6"}`, 0o644) },
 		"a file":    func() { writeFile(t, root, "test/sdks/clients/shell/extra", "x", 0o644) },
 		"a mode": func() {
-			if err := os.Chmod(filepath.Join(root, "test/sdks/clients/shell/extra"), 0o755); err != nil {
+			if err := os.Chmod(filepath.Join(root, "test/sdks/clients/shell/image.json"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		change()
-		if again, worked := build(t, root, cache); !worked || again == first {
+		again, worked := build(t, root, cache)
+		if !worked || again == last {
 			t.Errorf("%s changed, and the image is the old one", name)
 		}
+		last = again
 	}
 }
 

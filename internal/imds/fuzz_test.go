@@ -46,6 +46,9 @@ func FuzzHandler(f *testing.F) {
 		if recorder.Code >= 500 {
 			t.Errorf("%q %q: %d", method, target, recorder.Code)
 		}
+		if length := recorder.Body.Len(); length > mostAnswered {
+			t.Errorf("%q %q is answered with %d bytes", method, target, length)
+		}
 		path, _, _ := strings.Cut(target, "?")
 		asksForToken := strings.EqualFold(strings.ReplaceAll(path, "/", ""), "metadataidentityoauth2token")
 		if contains(recorder.Body.String(), "access_token") && !asksForToken {

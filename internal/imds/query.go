@@ -10,6 +10,9 @@ import (
 // maxQueryBytes bounds a query. The longest that clients send, with a resource ID, is well below 1 KiB.
 const maxQueryBytes = 4 << 10
 
+// maxParameters bounds how many a query has. Clients send less than ten.
+const maxParameters = 64
+
 // query is a parsed query in which every name, in lower case, occurs once, and every value is text without control
 // characters.
 type query map[string]string
@@ -17,7 +20,7 @@ type query map[string]string
 // parseQuery reads a raw query. Names mean the same in any case: one that was passed over for its case could be the one
 // that names the identity. Names that mean nothing are kept, to be ignored, but not when they occur twice.
 func parseQuery(raw string) (query, *Error) {
-	if len(raw) > maxQueryBytes {
+	if len(raw) > maxQueryBytes || strings.Count(raw, "&") >= maxParameters {
 		return nil, invalid("Bad request. The query is too long")
 	}
 	values, err := url.ParseQuery(raw)

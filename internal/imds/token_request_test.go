@@ -1,6 +1,7 @@
 package imds
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -90,3 +91,17 @@ func TestParseTokenRequestRefuses(t *testing.T) {
 }
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
+
+func TestQueriesOfManyParameters(t *testing.T) {
+	t.Parallel()
+	// api-version and resource are two of them.
+	for more, want := range map[int]int{maxParameters - 2: 200, maxParameters - 1: 400} {
+		target := tokenTarget("")
+		for i := range more {
+			target += fmt.Sprintf("&x%d=", i)
+		}
+		if got := get(t, newIMDS().build(), target); got.status != want {
+			t.Errorf("with %d more parameters: %d %s", more, got.status, got.body)
+		}
+	}
+}

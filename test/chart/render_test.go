@@ -283,3 +283,13 @@ func filesIn(t *testing.T, dir string) map[string]string {
 	}
 	return files
 }
+
+func TestSidecarsAreLimitedForThoseWhoAskForIt(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{`sidecar.imdsLimits=true`: true, `sidecar.imdsLimits=false`: false} {
+		controller := podsOf(t, render(t, value))["Deployment/kube-imds-controller"].Spec.Containers[0]
+		if got := slices.Contains(controller.Args, "--sidecar-imds-limits"); got != want {
+			t.Errorf("with %s the controller is told %v", value, controller.Args)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -70,17 +71,23 @@ func (c *cluster) authorities(t *testing.T) string {
 // issuerPod is the issuer on a node.
 func (c *cluster) issuerPod(t *testing.T, node string) *corev1.Pod {
 	t.Helper()
+	pod, err := c.findIssuer(t.Context(), node)
+	must(t, err, "find the issuer")
+	return pod
+}
+
+func (c *cluster) findIssuer(ctx context.Context, node string) (*corev1.Pod, error) {
 	var pods corev1.PodList
-	must(t, c.List(t.Context(), &pods, client.InNamespace(namespace),
-		client.MatchingFields{"spec.nodeName": node},
-		client.MatchingLabels{"app.kubernetes.io/component": "issuer"}), "list the issuers")
+	if err := c.List(ctx, &pods, client.InNamespace(namespace), client.MatchingFields{"spec.nodeName": node},
+		client.MatchingLabels{"app.kubernetes.io/component": "issuer"}); err != nil {
+		return nil, fmt.Errorf("list the issuers: %w", err)
+	}
 	for i := range pods.Items {
 		if pods.Items[i].DeletionTimestamp.IsZero() {
-			return &pods.Items[i]
+			return &pods.Items[i], nil
 		}
 	}
-	t.Fatalf("there is no issuer on node %s", node)
-	return nil
+	return nil, fmt.Errorf("there is no issuer on node %s", node)
 }
 
 // describeFailure prints what a person would look at first, if a test failed.

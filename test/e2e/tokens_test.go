@@ -47,7 +47,7 @@ func checkClaims(t *testing.T, claims jwt.MapClaims, identity *v1alpha1.ManagedI
 	status := identity.Status
 	want := map[string]any{
 		"aud":       resource,
-		"iss":       fmt.Sprintf("%s/%s/v2.0", oidcURL, status.TenantID),
+		"iss":       issuerOf(identity, resource),
 		"tid":       string(status.TenantID),
 		"oid":       string(status.PrincipalID),
 		"sub":       string(status.PrincipalID),
@@ -67,6 +67,15 @@ func checkClaims(t *testing.T, claims jwt.MapClaims, identity *v1alpha1.ManagedI
 	if lifetime := identity.Spec.TokenLifetime.Duration; left <= 5*time.Minute || left > lifetime {
 		t.Errorf("the token is valid for another %s, not between 5m and %s", left, lifetime)
 	}
+}
+
+// issuerOf is the issuer that a token for the resource names, with the chart's defaults: Entra ID's for Storage, whose
+// validators know no other.
+func issuerOf(identity *v1alpha1.ManagedIdentity, resource string) string {
+	if strings.TrimSuffix(resource, "/") == "https://storage.azure.com" {
+		return fmt.Sprintf("https://sts.windows.net/%s/", identity.Status.TenantID)
+	}
+	return fmt.Sprintf("%s/%s/v2.0", oidcURL, identity.Status.TenantID)
 }
 
 // verify verifies a token against the JWKS that discovery names, both fetched from inside the cluster, and returns

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 )
 
-// Path is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder.
+// Path is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder. It is absolute, because links elsewhere lead to it.
 func Path() (string, error) {
 	if folder := os.Getenv("KUBE_IMDS_CACHE"); folder != "" {
-		return folder, nil
+		return filepath.Abs(folder)
 	}
 	folder, err := os.UserCacheDir()
 	if err != nil {

@@ -5,10 +5,13 @@ import "testing"
 func TestPathIsWhereItWasAskedFor(t *testing.T) {
 	t.Setenv("KUBE_IMDS_CACHE", "")
 	t.Setenv("HOME", "/home/me")
+	here := t.TempDir()
+	t.Chdir(here)
 	for _, test := range []struct{ variable, value, want string }{
 		{"XDG_CACHE_HOME", "", "/home/me/.cache/kube-imds"},
 		{"XDG_CACHE_HOME", "/xdg", "/xdg/kube-imds"},
 		{"KUBE_IMDS_CACHE", "/own", "/own"},
+		{"KUBE_IMDS_CACHE", "own", here + "/own"},
 	} {
 		t.Setenv(test.variable, test.value)
 		if got, err := Path(); err != nil || got != test.want {

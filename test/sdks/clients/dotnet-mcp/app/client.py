@@ -7,7 +7,6 @@ no line has a token, and the error is the server's own."""
 import json
 import os
 import subprocess
-import sys
 import time
 
 # What chooses the credential, and the identity: Azure.Identity reads both from the environment.
@@ -44,11 +43,14 @@ def main() -> None:
 def list_subscriptions(environment: dict[str, str]) -> str:
     """Runs the server for one command, and gives what it says went wrong."""
     command = ["/app/azmcp", "subscription", "list", "--retry-max-retries", "0"]
-    output = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True).stdout
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
     # Its log is on the same stream, before the answer.
-    answer = output[output.rfind("\n{\n") + 1 :]
-    return json.loads(answer)["message"]
+    answer = done.stdout[done.stdout.rfind("\n{\n") + 1 :]
+    try:
+        return json.loads(answer)["message"]
+    except json.JSONDecodeError:  # it ended without an answer, and says why in another place
+        return f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// clientsPath is where the clients are: programs that use a published SDK.
+const clientsPath = "../sdks/clients"
+
+// The resources that every client asks tokens for.
+var sdkResources = []string{"https://vault.azure.net", "https://storage.azure.com/"}
+
+// selectors are the ways to name an identity; the default is named by nothing.
+const (
+	byDefault    = "default"
+	byClientID   = "client_id"
+	byObjectID   = "object_id"
+	byResourceID = "resource_id"
+)
+
+var (
+	everySelector = []string{byDefault, byClientID, byObjectID, byResourceID}
+	defaultOnly   = []string{byDefault}
+)
+
+// sdkCredential is what a client must have tried.
+type sdkCredential struct {
+	client, credential string
+	selectors          []string
+
+	// probes tells whether the first request of all is one without the header Metadata, which asks whether IMDS is there.
+	probes bool
+}
+
+// sdkClients are the clients, by the names of their folders, with all that each must try.
+var sdkClients = map[string][]sdkCredential{
+	"go": {
+		{"go azidentity", "ManagedIdentityCredential", everySelector, false},
+		{"go azidentity", "DefaultAzureCredential", defaultOnly, true},
+		{"msal-go", "managedidentity.Client", everySelector, false},
+	},
+	"python": {
+		{"python azure-identity", "ManagedIdentityCredential", everySelector, false},
+		{"python azure-identity", "DefaultAzureCredential", defaultOnly, true},
+		{"python azure-identity aio", "ManagedIdentityCredential", everySelector, false},
+		{"python azure-identity aio", "DefaultAzureCredential", defaultOnly, true},
+		{"msal-python", "ManagedIdentityClient", everySelector, false},
+	},
+	"node": {
+		{"js @azure/identity", "ManagedIdentityCredential", everySelector, false},
+		{"js @azure/identity", "DefaultAzureCredential", defaultOnly, true},
+		{"msal-node", "ManagedIdentityApplication", everySelector, false},
+	},
+	"java": {
+		{"java azure-identity", "ManagedIdentityCredential", everySelector, false},
+		{"java azure-identity", "DefaultAzureCredential", defaultOnly, true},
+		{"msal4j", "ManagedIdentityApplication", everySelector, false},
+	},
+	"rust": {
+		{"rust azure_identity", "ManagedIdentityCredential", everySelector, false},
+	},
+	"azurecli": {
+		{"az", "az login --identity", everySelector, false},
+	},
+	"dotnet": {
+		{"csharp azure-identity", "ManagedIdentityCredential", everySelector, false},
+		{"csharp azure-identity", "DefaultAzureCredential", defaultOnly, true},
+	},
+	// Its tokens go to Azure, where there is one: they are not seen here, and what it asked IMDS for is.
+	"dotnet-mcp": {
+		{"csharp azmcp", "ManagedIdentityCredential", []string{byDefault, byClientID}, true},
+		{"csharp azmcp", "DefaultAzureCredential", defaultOnly, true},
+	},
+}
+
+// sentOnly are clients whose tokens are not seen.
+var sentOnly = []string{"dotnet-mcp"}
+
+// entrypoint is the command of a client's image.
+func entrypoint(t *testing.T, client string) []string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(clientsPath, client, "image.json"))
+	must(t, err, "read the client %s", client)
+	var image struct{ Entrypoint []string }
+	must(t, json.Unmarshal(content, &image), "read the client %s", client)
+	return image.Entrypoint
+}
+
+// builtClients are those whose images are in the cluster: SDK_CLIENTS names them, separated by blanks.
+func builtClients(t *testing.T) []string {
+	t.Helper()
+	built := strings.Fields(os.Getenv("SDK_CLIENTS"))
+	if len(built) == 0 {
+		t.Skip("SDK_CLIENTS names no clients whose images are in the cluster: run `make sdk-matrix`")
+	}
+	for _, client := range built {
+		if sdkClients[client] == nil {
+			t.Fatalf("nothing is known of the client %q: say in sdkClients what it must try", client)
+		}
+	}
+	slices.Sort(built)
+	return built
+}
+
+// TestEveryClientIsInTheMatrix holds the folders against the table.
+func TestEveryClientIsInTheMatrix(t *testing.T) {
+	t.Parallel()
+	found, err := filepath.Glob(filepath.Join(clientsPath, "*", "image.json"))
+	must(t, err, "find the clients")
+	if len(found) != len(sdkClients) {
+		t.Errorf("there are %d clients, and %d in the table", len(found), len(sdkClients))
+	}
+	for _, path := range found {
+		if client := filepath.Base(filepath.Dir(path)); sdkClients[client] == nil {
+			t.Errorf("the client %s is not in the table", client)
+		}
+	}
+}

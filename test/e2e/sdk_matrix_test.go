@@ -1,0 +1,301 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// TestSDKMatrix runs the published SDKs of every language in pods, unmodified, and verifies every token that they get. Each
+// client runs twice on one node: right after its issuer was started, and again. Clients run one after the other, so
+// that none waits for another one's work.
+//
+// SDK_TABLE is the file that the table is written to.
+func TestSDKMatrix(t *testing.T) {
+	c := connect(t)
+	built := builtClients(t)
+	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug",
+		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
+	t.Cleanup(func() { c.describeFailure(t) })
+	matrix := c.newSDKMatrix(t)
+	for _, name := range built {
+		t.Run(name, func(t *testing.T) { matrix.test(t, name) })
+	}
+	matrix.print(t)
+}
+
+// sdkMatrix runs clients that are granted two identities, and makes the table of what became of it.
+type sdkMatrix struct {
+	*cluster
+	home          string
+	node          string
+	first, second *v1alpha1.ManagedIdentity
+	probe         *corev1.Pod
+	rows          []sdkRow
+}
+
+// sdkRow is a line of the table.
+type sdkRow struct {
+	client, version, sent, result, warm, cold string
+}
+
+func (c *cluster) newSDKMatrix(t *testing.T) *sdkMatrix {
+	home := c.namespace(t)
+	m := &sdkMatrix{cluster: c, home: home, node: c.nodes[0],
+		first: c.identity(t, home+"-first", home), second: c.identity(t, home+"-second", home)}
+	m.probe = c.start(t, newProbePod(c, home, "probe", "wait").withIdentity(m.first.Name).trusting(c.authorities(t)))
+	return m
+}
+
+// test runs a client with its issuer cold and warm.
+func (m *sdkMatrix) test(t *testing.T, name string) {
+	m.restartIssuer(t, m.node)
+	cold := m.run(t, name, "cold")
+	warm := m.run(t, name, "warm")
+	for _, run := range []sdkRun{cold, warm} {
+		checkAttempts(t, name, run)
+		if !slices.Contains(sentOnly, name) {
+			m.checkTokens(t, run)
+		}
+		checkSent(t, name, run)
+		checkPoints(t, name, run)
+	}
+	m.addRows(name, cold, warm)
+}
+
+// run runs a client in a pod of its own.
+func (m *sdkMatrix) run(t *testing.T, name, temperature string) sdkRun {
+	t.Helper()
+	pod := m.newSDKPod(t, name, name+"-"+temperature)
+	m.create(t, pod)
+	eventually(t, 3*time.Minute, "the client ends", func(ctx context.Context) error {
+		if err := m.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+			return err
+		}
+		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+			return fmt.Errorf("it is %s: %s", pod.Status.Phase, containerStates(pod))
+		}
+		return nil
+	})
+	return readRun(t, m.logs(t, m.home, pod.Name, "client"), m.logs(t, m.home, pod.Name, "kube-imds"))
+}
+
+// newSDKPod is a pod that runs a client with no right at all, and says when it was started.
+func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
+	t.Helper()
+	status := m.second.Status
+	scratch := []corev1.VolumeMount{{Name: "scratch", MountPath: "/tmp"}}
+	restricted := &corev1.SecurityContext{
+		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), ReadOnlyRootFilesystem: new(true), AllowPrivilegeEscalation: new(false),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: podName, Annotations: map[string]string{
+			v1alpha1.IdentityAnnotation: m.first.Name + "," + m.second.Name,
+		}},
+		Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			NodeSelector:  map[string]string{corev1.LabelHostname: m.node},
+			Volumes:       []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			InitContainers: []corev1.Container{{
+				Name: "install", Image: "kube-imds/probe:" + m.version, Args: []string{"install", "/tmp/probe"},
+				SecurityContext: restricted, VolumeMounts: scratch,
+			}},
+			Containers: []corev1.Container{{
+				Name: "client", Image: "kube-imds/sdk-" + name + ":" + m.version,
+				Command: append([]string{"/tmp/probe", "started"}, entrypoint(t, name)...),
+				Env: []corev1.EnvVar{
+					{Name: "HOME", Value: "/tmp"},
+					{Name: "RESOURCES", Value: strings.Join(sdkResources, ",")},
+					{Name: "CLIENT_ID", Value: string(status.ClientID)},
+					{Name: "OBJECT_ID", Value: string(status.PrincipalID)},
+					{Name: "RESOURCE_ID", Value: status.ResourceID},
+				},
+				SecurityContext: restricted, VolumeMounts: scratch,
+			}},
+		},
+	}
+}
+
+// restartIssuer puts a new issuer in the place of a node's.
+func (c *cluster) restartIssuer(t *testing.T, node string) {
+	t.Helper()
+	old := c.issuerPod(t, node)
+	c.delete(t, old)
+	eventually(t, 2*time.Minute, "a new issuer is ready", func(ctx context.Context) error {
+		pod, err := c.findIssuer(ctx, node)
+		if err != nil {
+			return err
+		}
+		if pod.UID == old.UID {
+			return fmt.Errorf("the old one is there")
+		}
+		for _, condition := range pod.Status.Conditions {
+			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
+				return nil
+			}
+		}
+		return fmt.Errorf("it is %s", pod.Status.Phase)
+	})
+}
+
+// checkAttempts holds what a client tried against the table, and each attempt must have got what it tried for.
+func checkAttempts(t *testing.T, name string, run sdkRun) {
+	t.Helper()
+	var want, got []string
+	for _, credential := range sdkClients[name] {
+		for _, selector := range credential.selectors {
+			resources := sdkResources
+			switch {
+			case slices.Contains(sentOnly, name):
+				resources = []string{"https://management.azure.com/"}
+			case selector != byDefault:
+				resources = sdkResources[:1]
+			}
+			for _, resource := range resources {
+				want = append(want, sdkAttempt{Client: credential.client, Credential: credential.credential, Selector: selector, Resource: resource}.String())
+			}
+		}
+	}
+	for _, attempt := range run.Attempts {
+		got = append(got, attempt.String())
+		if attempt.Token == "" && !slices.Contains(sentOnly, name) {
+			t.Errorf("%s: %s", attempt, attempt.Error)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) {
+		t.Errorf("the client tried\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// checkTokens verifies every token as a resource server would.
+func (m *sdkMatrix) checkTokens(t *testing.T, run sdkRun) {
+	t.Helper()
+	issuer := fmt.Sprintf("%s/%s/v2.0", oidcURL, m.first.Status.TenantID)
+	var discovery struct {
+		JWKSURI string `json:"jwks_uri"`
+	}
+	m.getJSON(t, m.probe, issuer+"/.well-known/openid-configuration", &discovery)
+	keys := m.jwks(t, m.probe, discovery.JWKSURI)
+	for _, attempt := range run.Attempts {
+		if attempt.Token == "" {
+			continue
+		}
+		claims := jwt.MapClaims{}
+		_, err := jwt.ParseWithClaims(attempt.Token, claims, func(token *jwt.Token) (any, error) {
+			id, _ := token.Header["kid"].(string)
+			found := keys.Key(id)
+			if len(found) != 1 {
+				return nil, fmt.Errorf("the JWKS has %d keys with the ID %s", len(found), id)
+			}
+			return found[0].Key, nil
+		}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired())
+		must(t, err, "verify the token of %s", attempt)
+		identity := m.second
+		if attempt.Selector == byDefault {
+			identity = m.first
+		}
+		checkClaims(t, claims, identity, attempt.Resource)
+	}
+}
+
+// checkSent holds what a client sent against what it must: one request for a token, before which DefaultAzureCredential
+// finds out once that IMDS is there. So it has chosen its managed identity at the first probe, and not after others'
+// time-outs.
+func checkSent(t *testing.T, name string, run sdkRun) {
+	t.Helper()
+	asked := map[string]bool{}
+	for _, attempt := range run.Attempts {
+		i := slices.IndexFunc(sdkClients[name], func(c sdkCredential) bool {
+			return c.client == attempt.Client && c.credential == attempt.Credential
+		})
+		if i < 0 {
+			continue // checkAttempts has told
+		}
+		key := attempt.Client + attempt.Credential
+		first := !asked[key]
+		asked[key] = true
+		var probes, tokens int
+		for _, request := range attempt.Sent {
+			switch {
+			case request.isProbe() && request.Status == 400 && tokens == 0:
+				probes++
+			case !request.isProbe() && request.Status == 200:
+				tokens++
+			default:
+				t.Errorf("%s sent %s", attempt, request)
+			}
+		}
+		wantTokens := 1
+		if name == "azurecli" {
+			wantTokens = 2 // az login has one of its own
+		}
+		if tokens != wantTokens {
+			t.Errorf("%s asked for %d tokens: %s", attempt, tokens, attempt.Sent)
+		}
+		if probing := sdkClients[name][i].probes; first && probing && probes != 1 || !probing && probes != 0 || probes > 1 {
+			t.Errorf("%s sent %d probes: %s", attempt, probes, attempt.Sent)
+		}
+	}
+}
+
+func (m *sdkMatrix) addRows(name string, cold, warm sdkRun) {
+	for i, credential := range sdkClients[name] {
+		if i > 0 && credential.client == sdkClients[name][i-1].client {
+			continue
+		}
+		var attempts []sdkAttempt
+		got := 0
+		for _, run := range []sdkRun{cold, warm} {
+			for _, attempt := range run.Attempts {
+				if attempt.Client != credential.client {
+					continue
+				}
+				attempts = append(attempts, attempt)
+				if attempt.Token != "" || slices.ContainsFunc(attempt.Sent, func(r sentRequest) bool { return !r.isProbe() && r.Status == 200 }) {
+					got++
+				}
+			}
+		}
+		row := sdkRow{client: credential.client, sent: describeSent(attempts), result: fmt.Sprintf("%d/%d", got, len(attempts))}
+		if len(attempts) > 0 {
+			row.version = attempts[0].Version
+		}
+		// The first of a client's SDKs is the first to ask after the container's start.
+		if i == 0 {
+			row.warm, row.cold = inMilliseconds(warm.firstToken()), inMilliseconds(cold.firstToken())
+		}
+		m.rows = append(m.rows, row)
+	}
+}
+
+func inMilliseconds(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
+
+// print prints the table.
+func (m *sdkMatrix) print(t *testing.T) {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CLIENT\tVERSION\tSENT: API-VERSION; IDENTITIES BY; PROBE\tTOKENS\tFIRST TOKEN\tISSUER JUST STARTED")
+	for _, row := range m.rows {
+		fmt.Fprintln(table, strings.Join([]string{row.client, row.version, row.sent, row.result, row.warm, row.cold}, "\t"))
+	}
+	must(t, table.Flush(), "print the table")
+	t.Log("\n" + text.String())
+	if path := os.Getenv("SDK_TABLE"); path != "" {
+		must(t, os.WriteFile(path, []byte(text.String()), 0o644), "write the table")
+	}
+}
