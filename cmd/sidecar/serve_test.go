@@ -113,7 +113,7 @@ func TestServeScheduledEvents(t *testing.T) {
 		t.Errorf("events: %d %s", status, body)
 	}
 	if answer, body := sidecar.ask(http.MethodPost, events, `{"StartRequests":[{"EventId":"`+eventID+`"}]}`); answer.StatusCode != http.StatusOK {
-		t.Errorf("an acknowledgement: %d %s", answer.StatusCode, body)
+		t.Errorf("an acknowledgement: %s %s", answer.Status, body)
 	}
 	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Started"`) {
 		t.Errorf("events that have begun: %d %s", status, body)
