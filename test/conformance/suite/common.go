@@ -48,7 +48,7 @@ var (
 	onlyGet = []string{"GET"}
 
 	endpoints = []endpoint{
-		{name: "versions", target: versionsPath + "?", methods: onlyGet, noHeaderIsOurs: true},
+		{name: "versions", target: versionsPath + "?x=1", methods: onlyGet, noHeaderIsOurs: true},
 		{name: "instance", target: anInstance, tooOld: "2017-03-01", methods: onlyGet},
 		{name: "identity/token", target: tokenQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},
 		{name: "identity/info", target: infoQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},

@@ -131,3 +131,22 @@ func (n *node) walk(path string, visit func(path string, n *node) error) error {
 	}
 	return nil
 }
+
+// String is the node as JSON without blanks.
+func (n *node) String() string {
+	switch n.kind {
+	case '"':
+		return quoted(n.text)
+	case '{', '[':
+	default:
+		return n.text
+	}
+	parts := make([]string, len(n.elements))
+	for i, element := range n.elements {
+		parts[i] = element.String()
+		if n.kind == '{' {
+			parts[i] = quoted(n.names[i]) + ":" + parts[i]
+		}
+	}
+	return string(n.kind) + strings.Join(parts, ",") + string(n.kind+2)
+}

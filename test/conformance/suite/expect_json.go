@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -111,6 +112,19 @@ func integer(path string) Expectation {
 		}
 		return nil
 	})
+}
+
+// number is what a leaf says, as a number or as a string of digits; zero where it is neither.
+func number(document *node, path string) int64 {
+	found := document.find(path)
+	if found == nil {
+		return 0
+	}
+	parsed, err := strconv.ParseInt(found.text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return parsed
 }
 
 // allStrings expects every leaf to be a string.

@@ -19,7 +19,7 @@ type Options struct {
 	// Timeout bounds each request. Zero stands for ten seconds.
 	Timeout time.Duration
 
-	// Pace is the least time between the beginnings of two cases: a virtual machine answers five requests a second.
+	// Pace is the least time between two requests: a virtual machine answers five a second.
 	Pace time.Duration
 
 	// Tell, if there is one, is given each result when it is there.
@@ -67,26 +67,19 @@ func run(ctx context.Context, cases []Case, target Target, options Options) ([]R
 	if options.Timeout == 0 {
 		options.Timeout = defaultTimeout
 	}
-	r := runner{wire: wire{host, options.Timeout}, options: options}
-	if r.known, err = learn(ctx, r.wire, target); err != nil {
-		return nil, fmt.Errorf("nothing answers at %s: %w", target.URL, err)
-	}
-	var pace <-chan time.Time
+	r := runner{wire: wire{host: host, timeout: options.Timeout}, options: options}
 	if options.Pace > 0 {
 		ticker := time.NewTicker(options.Pace)
 		defer ticker.Stop()
-		pace = ticker.C
+		r.wire.pace = ticker.C
+	}
+	if r.known, err = learn(ctx, r.wire, target); err != nil {
+		return nil, fmt.Errorf("nothing answers at %s: %w", target.URL, err)
 	}
 	var results []Result
 	for _, c := range cases {
 		if !options.Chooses(c) {
 			continue
-		}
-		if pace != nil {
-			select {
-			case <-pace:
-			case <-ctx.Done():
-			}
 		}
 		if ctx.Err() != nil {
 			return results, ctx.Err()

@@ -29,6 +29,8 @@ func selectorCases() []Case {
 		ask("identity/selector/client_id+object_id", get(tokenQuestion+"&client_id=a&object_id=b"), exclusive),
 		ask("identity/selector/client_id+msi_res_id", get(tokenQuestion+"&client_id=a&msi_res_id=b"), exclusive),
 		ask("identity/selector/object_id+msi_res_id", get(tokenQuestion+"&object_id=a&msi_res_id=b"), exclusive),
+		ask("identity/selector/of-one-identity/client_id+object_id", get(tokenQuestion+"&client_id={client-id}&object_id={object-id}"), exclusive),
+		ask("identity/selector/of-one-identity/client_id+msi_res_id", get(tokenQuestion+"&client_id={client-id}&msi_res_id={resource-id}"), exclusive),
 		ask("identity/selector/all-three", get(tokenQuestion+"&client_id=a&object_id=b&msi_res_id=c"), exclusive),
 		ask("identity/selector/two-spellings", get(tokenQuestion+"&msi_res_id=a&mi_res_id=a"), identityRefused(400)).ourChoice(),
 	}

@@ -20,6 +20,7 @@ const (
 	sampleTenant     = "28a37578-cd01-54f5-804a-52ef0695644e"
 	sampleName       = "orders-7d9f"
 	sampleAddress    = "10.244.1.7"
+	sampleEvent      = "C7061BAC-AFDC-4513-B24B-AA5F13A16123"
 	sampleFrontend   = "203.0.113.10"
 )
 
@@ -75,6 +76,22 @@ func (fixed) LoadBalancer(context.Context) (*imds.LoadBalancer, error) {
 	}, nil
 }
 
+func (fixed) Events(context.Context) (*imds.Events, error) {
+	return &imds.Events{Incarnation: 2, Events: []imds.Event{
+		{ID: sampleEvent, Type: "Redeploy", Resource: sampleName, NotBefore: time.Unix(1709809680, 0), Description: "Maintenance", Source: "Platform"},
+		{ID: "D8171CBD-0000-4000-8000-000000000001", Type: "Terminate", Resource: sampleName, Started: true, Source: "User"},
+	}}, nil
+}
+
+func (fixed) StartEvents(_ context.Context, ids []string) error {
+	for _, id := range ids {
+		if id != sampleEvent {
+			return imds.ErrNoSuchEvent
+		}
+	}
+	return nil
+}
+
 var errIdentity = &imds.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: "Identity not found"}
 
 func knows(selector imds.Selector) bool {
@@ -88,7 +105,7 @@ func knows(selector imds.Selector) bool {
 func segment(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
 func fixedHandler() http.Handler {
-	return imds.NewHandler(imds.Sources{Tokens: fixed{}, Identities: fixed{}, Instances: fixed{}, LoadBalancers: fixed{}}, time.Now)
+	return imds.NewHandler(imds.Sources{Tokens: fixed{}, Identities: fixed{}, Instances: fixed{}, LoadBalancers: fixed{}, Events: fixed{}}, time.Now)
 }
 
 // serve serves a handler in the way of the sidecar, for as long as a test runs.
@@ -98,9 +115,15 @@ func serve(t *testing.T, handler http.Handler) Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := imds.NewServer(handler, slog.New(slog.DiscardHandler))
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
+	server, served := imds.NewServer(handler, slog.New(slog.DiscardHandler)), make(chan struct{})
+	go func() {
+		_ = server.Serve(listener) // it ends with the test
+		close(served)
+	}()
+	t.Cleanup(func() {
+		server.Close()
+		<-served
+	})
 	return Target{
 		URL: "http://" + listener.Addr().String(), Resource: sampleResource,
 		ClientID: sampleClientID, ObjectID: sampleObjectID, ResourceID: sampleResourceID,

@@ -3,7 +3,6 @@ package suite
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -89,7 +88,7 @@ const clockError = 2 * time.Minute
 // timesAgree expects expires_in to be what is left until expires_on, and both to come after not_before.
 var timesAgree = ofDocument("expires_in is what is left until expires_on", func(document *node, _ *knowledge) error {
 	now := time.Now().Unix()
-	left, expires, notBefore := seconds(document, "expires_in"), seconds(document, "expires_on"), seconds(document, "not_before")
+	left, expires, notBefore := number(document, "expires_in"), number(document, "expires_on"), number(document, "not_before")
 	if off := expires - now - left; off > int64(clockError.Seconds()) || -off > int64(clockError.Seconds()) {
 		return fmt.Errorf("it is %d with expires_on %d, when it is %d", left, expires, now)
 	}
@@ -101,21 +100,8 @@ var timesAgree = ofDocument("expires_in is what is left until expires_on", func(
 
 // validForFiveMinutes expects what Go's MSAL needs to keep a token.
 var validForFiveMinutes = ofDocument("more than five minutes left", func(document *node, _ *knowledge) error {
-	if left := seconds(document, "expires_in"); left <= 300 {
+	if left := number(document, "expires_in"); left <= 300 {
 		return fmt.Errorf("%d seconds are left", left)
 	}
 	return nil
 })
-
-// seconds is a number of seconds in a string; another test holds that it is one.
-func seconds(document *node, name string) int64 {
-	found := document.find(name)
-	if found == nil {
-		return 0
-	}
-	number, err := strconv.ParseInt(found.text, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return number
-}

@@ -45,6 +45,9 @@ const mostBody = 1 << 20
 type wire struct {
 	host    string
 	timeout time.Duration
+
+	// pace ticks before each request, if there is one.
+	pace <-chan time.Time
 }
 
 // converse sends requests over a connection of their own and reads an answer to each. What was answered before
@@ -63,8 +66,17 @@ func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error)
 	defer context.AfterFunc(ctx, func() { connection.Close() })()
 
 	var answers []answer
+	if talk.atOnce {
+		// What is sent at once is paid for in advance.
+		for range talk.requests[1:] {
+			w.wait(ctx)
+		}
+	}
 	reader := bufio.NewReader(connection)
 	for i, request := range talk.requests {
+		if i == 0 || !talk.atOnce {
+			w.wait(ctx)
+		}
 		if err := connection.SetDeadline(time.Now().Add(w.timeout)); err != nil {
 			return answers, err
 		}
@@ -81,6 +93,17 @@ func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error)
 		answers = append(answers, answer)
 	}
 	return answers, nil
+}
+
+// wait is for the next request's turn.
+func (w wire) wait(ctx context.Context) {
+	if w.pace == nil {
+		return
+	}
+	select {
+	case <-w.pace:
+	case <-ctx.Done():
+	}
 }
 
 // send does not wait: a server may answer before it has read all. That it could not be sent shows in the answer.

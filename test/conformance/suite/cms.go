@@ -1,0 +1,136 @@
+package suite
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+// The identifiers in an attested document (RFC 5652, RFC 8017).
+var (
+	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidData          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
+	oidRSA           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	oidSHA256WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	oidSHA256        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+)
+
+// contentInfo and what is in it are RFC 5652's structures. Their order is that of the encoding.
+type contentInfo struct {
+	Type    asn1.ObjectIdentifier
+	Content asn1.RawValue `asn1:"explicit,tag:0,optional"`
+}
+
+type signedData struct {
+	Version          int
+	DigestAlgorithms []pkix.AlgorithmIdentifier `asn1:"set"`
+	Encapsulated     contentInfo
+	Certificates     asn1.RawValue `asn1:"optional,tag:0"`
+	Revocations      asn1.RawValue `asn1:"optional,tag:1"`
+	Signers          []signerInfo  `asn1:"set"`
+}
+
+type signerInfo struct {
+	Version            int
+	Signer             issuerAndSerial
+	DigestAlgorithm    pkix.AlgorithmIdentifier
+	SignedAttributes   asn1.RawValue `asn1:"optional,tag:0"`
+	SignatureAlgorithm pkix.AlgorithmIdentifier
+	Signature          []byte
+	UnsignedAttributes asn1.RawValue `asn1:"optional,tag:1"`
+}
+
+type issuerAndSerial struct {
+	Issuer asn1.RawValue
+	Serial *big.Int
+}
+
+// envelope is a signed message, taken apart.
+type envelope struct {
+	signedData
+	content      []byte
+	certificates []*x509.Certificate
+}
+
+// parseEnvelope takes apart the base64 of a signed message.
+func parseEnvelope(text string) (*envelope, error) {
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("it is not base64: %w", err)
+	}
+	var outer contentInfo
+	if err := parseAll(der, &outer); err != nil {
+		return nil, fmt.Errorf("it is no CMS: %w", err)
+	}
+	if !outer.Type.Equal(oidSignedData) {
+		return nil, fmt.Errorf("its type is %s, not SignedData", outer.Type)
+	}
+	e := &envelope{}
+	if err := parseAll(outer.Content.Bytes, &e.signedData); err != nil {
+		return nil, fmt.Errorf("its SignedData cannot be read: %w", err)
+	}
+	if len(e.Encapsulated.Content.Bytes) > 0 {
+		if err := parseAll(e.Encapsulated.Content.Bytes, &e.content); err != nil {
+			return nil, fmt.Errorf("its content is no string of octets: %w", err)
+		}
+	}
+	e.certificates, err = x509.ParseCertificates(e.Certificates.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("its certificates cannot be read: %w", err)
+	}
+	return e, nil
+}
+
+// parseAll reads a value which nothing follows.
+func parseAll(der []byte, into any) error {
+	rest, err := asn1.Unmarshal(der, into)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes follow", len(rest))
+	}
+	return err
+}
+
+// leaf is the one certificate.
+func (e *envelope) leaf() (*x509.Certificate, error) {
+	if n := len(e.certificates); n != 1 {
+		return nil, fmt.Errorf("there are %d certificates", n)
+	}
+	return e.certificates[0], nil
+}
+
+// signer is the one signature.
+func (e *envelope) signer() (signerInfo, error) {
+	if n := len(e.Signers); n != 1 {
+		return signerInfo{}, fmt.Errorf("there are %d signatures", n)
+	}
+	return e.Signers[0], nil
+}
+
+// verify checks the signature over the content, by the key of the certificate.
+func (e *envelope) verify() error {
+	leaf, err := e.leaf()
+	if err != nil {
+		return err
+	}
+	signer, err := e.signer()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(signer.Signer.Issuer.FullBytes, leaf.RawIssuer) || signer.Signer.Serial.Cmp(leaf.SerialNumber) != 0 {
+		return errors.New("the signature is of another certificate")
+	}
+	key, ok := leaf.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return fmt.Errorf("the key is a %T", leaf.PublicKey)
+	}
+	digest := sha256.Sum256(e.content)
+	return rsa.VerifyPKCS1v15(key, crypto.SHA256, digest[:], signer.Signature)
+}
