@@ -139,7 +139,7 @@ func TestBindingOfOthersGivesNothing(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--namespace", "shop", "-f", write(t, orders+payments+binding))
 	status, told := p.ask(vault)
-	if status != http.StatusBadRequest || !strings.Contains(told.Description, "no identity is asked for") {
+	if status != http.StatusBadRequest || told.Description != "Identity not found" {
 		t.Errorf("the answer is %d %s", status, told.Description)
 	}
 	p.stop(syscall.SIGTERM)
@@ -153,7 +153,7 @@ func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
 	const reason = `ManagedIdentity "payments" does not admit the ServiceAccount "orders" of namespace "shop"`
 	p := start(t, "--namespace", "shop", "--service-account", "orders", "-f", write(t, orders+payments))
 	status, told := p.ask(vault, "client_id", paymentsClient)
-	if status != http.StatusBadRequest || !strings.HasPrefix(told.Description, "Identity not found: "+reason) {
+	if status != http.StatusBadRequest || told.Description != "Identity not found" {
 		t.Errorf("the answer is %d %s", status, told.Description)
 	}
 	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
@@ -216,7 +216,7 @@ func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
 	p := start(t)
 	for host, want := range map[string]int{
 		"": http.StatusOK, "localhost:80": http.StatusOK, "[::1]:80": http.StatusOK, "169.254.169.254": http.StatusOK,
-		"example.com": http.StatusMisdirectedRequest, "127.0.0.1.example.com": http.StatusMisdirectedRequest,
+		"example.com": http.StatusBadRequest, "127.0.0.1.example.com": http.StatusBadRequest,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet,
 			p.baseURL()+"/metadata/identity/oauth2/token?api-version=2018-02-01&resource=r", nil)

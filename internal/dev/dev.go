@@ -20,6 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/manifest"
 	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/scheduledevents"
 	"github.com/kube-imds/kube-imds/internal/token"
 	"github.com/kube-imds/kube-imds/internal/tokencache"
 )
@@ -99,14 +100,22 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	documents := &oidc.Documents{
 		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Source: signing, Now: time.Now, Log: log,
 	}
+	machine := newInstance(d.Pod, d.Metadata)
+	attestation, err := newAttestation(ctx, machine, baseURL)
+	if err != nil {
+		return err
+	}
 	handler := &routes{
 		imds: imds.NewHandler(imds.Sources{
-			Tokens: tokens, Identities: direct, Instances: newInstance(d.Pod, d.Metadata),
+			Tokens: tokens, Identities: direct, Instances: machine, Attestations: attestation,
+			LoadBalancers: uneventful{}, Events: scheduledevents.New(uneventful{time.Now()}, time.Now),
 		}, time.Now),
+		authority:  attestation,
 		appService: imds.NewAppService(tokens, secret, time.Now),
 		documents:  documents.Handler(),
 	}
-	server := imds.NewServer(imds.LogRequests(handler, d.Logger, time.Now), d.Logger)
+	local := imds.OnlyHosts(handler, isLocalHost)
+	server := imds.NewServer(imds.LogRequests(local, d.Logger, time.Now), d.Logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

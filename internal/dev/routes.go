@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/kube-imds/kube-imds/internal/authority"
 )
 
 // appServicePath is where IDENTITY_ENDPOINT points.
@@ -14,18 +16,16 @@ const appServicePath = "/msi/token"
 
 // routes leads requests to what answers them. IMDS answers all that is nobody else's, with paths as they came.
 type routes struct {
-	imds, appService, documents http.Handler
+	imds, appService, documents, authority http.Handler
 }
 
 func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
-	if !isLocalHost(request.Host) {
-		http.Error(writer, "kube-imds dev answers to addresses and localhost, not to the host name in this request", http.StatusMisdirectedRequest)
-		return
-	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(request.URL.Path, "/"), "/")
 	switch {
 	case request.URL.Path == appServicePath:
 		r.appService.ServeHTTP(writer, request)
+	case request.URL.Path == authority.CertificatePath:
+		r.authority.ServeHTTP(writer, request)
 	case uuid.Validate(first) == nil:
 		r.documents.ServeHTTP(writer, request)
 	default:
@@ -33,11 +33,11 @@ func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// isLocalHost tells whether a request was made to an address or to localhost. A web page whose own name was made to
+// isLocalHost tells whether a request was made to an address, to localhost, or, as in HTTP/1.0, to nobody by name. A web page whose own name was made to
 // point at 127.0.0.1 (DNS rebinding) could otherwise read tokens by way of its visitor's browser.
 func isLocalHost(host string) bool {
 	name := (&url.URL{Host: host}).Hostname()
-	if strings.EqualFold(name, "localhost") {
+	if name == "" || strings.EqualFold(name, "localhost") {
 		return true
 	}
 	_, err := netip.ParseAddr(name)

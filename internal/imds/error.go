@@ -46,6 +46,7 @@ var (
 			"For more information refer to aka.ms/azureimds",
 		newestVersions: newestVersions,
 	}
+	errHost           = invalid("Bad request. The request was made to a host name that is not this machine's")
 	errForwarded      = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
 	errNoLoadBalancer = &Error{
 		Status: http.StatusNotFound,

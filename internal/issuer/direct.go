@@ -11,8 +11,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// Direct is the issuer in the process of the one pod that it serves: there is nobody to authenticate and nobody to keep a
-// reason from, so that refusals tell it.
+// Direct is the issuer in the process of the one pod that it serves: there is nobody to authenticate. What the pod is told
+// is what IMDS would tell it; the log says why.
 type Direct struct {
 	// Grant is what the pod may have.
 	Grant grant.Grant
@@ -58,19 +58,19 @@ func (d *Direct) Token(ctx context.Context, request imds.TokenRequest) (*imds.To
 func (d *Direct) Identity(_ context.Context, selector imds.Selector) (*imds.Identity, error) {
 	identity, refusal := d.Grant.Select(grant.Selector(selector))
 	if refusal != nil {
-		return nil, d.refuse(selector, refusal).toIMDS()
+		told := d.refuse(selector, refusal)
+		d.Log.Info("identity refused", "reason", told.reason, "detail", told.detail)
+		return nil, told.toIMDS()
 	}
 	return &imds.Identity{TenantID: string(identity.Status.TenantID)}, nil
 }
 
-// refuse is what the application is told: what IMDS would say, and why.
+// refuse is what the application is told, and why for the log.
 func (d *Direct) refuse(selector imds.Selector, refusal *grant.Refusal) *failure {
 	if refusal.Reason == grant.ReasonNotGranted {
 		refusal = d.whyNot(selector, refusal)
 	}
-	f := refused(refusal)
-	f.description += ": " + refusal.Message
-	return f
+	return refused(refusal)
 }
 
 // whyNot finds why the identity with an ID was not granted; otherwise where nobody asked for one with that ID.
