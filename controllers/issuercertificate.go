@@ -12,31 +12,43 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-// IssuerCertificateReconciler signs the serving certificates that issuers ask for, and denies what anybody else asks
-// for from the same signer.
+// IssuerCertificateReconciler signs the certificates that issuers ask for, and denies what anybody else asks for from the
+// same signers.
 type IssuerCertificateReconciler struct {
 	Client client.Client
 
-	// Rule says what is signed.
-	Rule IssuerCertificateRule
+	// Rules say what is signed, by the signers' names.
+	Rules map[string]IssuerCertificateRule
 
 	// Sign makes a certificate of a template.
 	Sign func(*x509.Certificate) (*x509.Certificate, error)
 }
 
-// SetupWithManager makes the manager run the reconciler. Its cache holds the requests to this signer only.
+// SetupWithManager makes the manager run the reconciler.
 func (r *IssuerCertificateReconciler) SetupWithManager(manager ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("issuercertificate").
-		For(&certificatesv1.CertificateSigningRequest{}).
+		For(&certificatesv1.CertificateSigningRequest{}, builder.WithPredicates(predicate.NewPredicateFuncs(r.isOurs))).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the reconciler of issuers' certificates: %w", err)
 	}
 	return nil
+}
+
+// isOurs tells whether a request is to one of the signers.
+func (r *IssuerCertificateReconciler) isOurs(object client.Object) bool {
+	csr, ok := object.(*certificatesv1.CertificateSigningRequest)
+	if !ok {
+		return false
+	}
+	_, ours := r.Rules[csr.Spec.SignerName]
+	return ours
 }
 
 // Reconcile decides about one request, and signs what is approved.
@@ -45,11 +57,11 @@ func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, &csr); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if len(csr.Status.Certificate) > 0 || is(&csr, certificatesv1.CertificateDenied) || is(&csr, certificatesv1.CertificateFailed) {
+	if !r.isOurs(&csr) || len(csr.Status.Certificate) > 0 || is(&csr, certificatesv1.CertificateDenied) || is(&csr, certificatesv1.CertificateFailed) {
 		return ctrl.Result{}, nil
 	}
 	// Others may approve requests too. What the rule refuses is signed for nobody.
-	template, refusal := r.Rule.Check(&csr)
+	template, refusal := r.Rules[csr.Spec.SignerName].Check(&csr)
 	if refusal != nil {
 		return ctrl.Result{}, r.refuse(ctx, &csr, refusal)
 	}
@@ -64,7 +76,7 @@ func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certific
 		return nil
 	}
 	return r.decide(ctx, csr, "approval", certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Reason: "IssuerOfNode", Message: "an issuer asks for its own Service's names",
+		Type: certificatesv1.CertificateApproved, Reason: "IssuerOfNode", Message: "an issuer asks for names that it may have",
 	})
 }
 
@@ -74,7 +86,7 @@ func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certifica
 	if is(csr, certificatesv1.CertificateApproved) {
 		kind, subresource = certificatesv1.CertificateFailed, "status"
 	}
-	ctrl.LoggerFrom(ctx).Info("refused a serving certificate", "user", csr.Spec.Username, "why", refusal.Error())
+	ctrl.LoggerFrom(ctx).Info("refused a certificate", "signer", csr.Spec.SignerName, "user", csr.Spec.Username, "why", refusal.Error())
 	return r.decide(ctx, csr, subresource, certificatesv1.CertificateSigningRequestCondition{
 		Type: kind, Reason: "NotAnIssuer", Message: refusal.Error(),
 	})
@@ -101,7 +113,7 @@ func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificate
 	if err := r.Client.Status().Patch(ctx, csr, client.MergeFrom(before)); err != nil {
 		return fmt.Errorf("hand out the certificate %s: %w", csr.Name, err)
 	}
-	ctrl.LoggerFrom(ctx).Info("signed a serving certificate", "node", nodeNameOf(csr), "expires", certificate.NotAfter)
+	ctrl.LoggerFrom(ctx).Info("signed a certificate", "signer", csr.Spec.SignerName, "node", nodeNameOf(csr), "expires", certificate.NotAfter)
 	return nil
 }
 

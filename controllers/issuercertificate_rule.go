@@ -18,14 +18,26 @@ const (
 	nodeNameAttribute = "authentication.kubernetes.io/node-name"
 )
 
-// IssuerCertificateRule says which serving certificates are signed: those that an issuer asks for with its pod-bound
-// token, for the names of its own Service (docs/design/parts.md, "Certificates").
+// IssuerCertificateRule says which certificates of a signer are signed: those that an issuer asks for with its pod-bound
+// token, for names that it may have (docs/design/parts.md, "Certificates").
 type IssuerCertificateRule struct {
 	// Username is the issuer's.
 	Username string
 
-	// DNSNames are the names that it may ask for.
-	DNSNames []string
+	// Allows tells whether a certificate may have a DNS name.
+	Allows func(name string) bool
+
+	// Usages are the extended usages, all of which must be asked for.
+	Usages []certificatesv1.KeyUsage
+
+	// IssuingCertificateURL is where the authority's certificate is found, if the certificate is to say so.
+	IssuingCertificateURL string
+}
+
+// extendedUsages are the usages that a certificate of an issuer may have beside signing.
+var extendedUsages = map[certificatesv1.KeyUsage]x509.ExtKeyUsage{
+	certificatesv1.UsageServerAuth: x509.ExtKeyUsageServerAuth,
+	certificatesv1.UsageClientAuth: x509.ExtKeyUsageClientAuth,
 }
 
 // Check is the template of the certificate, or why there is none.
@@ -48,31 +60,48 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 		return nil, errors.New("it must be for DNS names, and for nothing else")
 	}
 	for _, name := range append(slices.Clone(request.DNSNames), request.Subject.CommonName) {
-		if !slices.Contains(r.DNSNames, name) {
-			return nil, fmt.Errorf("it must be for names among %v, not %q", r.DNSNames, name)
+		if !r.Allows(name) {
+			return nil, fmt.Errorf("it must be for names that an issuer may have, not %q", name)
 		}
 	}
-	usage := x509.KeyUsageDigitalSignature
-	for _, asked := range csr.Spec.Usages {
-		switch asked {
-		case certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth:
-		case certificatesv1.UsageKeyEncipherment:
-			usage |= x509.KeyUsageKeyEncipherment
-		default:
-			return nil, fmt.Errorf("it must be for a server, not for %q", asked)
-		}
-	}
-	if !slices.Contains(csr.Spec.Usages, certificatesv1.UsageServerAuth) {
-		return nil, errors.New("it must be for a server")
+	usage, extended, err := r.usages(csr.Spec.Usages)
+	if err != nil {
+		return nil, err
 	}
 	if err := checkKey(request.PublicKey); err != nil {
 		return nil, err
 	}
 	// Of the subject, only the name was checked.
-	return &x509.Certificate{
+	template := &x509.Certificate{
 		PublicKey: request.PublicKey, Subject: pkix.Name{CommonName: request.Subject.CommonName}, DNSNames: request.DNSNames,
-		KeyUsage: usage, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, nil
+		KeyUsage: usage, ExtKeyUsage: extended,
+	}
+	if r.IssuingCertificateURL != "" {
+		template.IssuingCertificateURL = []string{r.IssuingCertificateURL}
+	}
+	return template, nil
+}
+
+// usages are what the certificate is good for: what was asked for, if that is what it may be good for.
+func (r IssuerCertificateRule) usages(asked []certificatesv1.KeyUsage) (x509.KeyUsage, []x509.ExtKeyUsage, error) {
+	usage := x509.KeyUsageDigitalSignature
+	for _, one := range asked {
+		switch {
+		case one == certificatesv1.UsageDigitalSignature || slices.Contains(r.Usages, one):
+		case one == certificatesv1.UsageKeyEncipherment:
+			usage |= x509.KeyUsageKeyEncipherment
+		default:
+			return 0, nil, fmt.Errorf("it must be for %q, not for %q", r.Usages, one)
+		}
+	}
+	var extended []x509.ExtKeyUsage
+	for _, one := range r.Usages {
+		if !slices.Contains(asked, one) {
+			return 0, nil, fmt.Errorf("it must be for %q", one)
+		}
+		extended = append(extended, extendedUsages[one])
+	}
+	return usage, extended, nil
 }
 
 func checkKey(public any) error {

@@ -14,9 +14,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
+
+	"github.com/kube-imds/kube-imds/internal/certificate"
 )
 
-var issuerRule = IssuerCertificateRule{Username: issuerUser, DNSNames: issuerNames}
+var (
+	issuerRules = IssuerCertificateRules(issuerUser, issuerNames, "http://authority/ca.cer")
+	issuerRule  = issuerRules[certificate.IssuerSigner]
+)
 
 func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
 	t.Parallel()
@@ -66,6 +71,41 @@ func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
 	}
 }
 
+func TestRuleTakesWhatIssuersAttestWith(t *testing.T) {
+	t.Parallel()
+	key, names := newRSA(t, 2048), []string{"metadata.azure.com", "westeurope.metadata.azure.com"}
+	both := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth}
+	rule := issuerRules[certificate.AttestationSigner]
+	asked := func() *request {
+		return newRequest(key).forNames(names...).forSubject(pkix.Name{CommonName: names[0]}).forUsages(both...)
+	}
+	template, err := rule.Check(asked().build(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, template.ExtKeyUsage); diff != "" {
+		t.Error("extended key usages (-want +got)\n" + diff)
+	}
+	if diff := cmp.Diff([]string{"http://authority/ca.cer"}, template.IssuingCertificateURL); diff != "" {
+		t.Error("the authority's certificate (-want +got)\n" + diff)
+	}
+	for name, wrong := range map[string]*request{
+		"a name of its Service":     asked().forNames(append(names, issuerNames[0])...),
+		"a name in another domain":  asked().forNames("metadata.azure.com.example.com"),
+		"a name two levels below":   asked().forNames("a.b.metadata.azure.com"),
+		"a domain without its name": asked().forNames(".metadata.azure.com"),
+		"a server alone":            asked().forUsages(certificatesv1.UsageServerAuth),
+		"another ServiceAccount":    asked().from("system:serviceaccount:imds:default"),
+	} {
+		if template, err := rule.Check(wrong.build(t)); err == nil {
+			t.Errorf("%s: the rule takes it: %v", name, template.DNSNames)
+		}
+	}
+	if _, err := issuerRule.Check(asked().build(t)); err == nil {
+		t.Error("an issuer may serve with what it attests with")
+	}
+}
+
 func TestRuleRefusesTheRest(t *testing.T) {
 	t.Parallel()
 	key := newECDSA(t, elliptic.P256())
@@ -92,8 +132,8 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		{"an address too", newRequest(key).forIP(), "for nothing else"},
 		{"a URI too", newRequest(key).forURI(), "for nothing else"},
 		{"an email address too", newRequest(key).forEmail(), "for nothing else"},
-		{"no usages", newRequest(key).forUsages(), "it must be for a server"},
-		{"no server", newRequest(key).forUsages(certificatesv1.UsageDigitalSignature), "it must be for a server"},
+		{"no usages", newRequest(key).forUsages(), `it must be for "server auth"`},
+		{"no server", newRequest(key).forUsages(certificatesv1.UsageDigitalSignature), `it must be for "server auth"`},
 		{"a client", newRequest(key).forUsages(certificatesv1.UsageClientAuth), `not for "client auth"`},
 		{
 			"a client too",

@@ -38,11 +38,13 @@ type options struct {
 	sidecarAzureLimits     bool
 	netInitResources       resources
 
-	webhookPort    int
-	oidcAddress    string
-	metricsAddress string
-	healthAddress  string
-	logLevel       string
+	webhookPort int
+	oidcAddress string
+
+	authorityAddress string
+	metricsAddress   string
+	healthAddress    string
+	logLevel         string
 }
 
 func newCommand() *cobra.Command {
@@ -79,6 +81,7 @@ func newCommand() *cobra.Command {
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
 	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")
+	flags.StringVar(&o.authorityAddress, "authority-address", ":8082", "the `address`, without TLS, of the authority's certificate")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
 	flags.StringVar(&o.logLevel, "log-level", "info", "`level`, of the sidecars too: "+strings.Join(logging.Levels, ", "))

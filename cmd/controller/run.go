@@ -10,7 +10,6 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,7 +22,6 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
-	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/scheme"
@@ -58,6 +56,7 @@ func run(ctx context.Context, o options) error {
 	}
 	for _, part := range []ctrlRunnable{
 		trust, server.New(o.oidcAddress, documents.Handler(), trust.GetCertificate, 10*time.Second),
+		server.NewPlain(o.authorityAddress, trust.Handler(), 10*time.Second),
 	} {
 		if err := manager.Add(part); err != nil {
 			return fmt.Errorf("put the controller together: %w", err)
@@ -148,8 +147,6 @@ func (o options) cache() cache.Options {
 			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.secret().Name)},
 			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.name)},
 			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.name)},
-			&certificatesv1.CertificateSigningRequest{}: {
-				Field: fields.OneTermEqualSelector("spec.signerName", certificate.IssuerSigner)},
 		},
 	}
 }
@@ -165,10 +162,10 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
 		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rule: controllers.IssuerCertificateRule{
-			Username: fmt.Sprintf("system:serviceaccount:%s:%s-issuer", o.namespace, o.name),
-			DNSNames: o.serviceNames("issuer"),
-		}},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(
+			fmt.Sprintf("system:serviceaccount:%s:%s-issuer", o.namespace, o.name), o.serviceNames("issuer"),
+			"http://"+o.serviceNames("oidc")[0]+authority.CertificatePath,
+		)},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Name: o.name},
 	} {
 		if err := reconciler.SetupWithManager(manager); err != nil {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -60,10 +61,18 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	directory := &issuer.Directory{Reader: manager.GetClient(), Changes: changes}
+	attestation, err := certificate.NewAttestation(manager.GetConfig(), func(ctx context.Context) ([]string, error) {
+		return directory.AttestationNames(ctx, o.nodeName, o.metadata)
+	}, ctrl.Log.WithName("attestation"))
+	if err != nil {
+		return err
+	}
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
 		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
-		Directory:     &issuer.Directory{Reader: manager.GetClient(), Changes: changes},
+		Directory:     directory,
+		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
 		Limits:        issuer.NewLimits(o.podLimits, time.Now),
@@ -74,7 +83,7 @@ func run(ctx context.Context, o options) error {
 	for _, part := range []interface {
 		Start(context.Context) error
 	}{
-		keys, registrar, serving,
+		keys, registrar, serving, attestation,
 		// A request for a grant is held, and the answer to it must still go out.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second),
 	} {

@@ -69,6 +69,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Identities: issuer,
 		Instances:  networked{issuerclient.NewInstanceCache(issuer, time.Now), interfaces},
 
+		Attestations:  issuer,
 		LoadBalancers: issuerclient.NewLoadBalancerCache(issuer, time.Now),
 		Events:        scheduledevents.New(issuerclient.NewEventCache(issuer, time.Now), time.Now),
 	}

@@ -39,6 +39,7 @@ type Sources struct {
 	Instances     InstanceSource
 	LoadBalancers LoadBalancerSource
 	Events        EventSource
+	Attestations  AttestationSource
 }
 
 // NewHandler answers from sources. The clock says how long tokens are still valid.
@@ -52,6 +53,9 @@ func NewHandler(sources Sources, now func() time.Time) *Handler {
 	}
 	if sources.Instances != nil {
 		h.add(endpoint{path: instancePath, subpaths: true, shape: plainShape, serve: (&instanceEndpoint{sources.Instances}).serve})
+	}
+	if sources.Attestations != nil {
+		h.add(endpoint{path: attestedPath, shape: plainShape, serve: (&attestedEndpoint{sources.Attestations}).serve})
 	}
 	if sources.LoadBalancers != nil {
 		h.add(endpoint{path: loadBalancerPath, shape: plainShape, serve: (&loadBalancerEndpoint{sources.LoadBalancers}).serve})

@@ -11,6 +11,7 @@ const (
 	instancePath     = rootPath + "/instance"
 	loadBalancerPath = rootPath + "/loadbalancer"
 	eventsPath       = rootPath + "/scheduledevents"
+	attestedPath     = rootPath + "/attested/document"
 	versionsPath     = rootPath + "/versions"
 )
 

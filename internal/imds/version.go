@@ -22,6 +22,7 @@ var newestVersions = []string{"2025-04-07", "2024-07-17", "2024-03-15"}
 const (
 	instanceSince     = "2017-04-02"
 	identitySince     = "2018-02-01"
+	attestedSince     = "2018-10-01"
 	loadBalancerSince = "2020-10-01"
 )
 

@@ -12,6 +12,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/workload"
@@ -30,6 +31,9 @@ type Server struct {
 
 	// Minters make the tokens, by the identity's token source.
 	Minters Minters
+
+	// Attestations signs who pods are.
+	Attestations *attested.Signer
 
 	// Metadata is what instance metadata says where the node says nothing.
 	Metadata MetadataDefaults
@@ -57,6 +61,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+issuerapi.GrantPath, s.serveGrant)
 	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
 	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
+	mux.HandleFunc("POST "+issuerapi.AttestationPath, s.serveAttestation)
 	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
 	mux.HandleFunc("GET "+issuerapi.EventsPath, s.serveEvents)
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)

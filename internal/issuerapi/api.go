@@ -16,6 +16,9 @@ const (
 	// InstancePath takes a GET and answers with the pod's Instance.
 	InstancePath = "/v1/instance"
 
+	// AttestationPath takes a POST of an AttestationRequest and answers with an AttestationResponse.
+	AttestationPath = "/v1/attestation"
+
 	// LoadBalancerPath takes a GET and answers with the pod's LoadBalancer.
 	LoadBalancerPath = "/v1/loadbalancer"
 
@@ -68,6 +71,20 @@ type IdentityRequest struct {
 // Identity is what there is to know of an identity without a token.
 type Identity struct {
 	TenantID string `json:"tenant_id"`
+}
+
+// AttestationRequest asks for a signed document of who the pod is.
+type AttestationRequest struct {
+	// Nonce is put into the document. It may be empty.
+	Nonce string `json:"nonce,omitempty"`
+
+	// Version is that of IMDS's API, which says what the document tells.
+	Version string `json:"version"`
+}
+
+// AttestationResponse is the document: PKCS #7, in DER.
+type AttestationResponse struct {
+	Signature []byte `json:"signature"`
 }
 
 // Error is the body of every answer that is not a success. Code and Description are fit for an application to

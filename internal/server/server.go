@@ -1,4 +1,4 @@
-// Package server runs the HTTPS servers of the controller and the issuer, with bounds on what a client may do.
+// Package server runs the servers of the controller and the issuer, with bounds on what a client may do.
 package server
 
 import (
@@ -15,17 +15,23 @@ import (
 // drainTime is how long requests may take to end when the server is stopped.
 const drainTime = 10 * time.Second
 
-// Server is an HTTPS server that a manager starts and stops. Every replica runs it.
+// Server is a server that a manager starts and stops. Every replica runs it.
 type Server struct {
 	server *http.Server
 }
 
-// New makes a server. An answer may take writeTimeout.
+// New makes an HTTPS server. An answer may take writeTimeout.
 func New(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), writeTimeout time.Duration) *Server {
+	server := NewPlain(address, handler, writeTimeout)
+	server.server.TLSConfig = &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13}
+	return server
+}
+
+// NewPlain makes a server without TLS, for what is no secret and must be had before anybody can be trusted.
+func NewPlain(address string, handler http.Handler, writeTimeout time.Duration) *Server {
 	return &Server{&http.Server{
 		Addr:              address,
 		Handler:           handler,
-		TLSConfig:         &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13},
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      writeTimeout,
@@ -34,10 +40,17 @@ func New(address string, handler http.Handler, certificate func(*tls.ClientHello
 	}}
 }
 
+func (s *Server) listen() error {
+	if s.server.TLSConfig == nil {
+		return s.server.ListenAndServe()
+	}
+	return s.server.ListenAndServeTLS("", "")
+}
+
 // Start serves until the context ends, and lets requests end.
 func (s *Server) Start(ctx context.Context) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.server.ListenAndServeTLS("", "") }()
+	go func() { failed <- s.listen() }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve on %s: %w", s.server.Addr, err)

@@ -99,7 +99,7 @@ func TestWhatOthersApproveIsNotSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	reconciler := &controllers.IssuerCertificateReconciler{
-		Client: admin, Rule: issuerRule, Sign: func(*x509.Certificate) (*x509.Certificate, error) {
+		Client: admin, Rules: map[string]controllers.IssuerCertificateRule{csr.Spec.SignerName: issuerRules[certificate.IssuerSigner]}, Sign: func(*x509.Certificate) (*x509.Certificate, error) {
 			t.Error("it is signed")
 			return nil, x509.ErrUnsupportedAlgorithm
 		},

@@ -41,7 +41,7 @@ var (
 	caKey       = client.ObjectKey{Namespace: namespace, Name: release + "-ca"}
 	oidcNames   = []string{"kube-imds-oidc.kube-imds-system.svc"}
 	issuerNames = []string{"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local"}
-	issuerRule  = controllers.IssuerCertificateRule{Username: serviceAccount("issuer"), DNSNames: issuerNames}
+	issuerRules = controllers.IssuerCertificateRules(serviceAccount("issuer"), issuerNames, "http://authority/ca.cer")
 	defaults    = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",
@@ -120,7 +120,7 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
 		(&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now}).SetupWithManager(manager),
-		(&controllers.IssuerCertificateReconciler{Client: api, Rule: issuerRule, Sign: trust.Sign}).SetupWithManager(manager),
+		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),
 		(&controllers.TrustReconciler{Client: api, Authority: trust, Name: release}).SetupWithManager(manager),
 	)
 }

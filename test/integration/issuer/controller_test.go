@@ -55,10 +55,9 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
 		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.authority.sign, Rule: controllers.IssuerCertificateRule{
-			Username: "system:serviceaccount:" + namespace + ":kube-imds-issuer",
-			DNSNames: []string{issuerHost, issuerHost + ".cluster.local"},
-		}},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.authority.sign, Rules: controllers.IssuerCertificateRules(
+			"system:serviceaccount:"+namespace+":kube-imds-issuer", []string{issuerHost, issuerHost + ".cluster.local"}, "http://authority/ca.cer",
+		)},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
 	}
