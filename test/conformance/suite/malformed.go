@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ func malformedCases() []Case {
 		ask("malformed/query/blank", get(anInstance+"&n=a b"), bad),
 		ask("malformed/query/5000-bytes", get(anInstance+"&n="+length(5000)), tooLarge),
 		ask("malformed/query/64-kilobytes", get(anInstance+"&n="+length(64<<10)), tooLarge),
+		ask("malformed/query/50-names", get(anInstance+names(50)), success(has("compute"))),
+		ask("malformed/query/100-names", get(anInstance+names(100)), refused(400)),
 		ask("malformed/query/4000-names", get(anInstance+"&"+strings.Repeat("n&", 4000)), tooLarge),
 		ask("malformed/query/token", get(tokenQuestion+"&n=%zz"), identityRefused(400)),
 		ask("malformed/query/versions", get(versionsPath+"?%zz"), refused(400)),
@@ -124,6 +127,15 @@ func badRequest(statuses ...int) Expectation {
 		return all(header("Content-Type", typeJSON), inShape).holds(s)
 	}}
 	return all(status(statuses...), refusal)
+}
+
+// names are parameters of no meaning.
+func names(many int) string {
+	var query strings.Builder
+	for i := range many {
+		fmt.Fprintf(&query, "&n%d=", i)
+	}
+	return query.String()
 }
 
 func repeated(text string, times int) []string { return slices.Repeat([]string{text}, times) }
