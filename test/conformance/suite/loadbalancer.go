@@ -1,11 +1,14 @@
 package suite
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // loadBalancerCases are about what leads to the machine from outside. Most machines have nothing.
 func loadBalancerCases() []Case {
 	const none = "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load balancer and retry later."
-	nothing := unless("no load balancer leads to the machine", func(a answer) bool { return a.status == 404 })
+	nothing := unless("no load balancer leads to the machine", func(a answer) bool { return a.status == 404 && strings.Contains(a.body, "No load balancer") })
 	document := success(object("", "loadbalancer"), object("loadbalancer", "publicIpAddresses", "inboundRules", "outboundRules"))
 	newest := loadBalancerPath + "?api-version=2025-04-07"
 	return []Case{

@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ func malformedCases() []Case {
 		ask("malformed/query/blank", get(anInstance+"&n=a b"), bad),
 		ask("malformed/query/5000-bytes", get(anInstance+"&n="+length(5000)), tooLarge),
 		ask("malformed/query/64-kilobytes", get(anInstance+"&n="+length(64<<10)), tooLarge),
+		ask("malformed/query/50-names", get(anInstance+names(50)), success(has("compute"))),
+		ask("malformed/query/100-names", get(anInstance+names(100)), refused(400)),
 		ask("malformed/query/4000-names", get(anInstance+"&"+strings.Repeat("n&", 4000)), tooLarge),
 		ask("malformed/query/token", get(tokenQuestion+"&n=%zz"), identityRefused(400)),
 		ask("malformed/query/versions", get(versionsPath+"?%zz"), refused(400)),
@@ -47,7 +50,7 @@ func malformedCases() []Case {
 		ask("malformed/path/nul", get("/metadata/instance\x00?api-version=2021-02-01"), badRequest(400, 404)),
 		ask("malformed/path/no-slash", get("metadata/instance?api-version=2021-02-01"), badRequest(400, 404)),
 		ask("malformed/path/absolute", get("http://169.254.169.254"+anInstance), badRequest(400, 404)),
-		ask("malformed/path/absolute/another-host", get("http://example.org"+anInstance), badRequest(400, 404)),
+		ask("malformed/path/absolute/another-host", get("http://example.org"+anInstance), badRequest(400, 404, 421)),
 		ask("malformed/path/8-kilobytes", get("/metadata/"+length(8<<10)), badRequest(404, 400, 414, 431)),
 
 		// The request line.
@@ -60,7 +63,7 @@ func malformedCases() []Case {
 		ask("malformed/line/http-in-lower-case", line("GET "+anInstance+" http/1.1"), bad),
 		ask("malformed/line/http-1", line("GET "+anInstance+" HTTP/1"), bad),
 		ask("malformed/line/http-9.9", line("GET "+anInstance+" HTTP/9.9"), badRequest(400, 505)),
-		ask("malformed/line/http-2-preface", exactly("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), badRequest(400, 404, 505)),
+		ask("malformed/line/http-2-preface", exactly("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), badRequest(400, 404, 421, 505)),
 		ask("malformed/line/no-method", line(" "+anInstance+" HTTP/1.1"), bad),
 		ask("malformed/line/method-of-signs", line("G@T "+anInstance+" HTTP/1.1"), bad),
 		ask("malformed/line/tls", exactly("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00\r\n\r\n"), bad),
@@ -99,9 +102,10 @@ func malformedCases() []Case {
 		ask("malformed/smuggled/in-a-body", inTurn(get(anInstance).sending("GET "+versionsPath+" HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"), get(anInstance+"&n=1")), each(success(has("compute")))),
 
 		// Older HTTP.
-		ask("malformed/http-1.0", raw("GET "+anInstance+" HTTP/1.0", metadata), success(has("compute"), closes)),
-		ask("malformed/http-1.0/keep-alive", raw("GET "+anInstance+" HTTP/1.0", metadata, "Connection: keep-alive"), success(has("compute"))),
-		ask("malformed/http-1.0/no-metadata", raw("GET "+anInstance+" HTTP/1.0"), noHeader),
+		ask("malformed/http-1.0", raw("GET "+anInstance+" HTTP/1.0", host, metadata), success(has("compute"), closes)),
+		ask("malformed/http-1.0/keep-alive", raw("GET "+anInstance+" HTTP/1.0", host, metadata, "Connection: keep-alive"), success(has("compute"))),
+		ask("malformed/http-1.0/no-header", raw("GET "+anInstance+" HTTP/1.0", host), noHeader),
+		ask("malformed/http-1.0/no-host", raw("GET "+anInstance+" HTTP/1.0", metadata), badRequest(200, 400, 421)),
 		ask("malformed/http-0.9", exactly("GET "+anInstance+"\r\n\r\n"), bad),
 		ask("malformed/bare-line-feeds", exactly(head+"\n"+host+"\n"+metadata+"\n\n"), success(has("compute"))),
 		ask("malformed/pipelined-after", pipelined(get(anInstance), line("hello")), nth(1, success(has("compute"))), bad),
@@ -123,6 +127,15 @@ func badRequest(statuses ...int) Expectation {
 		return all(header("Content-Type", typeJSON), inShape).holds(s)
 	}}
 	return all(status(statuses...), refusal)
+}
+
+// names are parameters of no meaning.
+func names(many int) string {
+	var query strings.Builder
+	for i := range many {
+		fmt.Fprintf(&query, "&n%d=", i)
+	}
+	return query.String()
 }
 
 func repeated(text string, times int) []string { return slices.Repeat([]string{text}, times) }

@@ -2,11 +2,17 @@ package suite
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
-// String is a line for each result, and more for one that failed.
-func (r Result) String() string {
+// tokenText is not to be in reports, which people show to others.
+var tokenText = regexp.MustCompile(`\bey[\w-]{8,}\.[\w-]+\.[\w-]*`)
+
+// String is a line for each result, and more for one that failed. There are no tokens in it.
+func (r Result) String() string { return tokenText.ReplaceAllString(r.text(), "TOKEN") }
+
+func (r Result) text() string {
 	line := fmt.Sprintf("%-4s %s", r.Outcome, r.Case.Name)
 	if r.Outcome == Skipped {
 		return line + " (" + r.Reason + ")"

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -75,7 +76,7 @@ func (r request) String() string {
 	if r.bytes != "" {
 		return shortened(fmt.Sprintf("%q", r.bytes), 160)
 	}
-	line := r.method + " " + shortened(r.target, 160)
+	line := r.method + " " + shortened(printable(r.target), 160)
 	if len(r.headers) == 0 {
 		line += " without headers"
 	}
@@ -85,7 +86,7 @@ func (r request) String() string {
 		}
 	}
 	if r.body != "" {
-		line += " " + shortened(r.body, 80)
+		line += " " + shortened(printable(r.body), 80)
 	}
 	return line
 }
@@ -123,6 +124,14 @@ func (c conversation) String() string {
 		return strings.Join(lines, " and at once ")
 	}
 	return strings.Join(lines, ", then ")
+}
+
+// printable escapes a text that has what terminals do not show.
+func printable(text string) string {
+	if quoted := strconv.QuoteToASCII(text); quoted != `"`+strings.ReplaceAll(text, `\`, `\\`)+`"` {
+		return quoted
+	}
+	return text
 }
 
 // shortened is a text that fits into a line.

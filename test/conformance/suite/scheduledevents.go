@@ -70,7 +70,7 @@ const eventFields = "EventId EventStatus EventType ResourceType Resources NotBef
 
 var someEvents = unless("the machine has no scheduled events", func(a answer) bool {
 	document, err := a.document()
-	return err == nil && len(document.eventNodes()) == 0
+	return a.status == 200 && err == nil && len(document.eventNodes()) == 0
 })
 
 // eventNodes are the events of a document.

@@ -3,9 +3,12 @@ package suite
 // unknownID is one that no identity has.
 const unknownID = "00000000-0000-0000-0000-00000000dead"
 
+// notFound is what is known to be said of an identity that does not exist. More may follow: clients look for these
+// words, if for any.
+var notFound = all(identityRefused(400), value("error", "invalid_request"), matches("error_description", `^Identity not found`))
+
 // selectorCases are about which identity is asked for a token.
 func selectorCases() []Case {
-	notFound := identityRefusal(400, "invalid_request", "Identity not found")
 	exclusive := inOurWords(400, identityRefused(400))
 	return []Case{
 		ask("identity/selector/client_id", get(tokenQuestion+"&client_id={client-id}"), success(value("client_id", "{client-id}"))),

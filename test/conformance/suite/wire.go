@@ -26,7 +26,7 @@ type answer struct {
 	to request
 }
 
-// String is the answer for a report.
+// String is the answer for a report. What is cut off its body could be half a token, so tokens go first.
 func (a answer) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d", a.status)
@@ -35,7 +35,7 @@ func (a answer) String() string {
 			fmt.Fprintf(&text, " [%s: %s]", name, value)
 		}
 	}
-	return text.String() + " " + shortened(fmt.Sprintf("%q", a.body), 400)
+	return text.String() + " " + shortened(fmt.Sprintf("%q", tokenText.ReplaceAllString(a.body, "TOKEN")), 400)
 }
 
 // mostBody bounds what is read of a body: IMDS's largest have a few kilobytes.
