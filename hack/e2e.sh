@@ -15,12 +15,12 @@ go -C hack build -o "$cluster" ./cluster
 [ -n "${KUBE_IMDS_KEEP_CLUSTER:-}" ] || trap '"$cluster" down' EXIT
 "$cluster" up
 
-go -C hack run ./images --platforms "linux/$(go env GOARCH)" --parts controller,issuer,sidecar,demo,probe
-"$cluster" load build/images/*-"$(go env GOARCH)".tar
+go -C hack run ./images --platforms "linux/$(go env GOARCH)" --parts controller,issuer,sidecar,demo,probe,conformance
+"$cluster" load build/images/{controller,issuer,sidecar,demo,probe,conformance}-"$(go env GOARCH)".tar
 
 KUBECONFIG=$("$cluster" kubeconfig)
 HELM=$("$cluster" binaries helm)/helm
 E2E_STOP_APISERVER="$cluster stop kube-apiserver"
 E2E_START_APISERVER="$cluster start kube-apiserver"
 export KUBECONFIG HELM E2E_STOP_APISERVER E2E_START_APISERVER
-go test -count=1 -timeout 20m -v ./test/e2e
+go test -count=1 -timeout 20m -v -run TestEndToEnd ./test/e2e

@@ -158,7 +158,9 @@ func TestPartsAreFoundByName(t *testing.T) {
 	root := newRepository(t)
 	writeFile(t, filepath.Join(root, "config/samples/demo/app/main.go"), "package main\n")
 	writeFile(t, filepath.Join(root, "test/apps/prober/main.go"), "package main\n")
+	writeFile(t, filepath.Join(root, "test/prove/main.go"), "package main\n")
 	for name, want := range map[string]string{
+		"prove":  "test/prove",
 		"issuer": "cmd/issuer",
 		"demo":   "config/samples/demo/app",
 		"prober": "test/apps/prober",

@@ -34,7 +34,7 @@ var released = []part{
 }
 
 // findPart finds a part by its name: of the product, the sample NAME in config/samples/NAME/app, or the test program in
-// test/apps/NAME.
+// test/apps/NAME or test/NAME.
 func findPart(root, name string) (part, error) {
 	for _, part := range released {
 		if part.name == name {
@@ -44,11 +44,12 @@ func findPart(root, name string) (part, error) {
 	for _, dir := range []string{
 		filepath.Join("config", "samples", name, "app"),
 		filepath.Join("test", "apps", name),
+		filepath.Join("test", name),
 	} {
 		if info, err := os.Stat(filepath.Join(root, dir)); err == nil && info.IsDir() {
 			return part{name: name, dir: dir, title: "kube-imds " + name}, nil
 		}
 	}
 	return part{}, fmt.Errorf("no part %q: it is none of controller, issuer and sidecar, and there is no "+
-		"config/samples/%[1]s/app and no test/apps/%[1]s", name)
+		"config/samples/%[1]s/app, no test/apps/%[1]s and no test/%[1]s", name)
 }

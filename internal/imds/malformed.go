@@ -89,9 +89,17 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
+// unwantedBodyPatience is how long the server waits for the rest of a body that nobody reads: it would keep the
+// connection, and answers only then.
+const unwantedBodyPatience = 200 * time.Millisecond
+
 // answering tells a request's connection that what is written from now on is a handler's answer.
 func answering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 && r.Method != http.MethodPost {
+			// Where no deadline can be set, the one of the whole request holds.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unwantedBodyPatience))
+		}
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok {
 			c.answering = true
 		}

@@ -267,3 +267,23 @@ func TestConnectionsAreKeptForAWhile(t *testing.T) {
 		}
 	})
 }
+
+func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]string{"of a length": "Content-Length: 100", "in chunks": "Transfer-Encoding: chunked"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			serving(t, func(t *testing.T, connect func() net.Conn) {
+				connection, asked := connect(), time.Now()
+				defer connection.Close()
+				request := strings.Replace(rawGet(tokenTarget("")), "Connection: close", header, 1)
+				if got := exchange(t, connection, request); got.status != http.StatusOK {
+					t.Errorf("the answer is %d %s", got.status, got.body)
+				}
+				if waited := time.Since(asked); waited > time.Second {
+					t.Errorf("it came after %s", waited)
+				}
+			})
+		})
+	}
+}

@@ -34,6 +34,7 @@ func TestSDKMatrix(t *testing.T) {
 		t.Run(name, func(t *testing.T) { matrix.test(t, name) })
 	}
 	matrix.print(t)
+	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
 }
 
 // sdkMatrix runs clients that are granted two identities, and makes the table of what became of it.

@@ -20,6 +20,8 @@ func TestEndToEnd(t *testing.T) {
 			"SampleRuns":                    testSampleRuns,
 			"JobCompletes":                  testJobCompletes,
 			"AdmissionIsAskedAndWithdrawn":  testAdmission,
+			"IMDSConforms":                  testConformance,
+			"PodIsAttested":                 testPodIsAttested,
 			"InstanceIsThePod":              testInstanceIsThePod,
 			"LoadBalancerIsTold":            testLoadBalancerIsTold,
 			"DeletionIsTold":                testDeletionIsTold,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -23,6 +24,8 @@ type request struct {
 	body    string
 	// dial is the address to connect to instead of the URL's.
 	dial string
+	// binary says that the body is to be printed in base64.
+	binary bool
 	// authorities are the certificate authorities to trust, in PEM.
 	authorities string
 	timeout     time.Duration
@@ -46,6 +49,7 @@ func get(ctx context.Context, arguments []string) error {
 		return nil
 	})
 	flags.StringVar(&r.body, "body", "", "the body")
+	flags.BoolVar(&r.binary, "binary", false, "print the body in base64")
 	flags.StringVar(&r.dial, "dial", "", "connect to this `address` instead of the URL's")
 	bearerFile := flags.String("bearer-file", "", "send the content of this `file` as the bearer token")
 	bearer := flags.String("bearer", "", "send this bearer `token`")
@@ -91,7 +95,11 @@ func send(ctx context.Context, r request) answer {
 	if err != nil {
 		return answer{Error: err.Error()}
 	}
-	return answer{Status: response.StatusCode, Headers: response.Header, Body: string(body)}
+	text := string(body)
+	if r.binary {
+		text = base64.StdEncoding.EncodeToString(body)
+	}
+	return answer{Status: response.StatusCode, Headers: response.Header, Body: text}
 }
 
 func client(r request) *http.Client {

@@ -3,9 +3,8 @@ package suite
 // unknownID is one that no identity has.
 const unknownID = "00000000-0000-0000-0000-00000000dead"
 
-// notFound is what is known to be said of an identity that does not exist. More may follow: clients look for these
-// words, if for any.
-var notFound = all(identityRefused(400), value("error", "invalid_request"), matches("error_description", `^Identity not found`))
+// notFound is what is said of an identity that does not exist.
+var notFound = all(identityRefused(400), value("error", "invalid_request"), value("error_description", "Identity not found"))
 
 // selectorCases are about which identity is asked for a token.
 func selectorCases() []Case {

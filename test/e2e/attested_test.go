@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// issuerURL is how openssl prints where a certificate's issuer is found.
+var issuerURL = regexp.MustCompile(`CA Issuers - URI:(http://\S+)`)
+
+// testPodIsAttested verifies a pod's attested document as Azure's documentation has its users do: with openssl, by a chain
+// of which the certificate itself says where its issuer is.
+func testPodIsAttested(t *testing.T, c *cluster) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("there is no openssl to verify with")
+	}
+	home := c.namespace(t)
+	identity := c.identity(t, home+"-orders", home)
+	pod := c.start(t, newProbePod(c, home, "attested", "wait").withIdentity(identity.Name))
+	var answer struct{ Encoding, Signature string }
+	c.imdsJSON(t, pod, "/metadata/attested/document?api-version=2021-02-01&nonce=1234567890", &answer)
+	signature, err := base64.StdEncoding.DecodeString(answer.Signature)
+	must(t, err, "read the signature")
+
+	folder := t.TempDir()
+	document, leaf, authority := filepath.Join(folder, "document"), filepath.Join(folder, "leaf"), filepath.Join(folder, "authority")
+	must(t, os.WriteFile(document, signature, 0o600), "keep the document")
+	run := func(arguments ...string) []byte {
+		t.Helper()
+		var output, errors bytes.Buffer
+		command := exec.CommandContext(t.Context(), openssl, arguments...)
+		command.Stdout, command.Stderr = &output, &errors
+		must(t, command.Run(), "openssl %v: %s", arguments, &errors)
+		return output.Bytes()
+	}
+	must(t, os.WriteFile(leaf, run("pkcs7", "-inform", "der", "-in", document, "-print_certs"), 0o600), "keep the certificate")
+	found := issuerURL.FindSubmatch(run("x509", "-in", leaf, "-noout", "-text"))
+	if found == nil {
+		t.Fatal("the certificate does not say where its issuer is")
+	}
+	must(t, os.WriteFile(authority, c.authorityAt(t, pod, string(found[1])), 0o600), "keep the authority")
+
+	run("verify", "-CAfile", authority, leaf)
+	checkAttested(t, run("smime", "-verify", "-inform", "der", "-in", document, "-CAfile", authority, "-purpose", "any"), pod)
+}
+
+// authorityAt fetches an authority's certificate from inside the pod. It must be the one that the chart publishes.
+func (c *cluster) authorityAt(t *testing.T, pod *corev1.Pod, url string) []byte {
+	t.Helper()
+	a, err := c.get(t.Context(), pod, "--binary", url)
+	must(t, err, "get %s", url)
+	der, err := base64.StdEncoding.DecodeString(a.Body)
+	must(t, err, "read what is at %s: %+v", url, a)
+	fetched := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if published := c.authorities(t); string(bytes.TrimSpace(fetched)) != string(bytes.TrimSpace([]byte(published))) {
+		t.Errorf("at %s there is\n%s\nand the chart publishes\n%s", url, fetched, published)
+	}
+	return fetched
+}
+
+func checkAttested(t *testing.T, content []byte, pod *corev1.Pod) {
+	t.Helper()
+	var document struct{ VMID, Nonce, SubscriptionID string }
+	must(t, json.Unmarshal(content, &document), "read the document %s", content)
+	if document.VMID != string(pod.UID) || document.Nonce != "1234567890" || document.SubscriptionID == "" {
+		t.Errorf("the document is %s, of the pod %s", content, pod.UID)
+	}
+}
