@@ -117,7 +117,7 @@ func (r runner) run(ctx context.Context, c Case) Result {
 		}
 		talk.requests = append(talk.requests, r.known.fillRequest(request))
 	}
-	answers, err := r.wire.converse(ctx, talk)
+	answers, err := r.converse(ctx, talk)
 	result.asked, result.answers = talk.requests, answers
 	if err != nil {
 		result.Outcome, result.Failures = Failed, []error{err}
