@@ -22,6 +22,7 @@ func TestIssuer(t *testing.T) {
 			"ServiceAccountMadeAnewIsRefused": testServiceAccountMadeAnew,
 			"WithdrawnGrantIsTold":            testWithdrawnGrantIsTold,
 			"InstanceIsThePod":                testInstanceIsThePod,
+			"PodIsAttested":                   testPodIsAttested,
 			"LoadBalancerLeadsToThePod":       testLoadBalancerLeadsToThePod,
 			"DeletionIsTold":                  testDeletionIsTold,
 		} {

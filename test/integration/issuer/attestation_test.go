@@ -1,0 +1,63 @@
+package issuer
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+)
+
+// testPodIsAttested shows that the issuer gets a certificate to attest with, and that it is of the release's authority.
+func testPodIsAttested(t *testing.T, i *issuerProcess) {
+	h := i.newHome(t)
+	pod := h.newPod(t, "attested", "node-1")
+	bearer := i.bearer(t, pod)
+	var document issuerapi.AttestationResponse
+	eventually(t, "the issuer attests the pod", func() error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+issuerHost+issuerapi.AttestationPath,
+			strings.NewReader(`{"nonce":"1234567890","version":"2021-02-01"}`))
+		if err != nil {
+			return err
+		}
+		a, err := i.do(request, bearer)
+		if err != nil || a.status != http.StatusOK {
+			return fmt.Errorf("the issuer answers %d %s: %w", a.status, a.body, err)
+		}
+		return json.Unmarshal([]byte(a.body), &document)
+	})
+	if !bytes.Contains(document.Signature, []byte(`"vmId":"`+string(pod.UID)+`"`)) {
+		t.Errorf("the document does not name the pod's UID")
+	}
+	leaf := certificateIn(t, document.Signature)
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: i.controller.authority.pool(), DNSName: "westeurope.metadata.azure.com",
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}); err != nil {
+		t.Errorf("verify the certificate: %v", err)
+	}
+	if leaf.Subject.CommonName != "metadata.azure.com" || len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != "http://authority/ca.cer" {
+		t.Errorf("the certificate is of %s, and its issuer is at %q", leaf.Subject, leaf.IssuingCertificateURL)
+	}
+}
+
+// certificateIn finds the only certificate in an envelope: what can be read as one.
+func certificateIn(t *testing.T, envelope []byte) *x509.Certificate {
+	t.Helper()
+	for i := range envelope {
+		if envelope[i] != 0x30 || i+4 > len(envelope) || envelope[i+1] != 0x82 {
+			continue
+		}
+		length := 4 + int(envelope[i+2])<<8 + int(envelope[i+3])
+		if i+length > len(envelope) {
+			continue
+		}
+		if certificate, err := x509.ParseCertificate(envelope[i : i+length]); err == nil {
+			return certificate
+		}
+	}
+	t.Fatal("there is no certificate in the envelope")
+	return nil
+}
