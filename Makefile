@@ -37,7 +37,7 @@ images: ## Build the images, for linux/amd64 and linux/arm64, into build/images.
 ##@ Test it
 
 .PHONY: test
-test: check test-unit test-integration test-e2e ## All tests; brings up what it needs and takes it down.
+test: check test-unit test-integration test-e2e sdk-matrix ## All tests; brings up what it needs and takes it down.
 
 .PHONY: check
 check: ## What needs no running: vet, staticcheck, generated files, modules.

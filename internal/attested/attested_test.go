@@ -207,7 +207,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 func TestSignerWithoutWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	nothing := &Signer{Current: func() *tls.Certificate { return nil }, Now: time.Now}
-	if _, err := nothing.Attest(claims); !errors.Is(err, ErrNoCertificate) {
+	if _, err := nothing.Attest(claims); !errors.Is(err, errNoCertificate) {
 		t.Errorf("without a certificate: %v", err)
 	}
 	m := newMachine(t)

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// ErrNoCertificate is the answer while there is nothing to sign with.
-var ErrNoCertificate = errors.New("there is no certificate to attest with yet")
+var errNoCertificate = errors.New("there is no certificate to attest with yet")
 
 // Signer signs documents with a certificate that others keep current.
 type Signer struct {
@@ -23,7 +22,7 @@ type Signer struct {
 func (s *Signer) Attest(claims Claims) ([]byte, error) {
 	current := s.Current()
 	if current == nil {
-		return nil, ErrNoCertificate
+		return nil, errNoCertificate
 	}
 	key, ok := current.PrivateKey.(*rsa.PrivateKey)
 	if !ok {

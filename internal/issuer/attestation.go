@@ -3,7 +3,6 @@ package issuer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
@@ -49,9 +48,6 @@ func (s *Server) attest(request *http.Request) (caller, []byte, error) {
 	signed, err := s.Attestations.Attest(attested.Claims{
 		VMID: instance.VMID, SubscriptionID: instance.SubscriptionID, Nonce: asked.Nonce, Version: asked.Version,
 	})
-	if errors.Is(err, attested.ErrNoCertificate) {
-		err = unavailable(err.Error())
-	}
 	return caller, signed, err
 }
 
