@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -37,8 +38,14 @@ func FuzzHandler(f *testing.F) {
 	f.Add("GET", `/metadata/identity\oauth2\token/?api-version=2018-02-01&resource=r`, "true")
 	f.Add("POST", "/metadata/identity/issuecredential", "")
 	f.Add("POST", eventsPath+"?api-version=2020-07-01", "true")
+	f.Add("GET", infoPath+"?api-version=2018-02-01&Client_Id=c", "true")
+	f.Add("GET", attestedPath+"?api-version=2018-10-01&nonce=1234567890", "true")
+	f.Add("GET", loadBalancerPath+"?api-version=2020-10-01", "true")
 	f.Add("HEAD", "*", "")
-	handler := newIMDS().build()
+	sources := newIMDS().sources()
+	sources.LoadBalancers = balancersFunc(func() (*LoadBalancer, error) { return &LoadBalancer{}, nil })
+	sources.Attestations = attestationsFunc(func(AttestationRequest) ([]byte, error) { return []byte("signed"), nil })
+	handler := NewHandler(sources, time.Now)
 	f.Fuzz(func(t *testing.T, method, target, metadata string) {
 		request := &http.Request{Method: method, RequestURI: target, Header: http.Header{"Metadata": {metadata}}, Body: http.NoBody}
 		recorder := httptest.NewRecorder()

@@ -9,11 +9,11 @@ public final class Client {
      * Asks with the first credential at once, to see how soon a new container has a token, and has a process of its own
      * ask with each other one: MSAL keeps tokens for the whole process, so that a second credential would ask nobody.
      */
-    public static void main(String[] names) throws Exception {
-        if (names.length > 0) {
-            exit(Attempt.all(Credential.valueOf(names[0])));
-        }
+    public static void main(String[] index) throws Exception {
         Credential[] credentials = Credential.values();
+        if (index.length > 0) {
+            exit(Attempt.all(credentials[Integer.parseInt(index[0])]));
+        }
         boolean everyOne = Attempt.all(credentials[0]);
         for (int i = 1; i < credentials.length; i++) {
             everyOne = again(credentials[i]) && everyOne;
@@ -30,7 +30,7 @@ public final class Client {
     private static boolean again(Credential credential) throws IOException, InterruptedException {
         String java = ProcessHandle.current().info().command().orElseThrow();
         String classPath = System.getProperty("java.class.path");
-        return new ProcessBuilder(java, "-cp", classPath, Client.class.getName(), credential.name())
+        return new ProcessBuilder(java, "-cp", classPath, Client.class.getName(), String.valueOf(credential.ordinal()))
                 .inheritIO()
                 .start()
                 .waitFor() == 0;
