@@ -61,10 +61,10 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.SetLogger(log)
 			if o.namespace == "" || o.tenantID == "" || o.sidecarImage == "" {
 				return fmt.Errorf("--namespace, --tenant-id and --sidecar-image are needed; in a pod, set POD_NAMESPACE from the downward API")
 			}
+			ctrl.SetLogger(log)
 			return run(command.Context(), o)
 		},
 	}

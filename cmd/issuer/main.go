@@ -51,13 +51,13 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.SetLogger(log)
 			if o.nodeName == "" || o.namespace == "" {
 				return fmt.Errorf("--node-name and --namespace are needed; in a pod, set NODE_NAME and POD_NAMESPACE from the downward API")
 			}
 			if limits := o.podLimits; limits.RequestsPerSecond <= 0 || limits.Burst < 1 || limits.Concurrent < 1 {
 				return fmt.Errorf("--pod-requests-per-second must be above 0, --pod-burst and --pod-concurrent at least 1")
 			}
+			ctrl.SetLogger(log)
 			return run(command.Context(), o)
 		},
 	}
