@@ -8,7 +8,6 @@ if [ "$(id -u)" != 0 ]; then
 	echo "sdk-matrix: SKIPPED: a local cluster needs root, for network namespaces and cgroups. Run 'sudo make sdk-matrix'."
 	exit 0
 fi
-command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap >/dev/null
 
 arch=$(go env GOARCH)
 go -C hack run ./sdks
