@@ -71,15 +71,31 @@ var sdkClients = map[string][]sdkCredential{
 		{"csharp azure-identity", "ManagedIdentityCredential", everySelector, false},
 		{"csharp azure-identity", "DefaultAzureCredential", defaultOnly, true},
 	},
-	// Its tokens go to Azure, where there is one: they are not seen here, and what it asked IMDS for is.
 	"dotnet-mcp": {
 		{"csharp azmcp", "ManagedIdentityCredential", []string{byDefault, byClientID}, true},
 		{"csharp azmcp", "DefaultAzureCredential", defaultOnly, true},
 	},
 }
 
-// sentOnly are clients whose tokens are not seen.
-var sentOnly = []string{"dotnet-mcp"}
+// managementOnly are clients that ask for no tokens but those for Azure Resource Manager, with which they list subscriptions
+// there. In their pods its name leads to a resource manager of their own.
+var managementOnly = []string{"dotnet-mcp"}
+
+const (
+	managementHost     = "management.azure.com"
+	managementResource = "https://" + managementHost + "/"
+)
+
+// resourcesOf are those that a client asks tokens for, in the order in which it does.
+func resourcesOf(client, selector string) []string {
+	switch {
+	case slices.Contains(managementOnly, client):
+		return []string{managementResource}
+	case selector == byDefault:
+		return sdkResources
+	}
+	return sdkResources[:1]
+}
 
 // entrypoint is the command of a client's image.
 func entrypoint(t *testing.T, client string) []string {

@@ -89,9 +89,7 @@ func (m *sdkMatrix) runTwice(t *testing.T, name string, arguments ...string) []s
 	var runs []sdkRun
 	for _, temperature := range []string{"cold", "warm"} {
 		run := m.run(t, name, temperature, arguments...)
-		if !slices.Contains(sentOnly, name) {
-			m.checkTokens(t, run)
-		}
+		m.checkTokens(t, run)
 		runs = append(runs, run)
 	}
 	return runs
@@ -124,12 +122,17 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), ReadOnlyRootFilesystem: new(true), AllowPrivilegeEscalation: new(false),
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
+	var aliases []corev1.HostAlias
+	if slices.Contains(managementOnly, name) {
+		aliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{managementHost}}}
+	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: podName, Annotations: map[string]string{
 			v1alpha1.IdentityAnnotation: m.first.Name + "," + m.second.Name,
 		}},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever,
+			HostAliases:   aliases,
 			NodeSelector:  map[string]string{corev1.LabelHostname: m.node},
 			Volumes:       []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 			InitContainers: []corev1.Container{{
@@ -180,21 +183,14 @@ func checkAttempts(t *testing.T, name string, run sdkRun) {
 	var want, got []string
 	for _, credential := range sdkClients[name] {
 		for _, selector := range credential.selectors {
-			resources := sdkResources
-			switch {
-			case slices.Contains(sentOnly, name):
-				resources = []string{"https://management.azure.com/"}
-			case selector != byDefault:
-				resources = sdkResources[:1]
-			}
-			for _, resource := range resources {
+			for _, resource := range resourcesOf(name, selector) {
 				want = append(want, sdkAttempt{Client: credential.client, Credential: credential.credential, Selector: selector, Resource: resource}.String())
 			}
 		}
 	}
 	for _, attempt := range run.Attempts {
 		got = append(got, attempt.String())
-		if attempt.Token == "" && !slices.Contains(sentOnly, name) {
+		if attempt.Token == "" {
 			t.Errorf("%s: %s", attempt, attempt.Error)
 		}
 	}
@@ -287,14 +283,14 @@ func (m *sdkMatrix) addRow(sdk string, runs, first []sdkRun) {
 		}
 	}
 	row := sdkRow{client: sdk, sent: describeSent(attempts), cold: inMilliseconds(first[0].firstToken()), warm: inMilliseconds(first[1].firstToken())}
-	answered := 0
+	got := 0
 	for _, attempt := range attempts {
 		row.version = attempt.Version
-		if slices.ContainsFunc(attempt.Sent, func(r sentRequest) bool { return !r.isProbe() && r.Status == 200 }) {
-			answered++
+		if attempt.Token != "" {
+			got++
 		}
 	}
-	row.result = fmt.Sprintf("%d/%d", answered, len(attempts))
+	row.result = fmt.Sprintf("%d/%d", got, len(attempts))
 	m.rows = append(m.rows, row)
 }
 

@@ -1,13 +1,16 @@
-"""Has the Azure MCP Server, which is a .NET program with Azure.Identity in it, get a token and call Azure with it. Prints a
-JSON line for every attempt.
+"""Has the Azure MCP Server, which is a .NET program with Azure.Identity in it, list the subscriptions that the pod's managed
+identities see. Prints a JSON line for every attempt, with the token that was shown to Azure Resource Manager. It fails if one
+of them showed none.
 
-The call fails where there is no Azure, after the token was got: what the server asked IMDS for is seen at IMDS alone. So
-no line has a token, and the error is the server's own."""
+There is no Azure here, so the name of its resource manager leads to another one: see resource_manager.py."""
 
 import json
 import os
 import subprocess
+import sys
 import time
+
+from resource_manager import NAME, ResourceManager
 
 # What chooses the credential, and the identity: Azure.Identity reads both from the environment.
 ATTEMPTS = (
@@ -21,27 +24,33 @@ ATTEMPTS = (
 )
 
 
-def main() -> None:
+def main() -> int:
     with open("/app/version", encoding="utf-8") as file:
         version = file.read().strip()
-    for credential, selector, environment in ATTEMPTS:
-        start = time.monotonic()
-        message = list_subscriptions(environment)
-        line = {
-            "client": "csharp azmcp",
-            "version": version,
-            "credential": credential,
-            "selector": selector,
-            "resource": "https://management.azure.com/",
-            "error": message,
-            "milliseconds": round((time.monotonic() - start) * 1000, 3),
-            "at": int(time.time() * 1000),
-        }
-        print(json.dumps(line), flush=True)
+    every_one = True
+    with ResourceManager() as manager:
+        os.environ["SSL_CERT_FILE"] = manager.certificate
+        for credential, selector, environment in ATTEMPTS:
+            start = time.monotonic()
+            message = list_subscriptions(environment)
+            token = manager.take_token()
+            line = {
+                "client": "csharp azmcp",
+                "version": version,
+                "credential": credential,
+                "selector": selector,
+                "resource": f"https://{NAME}/",
+                "token" if token else "error": token or message,
+                "milliseconds": round((time.monotonic() - start) * 1000, 3),
+                "at": int(time.time() * 1000),
+            }
+            print(json.dumps(line), flush=True)
+            every_one = bool(token) and every_one
+    return 0 if every_one else 1
 
 
 def list_subscriptions(environment: dict[str, str]) -> str:
-    """Runs the server for one command, and gives what it says went wrong."""
+    """Runs the server for one command, and gives what it says of it."""
     command = ["/app/azmcp", "subscription", "list", "--retry-max-retries", "0"]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
     # Its log is on the same stream, before the answer.
@@ -53,4 +62,4 @@ def list_subscriptions(environment: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
