@@ -31,8 +31,9 @@ func (s *Server) authenticate(request *http.Request) (workload.Workload, error) 
 	return authenticated, nil
 }
 
-// findPod finds the pod among those of this node. One that is not known yet is waited for; one that was deleted, or
-// has ended, is refused.
+// findPod finds the pod among those of this node. One that is not known yet is waited for. One that stays unknown was
+// deleted, or, where its token is as young as a pod can be, may be new: an issuer that lost its API server for a while
+// hears of new pods late, and clients do not ask again after a final refusal. One that has ended is refused.
 func (s *Server) findPod(asking context.Context, found workload.Workload) (*corev1.Pod, error) {
 	ctx, cancel := context.WithTimeout(asking, podLag)
 	defer cancel()
@@ -50,6 +51,9 @@ func (s *Server) findPod(asking context.Context, found workload.Workload) (*core
 		case <-ctx.Done():
 			if err := asking.Err(); err != nil {
 				return nil, fmt.Errorf("wait for the pod: %w", err)
+			}
+			if s.Now().Sub(found.TokenIssuedAt) < youth {
+				return nil, unavailable("the pod is not known yet")
 			}
 			return nil, forbidden(reasonUnknownPod, "no such pod runs on this node")
 		}

@@ -170,16 +170,19 @@ func (l *auditLog) entries(t *testing.T) []map[string]any {
 // podToken is the ServiceAccount token of a pod.
 type podToken struct {
 	audience, namespace, account, accountUID, pod, podUID, node string
+
+	// issuedAt is left out of the token where it is zero.
+	issuedAt time.Time
 }
 
 // ordersPod is the token of the pod that the world has.
 func ordersPod() podToken {
-	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1"}
+	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", time.Time{}}
 }
 
 func (p podToken) sign(t *testing.T) string {
 	t.Helper()
-	made := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+	claims := jwt.MapClaims{
 		"iss": clusterIssuer, "aud": []string{p.audience}, "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
 		"kubernetes.io": map[string]any{
 			"namespace":      p.namespace,
@@ -187,7 +190,11 @@ func (p podToken) sign(t *testing.T) string {
 			"pod":            map[string]string{"name": p.pod, "uid": p.podUID},
 			"node":           map[string]string{"name": p.node, "uid": "node-uid"},
 		},
-	})
+	}
+	if !p.issuedAt.IsZero() {
+		claims["iat"] = p.issuedAt.Unix()
+	}
+	made := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	made.Header["kid"] = "cluster-key"
 	signed, err := made.SignedString(clusterKey(t))
 	if err != nil {

@@ -31,6 +31,17 @@ func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
 	}
 }
 
+// An issuer that lost its API server for a while hears of new pods late.
+func TestPodThatIsNotKnownYetIsTakenForANewOneWhileItsTokenIsYoung(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		who := ordersPod()
+		who.podUID, who.issuedAt = "not-known-yet", time.Now()
+		s.wantRefusal(s.askToken(who, askVault), away)
+		time.Sleep(youth)
+		s.wantRefusal(s.askToken(who, askVault), notServed)
+	})
+}
+
 // One that is known and does not admit the pod is no matter of time.
 func TestYoungPodIsRefusedWhatDoesNotAdmitIt(t *testing.T) {
 	w := newWorld(func(w *world) { w.identities[0].Spec.AssumableBy = nil })

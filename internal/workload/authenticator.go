@@ -17,6 +17,9 @@ type Workload struct {
 	ServiceAccount    Reference
 	Node              Reference
 	TokenExpiresAfter time.Time
+
+	// TokenIssuedAt is zero where the token does not say.
+	TokenIssuedAt time.Time
 }
 
 // Reference is an object's name and UID.
@@ -76,8 +79,12 @@ func (a *Authenticator) Authenticate(token string) (Workload, error) {
 	if bound.Namespace == "" || bound.Pod.UID == "" || bound.Node.Name == "" || bound.ServiceAccount.UID == "" {
 		return Workload{}, errNotBound
 	}
+	var issuedAt time.Time
+	if c.IssuedAt != nil {
+		issuedAt = c.IssuedAt.Time
+	}
 	return Workload{
 		Namespace: bound.Namespace, Pod: bound.Pod, ServiceAccount: bound.ServiceAccount, Node: bound.Node,
-		TokenExpiresAfter: c.ExpiresAt.Time,
+		TokenExpiresAfter: c.ExpiresAt.Time, TokenIssuedAt: issuedAt,
 	}, nil
 }

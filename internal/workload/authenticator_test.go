@@ -26,7 +26,7 @@ func TestAuthenticate(t *testing.T) {
 		Pod:               Reference{"orders-0", "pod-uid"},
 		ServiceAccount:    Reference{"orders", "account-uid"},
 		Node:              Reference{"node-1", "node-uid"},
-		TokenExpiresAfter: noon.Add(10 * time.Minute),
+		TokenExpiresAfter: noon.Add(10 * time.Minute), TokenIssuedAt: noon,
 	}
 	for name, test := range map[string]struct {
 		token token

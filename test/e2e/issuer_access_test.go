@@ -36,7 +36,7 @@ func testIssuerRefusesForeignTokens(t *testing.T, c *cluster) {
 		{"a token of another node's pod", c.nodes[1], ownFile, 403},
 		{"a token of another audience", c.nodes[0], bearer(c.serviceAccountToken(t, pod, "https://kubernetes.default.svc")), 401},
 		{"a token without a pod", c.nodes[0], bearer(c.unboundToken(t, home)), 401},
-		{"a deleted pod's token", c.nodes[0], bearer(tokenOfGone), 403},
+		{"a deleted pod's token", c.nodes[0], bearer(tokenOfGone), 503}, // it is young, as that of a pod that is not known yet
 		{"no token", c.nodes[0], nil, 401},
 	} {
 		t.Run(show.name, func(t *testing.T) {

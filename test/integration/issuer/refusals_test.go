@@ -57,7 +57,8 @@ func testPodThatHasGone(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, pod)
 	i.grantedTo(t, bearer, vault)
 	i.delete(t, pod)
-	i.refused(t, bearer, http.StatusForbidden)
+	// Its token is as young as that of a pod that the issuer has not heard of yet.
+	i.refused(t, bearer, http.StatusServiceUnavailable)
 }
 
 func testPodThatHasEnded(t *testing.T, i *issuerProcess) {
