@@ -87,6 +87,11 @@ func (r *request) forEmail() *request {
 	return r
 }
 
+func (r *request) withKey(key crypto.Signer) *request {
+	r.key = key
+	return r
+}
+
 func (r *request) encodedAs(encode func(der []byte) []byte) *request {
 	r.encode = encode
 	return r

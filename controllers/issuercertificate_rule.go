@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -24,8 +22,14 @@ type IssuerCertificateRule struct {
 	// Username is the issuer's.
 	Username string
 
-	// Allows tells whether a certificate may have a DNS name.
-	Allows func(name string) bool
+	// AllowsCommonName tells whether a certificate's subject may have a common name.
+	AllowsCommonName func(name string) bool
+
+	// AllowsDNSName tells whether a certificate may have a DNS name.
+	AllowsDNSName func(name string) bool
+
+	// CheckKey says what is wrong with a public key.
+	CheckKey func(public any) error
 
 	// Usages are the extended usages, all of which must be asked for.
 	Usages []certificatesv1.KeyUsage
@@ -59,16 +63,14 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 	if len(request.DNSNames) == 0 || len(request.IPAddresses)+len(request.URIs)+len(request.EmailAddresses) > 0 {
 		return nil, errors.New("it must be for DNS names, and for nothing else")
 	}
-	for _, name := range append(slices.Clone(request.DNSNames), request.Subject.CommonName) {
-		if !r.Allows(name) {
-			return nil, fmt.Errorf("it must be for names that an issuer may have, not %q", name)
-		}
+	if err := r.checkNames(request); err != nil {
+		return nil, err
 	}
 	usage, extended, err := r.usages(csr.Spec.Usages)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkKey(request.PublicKey); err != nil {
+	if err := r.CheckKey(request.PublicKey); err != nil {
 		return nil, err
 	}
 	// Of the subject, only the name was checked.
@@ -80,6 +82,21 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 		template.IssuingCertificateURL = []string{r.IssuingCertificateURL}
 	}
 	return template, nil
+}
+
+func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest) error {
+	wrong := func(name string) error {
+		return fmt.Errorf("it must be for names that an issuer may have, not %q", name)
+	}
+	if !r.AllowsCommonName(request.Subject.CommonName) {
+		return wrong(request.Subject.CommonName)
+	}
+	for _, name := range request.DNSNames {
+		if !r.AllowsDNSName(name) {
+			return wrong(name)
+		}
+	}
+	return nil
 }
 
 // usages are what the certificate is good for: what was asked for, if that is what it may be good for.
@@ -102,18 +119,6 @@ func (r IssuerCertificateRule) usages(asked []certificatesv1.KeyUsage) (x509.Key
 		extended = append(extended, extendedUsages[one])
 	}
 	return usage, extended, nil
-}
-
-func checkKey(public any) error {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return nil
-	case *rsa.PublicKey:
-		if key.N.BitLen() >= 2048 {
-			return nil
-		}
-	}
-	return errors.New("its key must be an ECDSA key, or an RSA key of at least 2048 bits")
 }
 
 func nodeNameOf(csr *certificatesv1.CertificateSigningRequest) string {

@@ -90,12 +90,20 @@ func TestRuleTakesWhatIssuersAttestWith(t *testing.T) {
 		t.Error("the authority's certificate (-want +got)\n" + diff)
 	}
 	for name, wrong := range map[string]*request{
-		"a name of its Service":     asked().forNames(append(names, issuerNames[0])...),
-		"a name in another domain":  asked().forNames("metadata.azure.com.example.com"),
-		"a name two levels below":   asked().forNames("a.b.metadata.azure.com"),
-		"a domain without its name": asked().forNames(".metadata.azure.com"),
-		"a server alone":            asked().forUsages(certificatesv1.UsageServerAuth),
-		"another ServiceAccount":    asked().from("system:serviceaccount:imds:default"),
+		"a name of its Service":      asked().forNames(append(names, issuerNames[0])...),
+		"a name in another domain":   asked().forNames("metadata.azure.com.example.com"),
+		"a name two levels below":    asked().forNames("a.b.metadata.azure.com"),
+		"a domain without its name":  asked().forNames(".metadata.azure.com"),
+		"all locations of a domain":  asked().forNames("*.metadata.azure.com"),
+		"a name that is no DNS name": asked().forNames("west europe.metadata.azure.com"),
+		"a location as its subject":  asked().forSubject(pkix.Name{CommonName: names[1]}),
+		"a client alone":             asked().forUsages(certificatesv1.UsageClientAuth),
+		"an authority":               asked().forUsages(append(both, certificatesv1.UsageCertSign)...),
+		"a token without a pod":      asked().withAttribute(podNameAttribute),
+		"an ECDSA key":               asked().withKey(newECDSA(t, elliptic.P256())),
+		"a weak RSA key":             asked().withKey(newRSA(t, 1024)),
+		"a server alone":             asked().forUsages(certificatesv1.UsageServerAuth),
+		"another ServiceAccount":     asked().from("system:serviceaccount:imds:default"),
 	} {
 		if template, err := rule.Check(wrong.build(t)); err == nil {
 			t.Errorf("%s: the rule takes it: %v", name, template.DNSNames)
@@ -103,6 +111,9 @@ func TestRuleTakesWhatIssuersAttestWith(t *testing.T) {
 	}
 	if _, err := issuerRule.Check(asked().build(t)); err == nil {
 		t.Error("an issuer may serve with what it attests with")
+	}
+	if _, err := rule.Check(newRequest(key).forUsages(both...).build(t)); err == nil {
+		t.Error("an issuer may attest with what it serves with")
 	}
 }
 

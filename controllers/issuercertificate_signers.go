@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"errors"
 	"slices"
-	"strings"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 
@@ -14,26 +16,42 @@ import (
 // names of their Service, and the one that signs what they attest pods with, whose certificates say where their
 // authority's is.
 func IssuerCertificateRules(username string, serviceNames []string, authorityURL string) map[string]IssuerCertificateRule {
+	ofService := func(name string) bool { return slices.Contains(serviceNames, name) }
 	return map[string]IssuerCertificateRule{
 		certificate.IssuerSigner: {
-			Username: username,
-			Allows:   func(name string) bool { return slices.Contains(serviceNames, name) },
-			Usages:   []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
+			Username:         username,
+			AllowsCommonName: ofService,
+			AllowsDNSName:    ofService,
+			CheckKey:         checkServingKey,
+			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		},
 		certificate.AttestationSigner: {
 			Username:              username,
-			Allows:                attests,
+			AllowsCommonName:      attested.IsDomain,
+			AllowsDNSName:         attested.IsName,
+			CheckKey:              checkAttestationKey,
 			Usages:                []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth},
 			IssuingCertificateURL: authorityURL,
 		},
 	}
 }
 
-// attests tells whether a name is one that machines are attested with: a cloud's, or a location's in it.
-func attests(name string) bool {
-	if attested.IsDomain(name) {
-		return true
+func checkServingKey(public any) error {
+	if _, ok := public.(*ecdsa.PublicKey); ok || isStrongRSA(public) {
+		return nil
 	}
-	location, domain, _ := strings.Cut(name, ".")
-	return location != "" && attested.IsDomain(domain)
+	return errors.New("its key must be an ECDSA key, or an RSA key of at least 2048 bits")
+}
+
+// checkAttestationKey takes RSA keys alone: who reads attested documents expects no other.
+func checkAttestationKey(public any) error {
+	if isStrongRSA(public) {
+		return nil
+	}
+	return errors.New("its key must be an RSA key of at least 2048 bits")
+}
+
+func isStrongRSA(public any) bool {
+	key, ok := public.(*rsa.PublicKey)
+	return ok && key.N.BitLen() >= 2048
 }
