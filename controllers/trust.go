@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -15,19 +16,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/capability"
 )
 
 // fieldOwner owns what the controller applies.
 const fieldOwner = client.FieldOwner("kube-imds-controller")
 
 // TrustReconciler hands out the certificate of the controller's authority: in a ConfigMap for whoever verifies tokens,
-// and in the webhooks' configurations for the API server. It does so again when somebody takes it away.
+// and in the webhooks' configurations for the API server, with the paths that let it in. It does so again when somebody
+// takes it away.
 type TrustReconciler struct {
-	Client    client.Client
-	Authority *authority.Authority
+	Client       client.Client
+	Authority    *authority.Authority
+	Capabilities capability.Store
 
 	// Name is the name of the webhook configurations.
 	Name string
+
+	Now func() time.Time
+
+	// renewed is when this process, as the leader, has renewed the capabilities.
+	renewed time.Time
 }
 
 // SetupWithManager makes the manager run the reconciler. The caches hold the objects of these names only.
@@ -55,8 +64,26 @@ func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.R
 		// The authority's Secret is about to be filled, and that will be noticed.
 		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{}, errors.Join(
-		r.applyConfigMap(ctx, bundle), r.applyMutating(ctx, bundle), r.applyValidating(ctx, bundle))
+	capabilities, err := r.capabilities(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	err = errors.Join(r.applyConfigMap(ctx, bundle),
+		r.applyMutating(ctx, bundle, capabilities), r.applyValidating(ctx, bundle, capabilities))
+	return ctrl.Result{RequeueAfter: capability.Period - r.Now().Sub(r.renewed)}, err
+}
+
+// capabilities renews them where it is time to. A new leader does not know when it was done last, and does it at once.
+func (r *TrustReconciler) capabilities(ctx context.Context) (capability.Set, error) {
+	good := r.Capabilities.Good(ctx)
+	if !good.IsEmpty() && r.Now().Sub(r.renewed) < capability.Period {
+		return good, nil
+	}
+	good, err := r.Capabilities.Renew(ctx)
+	if err == nil {
+		r.renewed = r.Now()
+	}
+	return good, err
 }
 
 func (r *TrustReconciler) applyConfigMap(ctx context.Context, bundle []byte) error {
@@ -75,16 +102,16 @@ func (r *TrustReconciler) applyConfigMap(ctx context.Context, bundle []byte) err
 	return nil
 }
 
-func (r *TrustReconciler) applyMutating(ctx context.Context, bundle []byte) error {
+func (r *TrustReconciler) applyMutating(ctx context.Context, bundle []byte, capabilities capability.Set) error {
 	var current admissionregistrationv1.MutatingWebhookConfiguration
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: r.Name}, &current); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	wanted, changed := admissionregistrationac.MutatingWebhookConfiguration(r.Name), false
 	for _, hook := range current.Webhooks {
-		changed = changed || !bytes.Equal(hook.ClientConfig.CABundle, bundle)
+		changed = changed || !isCalled(hook.ClientConfig, bundle, capabilities.Path(hook.Name))
 		wanted.WithWebhooks(admissionregistrationac.MutatingWebhook().WithName(hook.Name).
-			WithClientConfig(admissionregistrationac.WebhookClientConfig().WithCABundle(bundle...)))
+			WithClientConfig(clientConfig(bundle, capabilities.Path(hook.Name))))
 	}
 	if !changed {
 		return nil
@@ -95,16 +122,16 @@ func (r *TrustReconciler) applyMutating(ctx context.Context, bundle []byte) erro
 	return nil
 }
 
-func (r *TrustReconciler) applyValidating(ctx context.Context, bundle []byte) error {
+func (r *TrustReconciler) applyValidating(ctx context.Context, bundle []byte, capabilities capability.Set) error {
 	var current admissionregistrationv1.ValidatingWebhookConfiguration
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: r.Name}, &current); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	wanted, changed := admissionregistrationac.ValidatingWebhookConfiguration(r.Name), false
 	for _, hook := range current.Webhooks {
-		changed = changed || !bytes.Equal(hook.ClientConfig.CABundle, bundle)
+		changed = changed || !isCalled(hook.ClientConfig, bundle, capabilities.Path(hook.Name))
 		wanted.WithWebhooks(admissionregistrationac.ValidatingWebhook().WithName(hook.Name).
-			WithClientConfig(admissionregistrationac.WebhookClientConfig().WithCABundle(bundle...)))
+			WithClientConfig(clientConfig(bundle, capabilities.Path(hook.Name))))
 	}
 	if !changed {
 		return nil
@@ -113,4 +140,16 @@ func (r *TrustReconciler) applyValidating(ctx context.Context, bundle []byte) er
 		return fmt.Errorf("write the ValidatingWebhookConfiguration %s: %w", r.Name, err)
 	}
 	return nil
+}
+
+// isCalled reports whether a webhook's configuration has the API server call this path, and trust who answers by this
+// bundle.
+func isCalled(config admissionregistrationv1.WebhookClientConfig, bundle []byte, path string) bool {
+	return bytes.Equal(config.CABundle, bundle) &&
+		config.Service != nil && config.Service.Path != nil && *config.Service.Path == path
+}
+
+func clientConfig(bundle []byte, path string) *admissionregistrationac.WebhookClientConfigApplyConfiguration {
+	return admissionregistrationac.WebhookClientConfig().WithCABundle(bundle...).
+		WithService(admissionregistrationac.ServiceReference().WithPath(path))
 }

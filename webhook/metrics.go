@@ -16,4 +16,18 @@ var admissions = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Pods that asked for the IMDS, by outcome (injected, denied) and reason.",
 }, []string{"outcome", "reason"})
 
-func init() { metrics.Registry.MustRegister(admissions) }
+// Why a request is not read.
+const (
+	refusedStranger = "stranger"
+	refusedLarge    = "large"
+	refusedBusy     = "busy"
+)
+
+var refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "kube_imds_webhook_refused_requests_total",
+	Help: "Requests to the webhook that were not read, by reason: stranger (not the API server), large, busy.",
+}, []string{"reason"})
+
+func refuse(reason string) { refusals.WithLabelValues(reason).Inc() }
+
+func init() { metrics.Registry.MustRegister(admissions, refusals) }

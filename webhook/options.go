@@ -2,19 +2,24 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"context"
-
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/capability"
 )
 
-// MutatePath is where the API server sends pods.
-const MutatePath = "/mutate-pods"
+// The names that the webhooks have in their configurations.
+const (
+	podWebhook       = "pods.kube-imds.io"
+	namespaceWebhook = "namespaces.kube-imds.io"
+	identityWebhook  = "managedidentities.kube-imds.io"
+	bindingWebhook   = "identitybindings.kube-imds.io"
+)
 
 // Options are what injected pods get.
 type Options struct {
@@ -41,20 +46,21 @@ type Options struct {
 
 // SetupWithManager makes the manager's webhook server answer the API server.
 func (o Options) SetupWithManager(manager ctrl.Manager) error {
-	manager.GetWebhookServer().Register(MutatePath, &admission.Webhook{
-		Handler: &mutator{
-			options: o,
-			decoder: admission.NewDecoder(manager.GetScheme()),
-			lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
-			log:     ctrl.Log.WithName("audit"),
-		},
-		RecoverPanic: new(true),
-	})
-	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.ManagedIdentity{}).WithValidator(identityValidator{}).Complete(); err != nil {
+	pods := &mutator{
+		options: o,
+		decoder: admission.NewDecoder(manager.GetScheme()),
+		lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
+		log:     ctrl.Log.WithName("audit"),
+	}
+	for _, name := range []string{podWebhook, namespaceWebhook} {
+		manager.GetWebhookServer().Register(capability.Route(name), &admission.Webhook{Handler: pods, RecoverPanic: new(true)})
+	}
+	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.ManagedIdentity{}).WithValidator(identityValidator{}).
+		WithValidatorCustomPath(capability.Route(identityWebhook)).Complete(); err != nil {
 		return fmt.Errorf("set up the validation of ManagedIdentities: %w", err)
 	}
-	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.IdentityBinding{}).
-		WithValidator(bindingValidator{manager.GetClient()}).Complete(); err != nil {
+	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.IdentityBinding{}).WithValidator(bindingValidator{manager.GetClient()}).
+		WithValidatorCustomPath(capability.Route(bindingWebhook)).Complete(); err != nil {
 		return fmt.Errorf("set up the validation of IdentityBindings: %w", err)
 	}
 	return nil

@@ -22,6 +22,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/scheme"
@@ -31,17 +32,21 @@ import (
 
 // run puts the controller together and runs it until the context ends.
 func run(ctx context.Context, o options) error {
-	var trust *authority.Authority
-	manager, err := newManager(o, func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		return trust.GetCertificate(hello)
-	})
+	var (
+		trust        *authority.Authority
+		capabilities capability.Store
+	)
+	manager, err := newManager(o, webhook.NewServer(o.webhookPort,
+		func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return trust.GetCertificate(hello) },
+		func(ctx context.Context) capability.Set { return capabilities.Good(ctx) }))
 	if err != nil {
 		return err
 	}
+	capabilities = capability.Store{Client: manager.GetClient(), Key: o.secret()}
 	trust = authority.New(manager.GetConfig(), manager.GetClient(), o.secret(),
 		append(o.serviceNames("webhook"), o.serviceNames("oidc")...))
 
-	if err := addReconcilers(manager, o, trust); err != nil {
+	if err := addReconcilers(manager, o, trust, capabilities); err != nil {
 		return err
 	}
 	if err := metrics.Registry.Register(&controllers.Inventory{Reader: manager.GetClient()}); err != nil {
@@ -62,7 +67,7 @@ func run(ctx context.Context, o options) error {
 			return fmt.Errorf("put the controller together: %w", err)
 		}
 	}
-	if err := addChecks(manager, o, trust); err != nil {
+	if err := addChecks(manager, o, trust, capabilities); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -101,7 +106,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 }
 
 // newManager makes a manager whose caches hold of other kinds than ours no more than what is needed.
-func newManager(o options, certificateOf func(*tls.ClientHelloInfo) (*tls.Certificate, error)) (manager.Manager, error) {
+func newManager(o options, webhookServer ctrlwebhook.Server) (manager.Manager, error) {
 	kinds, err := scheme.New()
 	if err != nil {
 		return nil, err
@@ -124,12 +129,7 @@ func newManager(o options, certificateOf func(*tls.ClientHelloInfo) (*tls.Certif
 		LeaseDuration: new(60 * time.Second),
 		RenewDeadline: new(45 * time.Second),
 		RetryPeriod:   new(5 * time.Second),
-		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{
-			Port: o.webhookPort,
-			TLSOpts: []func(*tls.Config){func(config *tls.Config) {
-				config.GetCertificate, config.MinVersion = certificateOf, tls.VersionTLS13
-			}},
-		}),
+		WebhookServer: webhookServer,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
@@ -151,7 +151,7 @@ func (o options) cache() cache.Options {
 	}
 }
 
-func addReconcilers(manager manager.Manager, o options, trust *authority.Authority) error {
+func addReconcilers(manager manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
 	api := manager.GetClient()
 	recorder := manager.GetEventRecorder("kube-imds")
 	for _, reconciler := range []interface {
@@ -166,7 +166,7 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 			fmt.Sprintf("system:serviceaccount:%s:%s-issuer", o.namespace, o.name), o.serviceNames("issuer"),
 			"http://"+o.serviceNames("oidc")[0]+authority.CertificatePath,
 		)},
-		&controllers.TrustReconciler{Client: api, Authority: trust, Name: o.name},
+		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.name, Now: time.Now},
 	} {
 		if err := reconciler.SetupWithManager(manager); err != nil {
 			return err
@@ -177,7 +177,7 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 
 // addChecks makes a replica ready when the API server can call its webhook: it has a certificate, and the API server
 // has been told to trust who signed it.
-func addChecks(manager manager.Manager, o options, trust *authority.Authority) error {
+func addChecks(manager manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
 	checks := map[string]func(*http.Request) error{
 		"certificate": func(*http.Request) error {
 			if !trust.Ready() {
@@ -187,7 +187,7 @@ func addChecks(manager manager.Manager, o options, trust *authority.Authority) e
 		},
 		"webhook": manager.GetWebhookServer().StartedChecker(),
 		"trust": once(func(request *http.Request) error {
-			return checkTrust(request.Context(), manager.GetClient(), o.name, trust)
+			return checkTrust(request.Context(), manager.GetClient(), o.name, trust, capabilities)
 		}),
 	}
 	for name, check := range checks {
@@ -217,15 +217,18 @@ func once(check func(*http.Request) error) func(*http.Request) error {
 	}
 }
 
-func checkTrust(ctx context.Context, reader client.Reader, name string, trust *authority.Authority) error {
+func checkTrust(ctx context.Context, reader client.Reader, name string, trust *authority.Authority, capabilities capability.Store) error {
 	var configuration admissionregistrationv1.MutatingWebhookConfiguration
 	if err := reader.Get(ctx, client.ObjectKey{Name: name}, &configuration); err != nil {
 		return fmt.Errorf("read the webhook's configuration: %w", err)
 	}
-	bundle := string(trust.Bundle(ctx))
+	bundle, good := string(trust.Bundle(ctx)), capabilities.Good(ctx)
 	for _, hook := range configuration.Webhooks {
 		if bundle == "" || string(hook.ClientConfig.CABundle) != bundle {
 			return errors.New("the API server does not trust the webhook yet")
+		}
+		if service := hook.ClientConfig.Service; service == nil || service.Path == nil || !good.AdmitsPath(*service.Path) {
+			return errors.New("the webhook would not let the API server in yet")
 		}
 	}
 	return nil

@@ -76,10 +76,12 @@ func (a *Authority) Bundle(ctx context.Context) []byte {
 	return secret.Data[BundleKey]
 }
 
-// StripKey keeps the authority's key out of the cache that Bundle reads.
+// StripKey keeps the authority's key out of the cache that Bundle reads. What else is kept in the Secret stays.
 func StripKey(object any) (any, error) {
 	if secret, ok := object.(*corev1.Secret); ok {
-		secret.Data = map[string][]byte{BundleKey: secret.Data[BundleKey]}
+		secret.ManagedFields = nil
+		delete(secret.Data, corev1.TLSPrivateKeyKey)
+		delete(secret.Data, corev1.TLSCertKey)
 	}
 	return object, nil
 }

@@ -27,6 +27,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 )
@@ -121,7 +122,9 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
 		(&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now}).SetupWithManager(manager),
 		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),
-		(&controllers.TrustReconciler{Client: api, Authority: trust, Name: release}).SetupWithManager(manager),
+		(&controllers.TrustReconciler{
+			Client: api, Authority: trust, Capabilities: capability.Store{Client: api, Key: caKey}, Name: release, Now: time.Now,
+		}).SetupWithManager(manager),
 	)
 }
 

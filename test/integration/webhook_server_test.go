@@ -13,14 +13,17 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -81,12 +84,32 @@ func webhookConfigurations(t *testing.T) []string {
 			t.Fatalf("helm template: %v\n%s", err, problems.String())
 		}
 		file := filepath.Join(t.TempDir(), name+".yaml")
-		if err := os.WriteFile(file, output.Bytes(), 0o600); err != nil {
+		if err := os.WriteFile(file, webhookWithPaths(t, output.Bytes()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		files = append(files, file)
 	}
 	return files
+}
+
+// webhookWithPaths adds the paths that the controller writes into a configuration, without a capability: the manager's own
+// server needs none.
+func webhookWithPaths(t *testing.T, rendered []byte) []byte {
+	t.Helper()
+	var configuration unstructured.Unstructured
+	if err := yaml.Unmarshal(rendered, &configuration.Object); err != nil {
+		t.Fatal(err)
+	}
+	for _, hook := range configuration.Object["webhooks"].([]any) {
+		fields := hook.(map[string]any)
+		service := fields["clientConfig"].(map[string]any)["service"].(map[string]any)
+		service["path"] = capability.Route(fields["name"].(string))
+	}
+	text, err := yaml.Marshal(configuration.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // bringUp starts the webhook, for as long as the test runs, and waits until it answers.

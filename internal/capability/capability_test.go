@@ -1,0 +1,78 @@
+package capability
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// A capability is good for a period before it is used, while it is used, and for a period after.
+func TestCapabilitiesOverlap(t *testing.T) {
+	t.Parallel()
+	var sets []Set
+	for set := (Set{}).Renew(); len(sets) < 5; set = set.Renew() {
+		sets = append(sets, set)
+	}
+	for used := 1; used < 4; used++ {
+		for period, want := range map[int]bool{used - 1: true, used: true, used + 1: true, used + 2: false, used - 2: false} {
+			if period < 0 || period >= len(sets) {
+				continue
+			}
+			if got := sets[period].Admits(sets[used].current); got != want {
+				t.Errorf("what is used in period %d is good in period %d: %t", used, period, got)
+			}
+		}
+	}
+}
+
+func TestWhatIsNoCapability(t *testing.T) {
+	t.Parallel()
+	set := (Set{}).Renew()
+	for _, capability := range []string{
+		"", " ", "pods", set.current[1:], set.current + "a", strings.ToUpper(set.current), strings.Repeat("a", size), string(set.Encode()),
+	} {
+		if set.Admits(capability) || (Set{}).Admits(capability) {
+			t.Errorf("%q is good", capability)
+		}
+	}
+}
+
+func TestSetsAreWrittenAndRead(t *testing.T) {
+	t.Parallel()
+	set := (Set{}).Renew()
+	if got := Parse(set.Encode()); got != set || got.IsEmpty() {
+		t.Errorf("%+v is read as %+v", set, got)
+	}
+	for _, text := range []string{"", "a b c", set.next, set.next + " " + set.current, string(set.Encode()) + " " + set.next, "  "} {
+		if got := Parse([]byte(text)); !got.IsEmpty() {
+			t.Errorf("%q is read as %+v", text, got)
+		}
+	}
+}
+
+// Kubernetes takes paths of DNS names only.
+func TestPathsAreTaken(t *testing.T) {
+	t.Parallel()
+	set := (Set{}).Renew()
+	path := set.Path("pods.kube-imds.io")
+	if path != "/"+set.current+"/pods" {
+		t.Errorf("the path is %s", path)
+	}
+	for _, step := range strings.Split(path[1:], "/") {
+		if problems := validation.IsDNS1123Subdomain(step); len(problems) > 0 {
+			t.Errorf("%q: %v", step, problems)
+		}
+	}
+}
+
+func TestEachIsAnother(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 100 {
+		seen[generate()] = true
+	}
+	if len(seen) != 100 {
+		t.Errorf("of 100 there are %d", len(seen))
+	}
+}

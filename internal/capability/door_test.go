@@ -1,0 +1,65 @@
+package capability
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestDoor(t *testing.T) {
+	t.Parallel()
+	set := (Set{}).Renew()
+	other := (Set{}).Renew()
+	for name, test := range map[string]struct {
+		good   Set
+		path   string
+		inside string
+	}{
+		"the current one":      {set, "/" + set.current + "/pods", "/pods"},
+		"the next one":         {set, "/" + set.next + "/pods", "/pods"},
+		"the previous one":     {set, "/" + set.previous + "/pods", "/pods"},
+		"nothing behind it":    {set, "/" + set.current, "/"},
+		"more behind it":       {set, "/" + set.current + "/pods/more", "/pods/more"},
+		"none":                 {set, "/pods", ""},
+		"nothing at all":       {set, "/", ""},
+		"another":              {set, "/" + other.current + "/pods", ""},
+		"not at the beginning": {set, "/pods/" + set.current, ""},
+		"a slash too many":     {set, "//" + set.current + "/pods", ""},
+		"none are good":        {Set{}, "/" + set.current + "/pods", ""},
+		"none are good, empty": {Set{}, "//pods", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inside, refused := "", 0
+			door := Door(func(context.Context) Set { return test.good },
+				http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { inside = request.URL.Path }),
+				func() { refused++ })
+			recorder := httptest.NewRecorder()
+			body := &unread{}
+			door.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "http://webhook"+test.path, body))
+			if inside != test.inside {
+				t.Fatalf("what is inside is asked for %q, not %q", inside, test.inside)
+			}
+			if test.inside != "" {
+				return
+			}
+			if recorder.Code != http.StatusNotFound || recorder.Header().Get("Connection") != "close" || refused != 1 || body.read {
+				t.Errorf("%d, %v, refused %d times, its body read: %t", recorder.Code, recorder.Header(), refused, body.read)
+			}
+			if strings.Contains(recorder.Body.String(), set.current) {
+				t.Error("the answer has a capability in it")
+			}
+		})
+	}
+}
+
+// unread tells whether somebody has read from it.
+type unread struct{ read bool }
+
+func (u *unread) Read([]byte) (int, error) {
+	u.read = true
+	return 0, io.EOF
+}

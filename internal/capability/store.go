@@ -1,0 +1,42 @@
+package capability
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Store is the Secret that keeps a set, beside whatever else is in it.
+type Store struct {
+	Client client.Client
+	Key    client.ObjectKey
+}
+
+// Good is the set as the client's cache has it; empty where there is none.
+func (s Store) Good(ctx context.Context) Set {
+	var secret corev1.Secret
+	if s.Client.Get(ctx, s.Key, &secret) != nil {
+		return Set{}
+	}
+	return Parse(secret.Data[SecretKey])
+}
+
+// Renew keeps the set of the following period, and returns it. It fails where the Secret has changed since it was cached.
+func (s Store) Renew(ctx context.Context) (Set, error) {
+	var secret corev1.Secret
+	if err := s.Client.Get(ctx, s.Key, &secret); err != nil {
+		return Set{}, fmt.Errorf("read the Secret %s: %w", s.Key.Name, err)
+	}
+	before := secret.DeepCopy()
+	renewed := Parse(secret.Data[SecretKey]).Renew()
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	secret.Data[SecretKey] = renewed.Encode()
+	if err := s.Client.Patch(ctx, &secret, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return Set{}, fmt.Errorf("renew the webhook's capabilities: %w", err)
+	}
+	return renewed, nil
+}

@@ -1,0 +1,105 @@
+package controller
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+)
+
+// strangersPaths are what somebody may try who has read the chart, of this version or an earlier one.
+var strangersPaths = []string{
+	"/", "/pods", "/namespaces", "/managedidentities", "/identitybindings", "/mutate-pods",
+	"/validate-kube-imds-io-v1alpha1-managedidentity", "/validate-kube-imds-io-v1alpha1-identitybinding",
+	"/" + strings.Repeat("a", 52) + "/pods",
+}
+
+// Any pod reaches the webhook's port, and can verify who answers. It is told nothing of another namespace's grants,
+// leaves nothing in the audit log, and has nothing read.
+func TestStrangersAreNotAnswered(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	identity := build.NewIdentity("of-another-namespace").Admitting("default", "default").ManagedIdentity
+	s.create(t, identity)
+	s.eventuallyResolved(t, identity)
+	body := reviewBody(t, "somebody-who-did-nothing", &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "forged", Annotations: map[string]string{v1alpha1.IdentityAnnotation: identity.Name}},
+		Spec:       corev1.PodSpec{ServiceAccountName: "default", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	})
+	for _, path := range strangersPaths {
+		got, err := send(t, s.controller.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
+		if err != nil || got.status != http.StatusNotFound || bytes.Contains(got.body, []byte("patch")) {
+			t.Errorf("%s is answered with %d %s, %v", path, got.status, got.body, err)
+		}
+	}
+	if strings.Contains(s.controller.log(), "somebody-who-did-nothing") {
+		t.Error("there is an audit line of what nobody did")
+	}
+}
+
+// A webhook that the API server cannot reach tells whose pod it was which address was called. What that betrays is
+// renewed while the controller runs, and a new leader renews it at once.
+func TestANewLeaderRenewsThePaths(t *testing.T) {
+	s := start(t)
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
+	s.eventually(t, configuration, func() string { return "" })
+	before := *configuration.Webhooks[0].ClientConfig.Service.Path
+	if err := s.controller.stop(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if s.controller.process == nil {
+			if err := s.controller.start(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if err := s.controller.start(); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually(t, configuration, func() string {
+		if *configuration.Webhooks[0].ClientConfig.Service.Path == before {
+			return "the path is the same"
+		}
+		return ""
+	})
+	// What was told of before is good for one more period, for an API server that has not heard of it.
+	for _, hook := range configuration.Webhooks {
+		if response := s.review(t, hook.ClientConfig, &corev1.Pod{}); response == nil {
+			t.Errorf("%s does not answer", hook.Name)
+		}
+	}
+}
+
+const webhookURL = "https://kube-imds-webhook.kube-imds-system.svc"
+
+// reviewBody is what the API server sends of a user's pod.
+func reviewBody(t *testing.T, user string, pod *corev1.Pod) []byte {
+	t.Helper()
+	raw, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Request: &admissionv1.AdmissionRequest{
+			UID: "review", Namespace: "default", Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw},
+			UserInfo: authenticationv1.UserInfo{Username: user},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}

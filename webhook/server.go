@@ -1,0 +1,61 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/server"
+)
+
+// answerTime is how long an answer may take. The API server waits for ten seconds.
+const answerTime = 15 * time.Second
+
+// Server answers the API server, and nobody else. It is
+// controller-runtime's, but for how it listens.
+type Server struct {
+	ctrlwebhook.Server
+
+	address string
+	certify func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	good    func(context.Context) capability.Set
+}
+
+// NewServer makes a server on a port of all addresses. The capabilities that good returns let a request in.
+func NewServer(port int, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), good func(context.Context) capability.Set) *Server {
+	return &Server{
+		Server:  ctrlwebhook.NewServer(ctrlwebhook.Options{Port: port}),
+		address: net.JoinHostPort("", strconv.Itoa(port)), certify: certificate, good: good,
+	}
+}
+
+// Start serves until the context ends. The API server speaks HTTP/1.1 to webhooks.
+func (s *Server) Start(ctx context.Context) error {
+	return server.New(s.address, s.handler(), s.certify, answerTime).WithoutHTTP2().Start(ctx)
+}
+
+func (s *Server) handler() http.Handler {
+	return capability.Door(s.good, s.WebhookMux(), func() { refuse(refusedStranger) })
+}
+
+// StartedChecker fails while nobody listens.
+func (s *Server) StartedChecker() healthz.Checker {
+	return func(request *http.Request) error {
+		dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}}
+		connection, err := dialer.DialContext(request.Context(), "tcp", s.address)
+		if err != nil {
+			return fmt.Errorf("reach the webhook: %w", err)
+		}
+		return connection.Close()
+	}
+}
+
+var _ ctrlwebhook.Server = (*Server)(nil)
