@@ -46,7 +46,7 @@ func account(name, identities string) *corev1.ServiceAccount {
 }
 
 // newMutator is a mutator in whose caches these objects are. There are no others.
-func newMutator(t *testing.T, cached ...client.Object) *mutator {
+func newMutator(t testing.TB, cached ...client.Object) *mutator {
 	t.Helper()
 	return &mutator{
 		options: Options{
@@ -59,11 +59,12 @@ func newMutator(t *testing.T, cached ...client.Object) *mutator {
 		},
 		decoder: admission.NewDecoder(kinds(t)),
 		lookup:  lookup{cached: reader(t, cached...), live: reader(t)},
+		room:    newRoom(),
 		log:     logr.Discard(),
 	}
 }
 
-func reader(t *testing.T, objects ...client.Object) client.WithWatch {
+func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).Build()
 }
@@ -83,7 +84,7 @@ func plain(objects []client.Object) []client.Object {
 	return all
 }
 
-func kinds(t *testing.T) *runtime.Scheme {
+func kinds(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	kinds, err := scheme.New()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -21,11 +22,21 @@ type mutator struct {
 	options Options
 	decoder admission.Decoder
 	lookup  lookup
+	room    room
 	log     logr.Logger
 }
 
 // Handle answers one request of the API server.
 func (m *mutator) Handle(ctx context.Context, request admission.Request) admission.Response {
+	leave, err := m.room.enter(ctx, request.Object.Raw)
+	if errors.Is(err, errTooLarge) {
+		unread := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: request.Namespace, Name: request.Name}}
+		return m.record(request, unread, grant.Grant{}, admission.Denied("kube-imds: "+err.Error()), "TooLarge")
+	}
+	if err != nil {
+		return admission.Errored(http.StatusBadRequest, err)
+	}
+	defer leave()
 	var pod corev1.Pod
 	if err := m.decoder.Decode(request, &pod); err != nil {
 		return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the pod: %w", err))
@@ -90,10 +101,20 @@ func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided gra
 	if response.Result != nil {
 		message = response.Result.Message
 	}
-	m.log.Info("admission", "namespace", pod.Namespace, "pod", podName(pod), "serviceAccount", pod.Spec.ServiceAccountName,
-		"user", request.UserInfo.Username, "identities", strings.Join(names(decided), ","), "source", decided.Source,
-		"outcome", outcome, "reason", reason, "detail", message)
+	m.log.Info("admission", "namespace", pod.Namespace, "pod", cut(podName(pod)), "serviceAccount", cut(pod.Spec.ServiceAccountName),
+		"user", cut(request.UserInfo.Username), "identities", strings.Join(names(decided), ","), "source", decided.Source,
+		"outcome", outcome, "reason", reason, "detail", cut(message))
 	return response
+}
+
+// longest is how many bytes of a field stand in the audit log. Nobody has validated the pod's yet.
+const longest = 1024
+
+func cut(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
 // podName is the pod's name, or what it will begin with.

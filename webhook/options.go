@@ -50,6 +50,7 @@ func (o Options) SetupWithManager(manager ctrl.Manager) error {
 		options: o,
 		decoder: admission.NewDecoder(manager.GetScheme()),
 		lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
+		room:    newRoom(),
 		log:     ctrl.Log.WithName("audit"),
 	}
 	for _, name := range []string{podWebhook, namespaceWebhook} {

@@ -19,7 +19,7 @@ import (
 // answerTime is how long an answer may take. The API server waits for ten seconds.
 const answerTime = 15 * time.Second
 
-// Server answers the API server, and nobody else. It is
+// Server answers the API server, and nobody else, and not more of it at a time than there is memory for. It is
 // controller-runtime's, but for how it listens.
 type Server struct {
 	ctrlwebhook.Server
@@ -43,7 +43,7 @@ func (s *Server) Start(ctx context.Context) error {
 }
 
 func (s *Server) handler() http.Handler {
-	return capability.Door(s.good, s.WebhookMux(), func() { refuse(refusedStranger) })
+	return capability.Door(s.good, newLimit().around(s.WebhookMux()), func() { refuse(refusedStranger) })
 }
 
 // StartedChecker fails while nobody listens.

@@ -1,0 +1,98 @@
+package controller
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Pods that are made to be costly cost no more than there is room for, whoever sends them and however many at a time:
+// strangers, and users whose pods the API server passes on.
+func TestFloodsAreBounded(t *testing.T) {
+	s := start(t)
+	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
+	s.eventually(t, configuration, func() string { return "" })
+	paths := append([]string{*configuration.Webhooks[0].ClientConfig.Service.Path}, strangersPaths...)
+	s.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "flooding"}})
+	for name, spec := range map[string]string{
+		"empty containers":   `"containers":[` + repeat(`{}`, 900<<10) + `]`,
+		"empty volumes":      `"volumes":[` + repeat(`{}`, 3<<20) + `]`,
+		"fields of no kind":  `"x":[` + repeat(`{"a":{}}`, 3<<20) + `]`,
+		"long variables":     `"containers":[{"name":"app","env":[` + repeat(`{"name":"`+strings.Repeat("n", 64<<10)+`"}`, 3<<20) + `]}]`,
+		"as many as is read": `"containers":[{"name":"app","env":[` + repeat(`{"name":"HTTP_PROXY"}`, 21*40_000) + `]}]`,
+		"as deep as is read": `"containers":[{"name":"app"}],"x":[` + repeat(`{"a":{}}`, 9*30_000) + `]`,
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			replica, err := s.newReplica("flooded-" + strings.ReplaceAll(name, " ", "-"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := replica.start(); err != nil {
+				t.Fatal(err)
+			}
+			before := replica.peakMemory(t)
+			body := []byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"x","namespace":"default",` +
+				`"operation":"CREATE","object":{"metadata":{"name":"x"},"spec":{"serviceAccountName":"flooding",` + spec + `}}}}`)
+			var senders sync.WaitGroup
+			var injected atomic.Int32
+			for i := range 2 * len(paths) {
+				senders.Go(func() {
+					for _, path := range []string{paths[i%len(paths)], paths[0]} {
+						// Some are told to come again, and some lose their connection.
+						got, err := send(t, replica.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
+						if err == nil && bytes.Contains(got.body, []byte(`"patchType":"JSONPatch"`)) {
+							injected.Add(1)
+						}
+					}
+				})
+			}
+			senders.Wait()
+			after := replica.peakMemory(t)
+			t.Logf("%d MiB at rest, %d MiB at most; %d pods were injected", before>>20, after>>20, injected.Load())
+			if after > memoryLimit {
+				t.Errorf("it would be killed: it took %d MiB, of %d", after>>20, memoryLimit>>20)
+			}
+			if err := replica.stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// memoryLimit is what the chart gives the controller.
+const memoryLimit = 256 << 20
+
+// repeat is a list of items with no more bytes than these.
+func repeat(item string, size int) string {
+	return strings.TrimSuffix(strings.Repeat(item+",", size/(len(item)+1)), ",")
+}
+
+// peakMemory is the most memory that the replica has had, in bytes.
+func (r *replica) peakMemory(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kilobytes, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kilobytes << 10
+		}
+	}
+	t.Fatal("there is no peak")
+	return 0
+}

@@ -1,0 +1,83 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// What a pod may have in it. The API server has validated nothing yet when it asks: a pod of a megabyte may be half a
+// million containers, each of which takes a kilobyte to read.
+const (
+	maxContainers = 250
+	maxVolumes    = 1000
+
+	// maxStructure is the number of braces, brackets, colons and commas. A pod with a thousand variables, and the record of
+	// who set them, has some 20,000. All pods that are worked on at a time have no more than one may have.
+	maxStructure = 128 << 10
+)
+
+// errTooLarge is why a pod is not read.
+var errTooLarge = errors.New("the pod is larger than any that can run: it may have at most " +
+	fmt.Sprintf("%d containers, %d volumes and %d fields and items", maxContainers, maxVolumes, maxStructure/2))
+
+// room is for the pods that are worked on at a time.
+type room struct{ structure *semaphore.Weighted }
+
+func newRoom() room { return room{semaphore.NewWeighted(maxStructure)} }
+
+// enter waits until there is room for a pod in JSON, and returns how to leave. It fails with errTooLarge for a pod that
+// there is never room for, with another error for what is no pod, and when the context ends.
+func (r room) enter(ctx context.Context, pod []byte) (leave func(), err error) {
+	size := int64(structure(pod))
+	if size > maxStructure {
+		return nil, errTooLarge
+	}
+	if err := r.structure.Acquire(ctx, size); err != nil {
+		return nil, fmt.Errorf("wait until other pods are admitted: %w", err)
+	}
+	leave = func() { r.structure.Release(size) }
+	if err := checkLists(pod); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
+// structure counts the characters that make a text of JSON more than one value, without reading it.
+func structure(text []byte) int {
+	count, quoted, escaped := 0, false, false
+	for _, character := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case quoted:
+			escaped, quoted = character == '\\', character != '"'
+		case character == '"':
+			quoted = true
+		case character == '{', character == '[', character == ':', character == ',':
+			count++
+		}
+	}
+	return count
+}
+
+// checkLists counts what takes most memory. Its items have no fields here, and so take none.
+func checkLists(pod []byte) error {
+	var shape struct {
+		Spec struct {
+			InitContainers, Containers, EphemeralContainers, Volumes []struct{}
+		}
+	}
+	if err := json.Unmarshal(pod, &shape); err != nil {
+		return fmt.Errorf("read the pod: %w", err)
+	}
+	spec := shape.Spec
+	if len(spec.InitContainers)+len(spec.Containers)+len(spec.EphemeralContainers) > maxContainers || len(spec.Volumes) > maxVolumes {
+		return errTooLarge
+	}
+	return nil
+}
