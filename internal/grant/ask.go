@@ -30,13 +30,17 @@ func ask(principal Principal, identities Identities, bindings []v1alpha1.Identit
 	return request{SourceBinding, names, defaultOf(names, defaults, identities)}
 }
 
-// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once.
+// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once. It stops at the
+// first name beyond MaxIdentities: all that matters then is that there are too many.
 func ParseNames(value string) []string {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
 		name = strings.TrimSpace(name)
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+		if name == "" || slices.Contains(names, name) {
+			continue
+		}
+		if names = append(names, name); len(names) > MaxIdentities {
+			break
 		}
 	}
 	return names

@@ -1,6 +1,8 @@
 package grant
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -131,4 +133,20 @@ func teamIs(operator metav1.LabelSelectorOperator, values ...string) metav1.Labe
 
 func both(labels, expressions metav1.LabelSelector) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchLabels: labels.MatchLabels, MatchExpressions: expressions.MatchExpressions}
+}
+
+// An annotation may have a hundred thousand names in it.
+func TestNoMoreNamesAreReadThanMatter(t *testing.T) {
+	t.Parallel()
+	var value strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&value, "%d,", i)
+	}
+	if got := len(ParseNames(value.String())); got != MaxIdentities+1 {
+		t.Errorf("%d names are read", got)
+	}
+	decided := Decide(cashier().asking(value.String()), lookup(), nil)
+	if len(decided.Refusals) != 1 || decided.Refusals[0].Reason != ReasonTooMany {
+		t.Errorf("the refusals are %+v", decided.Refusals)
+	}
 }
