@@ -161,6 +161,10 @@ func install(helm string) error {
 		}
 		switch object.GetKind() {
 		case "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Secret", "ConfigMap":
+		case "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding":
+			if object.GetName() != release+"-webhooks" {
+				continue
+			}
 		case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
 			for _, hook := range object.Object["webhooks"].([]any) {
 				hook.(map[string]any)["failurePolicy"] = "Ignore"
