@@ -24,7 +24,7 @@ const decline = "decline with the annotation " + v1alpha1.InjectAnnotation + `: 
 
 // deny looks for the first reason for which a pod must not start as it is; nil admits it.
 func deny(pod *corev1.Pod, decided grant.Grant) *denial {
-	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyHostNetwork, denyWindows, denyNames, denySysctl} {
+	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyHostNetwork, denyWindows, denyNames, denyTokenMounts, denySysctl} {
 		if found := check(pod); found != nil {
 			return found
 		}

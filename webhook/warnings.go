@@ -18,7 +18,7 @@ func warnings(pod *corev1.Pod, decided grant.Grant) []string {
 			all = append(all, "kube-imds: "+refusal.Message+"; tokens are granted once it is")
 		}
 	}
-	for _, warn := range []func(*corev1.Pod) string{warnInject, warnFederated, warnDNS, warnNoProxy} {
+	for _, warn := range []func(*corev1.Pod) string{warnInject, warnFederated, warnDNS, warnNoProxy, warnSharedProcesses} {
 		if warning := warn(pod); warning != "" {
 			all = append(all, "kube-imds: "+warning)
 		}

@@ -1,0 +1,30 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// denyTokenMounts keeps the volume with the token by which the issuer knows the pod to the sidecar. The chart's policy
+// holds it against containers that are added later (templates/webhook/policy.yaml).
+func denyTokenMounts(pod *corev1.Pod) *denial {
+	for _, container := range ownContainers(pod) {
+		if slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.Name == tokenVolumeName }) {
+			return &denial{"TokenMounted", fmt.Sprintf(
+				"container %s mounts the volume %s, whose token is the sidecar's alone: ask 169.254.169.254 for tokens instead",
+				container.Name, tokenVolumeName)}
+		}
+	}
+	return nil
+}
+
+// warnSharedProcesses tells of containers that see the sidecar's files and memory.
+func warnSharedProcesses(pod *corev1.Pod) string {
+	if shared := pod.Spec.ShareProcessNamespace; shared == nil || !*shared {
+		return ""
+	}
+	return "with shareProcessNamespace, a container that runs as user 65532 or may trace other processes can read the token by which " +
+		"the issuer knows the pod"
+}
