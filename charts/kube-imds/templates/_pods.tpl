@@ -2,7 +2,7 @@
 {{- define "kube-imds.pod" -}}
 {{- $values := index .context.Values .part -}}
 serviceAccountName: {{ include "kube-imds.fullname" .context }}-{{ .part }}
-automountServiceAccountToken: true
+automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with .context.Values.image.pullSecrets }}
 imagePullSecrets:
@@ -53,4 +53,25 @@ readinessProbe:
 lifecycle:
   preStop:
     sleep: {seconds: 5}
+{{- end -}}
+
+{{/*
+What every pod of ours talks to the API server with: a token that lasts an hour and is renewed. What Kubernetes mounts by itself is taken for a
+year, so that old clients that never read it again go on.
+*/}}
+{{- define "kube-imds.apiVolume" -}}
+name: kube-api
+projected:
+  defaultMode: 0444
+  sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3600}
+    - configMap:
+        name: kube-root-ca.crt
+        items: [{key: ca.crt, path: ca.crt}]
+{{- end -}}
+
+{{- define "kube-imds.apiMount" -}}
+name: kube-api
+mountPath: /var/run/secrets/kubernetes.io/serviceaccount
+readOnly: true
 {{- end -}}
