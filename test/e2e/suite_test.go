@@ -42,5 +42,6 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
+	t.Run("AddressInterception", func(t *testing.T) { testAddressInterception(t, c) })
 	t.Run("Uninstalled", func(t *testing.T) { testUninstalled(t, c) })
 }
