@@ -20,9 +20,6 @@ var ownArguments = map[string]string{netInitName: "net-init", sidecarName: "serv
 // portSysctl lets any user listen on ports from its value up.
 const portSysctl = "net.ipv4.ip_unprivileged_port_start"
 
-// tokenLifetime is that of the sidecar's ServiceAccount token, in seconds: the least that Kubernetes gives.
-const tokenLifetime = 600
-
 // startupSeconds is how long the sidecar may take to answer. The pod's own containers wait for it.
 const startupSeconds = 120
 
@@ -88,7 +85,7 @@ func tokenVolume() corev1.Volume {
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: new(int32(0o644)),
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(tokenLifetime)), Path: "token",
+				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: "token",
 			}}},
 		}},
 	}
