@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -153,11 +154,19 @@ func TestLinesOfAPodAreBounded(t *testing.T) {
 
 // A pod can ask by its annotation for what has a name of 200 KB.
 func TestALineIsBounded(t *testing.T) {
-	for name, value := range map[string]string{"a long name": strings.Repeat("a", 200_000), "many names": strings.Repeat("a b,", 50_000)} {
+	asking := func(value string) func(*world) {
+		return withPod(func(pod *corev1.Pod) { pod.Annotations = map[string]string{v1alpha1.IdentityAnnotation: value} })
+	}
+	for name, change := range map[string]func(*world){
+		"a long name":    asking(strings.Repeat("a", 200_000)),
+		"many names":     asking(strings.Repeat("a b,", 50_000)),
+		"some long name": asking(strings.Repeat("a", 15_000)),
+		"a long story": withIdentity(func(one *v1alpha1.ManagedIdentity) {
+			one.Status.Conditions[0].Status, one.Status.Conditions[0].Message = metav1.ConditionFalse, strings.Repeat("é", 15_000)
+		}),
+	} {
 		t.Run(name, func(t *testing.T) {
-			onStage(t, newWorld(withPod(func(pod *corev1.Pod) {
-				pod.Annotations = map[string]string{v1alpha1.IdentityAnnotation: value}
-			})), func(s *stage) {
+			onStage(t, newWorld(change), func(s *stage) {
 				s.askToken(ordersPod(), askVault)
 				if got := len(s.audit.text()); got == 0 || got > 4096 {
 					t.Errorf("the line has %d bytes", got)
