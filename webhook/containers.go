@@ -19,9 +19,6 @@ const (
 // ownSubcommands are the first arguments by which our containers are known.
 var ownSubcommands = map[string]string{netInitName: "net-init", sidecarName: "serve"}
 
-// tokenLifetime is that of the sidecar's ServiceAccount token, in seconds: the least that Kubernetes gives.
-const tokenLifetime = 600
-
 // startupSeconds is how long the sidecar may take to answer. The pod's own containers wait for it.
 const startupSeconds = 120
 
@@ -95,7 +92,7 @@ func tokenVolume() corev1.Volume {
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: new(int32(0o644)),
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(tokenLifetime)), Path: "token",
+				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: "token",
 			}}},
 		}},
 	}

@@ -23,9 +23,7 @@ const decline = "decline with the annotation " + v1alpha1.InjectAnnotation + `: 
 
 // deny looks for the first reason for which a pod must not start as it is; nil admits it.
 func (o Options) deny(pod *corev1.Pod, decided grant.Grant) *denial {
-	for _, check := range []func(*corev1.Pod) *denial{
-		denyMode, denyHostNetwork, denyWindows, denyNames, denyTokenMounts, o.denyInterception,
-	} {
+	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyWindows, denyNames, denyTokenMounts, o.denyInterception} {
 		if found := check(pod); found != nil {
 			return found
 		}
@@ -40,13 +38,6 @@ func denyMode(pod *corev1.Pod) *denial {
 	}
 	return &denial{"UnknownMode", fmt.Sprintf("the annotation %s is %q: it can be %q, or be left out",
 		v1alpha1.ModeAnnotation, mode, v1alpha1.ModeSidecar)}
-}
-
-func denyHostNetwork(pod *corev1.Pod) *denial {
-	if !pod.Spec.HostNetwork {
-		return nil
-	}
-	return &denial{"HostNetwork", "a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, or " + decline}
 }
 
 func denyWindows(pod *corev1.Pod) *denial {
@@ -89,6 +80,9 @@ func nameTaken(kind, name string) *denial {
 
 // denyGrant refuses a pod that asks for an identity it will not get. One that is only not ready yet is no reason.
 func denyGrant(decided grant.Grant) *denial {
+	if denied := decided.Denied(); denied != nil && denied.Reason == grant.ReasonHostNetwork {
+		return &denial{string(denied.Reason), denied.Message + ", or " + decline}
+	}
 	var messages []string
 	reason := ""
 	for _, refusal := range decided.Refusals {

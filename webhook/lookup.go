@@ -48,7 +48,7 @@ func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error)
 	live := maxLive
 	decided := grant.Decide(grant.Principal{
 		Namespace: pod.Namespace, NamespaceLabels: namespaceLabels.Labels, ServiceAccount: account,
-		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: accountMetadata.Annotations,
+		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: accountMetadata.Annotations, HostNetwork: pod.Spec.HostNetwork,
 	}, func(name string) *v1alpha1.ManagedIdentity {
 		identity, err := l.identity(ctx, name, &live)
 		failed = errors.Join(failed, err)

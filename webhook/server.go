@@ -16,8 +16,13 @@ import (
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
-// answerTime is how long an answer may take. The API server waits for ten seconds.
-const answerTime = 15 * time.Second
+const (
+	// answerTime is how long an answer may take. The API server waits for ten seconds.
+	answerTime = 15 * time.Second
+
+	// strangerTime is how long a connection may stay that has sent no request of the API server's.
+	strangerTime = 10 * time.Second
+)
 
 // Server answers the API server, and nobody else, and not more of it at a time than there is memory for. It is
 // controller-runtime's, but for how it listens.
@@ -39,11 +44,18 @@ func NewServer(port int, certificate func(*tls.ClientHelloInfo) (*tls.Certificat
 
 // Start serves until the context ends. The API server speaks HTTP/1.1 to webhooks.
 func (s *Server) Start(ctx context.Context) error {
-	return server.New(s.address, s.handler(), s.certify, answerTime).WithoutHTTP2().Start(ctx)
+	bounds := server.DefaultBounds
+	bounds.Unproven = strangerTime
+	return server.New(s.address, s.handler(), s.certify, answerTime, server.HTTP1Only(), server.WithBounds(bounds)).Start(ctx)
 }
 
 func (s *Server) handler() http.Handler {
-	return capability.Door(s.good, newLimit().around(s.WebhookMux()), func() { refuse(refusedStranger) })
+	limited := newLimit().around(s.WebhookMux())
+	known := http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		server.Proven(request.Context())
+		limited.ServeHTTP(writer, request)
+	})
+	return capability.Door(s.good, known, func() { refuse(refusedStranger) })
 }
 
 // StartedChecker fails while nobody listens.

@@ -31,6 +31,7 @@ type options struct {
 	metadata       issuer.MetadataDefaults
 	entraResources []string
 	podLimits      issuer.PodLimits
+	anyAddress     bool
 	listen         string
 	metricsAddress string
 	healthAddress  string
@@ -73,6 +74,7 @@ func newCommand() *cobra.Command {
 	flags.Float64Var(&o.podLimits.RequestsPerSecond, "pod-requests-per-second", 20, "how many `requests` a second a pod may send in the long run")
 	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once after it has been calm")
 	flags.IntVar(&o.podLimits.Concurrent, "pod-concurrent", 8, "how many `requests` of a pod are worked on at once")
+	flags.BoolVar(&o.anyAddress, "any-address", false, "take a pod's requests from whatever address: for networks that hide pods' own on the way to their node")
 	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of the API")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")

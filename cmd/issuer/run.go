@@ -70,22 +70,28 @@ func run(ctx context.Context, o options) error {
 	}
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
-		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
+		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
 		Directory:     directory,
 		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
+		AnyAddress:    o.anyAddress,
 		Limits:        issuer.NewLimits(o.podLimits, time.Now),
 		Log:           audit.WithName("audit"),
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
+	}
+	bounds := server.NodeBounds
+	if o.anyAddress {
+		bounds = bounds.WithoutSources()
 	}
 	for _, part := range []interface {
 		Start(context.Context) error
 	}{
 		keys, registrar, serving, attestation,
 		// A request for a grant is held, and the answer to it must still go out.
-		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second),
+		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
+			server.WithBounds(bounds), server.HTTP1Only()),
 	} {
 		if err := manager.Add(part); err != nil {
 			return fmt.Errorf("put the issuer together: %w", err)

@@ -80,7 +80,7 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Answered: startup.issuerAnswered,
 		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
 	}
-	var handler http.Handler = imds.NewHandler(sources, time.Now)
+	handler := imds.OnlyHosts(imds.NewHandler(sources, time.Now), imds.LocalHost)
 	if azureLimits {
 		handler = imds.LimitAsAzure(handler, time.Now)
 	}

@@ -105,6 +105,34 @@ const (
 	compute      = "/metadata/instance/compute?api-version=2021-02-01"
 )
 
+// A web page whose name was made to point here is not to read tokens.
+func TestServeAnswersThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	sidecar := start(t, newFakeIssuer(t))
+	sidecar.eventually(tokenOfVault, http.StatusOK)
+	for host, want := range map[string]int{
+		"rebound.example": http.StatusBadRequest, "169.254.169.254": http.StatusOK, "localhost:80": http.StatusOK, "[::1]": http.StatusOK,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, sidecar.url+tokenOfVault, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host
+		request.Header.Set("Metadata", "true")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("a request to %s is answered with %d", host, response.StatusCode)
+		}
+		if want == http.StatusOK && response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("a cache may keep the token: %v", response.Header)
+		}
+	}
+}
+
 func TestServeScheduledEvents(t *testing.T) {
 	t.Parallel()
 	sidecar := start(t, newFakeIssuer(t))

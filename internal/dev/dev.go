@@ -114,7 +114,7 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 		appService: imds.NewAppService(tokens, secret, time.Now),
 		documents:  documents.Handler(),
 	}
-	local := imds.OnlyHosts(handler, isLocalHost)
+	local := imds.OnlyHosts(handler, imds.LocalHost)
 	server := imds.NewServer(imds.LogRequests(local, d.Logger, time.Now), d.Logger)
 
 	ctx, cancel := context.WithCancel(ctx)

@@ -2,8 +2,6 @@ package dev
 
 import (
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 
 	"github.com/google/uuid"
@@ -31,15 +29,4 @@ func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	default:
 		r.imds.ServeHTTP(writer, request)
 	}
-}
-
-// isLocalHost tells whether a request was made to an address, to localhost, or, as in HTTP/1.0, to nobody by name. A web page whose own name was made to
-// point at 127.0.0.1 (DNS rebinding) could otherwise read tokens by way of its visitor's browser.
-func isLocalHost(host string) bool {
-	name := (&url.URL{Host: host}).Hostname()
-	if name == "" || strings.EqualFold(name, "localhost") {
-		return true
-	}
-	_, err := netip.ParseAddr(name)
-	return err == nil
 }

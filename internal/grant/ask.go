@@ -30,16 +30,21 @@ func ask(principal Principal, identities Identities, bindings []v1alpha1.Identit
 	return request{SourceBinding, names, defaultOf(names, defaults, identities)}
 }
 
-// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once. It stops at the
-// first name beyond MaxIdentities: all that matters then is that there are too many.
+// maxName is one more byte than a name of Kubernetes may have. A longer one is cut there, and is still that of nothing.
+const maxName = 254
+
+// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once. It stops at one name
+// more than there may be.
 func ParseNames(value string) []string {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
-		name = strings.TrimSpace(name)
-		if name == "" || slices.Contains(names, name) {
-			continue
+		if name = strings.TrimSpace(name); len(name) > maxName {
+			name = strings.ToValidUTF8(name[:maxName], "?")
 		}
-		if names = append(names, name); len(names) > MaxIdentities {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if len(names) > MaxIdentities {
 			break
 		}
 	}
@@ -60,6 +65,9 @@ func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, def
 		names = appendNew(names, binding.Spec.Identities...)
 		if binding.Spec.DefaultIdentity != "" {
 			defaults = appendNew(defaults, binding.Spec.DefaultIdentity)
+		}
+		if len(names) > MaxIdentities {
+			break
 		}
 	}
 	return names, defaults

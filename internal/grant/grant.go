@@ -46,6 +46,9 @@ type Principal struct {
 	// ServiceAccount is the name of the pod's ServiceAccount.
 	ServiceAccount string
 
+	// HostNetwork tells whether the pod is in its node's network.
+	HostNetwork bool
+
 	// PodAnnotations and ServiceAccountAnnotations are the annotations of both.
 	PodAnnotations            map[string]string
 	ServiceAccountAnnotations map[string]string
@@ -59,6 +62,9 @@ type Identities func(name string) *v1alpha1.ManagedIdentity
 
 // Decide computes the grant of a principal from the identities and the bindings of its namespace.
 func Decide(principal Principal, identities Identities, bindings []v1alpha1.IdentityBinding) Grant {
+	if denial := deny(principal); denial != nil {
+		return Grant{Refusals: []Refusal{*denial}}
+	}
 	asked := ask(principal, identities, bindings)
 	if len(asked.names) > MaxIdentities {
 		return Grant{Source: asked.source, Refusals: []Refusal{tooMany()}}

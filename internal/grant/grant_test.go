@@ -135,11 +135,11 @@ func both(labels, expressions metav1.LabelSelector) metav1.LabelSelector {
 	return metav1.LabelSelector{MatchLabels: labels.MatchLabels, MatchExpressions: expressions.MatchExpressions}
 }
 
-// An annotation may have a hundred thousand names in it.
+// An annotation may have thousands of names in it.
 func TestNoMoreNamesAreReadThanMatter(t *testing.T) {
 	t.Parallel()
 	var value strings.Builder
-	for i := range 100_000 {
+	for i := range 3000 {
 		fmt.Fprintf(&value, "%d,", i)
 	}
 	if got := len(ParseNames(value.String())); got != MaxIdentities+1 {

@@ -18,6 +18,9 @@ type Selector struct {
 
 // Select finds the granted identity that a token request names, or says why there is none.
 func (g Grant) Select(selector Selector) (*v1alpha1.ManagedIdentity, *Refusal) {
+	if denial := g.Denied(); denial != nil {
+		return nil, denial
+	}
 	if selector == (Selector{}) {
 		return g.selectDefault()
 	}

@@ -41,8 +41,8 @@ func (a *AppService) check(r *http.Request) *Error {
 	if a.secret == "" || len(shown) != 1 || subtle.ConstantTimeCompare([]byte(shown[0]), []byte(a.secret)) != 1 {
 		return errIdentityHeader
 	}
-	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
-		return errForwarded
+	if refusal := refuseOthers(r.Header); refusal != nil {
+		return refusal
 	}
 	if !slices.Contains(a.endpoint.methods, r.Method) {
 		return a.endpoint.wrongMethod()

@@ -47,7 +47,6 @@ var (
 		newestVersions: newestVersions,
 	}
 	errHost           = invalid("Bad request. The request was made to a host name that is not this machine's")
-	errForwarded      = invalid("Bad request. A request with the header X-Forwarded-For is not answered")
 	errNoLoadBalancer = &Error{
 		Status: http.StatusNotFound,
 		Code:   "not_found",

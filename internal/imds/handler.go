@@ -123,13 +123,13 @@ func shapeOf(path string) shape {
 }
 
 // check holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
-// make it send the header Metadata; and a proxy, which would let others in, adds X-Forwarded-For.
+// make it send the header Metadata; and proxies and browsers, which would let others in, add headers of their own.
 func (e *endpoint) check(r *http.Request) *Error {
 	if !saysMetadata(r.Header) {
 		return e.shape.noHeader
 	}
-	if _, forwarded := r.Header["X-Forwarded-For"]; forwarded {
-		return errForwarded
+	if refusal := refuseOthers(r.Header); refusal != nil {
+		return refusal
 	}
 	if !slices.Contains(e.methods, r.Method) {
 		return e.wrongMethod()

@@ -33,6 +33,7 @@ func (q *tokenQuestion) answer(w http.ResponseWriter, token *Token, now time.Tim
 		q.rendered.Store(rendered)
 	}
 	setHeader(w.Header(), contentJSON, rendered.contentLength)
+	w.Header()["Cache-Control"] = noStore
 	// A client that went away is no concern of ours.
 	_, _ = w.Write(rendered.body)
 }

@@ -18,6 +18,7 @@ func TestTokenAnswer(t *testing.T) {
 		`"resource":"https://vault.azure.net","token_type":"Bearer"}`)
 	want := http.Header{
 		"Server":         {"IMDS/150.870.65.1854"},
+		"Cache-Control":  {"no-store"},
 		"Content-Type":   {"application/json; charset=utf-8"},
 		"Content-Length": {fmt.Sprint(len(got.body))},
 	}

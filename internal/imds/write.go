@@ -12,6 +12,7 @@ var (
 	serverName  = []string{"IMDS/150.870.65.1854"}
 	contentJSON = []string{"application/json; charset=utf-8"}
 	contentText = []string{"text/plain; charset=utf-8"}
+	noStore     = []string{"no-store"}
 )
 
 // write is the one place that writes answers, save for rendered tokens.

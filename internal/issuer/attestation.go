@@ -12,21 +12,16 @@ import (
 // serveAttestation answers an AttestationRequest.
 func (s *Server) serveAttestation(writer http.ResponseWriter, request *http.Request) {
 	caller, signed, err := s.attest(request)
-	who := []any{
-		"namespace", caller.workload.Namespace, "pod", caller.workload.Pod.Name, "podUID", caller.workload.Pod.UID,
-		"serviceAccount", caller.workload.ServiceAccount.Name, "node", s.NodeName,
-	}
+	line := entry{message: "attestation", source: caller.source, workload: caller.workload}
 	if err != nil {
 		if isGone(err) {
 			return
 		}
-		failure := writeFailure(writer, err)
-		if caller.pod != nil {
-			s.Log.Info("attestation", append(who, "outcome", outcomeRefused, "reason", failure.reason, "detail", failure.detail)...)
-		}
+		line.failure = writeFailure(writer, err)
+		s.write(line)
 		return
 	}
-	s.Log.Info("attestation", append(who, "outcome", outcomeGranted)...)
+	s.write(line)
 	writeJSON(writer, http.StatusOK, issuerapi.AttestationResponse{Signature: signed})
 }
 

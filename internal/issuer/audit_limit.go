@@ -2,76 +2,100 @@ package issuer
 
 import (
 	"maps"
-	"net"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// What one source address may write to the audit log by requests that no pod's limit counts: those of nobody, and those
-// that are too many. The first ones say it all; thousands a second would fill the node's disk and hide all else.
-const (
-	linesPerSecond = 1
-	linesBurst     = 10
+// lineBound is how many lines one may write to the audit log, a second in the long run and at once.
+type lineBound struct {
+	perSecond rate.Limit
+	burst     int
+}
 
-	// maxSources bounds how many addresses are told apart. A node has at most some hundred pods; what is more shares one
-	// bucket.
-	maxSources = 4096
+var (
+	// sourceLines are for an address that no pod's limit counts: requests of nobody, and those that are too many. The
+	// first ones say it all; thousands a second would fill the node's disk and hide all else.
+	sourceLines = lineBound{1, 10}
+
+	// podLines are for a pod, of what it is granted, and of what it is refused, so that neither hides the other. A calm pod
+	// asks at most as much as podLimits lets it ask at once, when all that its sidecar keeps is to be renewed.
+	podLines = lineBound{1, 100}
 )
 
-// lineLimit bounds how many lines are written for each source address.
+// maxSources bounds how many are told apart. A node has at most some hundred pods; what is more shares one bucket.
+const maxSources = 4096
+
+// lineLimit bounds how many lines are written for each pod, and for each source address.
 type lineLimit struct {
 	mu      sync.Mutex
-	sources map[string]*rate.Limiter
+	buckets map[string]*lineBucket
 	swept   time.Time
 }
 
-// allow tells whether a line may be written for a source.
-func (l *lineLimit) allow(source string, now time.Time) bool {
+type lineBucket struct {
+	limiter *rate.Limiter
+
+	// suppressed counts the lines that were not written since the last one that was.
+	suppressed int
+}
+
+// take tells whether a line may be written, and how many that should stand before it were not.
+func (l *lineLimit) take(e entry, now time.Time) (suppressed int, allowed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) >= sweepEvery {
 		l.swept = now
-		maps.DeleteFunc(l.sources, func(_ string, bucket *rate.Limiter) bool { return isFull(bucket, now) })
+		maps.DeleteFunc(l.buckets, func(_ string, bucket *lineBucket) bool { return isFull(bucket.limiter, now) })
 	}
-	return l.bucket(source).AllowN(now, 1)
+	bucket := l.bucket(e.writer())
+	if !bucket.limiter.AllowN(now, 1) {
+		bucket.suppressed++
+		return 0, false
+	}
+	suppressed, bucket.suppressed = bucket.suppressed, 0
+	return suppressed, true
 }
 
-func (l *lineLimit) bucket(source string) *rate.Limiter {
-	if bucket, found := l.sources[source]; found {
+// writer is who is to be counted for a line, and what he may write.
+func (e entry) writer() (string, lineBound) {
+	switch {
+	case e.workload.Pod.UID == "" || e.failure.isUncounted():
+		return "source " + e.source, sourceLines
+	case e.failure == nil:
+		return "granted " + e.workload.Pod.UID, podLines
+	}
+	return "refused " + e.workload.Pod.UID, podLines
+}
+
+func (l *lineLimit) bucket(writer string, bound lineBound) *lineBucket {
+	if bucket, found := l.buckets[writer]; found {
 		return bucket
 	}
-	if l.sources == nil {
-		l.sources = map[string]*rate.Limiter{}
+	if l.buckets == nil {
+		l.buckets = map[string]*lineBucket{}
 	}
-	if len(l.sources) >= maxSources {
-		const others = ""
-		if bucket, found := l.sources[others]; found {
+	if len(l.buckets) >= maxSources {
+		writer, bound = "others", sourceLines
+		if bucket, found := l.buckets[writer]; found {
 			return bucket
 		}
-		source = others
 	}
-	bucket := rate.NewLimiter(linesPerSecond, linesBurst)
-	l.sources[source] = bucket
+	bucket := &lineBucket{limiter: rate.NewLimiter(bound.perSecond, bound.burst)}
+	l.buckets[writer] = bucket
 	return bucket
 }
 
-// isUncounted tells whether a request was refused before a pod's limit counted it, so that nothing bounds how many
-// there are.
+// isUncounted tells whether a request was refused before a pod's limit counted it, or for not being the pod's, so that
+// nothing bounds how many there are.
 func (f *failure) isUncounted() bool {
+	if f == nil {
+		return false
+	}
 	switch f.reason {
-	case reasonUnauthenticated, reasonOtherNode, reasonThrottled:
+	case reasonUnauthenticated, reasonOtherNode, reasonOtherAddress, reasonThrottled:
 		return true
 	}
 	return false
-}
-
-// sourceOf is the address that a request came from, without its port.
-func sourceOf(remoteAddress string) string {
-	host, _, err := net.SplitHostPort(remoteAddress)
-	if err != nil {
-		return remoteAddress
-	}
-	return host
 }

@@ -3,11 +3,15 @@ package issuer
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
@@ -50,14 +54,14 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 					}
 				}
 				s.askFrom("10.0.0.2:1024", bearer)
-				if one, other := s.linesFrom("10.0.0.1"), s.linesFrom("10.0.0.2"); one != linesBurst || other != 1 {
+				if one, other := s.linesFrom("10.0.0.1"), s.linesFrom("10.0.0.2"); one != sourceLines.burst || other != 1 {
 					t.Errorf("%d lines are from the one, and %d from the other", one, other)
 				}
 				time.Sleep(2 * time.Second)
 				for range 10 {
 					s.askFrom("10.0.0.1:1024", bearer)
 				}
-				if got := s.linesFrom("10.0.0.1"); got != linesBurst+2 {
+				if got := s.linesFrom("10.0.0.1"); got != sourceLines.burst+2 {
 					t.Errorf("two seconds later there are %d lines", got)
 				}
 			})
@@ -73,11 +77,11 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 		for range podLimits.Burst + 100 {
 			s.askFrom("10.0.0.7:1024", bearer)
 		}
-		if got := len(s.audit.entries(t)); got != podLimits.Burst+linesBurst {
+		if got := len(s.audit.entries(t)); got != podLimits.Burst+sourceLines.burst {
 			t.Errorf("%d lines are written", got)
 		}
 		// Other tests count there too.
-		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled)) - before; got < 100-linesBurst {
+		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
 			t.Errorf("%g suppressed lines are counted", got)
 		}
 	})
@@ -87,30 +91,88 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 func TestCountedRefusalsAreAllOnRecord(t *testing.T) {
 	onStage(t, newWorld(func(w *world) { w.bindings = nil }), func(s *stage) {
 		bearer := ordersPod().sign(t)
-		for range 2 * linesBurst {
+		for range 2 * sourceLines.burst {
 			s.askFrom("10.0.0.7:1024", bearer)
 		}
-		if got := len(s.audit.entries(t)); got != 2*linesBurst {
+		if got := len(s.audit.entries(t)); got != 2*sourceLines.burst {
 			t.Errorf("%d lines are written", got)
 		}
 	})
 }
 
-func TestSourcesAreForgotten(t *testing.T) {
+func TestWritersAreForgotten(t *testing.T) {
 	t.Parallel()
 	var lines lineLimit
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	writable := func(source string) bool {
+		_, allowed := lines.take(entry{source: source}, now)
+		return allowed
+	}
 	for i := range 2 * maxSources {
-		lines.allow(fmt.Sprintf("source %d", i), now)
+		writable(fmt.Sprintf("source %d", i))
 	}
-	if got := len(lines.sources); got != maxSources+1 {
-		t.Errorf("%d sources are kept", got)
+	if got := len(lines.buckets); got != maxSources+1 {
+		t.Errorf("%d writers are kept", got)
 	}
-	if lines.allow("one more", now) {
+	if writable("one more") {
 		t.Error("what is too much has no bucket of its own, and may still write")
 	}
-	if !lines.allow("one more", now.Add(sweepEvery)) || len(lines.sources) != 1 {
-		t.Errorf("a minute later %d sources are kept", len(lines.sources))
+	if now = now.Add(sweepEvery); !writable("one more") || len(lines.buckets) != 1 {
+		t.Errorf("a minute later %d writers are kept", len(lines.buckets))
+	}
+}
+
+// What a pod is refused, however often, hides nothing of what it is granted, and the log says what it does not tell.
+func TestLinesOfAPodAreBounded(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		bearer := ordersPod().sign(t)
+		ask := func(body string) {
+			time.Sleep(time.Second / 20)
+			s.ask(s.request(bearer, http.MethodPost, issuerapi.TokenPath, body))
+		}
+		start := time.Now()
+		for range 1000 {
+			ask("{}")
+		}
+		ask(askVault)
+		written := podLines.burst + int(time.Since(start).Seconds())
+		entries := s.audit.entries(t)
+		if got := len(entries) - 1; got < written-1 || got > written+1 {
+			t.Errorf("%d of 1000 refusals are written, not %d", got, written)
+		}
+		if last := entries[len(entries)-1]; last["outcome"] != outcomeGranted {
+			t.Errorf("the last line is not the grant: %v", last)
+		}
+		time.Sleep(10 * time.Second)
+		ask("{}")
+		entries = s.audit.entries(t)
+		if suppressed, _ := entries[len(entries)-1]["suppressed"].(float64); int(suppressed) < 1 {
+			t.Errorf("the log does not say what it leaves out: %v", entries[len(entries)-1])
+		}
+	})
+}
+
+// A pod can ask by its annotation for what has a name of 200 KB.
+func TestALineIsBounded(t *testing.T) {
+	asking := func(value string) func(*world) {
+		return withPod(func(pod *corev1.Pod) { pod.Annotations = map[string]string{v1alpha1.IdentityAnnotation: value} })
+	}
+	for name, change := range map[string]func(*world){
+		"a long name":    asking(strings.Repeat("a", 200_000)),
+		"many names":     asking(strings.Repeat("a b,", 50_000)),
+		"some long name": asking(strings.Repeat("a", 15_000)),
+		"a long story": withIdentity(func(one *v1alpha1.ManagedIdentity) {
+			one.Status.Conditions[0].Status, one.Status.Conditions[0].Message = metav1.ConditionFalse, strings.Repeat("é", 15_000)
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, newWorld(change), func(s *stage) {
+				s.askToken(ordersPod(), askVault)
+				if got := len(s.audit.text()); got == 0 || got > 4096 {
+					t.Errorf("the line has %d bytes", got)
+				}
+			})
+		})
 	}
 }
 

@@ -12,11 +12,18 @@ import (
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
-// podLag is how long a pod may be unknown: its sidecar can be faster than the watch that tells of it.
+// podLag is how long a pod, or its address, may be unknown: its sidecar can be faster than the watch that tells of it.
 const podLag = 2 * time.Second
 
-// authenticate finds out which pod sent the request.
-func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
+// authenticate finds out which pod the token is of that a request from a source address shows.
+func (s *Server) authenticate(request *http.Request, source string) (workload.Workload, error) {
+	if !s.AnyAddress {
+		done, err := s.Limits.BeginUnknown(source)
+		defer done()
+		if err != nil {
+			return workload.Workload{}, err
+		}
+	}
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !found || bearer == "" {
 		return workload.Workload{}, unauthenticated("the request carries no bearer token")
@@ -31,20 +38,27 @@ func (s *Server) authenticate(request *http.Request) (workload.Workload, error) 
 	return authenticated, nil
 }
 
-// findPod finds the pod among those of this node. One that is not known yet is waited for. One that stays unknown was
-// deleted, or, where its token is as young as a pod can be, may be new: an issuer that lost its API server for a while
-// hears of new pods late, and clients do not ask again after a final refusal. One that has ended is refused.
-func (s *Server) findPod(asking context.Context, found workload.Workload) (*corev1.Pod, error) {
+// findPod finds the pod among those of this node. What is not as it must be may not be known yet, and is waited for.
+func (s *Server) findPod(asking context.Context, who caller) (*corev1.Pod, error) {
 	ctx, cancel := context.WithTimeout(asking, podLag)
 	defer cancel()
 	for {
 		changed := s.Directory.Changed()
-		pod, err := s.Directory.Pod(ctx, found.Pod.UID)
+		pod, err := s.Directory.Pod(ctx, who.workload.Pod.UID)
 		if err != nil {
 			return nil, err
 		}
-		if pod != nil {
-			return checkPod(pod, found)
+		var refusal error
+		switch {
+		case pod == nil:
+			refusal = s.unknown(who.workload)
+		default:
+			if err := checkPod(pod, who.workload); err != nil {
+				return nil, err
+			}
+			if refusal = s.checkAddress(pod, who.source); refusal == nil {
+				return pod, nil
+			}
 		}
 		select {
 		case <-changed:
@@ -52,20 +66,28 @@ func (s *Server) findPod(asking context.Context, found workload.Workload) (*core
 			if err := asking.Err(); err != nil {
 				return nil, fmt.Errorf("wait for the pod: %w", err)
 			}
-			if s.Now().Sub(found.TokenIssuedAt) < youth {
-				return nil, unavailable("the pod is not known yet")
-			}
-			return nil, forbidden(reasonUnknownPod, "no such pod runs on this node")
+			return nil, refusal
 		}
 	}
 }
 
-func checkPod(pod *corev1.Pod, found workload.Workload) (*corev1.Pod, error) {
+// unknown is what a pod is told that stays unknown. It was deleted, or, where its token is as young as a pod can be, may be
+// new: an issuer that lost its API server for a while hears of new pods late, and clients do not ask again after a final
+// refusal.
+func (s *Server) unknown(found workload.Workload) error {
+	if s.Now().Sub(found.TokenIssuedAt) < youth {
+		return unavailable("the pod is not known yet")
+	}
+	return forbidden(reasonUnknownPod, "no such pod runs on this node")
+}
+
+// checkPod refuses a pod that is not the one of its token, or has ended.
+func checkPod(pod *corev1.Pod, found workload.Workload) error {
 	if pod.Namespace != found.Namespace || pod.Spec.ServiceAccountName != found.ServiceAccount.Name {
-		return nil, forbidden(reasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
+		return forbidden(reasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
 	}
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-		return nil, forbidden(reasonUnknownPod, "the pod has ended")
+		return forbidden(reasonUnknownPod, "the pod has ended")
 	}
-	return pod, nil
+	return nil
 }

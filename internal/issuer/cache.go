@@ -47,7 +47,7 @@ func slimPod(object any) (any, error) {
 		},
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
-			Containers: portsOf(pod.Spec.Containers), Tolerations: pod.Spec.Tolerations,
+			Containers: portsOf(pod.Spec.Containers), Tolerations: pod.Spec.Tolerations, HostNetwork: pod.Spec.HostNetwork,
 		},
 		Status: corev1.PodStatus{
 			Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs, Conditions: disruptionOf(pod.Status.Conditions),

@@ -50,7 +50,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if diff := cmp.Diff(describeEvents(w.pod, w.node), describeEvents(pod, node)); diff != "" {
 		t.Errorf("the events differ (-whole +slim):\n%s", diff)
 	}
-	if _, err := checkPod(pod, workload.Workload{
+	if err := checkPod(pod, workload.Workload{
 		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
 	}); err != nil {
 		t.Errorf("the pod is refused: %v", err)

@@ -85,7 +85,7 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 	}
 	principal := grant.Principal{
 		Namespace: pod.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: account.Name,
-		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations,
+		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations, HostNetwork: pod.Spec.HostNetwork,
 	}
 	return d.decide(ctx, principal, bindings.Items)
 }

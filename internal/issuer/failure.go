@@ -33,6 +33,7 @@ const (
 	reasonUnauthenticated = "Unauthenticated"
 	reasonOtherNode       = "OtherNode"
 	reasonUnknownPod      = "UnknownPod"
+	reasonOtherAddress    = "OtherAddress"
 	reasonBadRequest      = "BadRequest"
 	reasonResource        = "ResourceNotAllowed"
 	reasonThrottled       = "Throttled"

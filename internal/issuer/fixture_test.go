@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -56,7 +57,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 		s.stop = sync.OnceFunc(func() { close(stopping) })
 		s.Server = &Server{
 			NodeName:      "node-1",
-			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now),
+			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
 			Directory:     &Directory{Reader: s.client, Changes: s.changes},
 			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,
@@ -107,11 +108,14 @@ func (s *stage) ask(request *http.Request) *httptest.ResponseRecorder {
 // askToken asks for a token with a body.
 func (s *stage) askToken(who podToken, body string) *httptest.ResponseRecorder {
 	s.Helper()
-	return s.ask(s.request(who.sign(s.T), http.MethodPost, issuerapi.TokenPath, body))
+	request := s.request(who.sign(s.T), http.MethodPost, issuerapi.TokenPath, body)
+	request.RemoteAddr = who.address + ":1024"
+	return s.ask(request)
 }
 
 func (s *stage) request(bearer, method, path, body string) *http.Request {
 	request := httptest.NewRequestWithContext(s.Context(), method, path, strings.NewReader(body))
+	request.RemoteAddr = ordersAddress + ":1024"
 	if bearer != "" {
 		request.Header.Set("Authorization", "Bearer "+bearer)
 	}
@@ -171,28 +175,37 @@ func (l *auditLog) entries(t *testing.T) []map[string]any {
 type podToken struct {
 	audience, namespace, account, accountUID, pod, podUID, node string
 
-	// issuedAt is left out of the token where it is zero.
+	// issuedAt is two minutes ago where it is zero, and life ten minutes.
 	issuedAt time.Time
+	life     time.Duration
+
+	// address is that of the pod.
+	address string
 }
+
+// ordersAddress is the address of the pod that the world has.
+const ordersAddress = "10.0.0.7"
 
 // ordersPod is the token of the pod that the world has.
 func ordersPod() podToken {
-	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", time.Time{}}
+	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", time.Time{}, 0, ordersAddress}
 }
 
 func (p podToken) sign(t *testing.T) string {
 	t.Helper()
+	issuedAt := p.issuedAt
+	if issuedAt.IsZero() {
+		issuedAt = time.Now().Add(-2 * time.Minute)
+	}
 	claims := jwt.MapClaims{
-		"iss": clusterIssuer, "aud": []string{p.audience}, "nbf": time.Now().Unix(), "exp": time.Now().Add(10 * time.Minute).Unix(),
+		"iss": clusterIssuer, "aud": []string{p.audience},
+		"iat": issuedAt.Unix(), "nbf": issuedAt.Unix(), "exp": issuedAt.Add(cmp.Or(p.life, 10*time.Minute)).Unix(),
 		"kubernetes.io": map[string]any{
 			"namespace":      p.namespace,
 			"serviceaccount": map[string]string{"name": p.account, "uid": p.accountUID},
 			"pod":            map[string]string{"name": p.pod, "uid": p.podUID},
 			"node":           map[string]string{"name": p.node, "uid": "node-uid"},
 		},
-	}
-	if !p.issuedAt.IsZero() {
-		claims["iat"] = p.issuedAt.Unix()
 	}
 	made := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	made.Header["kid"] = "cluster-key"

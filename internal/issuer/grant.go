@@ -48,7 +48,7 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 			return
 		}
 		changed = s.Directory.Changed()
-		caller, err = s.lookUp(request.Context(), caller.workload)
+		caller, err = s.lookUp(request.Context(), caller)
 	}
 	if !isGone(err) {
 		writer.Header().Del("ETag")

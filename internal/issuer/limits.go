@@ -37,6 +37,9 @@ type Limits struct {
 	mu    sync.Mutex
 	pods  map[string]*usage
 	swept time.Time
+
+	// sources are what those ask who are not known yet.
+	sources map[string]*usage
 }
 
 // usage is what one pod asks.
@@ -49,7 +52,31 @@ type usage struct {
 
 // NewLimits makes limits that no pod has used yet.
 func NewLimits(bounds PodLimits, now func() time.Time) *Limits {
-	return &Limits{bounds: bounds, now: now, pods: map[string]*usage{}, swept: now()}
+	return &Limits{bounds: bounds, now: now, pods: map[string]*usage{}, swept: now(), sources: map[string]*usage{}}
+}
+
+// What a source address may ask before it is known whose it is, in times of what a pod may: requests that show no right
+// token count here alone, and each costs a look at one.
+const (
+	unknownTimes = 4
+
+	// maxUnknown bounds how many addresses are told apart. A node has at most some hundred pods; the others share.
+	maxUnknown = 4096
+)
+
+// BeginUnknown lets a source address be authenticated, until it calls done, or tells why not. Then done does nothing.
+func (l *Limits) BeginUnknown(source string) (done func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	l.sweep(now)
+	if len(l.sources) >= maxUnknown && l.sources[source] == nil {
+		source = ""
+	}
+	bounds := l.bounds
+	bounds.RequestsPerSecond *= unknownTimes
+	bounds.Burst *= unknownTimes
+	return l.begin(usageOf(l.sources, source, bounds), bounds, now)
 }
 
 // Begin lets the pod with a UID ask, until it calls done, or tells why not. Then done does nothing.
@@ -58,21 +85,24 @@ func (l *Limits) Begin(uid string) (done func(), err error) {
 	defer l.mu.Unlock()
 	now := l.now()
 	l.sweep(now)
-	pod := l.usage(uid)
-	if pod.asking >= l.bounds.Concurrent {
+	return l.begin(usageOf(l.pods, uid, l.bounds), l.bounds, now)
+}
+
+func (l *Limits) begin(asker *usage, bounds PodLimits, now time.Time) (done func(), err error) {
+	if asker.asking >= bounds.Concurrent {
 		return nothing, throttled(busyWait)
 	}
-	if wait := take(pod.bucket, now); wait > 0 {
+	if wait := take(asker.bucket, now); wait > 0 {
 		return nothing, throttled(wait)
 	}
-	return l.count(&pod.asking), nil
+	return l.count(&asker.asking), nil
 }
 
 // Hold lets a request of the pod be held, until it calls done, or tells why not. Then done does nothing.
 func (l *Limits) Hold(uid string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	pod := l.usage(uid)
+	pod := usageOf(l.pods, uid, l.bounds)
 	if pod.held >= maxHeld {
 		return nothing, throttled(busyWait)
 	}
@@ -91,24 +121,24 @@ func (l *Limits) count(number *int) (done func()) {
 	})
 }
 
-func (l *Limits) usage(uid string) *usage {
-	pod, found := l.pods[uid]
+func usageOf(all map[string]*usage, key string, bounds PodLimits) *usage {
+	one, found := all[key]
 	if !found {
-		pod = &usage{bucket: rate.NewLimiter(rate.Limit(l.bounds.RequestsPerSecond), l.bounds.Burst)}
-		l.pods[uid] = pod
+		one = &usage{bucket: rate.NewLimiter(rate.Limit(bounds.RequestsPerSecond), bounds.Burst)}
+		all[key] = one
 	}
-	return pod
+	return one
 }
 
-// sweep forgets pods of which nothing needs to be known, whether they are calm or gone.
+// sweep forgets pods and sources of which nothing needs to be known, whether they are calm or gone.
 func (l *Limits) sweep(now time.Time) {
 	if now.Sub(l.swept) < sweepEvery {
 		return
 	}
 	l.swept = now
-	maps.DeleteFunc(l.pods, func(_ string, pod *usage) bool {
-		return pod.asking == 0 && pod.held == 0 && isFull(pod.bucket, now)
-	})
+	isCalm := func(_ string, one *usage) bool { return one.asking == 0 && one.held == 0 && isFull(one.bucket, now) }
+	maps.DeleteFunc(l.pods, isCalm)
+	maps.DeleteFunc(l.sources, isCalm)
 }
 
 // take takes a token out of a bucket, or tells how long it is until there is one.

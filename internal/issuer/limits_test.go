@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
@@ -161,10 +162,10 @@ func TestCalmPodsAreForgotten(t *testing.T) {
 // calmPod is a pod beside that of the world, on the same node.
 func calmPod() (podToken, func(*world)) {
 	who := ordersPod()
-	who.pod, who.podUID = "calm-0", "calm-uid"
+	who.pod, who.podUID, who.address = "calm-0", "calm-uid", "10.0.0.9"
 	return who, func(w *world) {
 		pod := w.pod.DeepCopy()
-		pod.Name, pod.UID = who.pod, "calm-uid"
+		pod.Name, pod.UID, pod.Status.PodIPs = who.pod, "calm-uid", []corev1.PodIP{{IP: who.address}}
 		w.morePods = append(w.morePods, pod)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -37,6 +38,9 @@ type Server struct {
 
 	// Metadata is what instance metadata says where the node says nothing.
 	Metadata MetadataDefaults
+
+	// AnyAddress takes a pod's requests from whatever address: for networks that hide pods' own on the way here.
+	AnyAddress bool
 
 	// Limits bounds what one pod may ask.
 	Limits *Limits
@@ -70,36 +74,49 @@ func (s *Server) Handler() http.Handler {
 // caller is a pod that has been authenticated, and what it may have.
 type caller struct {
 	workload workload.Workload
-	pod      *corev1.Pod
-	grant    grant.Grant
+
+	// source is the address that asks.
+	source string
+
+	pod   *corev1.Pod
+	grant grant.Grant
 }
 
 // identify authenticates the pod behind a request, sees that it does not ask too much, and looks up what it may have.
 // The request counts as worked on until it is done.
 func (s *Server) identify(request *http.Request) (asking caller, done func(), err error) {
-	asking.workload, err = s.authenticate(request)
+	asking.source = sourceOf(request.RemoteAddr)
+	asking.workload, err = s.authenticate(request, asking.source)
 	if err != nil {
 		return asking, nothing, err
 	}
-	done, err = s.Limits.Begin(asking.workload.Pod.UID)
+	// Whoever has a pod's token and not its address must not use up what the pod may ask.
+	done, err = s.Limits.Begin(asking.workload.Pod.UID + "@" + asking.source)
 	if err != nil {
 		return asking, done, err
 	}
-	asking, err = s.lookUp(request.Context(), asking.workload)
+	asking, err = s.lookUp(request.Context(), asking)
+	if err == nil {
+		server.Proven(request.Context())
+	}
 	return asking, done, err
 }
 
 // lookUp finds out what an authenticated pod may have now.
-func (s *Server) lookUp(ctx context.Context, found workload.Workload) (caller, error) {
-	pod, err := s.findPod(ctx, found)
+func (s *Server) lookUp(ctx context.Context, asking caller) (caller, error) {
+	pod, err := s.findPod(ctx, asking)
 	if err != nil {
-		return caller{workload: found}, err
+		return asking, err
 	}
-	decided, err := s.Directory.Grant(ctx, pod, found.ServiceAccount.UID)
+	decided, err := s.Directory.Grant(ctx, pod, asking.workload.ServiceAccount.UID)
 	if s.isYoung(pod) && (errors.Is(err, errNoAccount) || errors.Is(err, errNoNamespace)) {
 		err = unavailable("the pod's ServiceAccount or namespace is not known yet")
 	}
-	return caller{found, pod, decided}, err
+	if denial := decided.Denied(); err == nil && denial != nil && denial.Reason == grant.ReasonHostNetwork {
+		err = forbidden(string(denial.Reason), denial.Message)
+	}
+	asking.pod, asking.grant = pod, decided
+	return asking, err
 }
 
 // writeJSON writes an answer. One that cannot be written has nobody to hear of it.

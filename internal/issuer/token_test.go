@@ -65,7 +65,7 @@ func TestTokenIsGranted(t *testing.T) {
 				}
 				wantAudit := []map[string]any{{
 					"msg": "token", "outcome": "granted", "namespace": "shop", "pod": "orders-0", "podUID": "pod-uid",
-					"serviceAccount": "orders", "node": "node-1", "identity": identity, "clientID": test.wantClient,
+					"serviceAccount": "orders", "node": "node-1", "source": ordersAddress, "identity": identity, "clientID": test.wantClient,
 					"resource": vault, "tokenID": "token-1", "cached": false,
 					"expires": start.Add(time.Hour).UTC().Format(time.RFC3339),
 				}}

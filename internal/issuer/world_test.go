@@ -37,7 +37,7 @@ func newWorld(changes ...func(*world)) *world {
 		pod: &corev1.Pod{
 			ObjectMeta: named("shop", "orders-0", "pod-uid"),
 			Spec:       corev1.PodSpec{NodeName: "node-1", ServiceAccountName: "orders"},
-			Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: "10.0.0.7"}}},
+			Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: ordersAddress}}},
 		},
 		bindings:   []*v1alpha1.IdentityBinding{binding("orders", "orders")},
 		identities: []*v1alpha1.ManagedIdentity{identity("orders")},

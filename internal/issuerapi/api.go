@@ -5,6 +5,10 @@ package issuerapi
 // Audience is the audience of the ServiceAccount tokens that sidecars show to issuers.
 const Audience = "kube-imds.io/issuer"
 
+// TokenSeconds is how long those tokens are valid: the least that Kubernetes gives. The issuer takes none that is valid for
+// longer; Kubernetes extends only tokens of its own audiences.
+const TokenSeconds = 600
+
 // The paths.
 const (
 	// TokenPath takes a POST of a TokenRequest and answers with a TokenResponse.

@@ -63,6 +63,10 @@ func New(options Options) (*Client, error) {
 	}, nil
 }
 
+// maxConnections is what a pod holds of its issuer's connections when much is asked at once: fewer than the issuer lets one
+// source hold.
+const maxConnections = 12
+
 // transport never asks a proxy: what the pod's environment says of proxies is meant for its applications.
 func transport(authorities *x509.CertPool) *http.Transport {
 	return &http.Transport{
@@ -71,6 +75,7 @@ func transport(authorities *x509.CertPool) *http.Transport {
 		TLSClientConfig:     &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13},
 		TLSHandshakeTimeout: dialTimeout,
 		MaxIdleConnsPerHost: 2,
+		MaxConnsPerHost:     maxConnections,
 		IdleConnTimeout:     2 * time.Minute,
 
 		MaxResponseHeaderBytes: 16 << 10,

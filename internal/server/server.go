@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,39 +19,53 @@ const drainTime = 10 * time.Second
 // Server is a server that a manager starts and stops. Every replica runs it.
 type Server struct {
 	server *http.Server
+	bounds Bounds
 }
 
-// New makes an HTTPS server. An answer may take writeTimeout.
-func New(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), writeTimeout time.Duration) *Server {
-	server := NewPlain(address, handler, writeTimeout)
+// New makes an HTTPS server. An answer may take writeTimeout. Without options the bounds are DefaultBounds.
+func New(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error),
+	writeTimeout time.Duration, options ...Option,
+) *Server {
+	server := NewPlain(address, handler, writeTimeout, options...)
 	server.server.TLSConfig = &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13}
 	return server
 }
 
 // NewPlain makes a server without TLS, for what is no secret and must be had before anybody can be trusted.
-func NewPlain(address string, handler http.Handler, writeTimeout time.Duration) *Server {
-	return &Server{&http.Server{
+func NewPlain(address string, handler http.Handler, writeTimeout time.Duration, options ...Option) *Server {
+	server := &Server{&http.Server{
 		Addr:              address,
 		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: 5 * time.Second, // and that of the TLS handshake
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-	}}
+		MaxHeaderBytes:    16 << 10,
+		HTTP2:             http2Bounds(),
+		ConnContext:       withConnection,
+	}, DefaultBounds}
+	for _, option := range options {
+		option(server)
+	}
+	return server
 }
 
-func (s *Server) listen() error {
-	if s.server.TLSConfig == nil {
-		return s.server.ListenAndServe()
+func (s *Server) serve(ctx context.Context) error {
+	plain, err := new(net.ListenConfig).Listen(ctx, "tcp", s.server.Addr)
+	if err != nil {
+		return err
 	}
-	return s.server.ListenAndServeTLS("", "")
+	bounded := &listener{plain, newGate(s.bounds, s.server.Addr, time.Now)}
+	if s.server.TLSConfig == nil {
+		return s.server.Serve(bounded)
+	}
+	return s.server.ServeTLS(bounded, "", "")
 }
 
 // Start serves until the context ends, and lets requests end.
 func (s *Server) Start(ctx context.Context) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.listen() }()
+	go func() { failed <- s.serve(context.WithoutCancel(ctx)) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve on %s: %w", s.server.Addr, err)

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -23,12 +25,12 @@ type running struct {
 	ended   chan error
 }
 
-func run(t *testing.T, handler http.Handler) *running {
+func run(t *testing.T, handler http.Handler, options ...Option) *running {
 	t.Helper()
 	certificate := testCertificate(t)
 	ctx, stop := context.WithCancel(t.Context())
 	r := &running{t, freeAddress(t), stop, make(chan error, 1)}
-	server := New(r.address, handler, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil }, deadline)
+	server := New(r.address, handler, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil }, deadline, options...)
 	go func() { r.ended <- server.Start(ctx) }()
 	t.Cleanup(stop)
 	r.waitForListener()
@@ -57,9 +59,7 @@ func (r *running) waitForListener() {
 
 // get asks with a version of TLS.
 func (r *running) get(version uint16) (string, error) {
-	client := &http.Client{Timeout: deadline, Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		InsecureSkipVerify: true, MinVersion: version, MaxVersion: version,
-	}}}
+	client := clientOf(version)
 	defer client.CloseIdleConnections()
 	response, err := client.Get("https://" + r.address)
 	if err != nil {
@@ -68,6 +68,13 @@ func (r *running) get(version uint16) (string, error) {
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	return string(content), err
+}
+
+// clientOf is a client of one version of TLS, or of any where it is 0.
+func clientOf(version uint16) *http.Client {
+	return &http.Client{Timeout: deadline, Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, MinVersion: version, MaxVersion: version,
+	}}}
 }
 
 func (r *running) wantEnd() {
@@ -169,7 +176,7 @@ func (r *running) waitUntilRefused() {
 	}
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -185,4 +192,18 @@ func testCertificate(t *testing.T) *tls.Certificate {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	return &server.TLS.Certificates[0]
+}
+
+// testKeyPair is the same in PEM, with its key.
+func testKeyPair(t testing.TB) (certificate, key string) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	pair := server.TLS.Certificates[0]
+	encoded, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
 }

@@ -41,7 +41,7 @@ func TestAuthenticate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := NewAuthenticator(keys, audience, at(test.now)).Authenticate(test.token.sign(t))
+			got, err := NewAuthenticator(keys, audience, at(test.now)).Within(10 * time.Minute).Authenticate(test.token.sign(t))
 			if err != nil {
 				t.Fatalf("a right token is refused: %v", err)
 			}
@@ -94,11 +94,15 @@ func TestAuthenticateRefuses(t *testing.T) {
 		"garbage":                 {"this-is-no-token", noon, "malformed"},
 		"garbage in three parts":  {"this.is.garbage", noon, "malformed"},
 		"empty":                   {"", noon, "malformed"},
+		"a huge token":            {right.with("more", strings.Repeat("a", maxTokenBytes)).sign(t), noon, "longer than 8192 bytes"},
+		"a token for an hour":     {right.with("exp", noon.Add(time.Hour).Unix()).sign(t), noon, "valid for longer"},
+		"a token that is renewed": {right.with("exp", noon.Add(10*time.Minute+time.Second).Unix()).sign(t), noon, "valid for longer"},
+		"a token without a start": {right.without("iat").sign(t), noon, "valid for longer"},
 		"empty parts":             {"..", noon, "malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := NewAuthenticator(keys, audience, at(test.now)).Authenticate(test.token)
+			got, err := NewAuthenticator(keys, audience, at(test.now)).Within(10 * time.Minute).Authenticate(test.token)
 			if err == nil {
 				t.Fatalf("it is accepted as %+v", got)
 			}

@@ -102,7 +102,7 @@ func TestValuesReachThePods(t *testing.T) {
 		`issuer.priorityClassName="mine"`,
 		`issuer.nodeSelector={"pool":"apps"}`,
 		`issuer.resources={"requests":{"cpu":"1m","memory":"2Mi"},"limits":{"cpu":"3m","memory":"4Mi"}}`,
-		`issuer.podLimits={"requestsPerSecond":2.5,"burst":100000,"concurrent":3}`,
+		`issuer.podLimits={"requestsPerSecond":2.5,"burst":100000,"concurrent":3}`, `issuer.requirePodAddress=false`,
 	))
 	issuer := pods["DaemonSet/kube-imds-issuer"].Spec
 	if got := issuer.Containers[0].Image; got != "registry.example/imds/issuer:9.9.9" {
@@ -120,7 +120,7 @@ func TestValuesReachThePods(t *testing.T) {
 	if got := issuer.Containers[0].Resources.Limits.Memory().String(); got != "4Mi" {
 		t.Error("memory limit", got)
 	}
-	for _, flag := range []string{"--pod-requests-per-second=2.5", "--pod-burst=100000", "--pod-concurrent=3"} {
+	for _, flag := range []string{"--pod-requests-per-second=2.5", "--pod-burst=100000", "--pod-concurrent=3", "--any-address"} {
 		if !slices.Contains(issuer.Containers[0].Args, flag) {
 			t.Errorf("the issuer is not told %s but %v", flag, issuer.Containers[0].Args)
 		}

@@ -18,6 +18,7 @@ func TestWrongValueIsNamed(t *testing.T) {
 		`issuer.podLimits.requestsPerSecond=0`:         "/issuer/podLimits/requestsPerSecond",
 		`issuer.podLimits.burst=1.5`:                   "/issuer/podLimits/burst",
 		`issuer.podLimits.concurrent=null`:             "/issuer/podLimits",
+		`issuer.requirePodAddress="no"`:                "/issuer/requirePodAddress",
 		`issuer.podLimits.perSecond=1`:                 "/issuer/podLimits",
 		`sidecar.imdsLimits="azure"`:                   "/sidecar/imdsLimits",
 		`sidecar.interception="iptables"`:              "/sidecar/interception",

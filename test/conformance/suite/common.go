@@ -80,6 +80,8 @@ func (e endpoint) headerCases() []Case {
 		ask(e.name+"/no-header/bare-path", get(e.path()).bare(), e.withoutHeader()),
 		ask(e.name+"/header-false", get(e.target).metadata("false"), e.withoutHeader()).ourChoice(),
 		ask(e.name+"/forwarded", get(e.target).with("X-Forwarded-For: 10.0.0.1"), inOurWords(400, e.refused(400))),
+		ask(e.name+"/by-a-proxy", get(e.target).with("Via: 1.1 proxy"), inOurWords(400, e.refused(400))).ourChoice(),
+		ask(e.name+"/from-a-browser", get(e.target).with("Origin: http://evil.example"), inOurWords(400, e.refused(400))).ourChoice(),
 		ask(e.name+"/duplicate-name", get(e.target+"&n=1&n=1"), inOurWords(400, e.refused(400))),
 		ask(e.name+"/bad-escape", get(e.target+"&n=%zz"), e.refused(400)).ourChoice(),
 	}
@@ -182,6 +184,11 @@ var pathsThatHideAnother = map[string]string{
 	"kelvin-sign":    "/metadata/identity/oauth2/to%E2%84%AAen",
 }
 
+// madeTo asks as if the server had been found by a host's name, as a page whose name was made to point here would.
+func madeTo(host string) request {
+	return raw("GET "+anInstance+" HTTP/1.1", "Host: "+host, "Metadata: true")
+}
+
 // connectionCases hold what clients expect of headers in general and of connections.
 func connectionCases() []Case {
 	padding := fmt.Sprintf("X-Padding: %01000d", 0)
@@ -200,6 +207,12 @@ func connectionCases() []Case {
 		ask("headers/forwarded-by-nobody", get(anInstance).with("X-Forwarded-For:"), refused(400)).ourChoice(),
 		ask("headers/forwarded-in-lower-case", get(anInstance).with("x-forwarded-for: 10.0.0.1, 10.0.0.2"), inOurWords(400, refused(400))),
 		ask("headers/no-header-and-forwarded", get(anInstance).bare().with("X-Forwarded-For: 10.0.0.1"), inOurWords(400, noHeader)),
+		ask("headers/forwarded-by-rfc-7239", get(anInstance).with("Forwarded: for=10.0.0.1"), inOurWords(400, refused(400))).ourChoice(),
+		ask("headers/sec-fetch-site", get(anInstance).with("Sec-Fetch-Site: same-origin"), inOurWords(400, refused(400))).ourChoice(),
+		ask("headers/of-node-fetch", get(anInstance).with("accept: */*", "accept-language: *", "sec-fetch-mode: cors", "user-agent: node"), success()),
+		ask("headers/host-of-somebody", madeTo("rebound.example"), inOurWords(400, refused(400))).ourChoice(),
+		ask("headers/host-localhost", madeTo("localhost:80"), success()).ourChoice(),
+		ask("headers/host-with-port", madeTo("169.254.169.254:80"), success()),
 		ask("headers/no-header-before-version", get(instancePath+"?api-version="+unknownVersion).bare(), noHeader),
 		ask("headers/content-type-on-get", get(anInstance).with("Content-Type: application/x-www-form-urlencoded"), success()),
 		ask("headers/content-length-0-on-get", get(anInstance).with("Content-Length: 0"), success()),

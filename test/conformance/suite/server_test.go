@@ -105,7 +105,8 @@ func knows(selector imds.Selector) bool {
 func segment(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 
 func fixedHandler() http.Handler {
-	return imds.NewHandler(imds.Sources{Tokens: fixed{}, Identities: fixed{}, Instances: fixed{}, LoadBalancers: fixed{}, Events: fixed{}}, time.Now)
+	sources := imds.Sources{Tokens: fixed{}, Identities: fixed{}, Instances: fixed{}, LoadBalancers: fixed{}, Events: fixed{}}
+	return imds.OnlyHosts(imds.NewHandler(sources, time.Now), imds.LocalHost)
 }
 
 // serve serves a handler in the way of the sidecar, for as long as a test runs.

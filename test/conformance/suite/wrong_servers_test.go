@@ -136,6 +136,10 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 			}
 		}), "headers/Metadata-True"},
 		"answers what was forwarded":  {misreading(func(r *http.Request) { r.Header.Del("X-Forwarded-For") }), "identity/token/forwarded"},
+		"answers browsers":            {misreading(func(r *http.Request) { r.Header.Del("Origin") }), "identity/token/from-a-browser"},
+		"answers proxies":             {misreading(func(r *http.Request) { r.Header.Del("Via") }), "identity/token/by-a-proxy"},
+		"answers what RFC 7239 says":  {misreading(func(r *http.Request) { r.Header.Del("Forwarded") }), "headers/forwarded-by-rfc-7239"},
+		"answers whatever host":       {misreading(func(r *http.Request) { r.Host = "" }), "headers/host-of-somebody"},
 		"takes the last of two names": {misreadingTarget(`n=1&`, ``), "instance/duplicate-name"},
 		"403 without the header":      {withStatus(400, 403), "identity/token/probe/go"},
 
