@@ -34,9 +34,6 @@ type TrustReconciler struct {
 	Name string
 
 	Now func() time.Time
-
-	// renewed is when this process, as the leader, has renewed the capabilities.
-	renewed time.Time
 }
 
 // SetupWithManager makes the manager run the reconciler. The caches hold the objects of these names only.
@@ -70,20 +67,15 @@ func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.R
 	}
 	err = errors.Join(r.applyConfigMap(ctx, bundle),
 		r.applyMutating(ctx, bundle, capabilities), r.applyValidating(ctx, bundle, capabilities))
-	return ctrl.Result{RequeueAfter: capability.Period - r.Now().Sub(r.renewed)}, err
+	return ctrl.Result{RequeueAfter: capabilities.Due(r.Now())}, err
 }
 
-// capabilities renews them where it is time to. A new leader does not know when it was done last, and does it at once.
+// capabilities are those that are good, renewed where it is time to.
 func (r *TrustReconciler) capabilities(ctx context.Context) (capability.Set, error) {
-	good := r.Capabilities.Good(ctx)
-	if !good.IsEmpty() && r.Now().Sub(r.renewed) < capability.Period {
+	if good := r.Capabilities.Good(ctx); good.Due(r.Now()) > 0 {
 		return good, nil
 	}
-	good, err := r.Capabilities.Renew(ctx)
-	if err == nil {
-		r.renewed = r.Now()
-	}
-	return good, err
+	return r.Capabilities.Renew(ctx, r.Now())
 }
 
 func (r *TrustReconciler) applyConfigMap(ctx context.Context, bundle []byte) error {

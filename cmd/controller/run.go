@@ -10,6 +10,7 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,10 +24,12 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
+	"github.com/kube-imds/kube-imds/internal/slim"
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
@@ -149,6 +152,14 @@ func (o options) cache() cache.Options {
 			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.secret().Name)},
 			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.name)},
 			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.name)},
+			&corev1.ServiceAccount{}:                                  {Transform: slim.ServiceAccount},
+			&corev1.Namespace{}:                                       {Transform: slim.Namespace},
+			&corev1.Node{}:                                            {Transform: slim.Bare},
+			&v1alpha1.ManagedIdentity{}:                               {Transform: slim.Bare},
+			&v1alpha1.IdentityBinding{}:                               {Transform: slim.Bare},
+			&v1alpha1.SigningKey{}:                                    {Transform: slim.Bare},
+			&certificatesv1.CertificateSigningRequest{}: {
+				Transform: slim.CertificateSigningRequest(certificate.IssuerSigner, certificate.AttestationSigner)},
 		},
 	}
 }

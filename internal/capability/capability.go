@@ -26,36 +26,51 @@ const size = 52
 // replica long before its time comes, and the previous one is good until every API server has heard of the current one.
 type Set struct {
 	next, current, previous string
+
+	// since is when the current one came to be used.
+	since time.Time
 }
 
 // Parse reads a set as Encode writes it; anything else is the empty set, which admits nobody.
 func Parse(text []byte) Set {
 	fields := strings.Fields(string(text))
-	if len(fields) != 3 {
+	if len(fields) != 4 {
 		return Set{}
 	}
-	for _, field := range fields {
+	for _, field := range fields[:3] {
 		if len(field) != size {
 			return Set{}
 		}
 	}
-	return Set{next: fields[0], current: fields[1], previous: fields[2]}
+	since, err := time.Parse(time.RFC3339, fields[3])
+	if err != nil {
+		return Set{}
+	}
+	return Set{next: fields[0], current: fields[1], previous: fields[2], since: since}
 }
 
 // Encode writes the set down.
 func (s Set) Encode() []byte {
-	return []byte(s.next + " " + s.current + " " + s.previous)
+	return []byte(strings.Join([]string{s.next, s.current, s.previous, s.since.UTC().Format(time.RFC3339)}, " "))
 }
 
 // IsEmpty reports whether there are no capabilities.
 func (s Set) IsEmpty() bool { return s.current == "" }
 
-// Renew is the set of the following period. That of an empty set is wholly new.
-func (s Set) Renew() Set {
+// Due is how long the current capability is in use yet; nothing where it is time for the next one.
+func (s Set) Due(now time.Time) time.Duration {
 	if s.IsEmpty() {
-		return Set{next: generate(), current: generate(), previous: generate()}
+		return 0
 	}
-	return Set{next: generate(), current: s.next, previous: s.current}
+	return max(0, min(Period, s.since.Add(Period).Sub(now)))
+}
+
+// Renew is the set of the period that begins now. That of an empty set is wholly new.
+func (s Set) Renew(now time.Time) Set {
+	if s.IsEmpty() {
+		return Set{generate(), generate(), generate(), now}
+	}
+	return Set{generate(), s.next, s.current, now}
 }
 
 // Path is the path at which the API server is to call a webhook.

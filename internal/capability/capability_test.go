@@ -3,15 +3,40 @@ package capability
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 )
+
+var start = time.Unix(1_700_000_000, 0).UTC()
+
+func TestTimeOfRenewal(t *testing.T) {
+	t.Parallel()
+	set := (Set{}).Renew(start)
+	for name, test := range map[string]struct {
+		set  Set
+		now  time.Time
+		want time.Duration
+	}{
+		"there is none":             {Set{}, start, 0},
+		"at first":                  {set, start, Period},
+		"later":                     {set, start.Add(time.Minute), Period - time.Minute},
+		"when it is over":           {set, start.Add(Period), 0},
+		"long after":                {set, start.Add(24 * time.Hour), 0},
+		"by a clock that is behind": {set, start.Add(-24 * time.Hour), Period},
+		"after it was renewed":      {set.Renew(start.Add(Period)), start.Add(Period), Period},
+	} {
+		if got := test.set.Due(test.now); got != test.want {
+			t.Errorf("%s: %s, not %s", name, got, test.want)
+		}
+	}
+}
 
 // A capability is good for a period before it is used, while it is used, and for a period after.
 func TestCapabilitiesOverlap(t *testing.T) {
 	t.Parallel()
 	var sets []Set
-	for set := (Set{}).Renew(); len(sets) < 5; set = set.Renew() {
+	for set := (Set{}).Renew(start); len(sets) < 5; set = set.Renew(start) {
 		sets = append(sets, set)
 	}
 	for used := 1; used < 4; used++ {
@@ -28,7 +53,7 @@ func TestCapabilitiesOverlap(t *testing.T) {
 
 func TestWhatIsNoCapability(t *testing.T) {
 	t.Parallel()
-	set := (Set{}).Renew()
+	set := (Set{}).Renew(start)
 	for _, capability := range []string{
 		"", " ", "pods", set.current[1:], set.current + "a", strings.ToUpper(set.current), strings.Repeat("a", size), string(set.Encode()),
 	} {
@@ -40,11 +65,15 @@ func TestWhatIsNoCapability(t *testing.T) {
 
 func TestSetsAreWrittenAndRead(t *testing.T) {
 	t.Parallel()
-	set := (Set{}).Renew()
+	set := (Set{}).Renew(start)
 	if got := Parse(set.Encode()); got != set || got.IsEmpty() {
 		t.Errorf("%+v is read as %+v", set, got)
 	}
-	for _, text := range []string{"", "a b c", set.next, set.next + " " + set.current, string(set.Encode()) + " " + set.next, "  "} {
+	now := start.Format(time.RFC3339)
+	for _, text := range []string{
+		"", "  ", "a b c " + now, set.next, set.next + " " + set.current + " " + now, string(set.Encode()) + " " + set.next,
+		strings.Replace(string(set.Encode()), now, "yesterday", 1),
+	} {
 		if got := Parse([]byte(text)); !got.IsEmpty() {
 			t.Errorf("%q is read as %+v", text, got)
 		}
@@ -54,7 +83,7 @@ func TestSetsAreWrittenAndRead(t *testing.T) {
 // Kubernetes takes paths of DNS names only.
 func TestPathsAreTaken(t *testing.T) {
 	t.Parallel()
-	set := (Set{}).Renew()
+	set := (Set{}).Renew(start)
 	path := set.Path("pods.kube-imds.io")
 	if path != "/"+set.current+"/pods" {
 		t.Errorf("the path is %s", path)

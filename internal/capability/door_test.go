@@ -11,8 +11,8 @@ import (
 
 func TestDoor(t *testing.T) {
 	t.Parallel()
-	set := (Set{}).Renew()
-	other := (Set{}).Renew()
+	set := (Set{}).Renew(start)
+	other := (Set{}).Renew(start)
 	for name, test := range map[string]struct {
 		good   Set
 		path   string

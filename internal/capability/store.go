@@ -3,6 +3,7 @@ package capability
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,14 +24,14 @@ func (s Store) Good(ctx context.Context) Set {
 	return Parse(secret.Data[SecretKey])
 }
 
-// Renew keeps the set of the following period, and returns it. It fails where the Secret has changed since it was cached.
-func (s Store) Renew(ctx context.Context) (Set, error) {
+// Renew keeps the set of the period that begins now, and returns it. It fails where the Secret has changed since it was cached.
+func (s Store) Renew(ctx context.Context, now time.Time) (Set, error) {
 	var secret corev1.Secret
 	if err := s.Client.Get(ctx, s.Key, &secret); err != nil {
 		return Set{}, fmt.Errorf("read the Secret %s: %w", s.Key.Name, err)
 	}
 	before := secret.DeepCopy()
-	renewed := Parse(secret.Data[SecretKey]).Renew()
+	renewed := Parse(secret.Data[SecretKey]).Renew(now)
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}
 	}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -33,7 +34,7 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 	identity := build.NewIdentity("of-another-namespace").Admitting("default", "default").ManagedIdentity
 	s.create(t, identity)
 	s.eventuallyResolved(t, identity)
-	body := reviewBody(t, "somebody-who-did-nothing", &corev1.Pod{
+	body := reviewBody(t, "somebody-who-did-nothing", "default", &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "forged", Annotations: map[string]string{v1alpha1.IdentityAnnotation: identity.Name}},
 		Spec:       corev1.PodSpec{ServiceAccountName: "default", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 	})
@@ -48,44 +49,50 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 	}
 }
 
-// A webhook that the API server cannot reach tells whose pod it was which address was called. What that betrays is
-// renewed while the controller runs, and a new leader renews it at once.
-func TestANewLeaderRenewsThePaths(t *testing.T) {
+// A webhook that the API server cannot reach tells whose pod it was which address was called. What that betrays is soon
+// no longer good: here, once its time is said to be long ago.
+func TestPathsAreRenewed(t *testing.T) {
 	s := start(t)
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
 	s.eventually(t, configuration, func() string { return "" })
-	before := *configuration.Webhooks[0].ClientConfig.Service.Path
-	if err := s.controller.stop(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if s.controller.process == nil {
-			if err := s.controller.start(); err != nil {
-				t.Error(err)
+	betrayed := configuration.DeepCopy()
+	for _, name := range []string{"in use no more", "good no more"} {
+		before := *configuration.Webhooks[0].ClientConfig.Service.Path
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: release + "-ca"}}
+		s.eventually(t, secret, func() string { return "" })
+		fields := strings.Fields(string(secret.Data[capability.SecretKey]))
+		fields[3] = "2000-01-01T00:00:00Z"
+		secret.Data[capability.SecretKey] = []byte(strings.Join(fields, " "))
+		if err := s.Update(t.Context(), secret); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually(t, configuration, func() string {
+			if *configuration.Webhooks[0].ClientConfig.Service.Path == before {
+				return "the path is " + name
+			}
+			return ""
+		})
+		// An API server that has not heard of it yet is let in for one more period.
+		for _, hook := range configuration.Webhooks {
+			if response := s.review(t, hook.ClientConfig, &corev1.Pod{}); response == nil {
+				t.Errorf("%s does not answer", hook.Name)
 			}
 		}
-	})
-	if err := s.controller.start(); err != nil {
-		t.Fatal(err)
-	}
-	s.eventually(t, configuration, func() string {
-		if *configuration.Webhooks[0].ClientConfig.Service.Path == before {
-			return "the path is the same"
-		}
-		return ""
-	})
-	// What was told of before is good for one more period, for an API server that has not heard of it.
-	for _, hook := range configuration.Webhooks {
-		if response := s.review(t, hook.ClientConfig, &corev1.Pod{}); response == nil {
-			t.Errorf("%s does not answer", hook.Name)
+		if name == "in use no more" {
+			s.review(t, betrayed.Webhooks[0].ClientConfig, &corev1.Pod{})
 		}
 	}
+	path := *betrayed.Webhooks[0].ClientConfig.Service.Path
+	until(t, "what was betrayed is good no more", func() bool {
+		got, err := send(t, s.controller.webhook, s.authorities(t), http.MethodPost, webhookURL+path, nil)
+		return err == nil && got.status == http.StatusNotFound
+	})
 }
 
 const webhookURL = "https://kube-imds-webhook.kube-imds-system.svc"
 
 // reviewBody is what the API server sends of a user's pod.
-func reviewBody(t *testing.T, user string, pod *corev1.Pod) []byte {
+func reviewBody(t *testing.T, user, namespace string, pod *corev1.Pod) []byte {
 	t.Helper()
 	raw, err := json.Marshal(pod)
 	if err != nil {
@@ -94,7 +101,7 @@ func reviewBody(t *testing.T, user string, pod *corev1.Pod) []byte {
 	body, err := json.Marshal(admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
-			UID: "review", Namespace: "default", Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw},
+			UID: "review", Namespace: namespace, Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw},
 			UserInfo: authenticationv1.UserInfo{Username: user},
 		},
 	})
