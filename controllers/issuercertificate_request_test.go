@@ -18,7 +18,8 @@ import (
 
 const issuerUser = "system:serviceaccount:imds:kube-imds-issuer"
 
-var issuerNames = []string{"issuer.imds.svc", "issuer.imds.svc.cluster.local"}
+// issuerNames are those that the issuer of node-1 may have.
+var issuerNames = []string{"issuer.imds.svc", "issuer.imds.svc.cluster.local", "node-1.issuer.imds.svc"}
 
 // request builds a CertificateSigningRequest.
 type request struct {

@@ -28,6 +28,10 @@ type IssuerCertificateRule struct {
 	// AllowsDNSName tells whether a certificate may have a DNS name.
 	AllowsDNSName func(name string) bool
 
+	// NodeName is the DNS name of a node's own issuer, if the certificate is to have it: it is signed with the name of the node
+	// in the requester's token, and no other node's.
+	NodeName func(node string) string
+
 	// CheckKey says what is wrong with a public key.
 	CheckKey func(public any) error
 
@@ -63,7 +67,7 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 	if len(request.DNSNames) == 0 || len(request.IPAddresses)+len(request.URIs)+len(request.EmailAddresses) > 0 {
 		return nil, errors.New("it must be for DNS names, and for nothing else")
 	}
-	if err := r.checkNames(request); err != nil {
+	if err := r.checkNames(request, nodeNameOf(csr)); err != nil {
 		return nil, err
 	}
 	usage, extended, err := r.usages(csr.Spec.Usages)
@@ -84,17 +88,24 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 	return template, nil
 }
 
-func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest) error {
+func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest, node string) error {
 	wrong := func(name string) error {
 		return fmt.Errorf("it must be for names that an issuer may have, not %q", name)
 	}
 	if !r.AllowsCommonName(request.Subject.CommonName) {
 		return wrong(request.Subject.CommonName)
 	}
+	own := ""
+	if r.NodeName != nil {
+		own = r.NodeName(node)
+	}
 	for _, name := range request.DNSNames {
-		if !r.AllowsDNSName(name) {
+		if name != own && !r.AllowsDNSName(name) {
 			return wrong(name)
 		}
+	}
+	if own != "" && !slices.Contains(request.DNSNames, own) {
+		return fmt.Errorf("it must be for %q too, which is its node's", own)
 	}
 	return nil
 }

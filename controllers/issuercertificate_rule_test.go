@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	issuerRules = IssuerCertificateRules(issuerUser, issuerNames, "http://authority/ca.cer")
+	issuerRules = IssuerCertificateRules(issuerUser, issuerNames[:2], "http://authority/ca.cer")
 	issuerRule  = issuerRules[certificate.IssuerSigner]
 )
 
@@ -34,7 +34,7 @@ func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
 	}{
 		{"an ECDSA key", newRequest(ecdsa), x509.KeyUsageDigitalSignature, issuerNames},
 		{"an RSA key", newRequest(newRSA(t, 2048)), x509.KeyUsageDigitalSignature, issuerNames},
-		{"one of the names", newRequest(ecdsa).forNames(issuerNames[1]), x509.KeyUsageDigitalSignature, issuerNames[1:]},
+		{"some of the names", newRequest(ecdsa).forNames(issuerNames[1:]...), x509.KeyUsageDigitalSignature, issuerNames[1:]},
 		{
 			"key encipherment, which RSA keys may need",
 			newRequest(ecdsa).forUsages(certificatesv1.UsageKeyEncipherment, certificatesv1.UsageServerAuth),
@@ -137,6 +137,10 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		{"no names", newRequest(key).forNames(), "for DNS names, and for nothing else"},
 		{"another name", newRequest(key).forNames("kubernetes.default.svc"), `not "kubernetes.default.svc"`},
 		{"another name among its own", newRequest(key).forNames(issuerNames[0], "webhook.imds.svc"), `not "webhook.imds.svc"`},
+		{"another node's name", newRequest(key).forNames(append(issuerNames[:2:2], "node-2.issuer.imds.svc")...), `not "node-2.issuer.imds.svc"`},
+		{"another node's name too", newRequest(key).forNames(append(issuerNames[:3:3], "node-2.issuer.imds.svc")...), `not "node-2.issuer.imds.svc"`},
+		{"no node's name", newRequest(key).forNames(issuerNames[:2]...), `for "node-1.issuer.imds.svc" too`},
+		{"its node's name, asked for from another", newRequest(key).withAttribute(nodeNameAttribute, "node-2"), `not "node-1.issuer.imds.svc"`},
 		{"all names of the namespace", newRequest(key).forNames("*.imds.svc"), `not "*.imds.svc"`},
 		{"another common name", newRequest(key).forSubject(pkix.Name{CommonName: "admin"}), `not "admin"`},
 		{"no common name", newRequest(key).forSubject(pkix.Name{}), `not ""`},

@@ -10,10 +10,11 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 // IssuerCertificateRules are the rules of the issuers' two signers: the one that signs what they serve with, under the
-// names of their Service, and the one that signs what they attest pods with, whose certificates say where their
+// names of their Service, the first of which their node's own begins, and the one that signs what they attest pods with, whose certificates say where their
 // authority's is.
 func IssuerCertificateRules(username string, serviceNames []string, authorityURL string) map[string]IssuerCertificateRule {
 	ofService := func(name string) bool { return slices.Contains(serviceNames, name) }
@@ -22,6 +23,7 @@ func IssuerCertificateRules(username string, serviceNames []string, authorityURL
 			Username:         username,
 			AllowsCommonName: ofService,
 			AllowsDNSName:    ofService,
+			NodeName:         func(node string) string { return issuerapi.NodeHost(node, serviceNames[0]) },
 			CheckKey:         checkServingKey,
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		},

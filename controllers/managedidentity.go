@@ -89,6 +89,10 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 		return ready, nil
 	}
 	resolved.WriteTo(&identity.Status)
+	if source := identity.Spec.TokenSource; source == v1alpha1.TokenSourceEntra {
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
+		ready.Message = fmt.Sprintf("this version gets no tokens from %s: its tokenSource can be %s", source, v1alpha1.TokenSourceLocal)
+	}
 	return ready, nil
 }
 

@@ -5,9 +5,36 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/scheme"
 )
+
+// An identity for which no token can be had is not one that is ready.
+func TestIdentityOfEntraIsNotReady(t *testing.T) {
+	t.Parallel()
+	kinds, err := scheme.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &ManagedIdentityReconciler{Client: fake.NewClientBuilder().WithScheme(kinds).Build()}
+	for source, want := range map[v1alpha1.TokenSource]metav1.Condition{
+		v1alpha1.TokenSourceLocal: {Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolved},
+		v1alpha1.TokenSourceEntra: {Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTokenSource},
+	} {
+		identity := &v1alpha1.ManagedIdentity{
+			ObjectMeta: metav1.ObjectMeta{Name: "orders", Generation: 7}, Spec: v1alpha1.ManagedIdentitySpec{TokenSource: source},
+		}
+		ready, err := r.resolve(t.Context(), identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ready.Status != want.Status || ready.Reason != want.Reason || ready.ObservedGeneration != 7 || identity.Status.ClientID == "" {
+			t.Errorf("of %s its condition is %+v, and its client ID %q", source, ready, identity.Status.ClientID)
+		}
+	}
+}
 
 func TestIsOlder(t *testing.T) {
 	t.Parallel()

@@ -75,6 +75,7 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 		fieldVariable("POD_NAME", "metadata.name"),
 		fieldVariable("POD_NAMESPACE", "metadata.namespace"),
 		fieldVariable("POD_IPS", "status.podIPs"),
+		fieldVariable("NODE_NAME", "spec.nodeName"),
 	}
 	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
 		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LOG_LEVEL", Value: level})

@@ -14,6 +14,7 @@ const (
 const (
 	ReasonResolved         = "Resolved"
 	ReasonIDsConflict      = "IDsConflict"
+	ReasonTokenSource      = "TokenSourceNotSupported"
 	ReasonBound            = "Bound"
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"

@@ -45,7 +45,7 @@ type ManagedIdentitySpec struct {
 	Type IdentityType `json:"type,omitempty"`
 
 	// tokenSource says who issues the tokens: Local, this cluster's own issuer; or Entra, Microsoft Entra ID by
-	// workload identity federation.
+	// workload identity federation, which this version does not do yet: such an identity is not Ready.
 	// +optional
 	// +kubebuilder:default=Local
 	TokenSource TokenSource `json:"tokenSource,omitempty"`

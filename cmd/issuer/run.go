@@ -57,7 +57,9 @@ func run(ctx context.Context, o options) error {
 		Changes: changes, OnKeyChange: minter.Clear, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	service := fmt.Sprintf("%s-issuer.%s.svc", o.name, o.namespace)
-	serving, err := certificate.NewServing(manager.GetConfig(), []string{service, service + ".cluster.local"})
+	serving, err := certificate.NewServing(manager.GetConfig(), []string{
+		service, service + ".cluster.local", issuerapi.NodeHost(o.nodeName, service),
+	})
 	if err != nil {
 		return err
 	}

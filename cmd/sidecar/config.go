@@ -50,6 +50,7 @@ func readConfig(getenv func(string) string) (config, error) {
 			URL:       getenv("KUBE_IMDS_ISSUER_URL"),
 			CA:        getenv("KUBE_IMDS_ISSUER_CA"),
 			TokenFile: getenv("KUBE_IMDS_TOKEN_FILE"),
+			Node:      getenv("NODE_NAME"),
 		},
 		podIPs: podIPs,
 		pod:    getenv("POD_NAMESPACE") + "/" + getenv("POD_NAME"),

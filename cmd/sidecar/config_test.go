@@ -22,10 +22,11 @@ func TestReadConfig(t *testing.T) {
 		"POD_NAME":             "orders",
 		"POD_NAMESPACE":        "shop",
 		"POD_IPS":              "10.244.1.7,fd00::7",
+		"NODE_NAME":            "node-1",
 	}
 	got, err := readConfig(func(name string) string { return environment[name] })
 	want := config{
-		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", TokenFile: "/token"},
+		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", TokenFile: "/token", Node: "node-1"},
 		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
 		pod:    "shop/orders",
 

@@ -37,6 +37,7 @@ const (
 	ReasonNotFound    Reason = v1alpha1.ReasonIdentityNotFound
 	ReasonNotReady    Reason = v1alpha1.ReasonIdentityNotReady
 	ReasonNotAdmitted Reason = v1alpha1.ReasonNotAdmitted
+	ReasonTokenSource Reason = v1alpha1.ReasonTokenSource
 	ReasonNoIdentity  Reason = "NoIdentity"
 	ReasonNoDefault   Reason = "NoDefault"
 	ReasonNotGranted  Reason = "NotGranted"
@@ -60,6 +61,9 @@ func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity)
 	if ready == nil {
 		return &Refusal{name, ReasonNotReady, fmt.Sprintf(
 			"ManagedIdentity %q is not ready: the controller has not resolved its IDs yet", name)}
+	}
+	if ready.Status != metav1.ConditionTrue && ready.Reason == v1alpha1.ReasonTokenSource {
+		return &Refusal{name, ReasonTokenSource, fmt.Sprintf("ManagedIdentity %q has no tokens: %s", name, ready.Message)}
 	}
 	if ready.Status != metav1.ConditionTrue {
 		return &Refusal{name, ReasonNotReady, fmt.Sprintf("ManagedIdentity %q is not ready: %s", name, ready.Message)}

@@ -19,11 +19,13 @@ func TestWhyAnIdentityIsRefused(t *testing.T) {
 		message    string
 		temporary  bool
 	}{
-		"it does not exist":                               {lookup(), ReasonNotFound, `ManagedIdentity "orders" does not exist`, false},
-		"it is being deleted":                             {lookup(newIdentity("orders").Admitting("shop", "*").BeingDeleted()), ReasonNotFound, "does not exist", false},
-		"it does not admit":                               {lookup(newIdentity("orders")), ReasonNotAdmitted, `does not admit the ServiceAccount "cashier" of namespace "shop"`, false},
-		"its IDs are not there":                           {lookup(build.NewIdentity("orders").Admitting("shop", "*")), ReasonNotReady, "has not resolved its IDs", true},
-		"it is not ready":                                 {lookup(newIdentity("orders").Admitting("shop", "*").NotReady("its IDs are taken")), ReasonNotReady, "its IDs are taken", true},
+		"it does not exist":     {lookup(), ReasonNotFound, `ManagedIdentity "orders" does not exist`, false},
+		"it is being deleted":   {lookup(newIdentity("orders").Admitting("shop", "*").BeingDeleted()), ReasonNotFound, "does not exist", false},
+		"it does not admit":     {lookup(newIdentity("orders")), ReasonNotAdmitted, `does not admit the ServiceAccount "cashier" of namespace "shop"`, false},
+		"its IDs are not there": {lookup(build.NewIdentity("orders").Admitting("shop", "*")), ReasonNotReady, "has not resolved its IDs", true},
+		"it is not ready":       {lookup(newIdentity("orders").Admitting("shop", "*").NotReady("its IDs are taken")), ReasonNotReady, "its IDs are taken", true},
+		"nobody makes its tokens": {lookup(newIdentity("orders").Admitting("shop", "*").NotReadyBecause(v1alpha1.ReasonTokenSource, "not from Entra")),
+			ReasonTokenSource, "has no tokens: not from Entra", false},
 		"who is not admitted learns nothing of its state": {lookup(newIdentity("orders").NotReady("secret")), ReasonNotAdmitted, "does not admit", false},
 	} {
 		t.Run(name, func(t *testing.T) {

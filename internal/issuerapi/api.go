@@ -9,6 +9,10 @@ const Audience = "kube-imds.io/issuer"
 // longer; Kubernetes extends only tokens of its own audiences.
 const TokenSeconds = 600
 
+// NodeHost is the name that the certificate of a node's issuer bears beside the host that all issuers share. Sidecars see by
+// it that the issuer is their own node's.
+func NodeHost(node, host string) string { return node + "." + host }
+
 // The paths.
 const (
 	// TokenPath takes a POST of a TokenRequest and answers with a TokenResponse.

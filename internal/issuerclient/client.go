@@ -10,8 +10,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 // Options say where the issuer is and how it and the pod know each other.
@@ -22,6 +25,9 @@ type Options struct {
 
 	// CA is the issuer's certificate authority, in PEM.
 	CA string
+
+	// Node is the pod's node, whose issuer's certificate must be none of another node. Without it that is not looked at.
+	Node string
 
 	// TokenFile holds the pod's ServiceAccount token. It is read anew for every request, for the kubelet renews it.
 	TokenFile string
@@ -59,7 +65,7 @@ func New(options Options) (*Client, error) {
 	return &Client{
 		base:      strings.TrimSuffix(base.String(), "/"),
 		tokenFile: options.TokenFile,
-		http:      &http.Client{Transport: transport(authorities), CheckRedirect: refuseRedirects},
+		http:      &http.Client{Transport: transport(authorities, base.Hostname(), options.Node), CheckRedirect: refuseRedirects},
 	}, nil
 }
 
@@ -68,11 +74,14 @@ func New(options Options) (*Client, error) {
 const maxConnections = 12
 
 // transport never asks a proxy: what the pod's environment says of proxies is meant for its applications.
-func transport(authorities *x509.CertPool) *http.Transport {
+func transport(authorities *x509.CertPool, host, node string) *http.Transport {
 	return &http.Transport{
-		Proxy:               nil,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13},
+		Proxy:       nil,
+		DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig: &tls.Config{
+			RootCAs: authorities, MinVersion: tls.VersionTLS13,
+			VerifyConnection: func(state tls.ConnectionState) error { return checkNode(state.PeerCertificates[0], host, node) },
+		},
 		TLSHandshakeTimeout: dialTimeout,
 		MaxIdleConnsPerHost: 2,
 		MaxConnsPerHost:     maxConnections,
@@ -80,6 +89,20 @@ func transport(authorities *x509.CertPool) *http.Transport {
 
 		MaxResponseHeaderBytes: 16 << 10,
 	}
+}
+
+// errOtherNode is told of an issuer that may see what this pod is given, and is to see that of its own node's pods alone.
+var errOtherNode = errors.New("the certificate is that of another node's issuer")
+
+// checkNode refuses the certificate of another node's issuer: one that a node holds is of use on that node alone. A certificate
+// that names no node was made before they did, and is taken until it expires.
+func checkNode(certificate *x509.Certificate, host, node string) error {
+	isOfNode := func(name string) bool { return strings.HasSuffix(name, issuerapi.NodeHost("", host)) }
+	if node == "" || !slices.ContainsFunc(certificate.DNSNames, isOfNode) ||
+		slices.Contains(certificate.DNSNames, issuerapi.NodeHost(node, host)) {
+		return nil
+	}
+	return errOtherNode
 }
 
 // refuseRedirects keeps the ServiceAccount token from going anywhere else.

@@ -41,8 +41,11 @@ const (
 var (
 	caKey       = client.ObjectKey{Namespace: namespace, Name: release + "-ca"}
 	oidcNames   = []string{"kube-imds-oidc.kube-imds-system.svc"}
-	issuerNames = []string{"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local"}
-	issuerRules = controllers.IssuerCertificateRules(serviceAccount("issuer"), issuerNames, "http://authority/ca.cer")
+	issuerNames = []string{
+		"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local",
+		"node-1.kube-imds-issuer.kube-imds-system.svc",
+	}
+	issuerRules = controllers.IssuerCertificateRules(serviceAccount("issuer"), issuerNames[:2], "http://authority/ca.cer")
 	defaults    = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",

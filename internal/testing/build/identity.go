@@ -51,6 +51,13 @@ func (i Identity) NotReady(message string) Identity {
 	return i.condition(metav1.ConditionFalse, message)
 }
 
+// NotReadyBecause is the same, for a reason.
+func (i Identity) NotReadyBecause(reason, message string) Identity {
+	i = i.NotReady(message)
+	i.Status.Conditions[0].Reason = reason
+	return i
+}
+
 func (i Identity) condition(status metav1.ConditionStatus, message string) Identity {
 	i.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Message: message}}
 	return i
