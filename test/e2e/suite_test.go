@@ -26,6 +26,8 @@ func TestEndToEnd(t *testing.T) {
 			"LoadBalancerIsTold":            testLoadBalancerIsTold,
 			"DeletionIsTold":                testDeletionIsTold,
 			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
+			"WebhookAnswersTheAPIServer":    testWebhookAnswersTheAPIServerAlone,
+			"DebuggersKeepOut":              testDebuggersKeepOutOfTheSidecar,
 			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
 			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,
 			"KeysLeaveWithTheirNode":        testKeysLeaveWithTheirNode,
