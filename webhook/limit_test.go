@@ -65,13 +65,18 @@ func TestReviewsWaitForTheirTurn(t *testing.T) {
 	}
 
 	// Small ones are worked on together.
+	l.wait = queueTime
 	const together = reviewBytes / smallReview
 	answers := make(chan int, together)
 	for range together {
 		go func() { answers <- ask(100).Code }()
 	}
 	for range together {
-		<-entered
+		select {
+		case <-entered:
+		case got := <-answers:
+			t.Fatalf("a small one is answered with %d before it has entered", got)
+		}
 	}
 	close(leave)
 	for range together {

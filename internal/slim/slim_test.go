@@ -35,7 +35,7 @@ func huge() metav1.ObjectMeta {
 		Labels:          labels,
 		Annotations:     map[string]string{v1alpha1.IdentityAnnotation: "orders", "other": strings.Repeat("a", 250<<10)},
 		Finalizers:      []string{strings.Repeat("f", megabyte)},
-		ManagedFields:   []metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: []byte(`"` + strings.Repeat("m", megabyte) + `"`)}}},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(`"` + strings.Repeat("m", megabyte) + `"`)}},
 		OwnerReferences: []metav1.OwnerReference{{Name: strings.Repeat("o", megabyte)}},
 	}
 }
