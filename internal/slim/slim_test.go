@@ -1,0 +1,147 @@
+package slim
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/grant"
+)
+
+// megabyte is metadata as large as the API server takes them.
+func megabyte(namespace string) metav1.ObjectMeta {
+	meta := metav1.ObjectMeta{
+		Namespace: namespace, Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{},
+		Annotations: map[string]string{
+			v1alpha1.IdentityAnnotation: strings.Repeat("a,", 60<<10), v1alpha1.UserDataAnnotation: strings.Repeat("u", 100<<10),
+			"other": strings.Repeat("o", 30<<10),
+		},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.Repeat("f", 100<<10))}}},
+		Finalizers:      []string{strings.Repeat("f", 100<<10)},
+		OwnerReferences: []metav1.OwnerReference{{Name: strings.Repeat("o", 100<<10)}},
+	}
+	for i := range 8000 {
+		meta.Labels[fmt.Sprintf("%d.example.com/name", i)] = strings.Repeat("l", 63)
+	}
+	return meta
+}
+
+func metadata(namespace string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: megabyte(namespace)}
+}
+
+func hugePod() *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: megabyte("shop")}
+	pod.Spec.ServiceAccountName, pod.Spec.HostNetwork = "orders", true
+	pod.Spec.Tolerations = make([]corev1.Toleration, 10_000)
+	pod.Spec.Containers = []corev1.Container{
+		{Image: strings.Repeat("i", 100<<10), Ports: make([]corev1.ContainerPort, 200)}, {Ports: make([]corev1.ContainerPort, 10_000)},
+	}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Message: strings.Repeat("m", 100<<10)}}
+	return pod
+}
+
+func hugeService() *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: megabyte("shop"),
+		Spec:       corev1.ServiceSpec{Selector: megabyte("").Labels, Ports: make([]corev1.ServicePort, 10_000)},
+		Status:     corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: make([]corev1.LoadBalancerIngress, 10_000)}},
+	}
+}
+
+// What the API server takes of a namespace's editor is a megabyte and a half an object.
+func TestHugeObjectsAreBounded(t *testing.T) {
+	t.Parallel()
+	identity := &v1alpha1.ManagedIdentity{ObjectMeta: megabyte("")}
+	identity.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Message: strings.Repeat("m", 100<<10)}, {Type: "Other"}}
+	for name, test := range map[string]struct {
+		transform func(any) (any, error)
+		object    metav1.Object
+		most      int
+	}{
+		"a ServiceAccount": {Metadata, metadata("shop"), 17 << 10},
+		"a namespace":      {Metadata, metadata(""), 1 << 10},
+		"a pod":            {Pod, hugePod(), 72 << 10},
+		"a Service":        {Service, hugeService(), 32 << 10},
+		"an identity":      {Identity, identity, 3 << 10},
+		"a binding":        {Binding, &v1alpha1.IdentityBinding{ObjectMeta: megabyte("shop")}, 1 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			slim, err := test.transform(test.object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept, err := json.Marshal(slim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(kept) > test.most {
+				t.Errorf("%d bytes are kept: %.500s", len(kept), kept)
+			}
+			object := slim.(metav1.Object)
+			if object.GetName() != "orders" || object.GetUID() != "uid" || object.GetResourceVersion() != "7" {
+				t.Errorf("it is not the same object: %.500s", kept)
+			}
+		})
+	}
+}
+
+// What is cut must be refused, and not taken for what fits.
+func TestWhatIsCutIsRefused(t *testing.T) {
+	t.Parallel()
+	account, _ := Metadata(metadata("shop"))
+	namespace, _ := Metadata(metadata(""))
+	pod, _ := Pod(hugePod())
+	for name, principal := range map[string]grant.Principal{
+		"a ServiceAccount's annotation": {ServiceAccountAnnotations: account.(metav1.Object).GetAnnotations()},
+		"a pod's annotation":            {PodAnnotations: pod.(metav1.Object).GetAnnotations()},
+		"a namespace's labels":          {NamespaceLabels: namespace.(metav1.Object).GetLabels()},
+	} {
+		if denied := grant.Decide(principal, nil, nil).Denied(); denied == nil || denied.Reason != grant.ReasonTooLarge {
+			t.Errorf("%s is not refused but %v", name, denied)
+		}
+	}
+	if !pod.(*corev1.Pod).Spec.HostNetwork {
+		t.Error("that the pod is in its node's network is lost")
+	}
+}
+
+func TestMetadataKeepsWhatAGrantReads(t *testing.T) {
+	t.Parallel()
+	meta := metav1.ObjectMeta{
+		Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"team": "shop"},
+		Annotations: map[string]string{v1alpha1.IdentityAnnotation: "orders", "other": "x"},
+	}
+	for namespace, want := range map[string]metav1.ObjectMeta{
+		"":     {Name: "orders", UID: "uid", ResourceVersion: "7", Labels: meta.Labels},
+		"shop": {Namespace: "shop", Name: "orders", UID: "uid", ResourceVersion: "7", Annotations: map[string]string{v1alpha1.IdentityAnnotation: "orders"}},
+	} {
+		meta.Namespace = namespace
+		got, err := Metadata(&metav1.PartialObjectMetadata{ObjectMeta: meta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got.(*metav1.PartialObjectMetadata).ObjectMeta); diff != "" {
+			t.Errorf("the metadata differ (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// A cache hands its transforms tombstones too.
+func TestOtherObjectsAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, transform := range map[string]func(any) (any, error){
+		"metadata": Metadata, "pod": Pod, "service": Service, "identity": Identity, "binding": Binding,
+	} {
+		if got, err := transform("other"); err != nil || got != "other" {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
