@@ -17,6 +17,7 @@ const usage = `probe: what the end-to-end tests run inside pods
   probe requests [flags]     ask for tokens without end, a JSON line each
   probe get [flags] URL      send one HTTP request and print the answer as JSON
   probe listen ADDRESS       answer every connection with "open", until SIGTERM
+  probe flood [flags]        open idle connections, and print how many stay
   probe install PATH         copy this program to a path
   probe started COMMAND...   print the time and become another program
   probe connect [flags]      add a route to an address, connect, and print what came back
@@ -51,6 +52,8 @@ func run(ctx context.Context, arguments []string) error {
 		return get(ctx, rest)
 	case "listen":
 		return listen(ctx, rest)
+	case "flood":
+		return flood(ctx, rest)
 	case "install":
 		return install(rest)
 	case "started":
