@@ -15,8 +15,8 @@ go -C hack build -o "$cluster" ./cluster
 [ -n "${KUBE_IMDS_KEEP_CLUSTER:-}" ] || trap '"$cluster" down' EXIT
 "$cluster" up
 
-go -C hack run ./images --platforms "linux/$(go env GOARCH)" --parts controller,issuer,sidecar,demo,probe,conformance
-"$cluster" load build/images/{controller,issuer,sidecar,demo,probe,conformance}-"$(go env GOARCH)".tar
+go -C hack run ./images --platforms "linux/$(go env GOARCH)" --parts controller,issuer,sidecar,demo,probe,web,conformance
+"$cluster" load build/images/{controller,issuer,sidecar,demo,probe,web,conformance}-"$(go env GOARCH)".tar
 
 KUBECONFIG=$("$cluster" kubeconfig)
 HELM=$("$cluster" binaries helm)/helm

@@ -17,10 +17,11 @@ import (
 
 // It counts in the process's metrics, and so runs alone.
 func TestAuditAndMetrics(t *testing.T) {
+	byAddress := func(m *mutator) { m.options.Interception = Address }
 	noAuthority := func(m *mutator) { m.options.CABundle = func(context.Context) []byte { return nil } }
 	for name, test := range map[string]struct {
 		pod     *corev1.Pod
-		broken  func(*mutator)
+		change  func(*mutator)
 		outcome string
 		reason  string
 		want    map[string]any
@@ -42,14 +43,17 @@ func TestAuditAndMetrics(t *testing.T) {
 		"host network":      {pod: newPod("orders", onHostNetwork), outcome: "denied", reason: "HostNetwork"},
 		"Windows":           {pod: newPod("orders", onWindows), outcome: "denied", reason: "Windows"},
 		"name taken":        {pod: newPod("orders", withContainer("kube-imds")), outcome: "denied", reason: "NameTaken"},
-		"sysctl":            {pod: newPod("orders", withSysctl(portSysctl, "1024")), outcome: "denied", reason: "Sysctl"},
-		"no authority yet":  {pod: newPod("orders"), broken: noAuthority, outcome: "denied", reason: "NotReady"},
+		"no port":           {pod: newPod("orders", annotated(v1alpha1.PortAnnotation, "http")), outcome: "denied", reason: "Port"},
+		"port taken":        {pod: newPod("orders", withPort(15780, "")), outcome: "denied", reason: "PortTaken"},
+		"port 80 taken":     {pod: newPod("orders", withPort(80, "")), change: byAddress, outcome: "denied", reason: "PortTaken"},
+		"sysctl":            {pod: newPod("orders", withSysctl(portSysctl, "1024")), change: byAddress, outcome: "denied", reason: "Sysctl"},
+		"no authority yet":  {pod: newPod("orders"), change: noAuthority, outcome: "denied", reason: "NotReady"},
 		"no ServiceAccount": {pod: newPod("orders", as("nobody")), outcome: "denied", reason: "Error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMutator(t, shop()...)
-			if test.broken != nil {
-				test.broken(m)
+			if test.change != nil {
+				test.change(m)
 			}
 			log := record(m)
 			before := count(t, test.outcome, test.reason)

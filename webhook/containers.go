@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -14,23 +16,24 @@ const (
 	tokenFolder     = "/var/run/secrets/kube-imds.io"
 )
 
-// ownArguments are the arguments by which our containers are known.
-var ownArguments = map[string]string{netInitName: "net-init", sidecarName: "serve"}
-
-// portSysctl lets any user listen on ports from its value up.
-const portSysctl = "net.ipv4.ip_unprivileged_port_start"
+// ownSubcommands are the first arguments by which our containers are known.
+var ownSubcommands = map[string]string{netInitName: "net-init", sidecarName: "serve"}
 
 // startupSeconds is how long the sidecar may take to answer. The pod's own containers wait for it.
 const startupSeconds = 120
 
-// netInit adds the address to the pod's loopback device. NET_ADMIN reaches it by a file capability of its binary
-// (docs/design/net-admin-without-root.md).
+// netInit makes the address the pod's own, and redirects it to the sidecar. NET_ADMIN reaches it by a file capability of
+// its binary (docs/design/net-admin-without-root.md).
 func (p plan) netInit() corev1.Container {
+	arguments := []string{ownSubcommands[netInitName]}
+	if p.options.Interception == Redirect {
+		arguments = append(arguments, fmt.Sprintf("--redirect-to=%d", p.port()))
+	}
 	return corev1.Container{
 		Name:                     netInitName,
 		Image:                    p.options.SidecarImage,
 		ImagePullPolicy:          p.options.ImagePullPolicy,
-		Args:                     []string{ownArguments[netInitName]},
+		Args:                     arguments,
 		Resources:                p.options.NetInitResources,
 		SecurityContext:          restricted("NET_ADMIN"),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
@@ -39,11 +42,15 @@ func (p plan) netInit() corev1.Container {
 
 // sidecar serves the IMDS. Its startup probe runs inside the pod, for from outside there is nothing to probe.
 func (p plan) sidecar() corev1.Container {
+	address := fmt.Sprintf("127.0.0.1:%d", p.port())
+	if p.options.Interception == Address {
+		address = fmt.Sprintf("%s:%d", imdsAddress, imdsPort)
+	}
 	return corev1.Container{
 		Name:            sidecarName,
 		Image:           p.options.SidecarImage,
 		ImagePullPolicy: p.options.ImagePullPolicy,
-		Args:            []string{ownArguments[sidecarName]},
+		Args:            []string{ownSubcommands[sidecarName], "--listen=" + address},
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
 		Resources:       p.options.SidecarResources,
 		SecurityContext: restricted(),

@@ -3,7 +3,6 @@ package webhook
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,8 +22,8 @@ type denial struct {
 const decline = "decline with the annotation " + v1alpha1.InjectAnnotation + `: "false"`
 
 // deny looks for the first reason for which a pod must not start as it is; nil admits it.
-func deny(pod *corev1.Pod, decided grant.Grant) *denial {
-	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyWindows, denyNames, denySysctl} {
+func (o Options) deny(pod *corev1.Pod, decided grant.Grant) *denial {
+	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyWindows, denyNames, o.denyInterception} {
 		if found := check(pod); found != nil {
 			return found
 		}
@@ -56,7 +55,7 @@ func denyNames(pod *corev1.Pod) *denial {
 		}
 	}
 	for _, container := range pod.Spec.InitContainers {
-		if argument, reserved := ownArguments[container.Name]; reserved && !slices.Equal(container.Args, []string{argument}) {
+		if subcommand, reserved := ownSubcommands[container.Name]; reserved && (len(container.Args) == 0 || container.Args[0] != subcommand) {
 			return nameTaken("container", container.Name)
 		}
 	}
@@ -77,32 +76,6 @@ func isOurs(volume corev1.Volume) bool {
 
 func nameTaken(kind, name string) *denial {
 	return &denial{"NameTaken", fmt.Sprintf("the pod has a %s of its own with the name %q, which is that of the IMDS: name it otherwise", kind, name)}
-}
-
-// denySysctl refuses a pod that keeps port 80 from users other than root.
-func denySysctl(pod *corev1.Pod) *denial {
-	value, found := sysctlOf(pod)
-	if !found {
-		return nil
-	}
-	if start, err := strconv.Atoi(value); err == nil && start <= 80 {
-		return nil
-	}
-	return &denial{"Sysctl", fmt.Sprintf("the pod sets the sysctl %s to %q, which keeps the IMDS from port 80: set it to 80 or less, or leave it out",
-		portSysctl, value)}
-}
-
-func sysctlOf(pod *corev1.Pod) (string, bool) {
-	if pod.Spec.SecurityContext == nil {
-		return "", false
-	}
-	for _, sysctl := range pod.Spec.SecurityContext.Sysctls {
-		// Kubernetes takes both forms of the name.
-		if strings.ReplaceAll(sysctl.Name, "/", ".") == portSysctl {
-			return sysctl.Value, true
-		}
-	}
-	return "", false
 }
 
 // denyGrant refuses a pod that asks for an identity it will not get. One that is only not ready yet is no reason.

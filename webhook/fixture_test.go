@@ -54,6 +54,8 @@ func newMutator(t *testing.T, cached ...client.Object) *mutator {
 			ImagePullPolicy:  corev1.PullIfNotPresent,
 			SidecarResources: resources("5m", "16Mi"),
 			NetInitResources: resources("1m", "8Mi"),
+			Interception:     Redirect,
+			SidecarPort:      15780,
 			IssuerURL:        "https://kube-imds-issuer.kube-imds-system.svc",
 			CABundle:         func(context.Context) []byte { return []byte("the authority's certificate") },
 		},

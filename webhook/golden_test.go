@@ -18,11 +18,23 @@ var update = flag.Bool("update", false, "write what is got to testdata/*.out.yam
 // testdata/NAME.out.yaml. To accept changes: go test ./webhook -run TestInjection -update.
 func TestInjection(t *testing.T) {
 	t.Parallel()
-	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	testInjection(t, "testdata", newMutator(t, shop()...))
+}
+
+// TestInjectionByAddress does the same where sidecars listen on the IMDS's address, in testdata/address.
+func TestInjectionByAddress(t *testing.T) {
+	t.Parallel()
+	m := newMutator(t, shop()...)
+	m.options.Interception = Address
+	testInjection(t, "testdata/address", m)
+}
+
+func testInjection(t *testing.T, folder string, m *mutator) {
+	t.Helper()
+	inputs, err := filepath.Glob(filepath.Join(folder, "*.in.yaml"))
 	if err != nil || len(inputs) == 0 {
 		t.Fatal("there is nothing to inject", err)
 	}
-	m := newMutator(t, shop()...)
 	for _, input := range inputs {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 		t.Run(name, func(t *testing.T) {

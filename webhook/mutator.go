@@ -41,7 +41,7 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	if err != nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
-	if denial := deny(&pod, decided); denial != nil {
+	if denial := m.options.deny(&pod, decided); denial != nil {
 		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
 	authorities := m.options.CABundle(ctx)
@@ -56,7 +56,7 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
 	response := admission.PatchResponseFromRaw(request.Object.Raw, injected)
-	return m.record(request, &pod, decided, response.WithWarnings(warnings(&pod, decided)...), "")
+	return m.record(request, &pod, decided, response.WithWarnings(m.options.warnings(&pod, decided)...), "")
 }
 
 // inject works on the object as it was sent, not as this program's types see it, so that nothing is lost of a pod

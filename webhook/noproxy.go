@@ -33,7 +33,7 @@ func proxied(pod *corev1.Pod) []string {
 // ownContainers are the containers that the pod came with.
 func ownContainers(pod *corev1.Pod) []corev1.Container {
 	return slices.DeleteFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(container corev1.Container) bool {
-		_, ours := ownArguments[container.Name]
+		_, ours := ownSubcommands[container.Name]
 		return ours
 	})
 }

@@ -31,6 +31,11 @@ type Options struct {
 	// AzureLimits makes the sidecar answer no more requests than Azure's IMDS would.
 	AzureLimits bool
 
+	// Interception is how requests to the IMDS's address reach the sidecar, and SidecarPort the loopback port to which they
+	// are redirected where a pod names no other.
+	Interception Interception
+	SidecarPort  int32
+
 	// IssuerURL is the address of the node's issuer.
 	IssuerURL string
 

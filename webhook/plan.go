@@ -52,17 +52,6 @@ func (p plan) addVolume(pod map[string]any) error {
 	}, "spec", "volumes")
 }
 
-// addSysctl lets the sidecar listen on port 80 without a capability. A value of the pod's own that does so too stays.
-func (p plan) addSysctl(pod map[string]any) error {
-	if _, found := sysctlOf(p.pod); found {
-		return nil
-	}
-	return editList(pod, func(existing []any) ([]any, error) {
-		own, err := generic(corev1.Sysctl{Name: portSysctl, Value: "0"})
-		return append(existing, own...), err
-	}, "spec", "securityContext", "sysctls")
-}
-
 // extendNoProxy keeps containers with a proxy from sending the IMDS's requests there.
 func (p plan) extendNoProxy(pod map[string]any) error {
 	for _, list := range []string{"initContainers", "containers"} {

@@ -56,6 +56,20 @@ func withInitContainer(name string, args ...string) func(*corev1.Pod) {
 	}
 }
 
+// withPort declares a port of the first container.
+func withPort(port int32, protocol corev1.Protocol) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { declare(&pod.Spec.Containers[0], port, protocol) }
+}
+
+// withInitPort declares a TCP port of the first init container.
+func withInitPort(port int32) func(*corev1.Pod) {
+	return func(pod *corev1.Pod) { declare(&pod.Spec.InitContainers[0], port, corev1.ProtocolTCP) }
+}
+
+func declare(container *corev1.Container, port int32, protocol corev1.Protocol) {
+	container.Ports = append(container.Ports, corev1.ContainerPort{ContainerPort: port, Protocol: protocol})
+}
+
 func withVolume(volume corev1.Volume) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.Volumes = append(pod.Spec.Volumes, volume) }
 }

@@ -11,14 +11,14 @@ import (
 )
 
 // warnings are what a person should know of a pod that is admitted.
-func warnings(pod *corev1.Pod, decided grant.Grant) []string {
+func (o Options) warnings(pod *corev1.Pod, decided grant.Grant) []string {
 	var all []string
 	for _, refusal := range decided.Refusals {
 		if refusal.Temporary() {
 			all = append(all, "kube-imds: "+refusal.Message+"; tokens are granted once it is")
 		}
 	}
-	for _, warn := range []func(*corev1.Pod) string{warnInject, warnFederated, warnDNS, warnNoProxy} {
+	for _, warn := range []func(*corev1.Pod) string{warnInject, warnFederated, warnDNS, warnNoProxy, o.warnInterception} {
 		if warning := warn(pod); warning != "" {
 			all = append(all, "kube-imds: "+warning)
 		}

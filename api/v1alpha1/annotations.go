@@ -21,6 +21,10 @@ const (
 	// CustomDataAnnotation on a pod is the customData of its instance metadata, which gives it in base64.
 	CustomDataAnnotation = "kube-imds.io/custom-data"
 
+	// PortAnnotation on a pod is the loopback port on which its IMDS listens, behind 169.254.169.254:80, for a pod that
+	// needs the usual one itself.
+	PortAnnotation = "kube-imds.io/port"
+
 	// ModeAnnotation on a pod names how it gets its IMDS; see ModeSidecar.
 	ModeAnnotation = "kube-imds.io/mode"
 

@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/webhook"
 )
 
 // version is set by the linker.
@@ -36,6 +37,8 @@ type options struct {
 	sidecarImagePullPolicy string
 	sidecarResources       resources
 	sidecarAzureLimits     bool
+	sidecarInterception    webhook.Interception
+	sidecarPort            uint16
 	netInitResources       resources
 
 	webhookPort int
@@ -48,7 +51,7 @@ type options struct {
 }
 
 func newCommand() *cobra.Command {
-	var o options
+	o := options{sidecarInterception: webhook.Redirect}
 	command := &cobra.Command{
 		Use:           "controller",
 		Short:         "The controller of kube-imds: reconciles its kinds, injects pods, serves the public keys",
@@ -78,6 +81,9 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.sidecarImagePullPolicy, "sidecar-image-pull-policy", string(corev1.PullIfNotPresent), "when the sidecar's image is pulled")
 	flags.Var(&o.sidecarResources, "sidecar-resources", "the sidecar's requests and limits")
 	flags.BoolVar(&o.sidecarAzureLimits, "sidecar-imds-limits", false, "whether sidecars limit requests as Azure's IMDS does")
+	flags.Var(&o.sidecarInterception, "sidecar-interception",
+		"how requests to 169.254.169.254:80 reach sidecars: redirect, by a rule in the pod's network; address, by listening there")
+	flags.Uint16Var(&o.sidecarPort, "sidecar-port", 15780, "the loopback `port` that requests are redirected to")
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
 	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kube-imds/kube-imds/webhook"
 )
 
 func TestWrongCommandLinesAreToldApart(t *testing.T) {
@@ -23,6 +25,8 @@ func TestWrongCommandLinesAreToldApart(t *testing.T) {
 		"resources misspelt":  {append(needed, `--net-init-resources={"request":{"cpu":"5m"}}`), `unknown field "request"`},
 		"an unknown level":    {append(needed, "--log-level=loud"), "--log-level"},
 		"an unknown flag":     {append(needed, "--sidecar=x"), "unknown flag: --sidecar"},
+		"no way to intercept": {append(needed, "--sidecar-interception=nftables"), "it is redirect or address"},
+		"no such port":        {append(needed, "--sidecar-port=65536"), "--sidecar-port"},
 		"an argument":         {append(needed, "start"), `unknown command "start"`},
 		"a port that is none": {append(needed, "--webhook-port=https"), "--webhook-port"},
 	} {
@@ -69,6 +73,14 @@ func TestLimitsReachTheSidecars(t *testing.T) {
 	t.Parallel()
 	if !(options{sidecarAzureLimits: true}).webhook(nil).AzureLimits || (options{}).webhook(nil).AzureLimits {
 		t.Error("sidecars have other limits than they are to have")
+	}
+}
+
+func TestInterceptionReachesTheSidecars(t *testing.T) {
+	t.Parallel()
+	got := options{sidecarInterception: webhook.Address, sidecarPort: 8080}.webhook(nil)
+	if got.Interception != webhook.Address || got.SidecarPort != 8080 {
+		t.Errorf("sidecars are reached by %s at port %d", got.Interception, got.SidecarPort)
 	}
 }
 

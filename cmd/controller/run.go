@@ -95,6 +95,8 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		NetInitResources: o.netInitResources.ResourceRequirements,
 		SidecarLogLevel:  o.logLevel,
 		AzureLimits:      o.sidecarAzureLimits,
+		Interception:     o.sidecarInterception,
+		SidecarPort:      int32(o.sidecarPort),
 		IssuerURL:        "https://" + o.serviceNames("issuer")[0],
 		CABundle:         trust.Bundle,
 	}

@@ -9,8 +9,13 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerclient"
 )
 
-// defaultListen is where applications look for IMDS.
-const defaultListen = "169.254.169.254:80"
+const (
+	// imdsAddress is where applications look for IMDS.
+	imdsAddress = "169.254.169.254:80"
+
+	// defaultListen is where serve listens behind the rule that net-init writes.
+	defaultListen = "127.0.0.1:15780"
+)
 
 // config is what the webhook tells the sidecar.
 type config struct {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,9 @@ type launchSpec struct {
 	// Capabilities are a bit mask: those of the bounding set, and those that are permitted and effective before
 	// exec. None are inheritable or ambient, as with Kubernetes.
 	Capabilities uint32
+
+	// WithoutNetfilter stands for a kernel that has no nf_tables: it knows no netlink of that kind.
+	WithoutNetfilter bool
 }
 
 // command is a command that launches as the spec says.
@@ -92,5 +96,33 @@ func becomeContainer(spec launchSpec) error {
 	if err := unix.Capset(&header, &sets[0]); err != nil {
 		return fmt.Errorf("set capabilities: %w", err)
 	}
-	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set no_new_privs: %w", err)
+	}
+	if spec.WithoutNetfilter {
+		return refuseNetfilter()
+	}
+	return nil
+}
+
+// refuseNetfilter has the kernel answer socket(…, …, NETLINK_NETFILTER) as it does without nfnetlink, by seccomp.
+func refuseNetfilter() error {
+	const (
+		loadWord  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+		jumpEqual = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+		give      = unix.BPF_RET | unix.BPF_K
+
+		// Where struct seccomp_data of linux/seccomp.h has the system call's number and the low half of its third argument.
+		number, protocol = 0, 32
+	)
+	program := []unix.SockFilter{
+		{Code: loadWord, K: number},
+		{Code: jumpEqual, K: unix.SYS_SOCKET, Jf: 3},
+		{Code: loadWord, K: protocol},
+		{Code: jumpEqual, K: unix.NETLINK_NETFILTER, Jf: 1},
+		{Code: give, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPROTONOSUPPORT)},
+		{Code: give, K: unix.SECCOMP_RET_ALLOW},
+	}
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&filter)), 0, 0)
 }

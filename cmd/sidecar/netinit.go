@@ -2,15 +2,27 @@ package main
 
 import (
 	"flag"
+	"fmt"
 
 	"github.com/kube-imds/kube-imds/internal/podnet"
 )
 
-// netInit adds IMDS's address to lo. It is the one part of kube-imds that has a capability, and it has exited before
-// anything else in the pod runs.
+// netInit makes 169.254.169.254 the pod's own: it adds the address to lo and redirects port 80 to where the sidecar
+// listens. It is the one part of kube-imds that has a capability, and it has exited before anything else in the pod runs.
 func netInit(arguments []string) error {
-	if err := parse(flag.NewFlagSet("net-init", flag.ContinueOnError), arguments); err != nil {
+	flags := flag.NewFlagSet("net-init", flag.ContinueOnError)
+	port := flags.Uint("redirect-to", 0, "redirect 169.254.169.254:80 to this loopback `port`; without it, the address is added and no more")
+	if err := parse(flags, arguments); err != nil {
 		return err
 	}
-	return podnet.AddAddress()
+	if *port > 65535 {
+		return fmt.Errorf("read --redirect-to: there is no port %d", *port)
+	}
+	if err := podnet.AddAddress(); err != nil {
+		return err
+	}
+	if *port == 0 {
+		return nil
+	}
+	return podnet.Redirect(uint16(*port))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -29,45 +30,75 @@ func TestCapabilities(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		launchSpec
-		subcommand string
-		address    bool   // whether it is on lo afterwards
-		failure    string // a part of what it says; empty where it succeeds
+		arguments []string
+		made      network // what is there afterwards
+		failure   string  // a part of what it says; empty where it succeeds
 	}{
-		"net-init, not root":                         {container(capable, nonRoot, netAdmin), "net-init", true, ""},
-		"net-init, root":                             {container(plain, 0, netAdmin), "net-init", true, ""},
-		"net-init, root, image's own binary":         {container(capable, 0, netAdmin), "net-init", true, ""},
-		"net-init, not root, no capability":          {container(capable, nonRoot, 0), "net-init", false, "capabilities.add: [NET_ADMIN]"},
-		"net-init, root, no capability":              {container(plain, 0, 0), "net-init", false, "capabilities.add: [NET_ADMIN]"},
-		"net-init, not root, file has no capability": {container(plain, nonRoot, netAdmin), "net-init", false, "file capability"},
-		"anything else, with every capability gone":  {container(capable, nonRoot, 0), "version", false, ""},
+		"redirect, not root":                         {container(capable, nonRoot, netAdmin), redirect, network{address: true, rule: true}, ""},
+		"redirect, root":                             {container(plain, 0, netAdmin), redirect, network{address: true, rule: true}, ""},
+		"redirect, root, image's own binary":         {container(capable, 0, netAdmin), redirect, network{address: true, rule: true}, ""},
+		"redirect, not root, no capability":          {container(capable, nonRoot, 0), redirect, network{}, "capabilities.add: [NET_ADMIN]"},
+		"redirect, root, no capability":              {container(plain, 0, 0), redirect, network{}, "capabilities.add: [NET_ADMIN]"},
+		"redirect, not root, file has no capability": {container(plain, nonRoot, netAdmin), redirect, network{}, "file capability"},
+		"redirect, kernel without nf_tables":         {withoutNetfilter(capable), redirect, network{address: true}, "sidecar.interception=address"},
+		"address, kernel without nf_tables":          {withoutNetfilter(capable), []string{"net-init"}, network{address: true}, ""},
+		"address":                                    {container(capable, nonRoot, netAdmin), []string{"net-init"}, network{address: true}, ""},
+		"no such port":                               {container(capable, nonRoot, netAdmin), []string{"net-init", "--redirect-to=65536"}, network{}, "no port 65536"},
+		"anything else, with every capability gone":  {container(capable, nonRoot, 0), []string{"version"}, network{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			output, addresses, err := runInNamespace(t, test.launchSpec, test.subcommand)
+			output, made, err := runInNamespace(t, test.launchSpec, test.arguments)
 			if (err == nil) != (test.failure == "") || !strings.Contains(output, test.failure) {
 				t.Errorf("it ended with %v and said: %s", err, output)
 			}
-			if slices.Contains(addresses, "169.254.169.254/32") != test.address {
-				t.Errorf("lo has the addresses %q", addresses)
+			if made != test.made {
+				t.Errorf("it left %+v, not %+v", made, test.made)
 			}
 		})
 	}
 }
 
+// redirect is what the webhook has net-init do by default.
+var redirect = []string{"net-init", "--redirect-to=15780"}
+
 func container(program string, user int, capabilities uint32) launchSpec {
 	return launchSpec{Program: program, User: user, Capabilities: capabilities}
 }
 
-// runInNamespace starts the sidecar in a new network namespace, and lists what is on lo when it has exited.
-func runInNamespace(t *testing.T, spec launchSpec, subcommand string) (output string, addresses []string, err error) {
+func withoutNetfilter(program string) launchSpec {
+	spec := container(program, nonRoot, netAdmin)
+	spec.WithoutNetfilter = true
+	return spec
+}
+
+// network is what net-init makes: the address on lo, and the rule.
+type network struct{ address, rule bool }
+
+// runInNamespace starts the sidecar in a new network namespace, and looks at that when it has exited.
+func runInNamespace(t *testing.T, spec launchSpec, arguments []string) (output string, made network, err error) {
 	t.Helper()
-	command := spec.command(t, subcommand)
+	command := spec.command(t, arguments...)
 	inNamespace(t, func() {
 		var said []byte
 		said, err = command.CombinedOutput()
-		output, addresses = string(said), loopbackAddresses(t)
+		output = string(said)
+		made = network{slices.Contains(loopbackAddresses(t), "169.254.169.254/32"), hasRule(t)}
 	})
-	return output, addresses, err
+	return output, made, err
+}
+
+func hasRule(t *testing.T) bool {
+	connection, err := nftables.New()
+	if err != nil {
+		t.Error(err)
+		return false
+	}
+	chains, err := connection.ListChains()
+	if err != nil {
+		t.Error(err)
+	}
+	return len(chains) == 1 && chains[0].Table.Name == "kube_imds"
 }
 
 func loopbackAddresses(t *testing.T) (addresses []string) {

@@ -15,7 +15,8 @@ import (
 )
 
 // TestInAPod runs the image's binary as the webhook has it run, in a network namespace that stands for the pod's:
-// net-init with NET_ADMIN alone, then serve and ready with no capability, none of them as root.
+// net-init with NET_ADMIN alone, then serve and ready with no capability, none of them as root. Port 80 is an
+// application's.
 func TestInAPod(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -24,6 +25,7 @@ func TestInAPod(t *testing.T) {
 	program := withFileCapability(t, buildSidecar(t))
 	inNamespace(t, func() {
 		setUpPod(t)
+		serveApplication(t)
 		issuer := newFakeIssuer(t)
 		environment := []string{
 			"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + issuer.authority(),
@@ -32,7 +34,7 @@ func TestInAPod(t *testing.T) {
 		privileged := launchSpec{Program: program, User: nonRoot, Capabilities: netAdmin}
 		restricted := launchSpec{Program: program, User: nonRoot, Environment: environment}
 
-		if output, err := privileged.command(t, "net-init").CombinedOutput(); err != nil {
+		if output, err := privileged.command(t, "net-init", "--redirect-to=15780").CombinedOutput(); err != nil {
 			t.Errorf("net-init: %v\n%s", err, output)
 			return
 		}
@@ -46,7 +48,10 @@ func TestInAPod(t *testing.T) {
 		if output, err := restricted.command(t, "ready", "--wait", "8s").CombinedOutput(); err != nil {
 			t.Errorf("ready: %v\n%s", err, output)
 		}
-		if status, body := askInPod(t, tokenOfVault); status != http.StatusOK || !strings.Contains(body, accessToken) {
+		if status, body := askInPod(t, "127.0.0.1:80", tokenOfVault); status != http.StatusTeapot {
+			t.Errorf("the application's port 80: %d %s", status, body)
+		}
+		if status, body := askInPod(t, imdsAddress, tokenOfVault); status != http.StatusOK || !strings.Contains(body, accessToken) {
 			t.Errorf("a token: %d %s", status, body)
 		}
 		if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
@@ -58,23 +63,34 @@ func TestInAPod(t *testing.T) {
 	})
 }
 
-// setUpPod does for the namespace what the kubelet does for a pod's: lo is up, and the pod's sysctl is set.
+// setUpPod does for the namespace what the container runtime does for a pod's: lo is up.
 func setUpPod(t *testing.T) {
 	loopback, err := netlink.LinkByName("lo")
 	if err == nil {
 		err = netlink.LinkSetUp(loopback)
-	}
-	if err == nil {
-		err = os.WriteFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", []byte("0"), 0)
 	}
 	if err != nil {
 		t.Errorf("set up the pod's network: %v", err)
 	}
 }
 
+// serveApplication answers on port 80 of every address of the calling thread's namespace, as a web server does.
+func serveApplication(t *testing.T) {
+	listener, err := net.Listen("tcp", "0.0.0.0:80")
+	if err != nil {
+		t.Errorf("start the application: %v", err)
+		return
+	}
+	application := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+	})}
+	go application.Serve(listener)
+	t.Cleanup(func() { application.Close() })
+}
+
 // askInPod asks from the calling thread's namespace, where an http.Client might ask from another one's.
-func askInPod(t *testing.T, target string) (status int, body string) {
-	connection, err := net.Dial("tcp", defaultListen)
+func askInPod(t *testing.T, address, target string) (status int, body string) {
+	connection, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Error(err)
 		return 0, ""

@@ -47,7 +47,7 @@ func TestReadyAsksServe(t *testing.T) {
 	server := httptest.NewServer(startup.before(http.NotFoundHandler()))
 	t.Cleanup(server.Close)
 	ask := func(wait string) error {
-		return ready(t.Context(), []string{"--listen", strings.TrimPrefix(server.URL, "http://"), "--wait", wait})
+		return ready(t.Context(), []string{"--address", strings.TrimPrefix(server.URL, "http://"), "--wait", wait})
 	}
 	if err := ask("50ms"); err == nil {
 		t.Error("it is ready at the start")
@@ -72,7 +72,7 @@ func TestReadyDoesNotWaitForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Nothing listens on this port of loopback.
 		started := time.Now()
-		if err := ready(t.Context(), []string{"--listen", "127.0.0.1:1"}); err == nil {
+		if err := ready(t.Context(), []string{"--address", "127.0.0.1:1"}); err == nil {
 			t.Error("it is ready")
 		}
 		if waited := time.Since(started); waited >= time.Second {

@@ -14,7 +14,7 @@ import (
 // often asked while serve is just starting.
 func ready(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("ready", flag.ContinueOnError)
-	listen := flags.String("listen", defaultListen, "the `address` on which serve listens")
+	address := flags.String("address", imdsAddress, "the `address` to ask serve at: by default on the way that applications take")
 	wait := flags.Duration("wait", 800*time.Millisecond, "how long to go on asking")
 	if err := parse(flags, arguments); err != nil {
 		return err
@@ -24,7 +24,7 @@ func ready(ctx context.Context, arguments []string) error {
 	// What the environment says of proxies does not matter here.
 	client := &http.Client{Transport: &http.Transport{}}
 	for {
-		err := askReady(ctx, client, "http://"+*listen+readyPath)
+		err := askReady(ctx, client, "http://"+*address+readyPath)
 		if err == nil {
 			return nil
 		}

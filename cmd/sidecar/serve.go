@@ -32,7 +32,7 @@ const (
 // serve answers as IMDS until it is told to stop. The kubelet stops native sidecars after the applications.
 func serve(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	listen := flags.String("listen", defaultListen, "the `address` to listen on, on the device lo")
+	listen := flags.String("listen", defaultListen, "the `address` to listen on, on the device lo: where net-init redirects to, or "+imdsAddress+" itself")
 	if err := parse(flags, arguments); err != nil {
 		return err
 	}

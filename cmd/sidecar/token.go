@@ -22,7 +22,7 @@ const maxAnswer = 64 << 10
 // test runs it in a pod of its own. It does not verify the signature, which is for those to whom a token is shown.
 func token(ctx context.Context, arguments []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("token", flag.ContinueOnError)
-	address := flags.String("address", defaultListen, "the `address` of IMDS")
+	address := flags.String("address", imdsAddress, "the `address` of IMDS")
 	resource := flags.String("resource", "https://vault.azure.net", "the `resource` to ask a token for")
 	if err := parse(flags, arguments); err != nil {
 		return err

@@ -5,7 +5,8 @@
 //
 // For each part and platform it writes an archive, PART-ARCH.tar, that "docker load", "kind load image-archive" and
 // "ctr --namespace k8s.io images import" take; and for each part an OCI layout of all its platforms, PART.oci. Parts
-// are those of the product and the programs below test/apps and config/samples.
+// are those of the product and the programs below test/apps and config/samples. A folder of those that is a recipe
+// (hack/internal/recipe) gives an archive for this machine's platform, of what the recipe says.
 package main
 
 import (
@@ -63,6 +64,9 @@ func run(ctx context.Context, args []string) error {
 
 // buildPart builds a part for every platform, and writes only what differs from the last time.
 func buildPart(ctx context.Context, root, out string, part part, version string, platforms []string) error {
+	if isRecipe(root, part) {
+		return buildRecipe(ctx, root, out, part, version)
+	}
 	start := time.Now()
 	output := output{dir: out, part: part, version: version}
 	var executables []executable

@@ -1,5 +1,5 @@
-// Package podnet is the pod's side of 169.254.169.254: the address on lo, and a listener that nobody outside the
-// pod can reach.
+// Package podnet is the pod's side of 169.254.169.254: the address on lo, the rule that redirects its port 80, and a
+// listener that nobody outside the pod can reach.
 package podnet
 
 import (
@@ -13,9 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Address is IMDS's address.
-var Address = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 
 // Listen listens on address, "host:port", for connections from within the pod. Linux takes packets for any local
 // address on any device, so a neighbour that routes to Address by way of the pod would get through to an ordinary
@@ -42,6 +39,8 @@ func wayOut(err error) string {
 		return ": the address is not on lo: did the init container net-init run?"
 	case errors.Is(err, unix.EACCES):
 		return ": the pod needs the sysctl net.ipv4.ip_unprivileged_port_start, 80 or less"
+	case errors.Is(err, unix.EADDRINUSE):
+		return ": another process of the pod listens on this port"
 	case errors.Is(err, unix.EPERM):
 		return ": binding to a device without privileges needs Linux 5.7"
 	}

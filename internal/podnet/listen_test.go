@@ -35,20 +35,20 @@ func newPod(t *testing.T) *namespace {
 		open, err := net.Listen("tcp", openAddress)
 		pod.must(err)
 		for _, listener := range []net.Listener{guarded, open} {
-			go greet(listener)
+			go greet(listener, "hello")
 			t.Cleanup(func() { listener.Close() })
 		}
 	})
 	return pod
 }
 
-func greet(listener net.Listener) {
+func greet(listener net.Listener, greeting string) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		io.WriteString(connection, "hello")
+		io.WriteString(connection, greeting)
 		connection.Close()
 	}
 }
@@ -102,21 +102,24 @@ func TestAnAddressThatIsNotThePodsOwnIsNot(t *testing.T) {
 	}
 }
 
+// attacks are the ways by which a neighbour sends to the pod what is for Address.
+var attacks = map[string]func(pod, neighbour *namespace){
+	"with a route by way of the pod's IP": func(_, neighbour *namespace) {
+		neighbour.do(func() { neighbour.route(podIP) })
+	},
+	"that sends to the pod's hardware address": func(pod, neighbour *namespace) {
+		var hardware net.HardwareAddr
+		pod.do(func() { hardware = pod.link("eth0").Attrs().HardwareAddr })
+		neighbour.do(func() {
+			neighbour.route(netip.Addr{})
+			neighbour.neighbour(hardware)
+		})
+	},
+}
+
 func TestANeighbourIsNot(t *testing.T) {
 	t.Parallel()
-	for name, attack := range map[string]func(pod, neighbour *namespace){
-		"with a route by way of the pod's IP": func(_, neighbour *namespace) {
-			neighbour.do(func() { neighbour.route(podIP) })
-		},
-		"that sends to the pod's hardware address": func(pod, neighbour *namespace) {
-			var hardware net.HardwareAddr
-			pod.do(func() { hardware = pod.link("eth0").Attrs().HardwareAddr })
-			neighbour.do(func() {
-				neighbour.route(netip.Addr{})
-				neighbour.neighbour(hardware)
-			})
-		},
-	} {
+	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pod, neighbour := newPod(t), newNamespace(t)
@@ -166,7 +169,7 @@ func TestListenOnLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	go greet(listener)
+	go greet(listener, "hello")
 	connection, err := net.Dial("tcp", listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -210,13 +213,14 @@ func TestWayOut(t *testing.T) {
 	for err, want := range map[error]string{
 		unix.EADDRNOTAVAIL: "net-init",
 		unix.EACCES:        "ip_unprivileged_port_start",
+		unix.EADDRINUSE:    "another process",
 		unix.EPERM:         "Linux 5.7",
 	} {
 		if got := wayOut(&net.OpError{Op: "listen", Err: err}); !strings.Contains(got, want) {
 			t.Errorf("%v: %q", err, got)
 		}
 	}
-	if got := wayOut(unix.EADDRINUSE); got != "" {
-		t.Errorf("an address in use: %q", got)
+	if got := wayOut(unix.ENOBUFS); got != "" {
+		t.Errorf("without memory: %q", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // namespace is a network namespace that a test made. Nothing here touches the machine's own.
@@ -97,6 +98,30 @@ func (n *namespace) route(gateway netip.Addr) {
 		Gw:        gateway.AsSlice(),
 	}))
 }
+
+// routeLoopback sends what is for the loopback network to a gateway, which the kernel does not do by itself: it looks
+// into the table of local addresses first.
+func (n *namespace) routeLoopback(gateway netip.Addr) {
+	n.t.Helper()
+	local := netlink.NewRule()
+	local.Table, local.Priority = unix.RT_TABLE_LOCAL, 100
+	n.must(netlink.RuleAdd(local))
+	first := netlink.NewRule()
+	first.Table, first.Priority = unix.RT_TABLE_LOCAL, 0
+	n.must(netlink.RuleDel(first))
+	remote := netlink.NewRule()
+	remote.Table, remote.Priority = loopbackTable, 50
+	n.must(netlink.RuleAdd(remote))
+	n.must(netlink.RouteReplace(&netlink.Route{
+		LinkIndex: n.link("eth0").Attrs().Index,
+		Table:     loopbackTable,
+		Dst:       &net.IPNet{IP: net.IPv4(127, 0, 0, 0), Mask: net.CIDRMask(8, 32)},
+		Gw:        gateway.AsSlice(),
+	}))
+}
+
+// loopbackTable is the routing table of routeLoopback.
+const loopbackTable = 127
 
 // neighbour says that Address has a hardware address.
 func (n *namespace) neighbour(hardware net.HardwareAddr) {

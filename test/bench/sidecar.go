@@ -48,7 +48,7 @@ func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready := exec.CommandContext(ctx, program, "ready", "--listen", address, "--wait", (10 * time.Second).String())
+	ready := exec.CommandContext(ctx, program, "ready", "--address", address, "--wait", (10 * time.Second).String())
 	if output, err := ready.CombinedOutput(); err != nil {
 		started.stop()
 		return nil, fmt.Errorf("wait for the sidecar: %w\n%s", err, output)

@@ -284,6 +284,25 @@ func filesIn(t *testing.T, dir string) map[string]string {
 	return files
 }
 
+func TestInterceptionIsTheControllersToTell(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string][]string{
+		"": {"--sidecar-interception=redirect", "--sidecar-port=15780"},
+		`sidecar={"interception":"address","port":8080}`: {"--sidecar-interception=address", "--sidecar-port=8080"},
+	} {
+		var chosen []string
+		if values != "" {
+			chosen = append(chosen, values)
+		}
+		controller := podsOf(t, render(t, chosen...))["Deployment/kube-imds-controller"].Spec.Containers[0]
+		for _, argument := range want {
+			if !slices.Contains(controller.Args, argument) {
+				t.Errorf("with %q the controller is not told %s, but %v", values, argument, controller.Args)
+			}
+		}
+	}
+}
+
 func TestSidecarsAreLimitedForThoseWhoAskForIt(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]bool{`sidecar.imdsLimits=true`: true, `sidecar.imdsLimits=false`: false} {

@@ -97,7 +97,8 @@ func (c *cluster) identity(t *testing.T, name string, namespaces ...string) *v1a
 		identity.Spec.AssumableBy = []v1alpha1.Admission{{Namespaces: namespaces, ServiceAccounts: []string{"*"}}}
 	}
 	c.create(t, identity)
-	eventually(t, time.Minute, "the identity "+name+" is ready", func(ctx context.Context) error {
+	// A controller that lost its lease in an outage of the API server gets it back after a minute.
+	eventually(t, 3*time.Minute, "the identity "+name+" is ready", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(identity), identity); err != nil {
 			return err
 		}

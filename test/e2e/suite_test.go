@@ -1,7 +1,7 @@
 // Package e2e shows the whole of kube-imds at work on a real cluster: the one that KUBECONFIG names, a local cluster
 // or kind alike. It installs the chart, and removes it in the end.
 //
-// It needs two nodes that take pods, the images of the chart and kube-imds/probe on them, and helm. `make test-e2e`
+// It needs two nodes that take pods, the images of the chart and those of test/apps on them, and helm. `make test-e2e`
 // prepares all of it.
 package e2e
 
@@ -26,6 +26,12 @@ func TestEndToEnd(t *testing.T) {
 			"LoadBalancerIsTold":            testLoadBalancerIsTold,
 			"DeletionIsTold":                testDeletionIsTold,
 			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
+			"Port80IsTheApplications":       testPort80IsTheApplications,
+			"OnlyPort80IsAnswered":          testOnlyPort80IsAnswered,
+			"PortIsChosen":                  testPortIsChosen,
+			"PortSysctlIsThePods":           testPortSysctlIsThePods,
+			"SidecarRestarts":               testSidecarRestarts,
+			"MeshLeavesIMDSAlone":           testMeshLeavesIMDSAlone,
 			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
 			"StolenTokenIsOfNoUse":          testStolenTokenIsOfNoUse,
 			"HostNetworkPodIsRefused":       testHostNetworkPodIsRefused,
@@ -46,5 +52,6 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
+	t.Run("AddressInterception", func(t *testing.T) { testAddressInterception(t, c) })
 	t.Run("Uninstalled", func(t *testing.T) { testUninstalled(t, c) })
 }

@@ -106,6 +106,7 @@ func (s *webhookServer) bringUp(t *testing.T) {
 	}
 	options := webhook.Options{
 		SidecarImage: "registry.example/sidecar:1", ImagePullPolicy: corev1.PullIfNotPresent,
+		Interception: webhook.Redirect, SidecarPort: 15780,
 		IssuerURL: "https://kube-imds-issuer.kube-imds-system.svc",
 		CABundle:  func(context.Context) []byte { return []byte("the authority's certificate") },
 	}

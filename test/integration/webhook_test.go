@@ -124,9 +124,8 @@ func checkInjected(t *testing.T, pod *corev1.Pod) {
 			t.Errorf("%s is pulled %s, and its limits are %v", container.Name, container.ImagePullPolicy, container.Resources.Limits)
 		}
 	}
-	want := []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "0"}}
-	if diff := cmp.Diff(want, pod.Spec.SecurityContext.Sysctls); diff != "" {
-		t.Errorf("the sysctls (-want +got):\n%s", diff)
+	if sysctls := pod.Spec.SecurityContext.Sysctls; len(sysctls) != 0 {
+		t.Errorf("the pod's own processes are let do more, by %v", sysctls)
 	}
 }
 

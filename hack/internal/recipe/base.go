@@ -1,4 +1,4 @@
-package main
+package recipe
 
 import (
 	"context"
@@ -15,19 +15,19 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/debian"
 )
 
-// removed is what no client needs of a Debian system.
+// removed is what no image needs of a Debian system.
 var removed = []string{
 	"var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
 }
 
 // buildBase makes the layer of a Debian system with packages in it, or none at all for an empty base. Layers are kept,
-// and shared between clients that have the same packages.
-func (b builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
+// and shared between images that have the same packages.
+func (b Builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
 	if packages == nil {
 		return "", nil
 	}
 	packages = slices.Sorted(slices.Values(packages))
-	made, err := keyOf(append([]string{b.version, b.versions["debian"]}, packages...))
+	made, err := keyOf(append([]string{b.version, b.debian}, packages...))
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +36,7 @@ func (b builder) buildBase(ctx context.Context, packages []string) (layer string
 		return layer, nil
 	}
 	started := time.Now()
-	what := fmt.Sprintf("debian %s with %s", b.versions["debian"], strings.Join(packages, ", "))
+	what := fmt.Sprintf("debian %s with %s", b.debian, strings.Join(packages, ", "))
 	fmt.Fprintf(b.progress, "%s …\n", what)
 	err = inTemporaryFolder(func(root string) error {
 		if err := b.bootstrap(ctx, root, packages); err != nil {
@@ -56,7 +56,7 @@ func (b builder) buildBase(ctx context.Context, packages []string) (layer string
 	return layer, nil
 }
 
-func (b builder) bootstrap(ctx context.Context, root string, packages []string) error {
+func (b Builder) bootstrap(ctx context.Context, root string, packages []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("debootstrap makes a Debian system as root alone: run this with sudo")
 	}
@@ -66,7 +66,7 @@ func (b builder) bootstrap(ctx context.Context, root string, packages []string) 
 		return err
 	}
 	command := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","),
-		b.versions["debian"], root)
+		b.debian, root)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("debootstrap: %w:\n%s", err, lastLines(string(output)))
 	}
@@ -85,7 +85,7 @@ func writeLayer(layer, folder string) error {
 }
 
 func inTemporaryFolder(use func(folder string) error) error {
-	folder, err := os.MkdirTemp("", "kube-imds-sdks-")
+	folder, err := os.MkdirTemp("", "kube-imds-recipe-")
 	if err != nil {
 		return err
 	}

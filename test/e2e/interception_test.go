@@ -1,0 +1,35 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// testAddressInterception installs what nodes without nf_tables need: sidecars that listen on the IMDS's own address. It
+// shows what that costs a pod, and that the pod is told.
+func testAddressInterception(t *testing.T, c *cluster) {
+	c.upgradeChart(t, "--set", "sidecar.interception=address")
+	defer c.upgradeChart(t, "--set", "sidecar.interception=redirect")
+	home := c.namespace(t)
+	identity := c.identity(t, home+"-address", home)
+
+	web := newProbePod(c, home, "web", "wait").withIdentity(identity.Name)
+	web.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80}}
+	if err := c.Create(t.Context(), web.Pod); err == nil || !strings.Contains(err.Error(), "has port 80, which the IMDS holds") {
+		t.Errorf("a pod that declares port 80 is not denied with the reason: %v", err)
+	}
+
+	pod := c.start(t, newProbePod(c, home, "other", "wait").withIdentity(identity.Name))
+	c.granted(t, pod, "https://vault.azure.net")
+	if output, err := c.exec(t.Context(), pod, "listen", "0.0.0.0:80"); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("port 80 is not the IMDS's: %q, %v", output, err)
+	}
+}
+
+// upgradeChart changes values of the installation.
+func (c *cluster) upgradeChart(t *testing.T, values ...string) {
+	t.Helper()
+	c.helm(t, append([]string{"upgrade", release, chartPath, "--namespace", namespace, "--wait", "--timeout", "5m"}, values...)...)
+}
