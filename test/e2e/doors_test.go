@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
@@ -56,7 +57,7 @@ func testHostNetworkPodIsRefused(t *testing.T, c *cluster) {
 	pod.Spec.HostNetwork = true
 	started := c.start(t, pod)
 	before := started.DeepCopy()
-	started.Annotations["kube-imds.io/identity"] = identity.Name
+	metav1.SetMetaDataAnnotation(&started.ObjectMeta, v1alpha1.IdentityAnnotation, identity.Name)
 	must(t, c.Patch(t.Context(), started, client.MergeFrom(before)), "annotate the pod")
 	if a := c.askIssuer(t, started, c.nodes[0], []string{"--bearer-file", issuerTokenFile}); a.Status != 403 {
 		t.Errorf("the issuer answers %+v", a)
