@@ -38,7 +38,7 @@ func newCommand() *cobra.Command {
 	name := root.PersistentFlags().String("name", "kube-imds", "the cluster's name")
 	open := func() (*cluster, error) { return openCluster(*name) }
 	root.AddCommand(
-		newUpCommand(open), newDownCommand(name), newStatusCommand(open), newLoadCommand(open),
+		newUpCommand(open), newDownCommand(name), newRunCommand(), newListCommand(), newStatusCommand(open), newLoadCommand(open),
 		newStopCommand(open), newStartCommand(open), newLogsCommand(open), newKubeconfigCommand(open),
 		newBinariesCommand(), newLaunchCommand(), newForwardCommand(),
 	)
@@ -163,7 +163,11 @@ func newBinariesCommand() *cobra.Command {
 		Use:   "binaries [NAME...]",
 		Short: "Build what is missing of the binaries, and print their folder; needs no root",
 		RunE: func(command *cobra.Command, names []string) error {
-			builder, err := newBuilder()
+			repository, err := findRepository()
+			if err != nil {
+				return err
+			}
+			builder, err := newBuilder(repository)
 			if err != nil {
 				return err
 			}

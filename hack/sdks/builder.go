@@ -9,13 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/kube-imds/kube-imds/hack/internal/atomically"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 // formatVersion changes when the same inputs give another image.
@@ -64,26 +65,43 @@ func (b builder) build(ctx context.Context, c client, tag string) (archive, lack
 		return "", "", err
 	}
 	archive = filepath.Join(b.cache, c.name+"-"+made.String()+".tar")
-	if _, err := os.Stat(archive); err == nil {
-		return archive, "", nil
-	}
-	base, err := b.buildBase(ctx, c.specification.Base)
-	if err != nil {
-		return "", "", fmt.Errorf("make the base of %s: %w", c.name, err)
-	}
-	started := time.Now()
-	fmt.Fprintf(b.progress, "%s …\n", c.name)
-	err = inTemporaryFolder(func(files string) error {
-		if err := b.runScript(ctx, c, files); err != nil {
-			return err
+	// All versions of a client are built with the same tools, which keep what they need in the same folders.
+	err = b.once(ctx, archive, filepath.Join(b.cache, c.name+".lock"), c.name, func() error {
+		base, err := b.buildBase(ctx, c.specification.Base)
+		if err != nil {
+			return fmt.Errorf("make its base: %w", err)
 		}
-		return b.writeImage(archive, c, tag, base, files)
+		return inTemporaryFolder(func(files string) error {
+			if err := b.runScript(ctx, c, files); err != nil {
+				return err
+			}
+			return b.writeImage(archive, c, tag, base, files)
+		})
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("build %s: %w", c.name, err)
 	}
-	fmt.Fprintf(b.progress, "%s: %.0f s\n", c.name, time.Since(started).Seconds())
 	return archive, "", nil
+}
+
+// once makes a file that is kept, unless it is there. Of several that would at once, one makes it and the others wait.
+func (b builder) once(ctx context.Context, path, lockPath, what string, make func() error) error {
+	if isThere(path) {
+		return nil
+	}
+	waiting := func(holder string) { fmt.Fprintf(b.progress, "waiting for %s, which builds %s\n", holder, what) }
+	return lock.While(ctx, lockPath, waiting, func() error {
+		if isThere(path) {
+			return nil
+		}
+		defer progress.Report(b.progress, what)()
+		return make()
+	})
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // runScript has the client's own script fill a folder with files.

@@ -23,7 +23,9 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/kube-imds/kube-imds/hack/internal/atomically"
 	"github.com/kube-imds/kube-imds/hack/internal/cachefolder"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
@@ -66,27 +68,32 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(*out, 0o755); err != nil {
+	waiting := func(holder string) { fmt.Printf("waiting for %s, which builds clients here\n", holder) }
+	return lock.While(ctx, filepath.Join(*out, "sdks.lock"), waiting, func() error {
+		for _, client := range clients {
+			if err := provide(ctx, builder, client, *out, *tag); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// provide builds a client, unless that is done, and links to its archive from the folder out.
+func provide(ctx context.Context, builder builder, client client, out, tag string) error {
+	archive, lacks, err := builder.build(ctx, client, tag)
+	if err != nil {
 		return err
 	}
-	for _, client := range clients {
-		archive, lacks, err := builder.build(ctx, client, *tag)
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(*out, client.image()+"-"+runtime.GOARCH+".tar")
-		if err := os.RemoveAll(target); err != nil {
-			return err
-		}
-		if lacks != "" {
-			fmt.Printf("%s: passed over, for this machine has no %s\n", client.name, lacks)
-			continue
-		}
-		if err := os.Symlink(archive, target); err != nil {
-			return err
-		}
-		fmt.Printf("%s: %s\n", product.Reference(client.image(), *tag), target)
+	target := filepath.Join(out, client.image()+"-"+runtime.GOARCH+".tar")
+	if lacks != "" {
+		fmt.Printf("%s: passed over, for this machine has no %s\n", client.name, lacks)
+		return os.RemoveAll(target)
 	}
+	if err := atomically.Replace(target, func(path string) error { return os.Symlink(archive, path) }); err != nil {
+		return err
+	}
+	fmt.Printf("%s: %s\n", product.Reference(client.image(), tag), target)
 	return nil
 }
 

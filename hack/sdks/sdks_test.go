@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,6 +119,20 @@ func TestImageIsKeptUntilSomethingChanges(t *testing.T) {
 			t.Errorf("%s changed, and the image is the old one", name)
 		}
 		last = again
+	}
+}
+
+func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
+	t.Parallel()
+	root, cache := newRepository(t), t.TempDir()
+	writeFile(t, root, "test/sdks/clients/shell/build", "#!/bin/sh\nset -e\necho call >>\"$3/calls\"\nmkdir \"$1/app\"\n", 0o755)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() { build(t, root, cache) })
+	}
+	group.Wait()
+	if calls, err := os.ReadFile(filepath.Join(cache, "sdks/tools/calls")); err != nil || string(calls) != "call\n" {
+		t.Errorf("the script was called %d times, want once: %v", strings.Count(string(calls), "\n"), err)
 	}
 }
 

@@ -1,11 +1,14 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netns"
@@ -71,4 +74,12 @@ func closeStandardInput() error {
 		return fmt.Errorf("close the standard input: %w", err)
 	}
 	return nil
+}
+
+// InGroup is a command that a launcher, a program whose subcommand "launch" calls Launch, turns into another program in a
+// control group. It ends with this program's or before, so nothing records it.
+func InGroup(ctx context.Context, launcher, group string, command []string) *exec.Cmd {
+	launched := exec.CommandContext(ctx, launcher, append([]string{"launch", "--cgroup", group, "--"}, command...)...)
+	launched.Stdin = strings.NewReader(recorded)
+	return launched
 }
