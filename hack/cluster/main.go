@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/forward"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
+
+// init keeps the program on the main thread, where process.Launch must be called.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -25,15 +24,20 @@ const recorded = "recorded"
 //
 // The mount namespace stays the machine's: containerd must see what kubelet mounts, and both must see the control
 // groups, which a new /sys would hide.
+//
+// It must be called on the main thread. While any other one becomes a program, the process looks for a moment as if it had
+// ended, and whoever started it would believe that.
 func Launch(group, namespace string, command []string) error {
+	if unix.Gettid() != os.Getpid() {
+		return errors.New("a process becomes a daemon on its main thread alone")
+	}
 	if err := awaitRecord(os.Stdin); err != nil {
 		return err
 	}
 	if err := cgroup.Enter(group); err != nil {
 		return err
 	}
-	// Namespaces belong to a thread, and exec keeps those of the thread that calls it.
-	runtime.LockOSThread()
+	// A network namespace belongs to a thread, and exec keeps that of the thread that calls it.
 	if namespace != "" {
 		handle, err := netns.GetFromName(namespace)
 		if err != nil {
