@@ -65,12 +65,15 @@ func (b builder) build(ctx context.Context, c client, tag string) (archive, lack
 		return "", "", err
 	}
 	archive = filepath.Join(b.cache, c.name+"-"+made.String()+".tar")
+	if isThere(archive) {
+		return archive, "", nil
+	}
+	base, err := b.buildBase(ctx, c.specification.Base)
+	if err != nil {
+		return "", "", fmt.Errorf("make the base of %s: %w", c.name, err)
+	}
 	// All versions of a client are built with the same tools, which keep what they need in the same folders.
 	err = b.once(ctx, archive, filepath.Join(b.cache, c.name+".lock"), c.name, func() error {
-		base, err := b.buildBase(ctx, c.specification.Base)
-		if err != nil {
-			return fmt.Errorf("make its base: %w", err)
-		}
 		return inTemporaryFolder(func(files string) error {
 			if err := b.runScript(ctx, c, files); err != nil {
 				return err
