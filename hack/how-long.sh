@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Says how long a command of the Makefile takes, before it begins: how-long.sh demo|test. Measured on 2 cores that had
-# nothing else to do.
+# Says how long a command of the Makefile takes before it begins, roughly, on 2 cores that have nothing else to do:
+# how-long.sh demo|test. CI prints what both take.
 set -euo pipefail
 
 case $1 in
 demo)
-	echo "make demo: the first run builds Kubernetes, containerd and CoreDNS: about DEMO_COLD minutes on 2 cores." \
-		"Later ones take about DEMO_WARM."
+	echo "make demo: the first run builds Kubernetes and what belongs to it: about 10 minutes on 2 cores." \
+		"Later ones take about a minute."
 	;;
 test)
-	echo "make test: the first run builds Kubernetes and a program of every SDK: about TEST_COLD minutes on 2 cores." \
-		"Later ones take about TEST_WARM minutes."
+	echo "make test: the first run builds Kubernetes, if 'make demo' has not, and a program with each SDK:" \
+		"about 40 minutes on 2 cores. Later ones take about 20."
 	;;
 esac

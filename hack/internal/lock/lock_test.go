@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,14 +121,16 @@ func TestHold(t *testing.T) {
 	if path == "" {
 		t.Skip("it is run by TestALockEndsWithItsProcess")
 	}
-	mustLock(t, path)
+	lock := mustLock(t, path)
 	// What it starts must not hold the lock on.
 	child := exec.Command("sleep", "600")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("holding, child %d\n", child.Process.Pid)
-	select {}
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	// It is still in use here, or the garbage collector would close it.
+	_ = lock.Release()
 }
 
 func TestALockEndsWithItsProcess(t *testing.T) {
@@ -135,6 +138,11 @@ func TestALockEndsWithItsProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	command := exec.Command(os.Args[0], "-test.run=^TestHold$")
 	command.Env = append(os.Environ(), "LOCK_TO_HOLD="+path)
+	input, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
 	output, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

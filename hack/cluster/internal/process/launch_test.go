@@ -4,17 +4,22 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestOnlyTheMainThreadBecomesADaemon(t *testing.T) {
+	// Of two goroutines that keep their threads, one at least is not on the main one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if unix.Gettid() == unix.Getpid() {
-		t.Skip("this test was given the main thread")
+	other := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		other <- Launch("none", "", []string{"/bin/true"})
+	}()
+	for _, err := range []error{<-other, Launch("none", "", []string{"/bin/true"})} {
+		if err != nil && strings.Contains(err.Error(), "main thread") {
+			return
+		}
+		t.Logf("one thread: %v", err)
 	}
-	if err := Launch("none", "", []string{"/bin/true"}); err == nil || !strings.Contains(err.Error(), "main thread") {
-		t.Errorf("another thread: %v", err)
-	}
+	t.Error("two threads may become a daemon")
 }
