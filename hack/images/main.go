@@ -19,7 +19,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 func main() {
@@ -50,12 +52,19 @@ func run(ctx context.Context, args []string) error {
 		}
 		*tag = version
 	}
-	for name := range strings.SplitSeq(*names, ",") {
-		part, err := findPart(*root, name)
+	waiting := func(holder string) { fmt.Printf("waiting for %s, which builds images here\n", holder) }
+	return lock.While(ctx, filepath.Join(*out, "images.lock"), waiting, func() error {
+		return buildParts(ctx, *root, *out, strings.Split(*names, ","), *tag, strings.Split(*platforms, ","))
+	})
+}
+
+func buildParts(ctx context.Context, root, out string, names []string, version string, platforms []string) error {
+	for _, name := range names {
+		part, err := findPart(root, name)
 		if err != nil {
 			return err
 		}
-		if err := buildPart(ctx, *root, *out, part, *tag, strings.Split(*platforms, ",")); err != nil {
+		if err := buildPart(ctx, root, out, part, version, platforms); err != nil {
 			return fmt.Errorf("build the image of %s: %w", name, err)
 		}
 	}
@@ -68,6 +77,7 @@ func buildPart(ctx context.Context, root, out string, part part, version string,
 		return buildRecipe(ctx, root, out, part, version)
 	}
 	start := time.Now()
+	defer progress.Remind(os.Stdout, "building "+reference(part, version))()
 	output := output{dir: out, part: part, version: version}
 	var executables []executable
 	for _, platform := range platforms {

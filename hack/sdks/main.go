@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/kube-imds/kube-imds/hack/internal/cachefolder"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 	"github.com/kube-imds/kube-imds/hack/internal/recipe"
 )
@@ -61,21 +62,21 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(*out, 0o755); err != nil {
-		return err
-	}
-	for _, client := range clients {
-		archive, lacks, err := builder.Build(ctx, client, *tag, *out)
-		if err != nil {
-			return err
+	waiting := func(holder string) { fmt.Printf("waiting for %s, which builds clients here\n", holder) }
+	return lock.While(ctx, filepath.Join(*out, "sdks.lock"), waiting, func() error {
+		for _, client := range clients {
+			archive, lacks, err := builder.Build(ctx, client, *tag, *out)
+			if err != nil {
+				return err
+			}
+			if lacks != "" {
+				fmt.Printf("%s: passed over, for this machine has no %s\n", client.Image, lacks)
+				continue
+			}
+			fmt.Printf("%s: %s\n", product.Reference(client.Image, *tag), archive)
 		}
-		if lacks != "" {
-			fmt.Printf("%s: passed over, for this machine has no %s\n", client.Image, lacks)
-			continue
-		}
-		fmt.Printf("%s: %s\n", product.Reference(client.Image, *tag), archive)
-	}
-	return nil
+		return nil
+	})
 }
 
 func isComma(r rune) bool { return r == ',' }

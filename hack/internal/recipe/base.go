@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kube-imds/kube-imds/hack/internal/atomically"
 	"github.com/kube-imds/kube-imds/hack/internal/debian"
@@ -32,37 +31,28 @@ func (b Builder) buildBase(ctx context.Context, packages []string) (layer string
 		return "", err
 	}
 	layer = filepath.Join(b.cache, "base-"+made.String()+".tar")
-	if _, err := os.Stat(layer); err == nil {
-		return layer, nil
-	}
-	started := time.Now()
 	what := fmt.Sprintf("debian %s with %s", b.debian, strings.Join(packages, ", "))
-	fmt.Fprintf(b.progress, "%s …\n", what)
-	err = inTemporaryFolder(func(root string) error {
-		if err := b.bootstrap(ctx, root, packages); err != nil {
-			return err
-		}
-		for _, path := range removed {
-			if err := os.RemoveAll(filepath.Join(root, path)); err != nil {
+	return layer, b.once(ctx, layer, layer+".lock", what, func() error {
+		return inTemporaryFolder(func(root string) error {
+			if err := b.bootstrap(ctx, root, packages); err != nil {
 				return err
 			}
-		}
-		return writeLayer(layer, root)
+			for _, path := range removed {
+				if err := os.RemoveAll(filepath.Join(root, path)); err != nil {
+					return err
+				}
+			}
+			return writeLayer(layer, root)
+		})
 	})
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(b.progress, "%s: %.0f s\n", what, time.Since(started).Seconds())
-	return layer, nil
 }
 
 func (b Builder) bootstrap(ctx context.Context, root string, packages []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("debootstrap makes a Debian system as root alone: run this with sudo")
 	}
-	announce := func(format string, arguments ...any) { fmt.Fprintf(b.progress, format+"\n", arguments...) }
 	there := debian.HasProgram("debootstrap")
-	if err := debian.Install(ctx, "a Debian base", announce, debian.Need{There: there, Package: "debootstrap"}); err != nil {
+	if err := debian.Install(ctx, "a Debian base", b.progress, debian.Need{There: there, Package: "debootstrap"}); err != nil {
 		return err
 	}
 	command := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","),

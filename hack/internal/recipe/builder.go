@@ -8,13 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"github.com/kube-imds/kube-imds/hack/internal/atomically"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 // formatVersion changes when the same inputs give another image.
@@ -54,19 +55,16 @@ func NewBuilder(root, cache string, progress io.Writer) (Builder, error) {
 // unless it is kept. One that this machine lacks something for has no archive, and lacks names what that is.
 func (b Builder) Build(ctx context.Context, r Recipe, tag, out string) (path, lacks string, err error) {
 	path = filepath.Join(out, r.Image+"-"+runtime.GOARCH+".tar")
-	if err := os.RemoveAll(path); err != nil {
-		return "", "", err
-	}
 	for _, program := range r.specification.Needs {
 		if _, err := exec.LookPath(program); err != nil {
-			return "", program, nil
+			return "", program, os.RemoveAll(path)
 		}
 	}
 	kept, err := b.keep(ctx, r, tag)
 	if err != nil {
 		return "", "", err
 	}
-	return path, "", os.Symlink(kept, path)
+	return path, "", atomically.Replace(path, func(next string) error { return os.Symlink(kept, next) })
 }
 
 // keep gives the archive that is kept of an image, which it makes unless it is there.
@@ -76,26 +74,46 @@ func (b Builder) keep(ctx context.Context, r Recipe, tag string) (archive string
 		return "", err
 	}
 	archive = filepath.Join(b.cache, r.Image+"-"+made.String()+".tar")
-	if _, err := os.Stat(archive); err == nil {
+	if isThere(archive) {
 		return archive, nil
 	}
 	base, err := b.buildBase(ctx, r.specification.Base)
 	if err != nil {
 		return "", fmt.Errorf("make the base of %s: %w", r.Image, err)
 	}
-	started := time.Now()
-	fmt.Fprintf(b.progress, "%s …\n", r.Image)
-	err = inTemporaryFolder(func(files string) error {
-		if err := b.runScript(ctx, r, files); err != nil {
-			return err
-		}
-		return b.writeImage(archive, r, tag, base, files)
+	// All versions of an image are built with the same tools, which keep what they need in the same folders.
+	err = b.once(ctx, archive, filepath.Join(b.cache, r.Image+".lock"), r.Image, func() error {
+		return inTemporaryFolder(func(files string) error {
+			if err := b.runScript(ctx, r, files); err != nil {
+				return err
+			}
+			return b.writeImage(archive, r, tag, base, files)
+		})
 	})
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", r.Image, err)
 	}
-	fmt.Fprintf(b.progress, "%s: %.0f s\n", r.Image, time.Since(started).Seconds())
 	return archive, nil
+}
+
+// once makes a file that is kept, unless it is there. Of several that would at once, one makes it and the others wait.
+func (b Builder) once(ctx context.Context, path, lockPath, what string, make func() error) error {
+	if isThere(path) {
+		return nil
+	}
+	waiting := func(holder string) { fmt.Fprintf(b.progress, "waiting for %s, which builds %s\n", holder, what) }
+	return lock.While(ctx, lockPath, waiting, func() error {
+		if isThere(path) {
+			return nil
+		}
+		defer progress.Report(b.progress, what)()
+		return make()
+	})
+}
+
+func isThere(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // runScript has the recipe's own script fill a folder with files.

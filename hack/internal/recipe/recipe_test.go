@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,6 +130,20 @@ func TestImageIsKeptUntilSomethingChanges(t *testing.T) {
 			t.Errorf("%s changed, and the image is the old one", name)
 		}
 		last = again
+	}
+}
+
+func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
+	t.Parallel()
+	root, cache := newRepository(t), t.TempDir()
+	writeFile(t, root, recipeFolder+"/build", "#!/bin/sh\nset -e\necho call >>\"$3/calls\"\nmkdir \"$1/app\"\n", 0o755)
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() { build(t, root, cache) })
+	}
+	group.Wait()
+	if calls, err := os.ReadFile(filepath.Join(cache, "recipes/tools/calls")); err != nil || string(calls) != "call\n" {
+		t.Errorf("the script was called %d times, want once: %v", strings.Count(string(calls), "\n"), err)
 	}
 }
 
