@@ -16,6 +16,7 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: ## As root on Debian: a cluster, the chart and a sample that prints its token's claims.
+	@hack/how-long.sh demo
 	hack/demo/local.sh
 
 .PHONY: kind-demo
@@ -30,6 +31,10 @@ cluster-up: ## As root: bring up a local two-node Kubernetes cluster.
 cluster-down: ## Take the local cluster down, and leave nothing behind.
 	$(CLUSTER) down
 
+.PHONY: cluster-list
+cluster-list: ## As root: list the local clusters, those of tests that were kept or killed too.
+	$(CLUSTER) list
+
 .PHONY: images
 images: ## Build the images, for linux/amd64 and linux/arm64, into build/images.
 	go -C hack run ./images
@@ -37,7 +42,11 @@ images: ## Build the images, for linux/amd64 and linux/arm64, into build/images.
 ##@ Test it
 
 .PHONY: test
-test: check test-unit test-integration test-e2e sdk-matrix ## All tests; brings up what it needs and takes it down.
+test: tell-test check test-unit test-integration test-e2e sdk-matrix ## All tests, on clusters of their own; a demo may be up.
+
+.PHONY: tell-test
+tell-test:
+	@hack/how-long.sh test
 
 .PHONY: check
 check: ## What needs no running: vet, staticcheck, generated files, modules.
@@ -45,15 +54,16 @@ check: ## What needs no running: vet, staticcheck, generated files, modules.
 
 .PHONY: test-unit
 test-unit: ## Tests of packages by themselves.
-	go test -race $$(go list ./... | grep -v -e /test/e2e -e /test/integration -e /test/chart)
-	go -C hack test ./...
+	hack/with-progress.sh "unit tests" \
+		go test -race $$(go list ./... | grep -v -e /test/e2e -e /test/integration -e /test/chart)
+	hack/with-progress.sh "unit tests of hack" go -C hack test ./...
 
 .PHONY: test-integration
 test-integration: ## Tests against a real kube-apiserver and etcd.
 	hack/integration.sh
 
 .PHONY: test-e2e
-test-e2e: ## As root: tests on a local cluster. KUBE_IMDS_KEEP_CLUSTER=1 keeps it.
+test-e2e: ## As root: tests on a local cluster of their own. KUBE_IMDS_KEEP_CLUSTER=1 keeps it.
 	hack/e2e.sh
 
 .PHONY: sdk-matrix

@@ -11,17 +11,18 @@ if [ -n "$unformatted" ]; then
 	exit 1
 fi
 
-staticcheck="$KUBE_IMDS_CACHE/staticcheck"
-go -C hack/tools/dev build -o "$staticcheck" honnef.co/go/tools/cmd/staticcheck
+# With -n the Go command builds the tool, and names the file in its own cache, which others may use at the same time.
+staticcheck=$(hack/with-progress.sh "building staticcheck" go -C hack/tools/dev tool -n staticcheck)
 for module in "$@"; do
 	echo "check: module $module"
-	(cd "$module" && go mod tidy -diff && go vet ./... && "$staticcheck" ./...)
+	hack/with-progress.sh "check: module $module" \
+		sh -c 'cd "$1" && go mod tidy -diff && go vet ./... && "$2" ./...' sh "$module" "$staticcheck"
 done
 
 echo "check: generated files"
 generated=(api config/crd charts)
 before=$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)
-hack/generate.sh
+hack/with-progress.sh "check: generated files" hack/generate.sh
 if [ "$before" != "$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)" ]; then
 	echo "what is generated was not current: 'make generate' has just brought it up to date; commit it" >&2
 	git -C "$root" diff --stat -- "${generated[@]}" >&2

@@ -1,28 +1,23 @@
 #!/usr/bin/env bash
-# Runs the published SDKs of every language in pods: brings a local cluster up, builds and loads the images, runs the
-# clients, prints the table, takes the cluster down. With KUBE_IMDS_KEEP_CLUSTER set, the cluster stays.
+# Runs the published SDKs of every language in pods of a local cluster of their own: builds and loads the images, runs the
+# clients, prints the table.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ "$(id -u)" != 0 ]; then
-	echo "sdk-matrix: SKIPPED: a local cluster needs root, for network namespaces and cgroups. Run 'sudo make sdk-matrix'."
-	exit 0
+arch=$(go env GOARCH)
+if [ "${1:-}" != --on-cluster ]; then
+	# What takes long the first time comes before the cluster. It needs root too.
+	[ "$(id -u)" != 0 ] || go -C hack run ./sdks
+	exec hack/own-cluster.sh sdk-matrix hack/sdk-matrix.sh --on-cluster
 fi
 
-arch=$(go env GOARCH)
-go -C hack run ./sdks
 go -C hack run ./images --platforms "linux/$arch" --parts controller,issuer,sidecar,probe
+# CLUSTER is a command with its arguments.
+# shellcheck disable=SC2086
+$CLUSTER load build/images/{controller,issuer,sidecar,probe}-"$arch".tar build/images/sdk-*-"$arch".tar
 
-cluster="$PWD/build/cluster"
-go -C hack build -o "$cluster" ./cluster
-[ -n "${KUBE_IMDS_KEEP_CLUSTER:-}" ] || trap '"$cluster" down' EXIT
-"$cluster" up
-"$cluster" load build/images/{controller,issuer,sidecar,probe}-"$arch".tar build/images/sdk-*-"$arch".tar
-
-KUBECONFIG=$("$cluster" kubeconfig)
-HELM=$("$cluster" binaries helm)/helm
 SDK_CLIENTS=$(cd build/images && for image in sdk-*-"$arch".tar; do image=${image#sdk-}; echo "${image%-"$arch".tar}"; done)
-SDK_TABLE="$PWD/build/sdk-matrix.txt"
-export KUBECONFIG HELM SDK_CLIENTS SDK_TABLE
-go test -count=1 -timeout 30m -run 'TestSDKMatrix|TestEveryClient' ./test/e2e
+SDK_TABLE=$PWD/build/sdk-matrix.txt
+export SDK_CLIENTS SDK_TABLE
+hack/with-progress.sh "SDKs in pods" go test -count=1 -timeout 30m -run 'TestSDKMatrix|TestEveryClient' ./test/e2e
 cat "$SDK_TABLE"

@@ -43,6 +43,9 @@ type state struct {
 	// Binaries is the folder of the cluster's binaries.
 	Binaries string `json:"binaries"`
 
+	// Checkout is the root of the repository that the cluster was brought up from.
+	Checkout string `json:"checkout"`
+
 	// Address is the API server's address in the machine's own network namespace.
 	Address string `json:"address"`
 }
@@ -62,12 +65,17 @@ func openCluster(name string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, c.open()
+}
+
+// open reads what is kept of the cluster.
+func (c *cluster) open() error {
 	if err := c.readState(); err != nil {
-		return nil, err
+		return err
 	}
 	c.supervisor = process.Supervisor{Launcher: c.Launcher(), Cgroup: c.DaemonCgroup(), Folder: c.Path("daemons")}
 	c.components = components.Components{Layout: c.Layout, Binaries: c.state.Binaries}
-	return c, nil
+	return nil
 }
 
 // readState reads what is kept of the cluster. A cluster that is not there has an empty state.
@@ -85,15 +93,19 @@ func (c *cluster) readState() error {
 	return nil
 }
 
-func (c *cluster) statePath() string { return c.Path("state.json") }
+// stateFile is the name of the file by which a cluster's folder tells that the cluster is there.
+const stateFile = "state.json"
+
+func (c *cluster) statePath() string { return c.Path(stateFile) }
 
 // remember chooses what a cluster keeps for its life, and writes it.
-func (c *cluster) remember(binaries string) error {
+func (c *cluster) remember(binaries, checkout string) error {
 	boot, err := machine.BootID()
 	if err != nil {
 		return err
 	}
-	c.state.BootID, c.state.Binaries, c.components.Binaries = boot, binaries, binaries
+	c.state.BootID, c.state.Checkout = boot, checkout
+	c.state.Binaries, c.components.Binaries = binaries, binaries
 	if c.state.Address == "" {
 		if c.state.Address, err = freeAddress(); err != nil {
 			return err
@@ -127,12 +139,8 @@ func (c *cluster) daemon(name string) (process.Daemon, error) {
 	return process.Daemon{}, fmt.Errorf("there is no daemon %q: there are %s", name, strings.Join(names, ", "))
 }
 
-// newBuilder builds from the modules of the repository that this program is run in.
-func newBuilder() (binaries.Builder, error) {
-	repository, err := findRepository()
-	if err != nil {
-		return binaries.Builder{}, err
-	}
+// newBuilder builds from the modules of a repository.
+func newBuilder(repository string) (binaries.Builder, error) {
 	cache, err := cachefolder.Path()
 	if err != nil {
 		return binaries.Builder{}, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,40 +23,55 @@ import (
 // sysctls are the machine's own settings, from before its first cluster.
 var sysctls = machine.NewSysctls(filepath.Join(layout.Clusters, "sysctls.json"))
 
-// down removes the cluster, whatever state it is in. Every process of the cluster, its containers' and their shims'
-// among them, is in the cluster's control group, so none is missed and no other is touched.
+// down removes the cluster, and says so.
 func (c *cluster) down() error {
-	if os.Geteuid() != 0 {
-		return errors.New("taking a local cluster down needs root: run this with sudo")
-	}
-	if err := cgroup.Remove(c.Cgroup(), time.Minute); err != nil {
-		return err
-	}
-	if err := errors.Join(mounts.UnmountBelow(c.Root), network.Remove(c.Layout)); err != nil {
-		return err
-	}
-	for _, node := range c.Nodes() {
-		if err := removeElsewhere("/", node); err != nil {
-			return err
-		}
-	}
-	if err := os.RemoveAll(c.Root); err != nil {
-		return fmt.Errorf("remove the cluster's folder: %w", err)
-	}
-	if err := c.giveMachineBack(); err != nil {
-		return err
+	if err := c.remove(); err != nil {
+		return fmt.Errorf("cluster %s is not down altogether: %w", c.Name, err)
 	}
 	say("cluster %s is down", c.Name)
 	return nil
 }
 
+// remove removes the cluster, whatever state it is in. Every process of the cluster, its containers' and their shims'
+// among them, is in the cluster's control group, so none is missed and no other is touched. What resists is told in the
+// end: it keeps nothing else from going.
+func (c *cluster) remove() error {
+	failures := cgroup.Remove(c.Cgroup(), time.Minute)
+	failures = errors.Join(failures, mounts.UnmountBelow(c.Root))
+	left, err := network.Remove(c.Layout)
+	failures = errors.Join(failures, err)
+	for _, namespace := range left {
+		say("the network namespace %s has lost its name, and lives as long as these do:", namespace.Name)
+		for _, holder := range namespace.Holders {
+			say("  %s", holder)
+		}
+	}
+	for _, node := range c.Nodes() {
+		failures = errors.Join(failures, removeElsewhere("/", node))
+	}
+	return errors.Join(failures, machine.Exclusively(c.leave))
+}
+
+// leave removes the cluster's folder, by which others know of it, and leaves the machine as it was before its first
+// cluster if this was the last one.
+func (c *cluster) leave() error {
+	if err := os.RemoveAll(c.Root); err != nil {
+		return fmt.Errorf("remove the cluster's folder: %w", err)
+	}
+	return giveMachineBack()
+}
+
 // removeElsewhere removes the files that kubelet and containerd's network library keep outside the node's folder, at
 // places that cannot be set. The machine's root folder is another in tests.
 func removeElsewhere(root string, node layout.Node) error {
-	stale, err := filepath.Glob(filepath.Join(root, "var/lib/cni/results", node.CNINetwork()+"-*"))
+	results, err := filepath.Glob(filepath.Join(root, "var/lib/cni/results", node.CNINetwork()+"-*"))
 	if err != nil {
 		return fmt.Errorf("find the results of node %s's network plugins: %w", node.Name, err)
 	}
+	// A result is named NETWORK-CONTAINER-INTERFACE, and another cluster's network may begin as this node's does.
+	stale := slices.DeleteFunc(results, func(path string) bool {
+		return strings.Count(filepath.Base(path), "-") != strings.Count(node.CNINetwork(), "-")+2
+	})
 	logs, err := filepath.Glob(filepath.Join(root, "var/log/containers/*.log"))
 	if err != nil {
 		return fmt.Errorf("find the links to node %s's logs: %w", node.Name, err)
@@ -73,9 +89,9 @@ func removeElsewhere(root string, node layout.Node) error {
 	return nil
 }
 
-// giveMachineBack leaves the machine as it was before its first cluster, once the last one is gone.
-func (c *cluster) giveMachineBack() error {
-	others, err := filepath.Glob(filepath.Join(layout.Clusters, "*", "state.json"))
+// giveMachineBack gives the machine back what clusters changed, once there is none.
+func giveMachineBack() error {
+	others, err := filepath.Glob(filepath.Join(layout.Clusters, "*", stateFile))
 	if err != nil || len(others) > 0 {
 		return err
 	}

@@ -20,7 +20,9 @@ func TestOnlyTheNodesOwnFilesAreRemovedElsewhere(t *testing.T) {
 	root := t.TempDir()
 	results, logs := filepath.Join(root, "var/lib/cni/results"), filepath.Join(root, "var/log/containers")
 	mustMakeFolders(t, results, logs)
-	for _, name := range []string{node.CNINetwork() + "-1-eth0", "other-1-eth0"} {
+	// The longer one is that of the first node of a cluster named c-1.
+	longer := node.CNINetwork() + "-1-0a1b-eth0"
+	for _, name := range []string{node.CNINetwork() + "-0a1b-eth0", longer, "other-0a1b-eth0"} {
 		mustWrite(t, filepath.Join(results, name))
 	}
 	for name, target := range map[string]string{"ours.log": node.Path("logs", "0.log"), "other.log": "/var/log/pods/0.log"} {
@@ -33,7 +35,7 @@ func TestOnlyTheNodesOwnFilesAreRemovedElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"other-1-eth0"}, names(t, results)); diff != "" {
+	if diff := cmp.Diff([]string{longer, "other-0a1b-eth0"}, names(t, results)); diff != "" {
 		t.Errorf("results of network plugins (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"other.log"}, names(t, logs)); diff != "" {

@@ -1,23 +1,42 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
+	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/kube-imds/kube-imds/hack/cluster/internal/machine"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 )
 
-// exclusively runs what changes the cluster, one at a time. The lock is a socket without a file: it leaves nothing
-// behind, and the kernel releases it with the process that holds it, however that ends.
+// exclusively runs what changes the cluster, one at a time.
 func (c *cluster) exclusively(change func() error) error {
-	lock, err := net.Listen("unix", "@kube-imds/cluster/"+c.Name)
-	if errors.Is(err, unix.EADDRINUSE) {
-		return fmt.Errorf("another command is changing cluster %s: wait for it, or end it", c.Name)
+	if err := needRoot(); err != nil {
+		return err
+	}
+	held, err := lock.Try(machine.LockPath("cluster-" + c.Name))
+	if other, isHeld := errors.AsType[*lock.HeldError](err); isHeld {
+		return fmt.Errorf("another command is changing cluster %s: wait for %s, or end it", c.Name, other.Holder)
 	}
 	if err != nil {
-		return fmt.Errorf("lock cluster %s: %w", c.Name, err)
+		return err
 	}
-	defer lock.Close()
-	return change()
+	return machine.Tidy(errors.Join(change(), held.Release()))
+}
+
+// inTurn runs what has the cluster to itself, for all that it does with it, once nobody else has.
+func (c *cluster) inTurn(ctx context.Context, do func() error) error {
+	if err := needRoot(); err != nil {
+		return err
+	}
+	waiting := func(holder string) { say("cluster %s is another run's: waiting for %s", c.Name, holder) }
+	return machine.Tidy(lock.While(ctx, machine.LockPath("run-"+c.Name), waiting, do))
+}
+
+func needRoot() error {
+	if os.Geteuid() != 0 {
+		return errors.New("a local cluster needs root, for network namespaces and control groups: run this with sudo")
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/forward"
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
+
+// init keeps the program on the main thread, where process.Launch must be called.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -38,7 +42,7 @@ func newCommand() *cobra.Command {
 	name := root.PersistentFlags().String("name", "kube-imds", "the cluster's name")
 	open := func() (*cluster, error) { return openCluster(*name) }
 	root.AddCommand(
-		newUpCommand(open), newDownCommand(name), newStatusCommand(open), newLoadCommand(open),
+		newUpCommand(open), newDownCommand(name), newRunCommand(), newListCommand(), newStatusCommand(open), newLoadCommand(open),
 		newStopCommand(open), newStartCommand(open), newLogsCommand(open), newKubeconfigCommand(open),
 		newBinariesCommand(), newLaunchCommand(), newForwardCommand(),
 	)
@@ -163,7 +167,11 @@ func newBinariesCommand() *cobra.Command {
 		Use:   "binaries [NAME...]",
 		Short: "Build what is missing of the binaries, and print their folder; needs no root",
 		RunE: func(command *cobra.Command, names []string) error {
-			builder, err := newBuilder()
+			repository, err := findRepository()
+			if err != nil {
+				return err
+			}
+			builder, err := newBuilder(repository)
 			if err != nil {
 				return err
 			}

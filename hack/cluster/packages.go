@@ -11,7 +11,7 @@ import (
 // installPackages installs the Debian packages that are missing: those of programs that a cluster runs, and of what
 // runc is built with.
 func installPackages(ctx context.Context) error {
-	return debian.Install(ctx, "a local cluster", say,
+	return debian.Install(ctx, "a local cluster", os.Stderr,
 		debian.Need{There: debian.HasProgram("nft"), Package: "nftables"},
 		debian.Need{There: hasFile(components.CNIPlugins + "/bridge"), Package: "containernetworking-plugins"},
 		debian.Need{There: debian.HasProgram("pkg-config"), Package: "pkg-config"},

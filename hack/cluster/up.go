@@ -25,9 +25,6 @@ import (
 
 // up brings up what is missing of the cluster. Each step leaves alone what is there already.
 func (c *cluster) up(ctx context.Context) error {
-	if os.Geteuid() != 0 {
-		return errors.New("a local cluster needs root, for network namespaces and control groups: run this with sudo")
-	}
 	start := time.Now()
 	if err := installPackages(ctx); err != nil {
 		return err
@@ -38,7 +35,11 @@ func (c *cluster) up(ctx context.Context) error {
 	if err := c.enterCgroup(); err != nil {
 		return err
 	}
-	builder, err := newBuilder()
+	repository, err := findRepository()
+	if err != nil {
+		return err
+	}
+	builder, err := newBuilder(repository)
 	if err != nil {
 		return err
 	}
@@ -47,10 +48,10 @@ func (c *cluster) up(ctx context.Context) error {
 		return err
 	}
 	say("starting cluster %s", c.Name)
-	if err := c.prepare(folder); err != nil {
+	if err := c.prepare(folder, repository); err != nil {
 		return err
 	}
-	archives, err := addons.Images(c.Path("images"), folder, filepath.Join(filepath.Dir(builder.Tools), "cluster"), components.PauseImage)
+	archives, err := addons.Images(c.Path("images"), folder, filepath.Join(repository, "hack", "cluster"), components.PauseImage)
 	if err != nil {
 		return err
 	}
@@ -77,11 +78,8 @@ func (c *cluster) enterCgroup() error {
 }
 
 // prepare makes all that the daemons need.
-func (c *cluster) prepare(binaries string) error {
-	if err := os.MkdirAll(c.Root, 0o755); err != nil {
-		return fmt.Errorf("make the cluster's folder: %w", err)
-	}
-	if err := errors.Join(c.remember(binaries), sysctls.Save()); err != nil {
+func (c *cluster) prepare(binaries, checkout string) error {
+	if err := machine.Exclusively(func() error { return c.enter(binaries, checkout) }); err != nil {
 		return err
 	}
 	executable, err := os.Executable()
@@ -107,6 +105,14 @@ func (c *cluster) prepare(binaries string) error {
 		}
 	}
 	return nil
+}
+
+// enter makes the cluster known to others, and saves what it will change of the machine.
+func (c *cluster) enter(binaries, checkout string) error {
+	if err := os.MkdirAll(c.Root, 0o755); err != nil {
+		return fmt.Errorf("make the cluster's folder: %w", err)
+	}
+	return errors.Join(c.remember(binaries, checkout), sysctls.Save())
 }
 
 // clearAfterReboot removes what a reboot left of the cluster: its folder, without anything that runs.

@@ -9,8 +9,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 1
 fi
 
-cluster=$root/build/cluster
-go -C "$root/hack" build -o "$cluster" ./cluster
+cluster=$("$root/hack/build-cluster.sh")
 "$cluster" up
 
 binaries=$("$cluster" binaries helm kubectl)

@@ -175,6 +175,24 @@ func TestPartsAreFoundByName(t *testing.T) {
 	}
 }
 
+func TestFolderThatIsARecipeGivesWhatItSays(t *testing.T) {
+	root, out := newRepository(t), t.TempDir()
+	t.Setenv("KUBE_IMDS_CACHE", t.TempDir())
+	writeFile(t, filepath.Join(root, "test/sdks/versions.json"), "{}")
+	writeFile(t, filepath.Join(root, "test/apps/shell/image.json"), `{"entrypoint": ["/hello"]}`)
+	script := filepath.Join(root, "test/apps/shell/build")
+	writeFile(t, script, "#!/bin/sh\ncp \"$0\" \"$1/hello\"\n")
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build(t, root, out, "shell")
+
+	files := filesOf(t, archived(t, out, "shell"))
+	if len(files) != 1 || files[0].Name != "hello" {
+		t.Errorf("the image holds %v, not what the script made", files)
+	}
+}
+
 func TestWrongPlatformIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, platform := range []string{"amd64", "windows/amd64", ""} {

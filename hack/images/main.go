@@ -5,7 +5,8 @@
 //
 // For each part and platform it writes an archive, PART-ARCH.tar, that "docker load", "kind load image-archive" and
 // "ctr --namespace k8s.io images import" take; and for each part an OCI layout of all its platforms, PART.oci. Parts
-// are those of the product and the programs below test/apps and config/samples.
+// are those of the product and the programs below test/apps and config/samples. A folder of those that is a recipe
+// (hack/internal/recipe) gives an archive for this machine's platform, of what the recipe says.
 package main
 
 import (
@@ -18,7 +19,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 func main() {
@@ -49,12 +52,19 @@ func run(ctx context.Context, args []string) error {
 		}
 		*tag = version
 	}
-	for name := range strings.SplitSeq(*names, ",") {
-		part, err := findPart(*root, name)
+	waiting := func(holder string) { fmt.Printf("waiting for %s, which builds images here\n", holder) }
+	return lock.While(ctx, filepath.Join(*out, "images.lock"), waiting, func() error {
+		return buildParts(ctx, *root, *out, strings.Split(*names, ","), *tag, strings.Split(*platforms, ","))
+	})
+}
+
+func buildParts(ctx context.Context, root, out string, names []string, version string, platforms []string) error {
+	for _, name := range names {
+		part, err := findPart(root, name)
 		if err != nil {
 			return err
 		}
-		if err := buildPart(ctx, *root, *out, part, *tag, strings.Split(*platforms, ",")); err != nil {
+		if err := buildPart(ctx, root, out, part, version, platforms); err != nil {
 			return fmt.Errorf("build the image of %s: %w", name, err)
 		}
 	}
@@ -63,7 +73,11 @@ func run(ctx context.Context, args []string) error {
 
 // buildPart builds a part for every platform, and writes only what differs from the last time.
 func buildPart(ctx context.Context, root, out string, part part, version string, platforms []string) error {
+	if isRecipe(root, part) {
+		return buildRecipe(ctx, root, out, part, version)
+	}
 	start := time.Now()
+	defer progress.Remind(os.Stdout, "building "+reference(part, version))()
 	output := output{dir: out, part: part, version: version}
 	var executables []executable
 	for _, platform := range platforms {

@@ -3,14 +3,9 @@
 //
 //	go -C hack run ./sdks [--clients go,python] [--tag 0.1.0]
 //
-// For each client it writes an archive, sdk-CLIENT-ARCH.tar, as the command images does. A client is a folder with
-// image.json, which says what the image is based on and how it starts, and a script build, which is called as
-//
-//	build DESTINATION VERSIONS CACHE
-//
-// and fills DESTINATION with the files of the image. VERSIONS is test/sdks/versions.json, where every version is
-// pinned. CACHE is a folder for the language's own tools. Images are kept in the cache folder, KUBE_IMDS_CACHE, until
-// something that they are made of changes.
+// For each client it writes an archive, sdk-CLIENT-ARCH.tar, as the command images does. A client is a folder that is a
+// recipe (hack/internal/recipe). Images are kept in the cache folder, KUBE_IMDS_CACHE, until something that they are
+// made of changes. A client that this machine cannot build is passed over.
 package main
 
 import (
@@ -20,11 +15,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/kube-imds/kube-imds/hack/internal/cachefolder"
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 	"github.com/kube-imds/kube-imds/hack/internal/product"
+	"github.com/kube-imds/kube-imds/hack/internal/recipe"
 )
 
 func main() {
@@ -62,32 +58,25 @@ func run(ctx context.Context, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	builder, err := newBuilder(*root, cache, os.Stdout)
+	builder, err := recipe.NewBuilder(*root, cache, os.Stdout)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(*out, 0o755); err != nil {
-		return err
-	}
-	for _, client := range clients {
-		archive, lacks, err := builder.build(ctx, client, *tag)
-		if err != nil {
-			return err
+	waiting := func(holder string) { fmt.Printf("waiting for %s, which builds clients here\n", holder) }
+	return lock.While(ctx, filepath.Join(*out, "sdks.lock"), waiting, func() error {
+		for _, client := range clients {
+			archive, lacks, err := builder.Build(ctx, client, *tag, *out)
+			if err != nil {
+				return err
+			}
+			if lacks != "" {
+				fmt.Printf("%s: passed over, for this machine has no %s\n", client.Image, lacks)
+				continue
+			}
+			fmt.Printf("%s: %s\n", product.Reference(client.Image, *tag), archive)
 		}
-		target := filepath.Join(*out, client.image()+"-"+runtime.GOARCH+".tar")
-		if err := os.RemoveAll(target); err != nil {
-			return err
-		}
-		if lacks != "" {
-			fmt.Printf("%s: passed over, for this machine has no %s\n", client.name, lacks)
-			continue
-		}
-		if err := os.Symlink(archive, target); err != nil {
-			return err
-		}
-		fmt.Printf("%s: %s\n", product.Reference(client.image(), *tag), target)
-	}
-	return nil
+		return nil
+	})
 }
 
 func isComma(r rune) bool { return r == ',' }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/slim"
 )
 
 // CacheOptions confine the caches to what the pods of one node hang on. The clock says when taints were first seen.
@@ -18,78 +19,19 @@ func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slimPod},
+			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slim.Pod},
 			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
 			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
 			&corev1.Service{}: {
 				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
-				Transform: slimService,
+				Transform: slim.Service,
 			},
-			Metadata("ServiceAccount"): {Transform: slimMetadata},
-			Metadata("Namespace"):      {Transform: slimMetadata},
+			&v1alpha1.ManagedIdentity{}: {Transform: slim.Identity},
+			&v1alpha1.IdentityBinding{}: {Transform: slim.Binding},
+			Metadata("ServiceAccount"):  {Transform: slim.Metadata},
+			Metadata("Namespace"):       {Transform: slim.Metadata},
 		},
 	}
-}
-
-// slimPod keeps what a grant, instance metadata and scheduled events hang on.
-func slimPod(object any) (any, error) {
-	pod, ok := object.(*corev1.Pod)
-	if !ok {
-		return object, nil
-	}
-	return &corev1.Pod{
-		TypeMeta: pod.TypeMeta,
-		ObjectMeta: metav1.ObjectMeta{
-			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
-			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp, Labels: pod.Labels,
-			Annotations: only(pod.Annotations,
-				v1alpha1.IdentityAnnotation, v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation),
-		},
-		Spec: corev1.PodSpec{
-			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
-			Containers: portsOf(pod.Spec.Containers), Tolerations: pod.Spec.Tolerations, HostNetwork: pod.Spec.HostNetwork,
-		},
-		Status: corev1.PodStatus{
-			Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs, Conditions: disruptionOf(pod.Status.Conditions),
-		},
-	}, nil
-}
-
-// disruptionOf keeps of conditions the one that scheduled events hang on. The others change with every probe.
-func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
-	for _, condition := range conditions {
-		if condition.Type == corev1.DisruptionTarget {
-			return []corev1.PodCondition{condition}
-		}
-	}
-	return nil
-}
-
-// portsOf keeps of containers what Services lead to.
-func portsOf(containers []corev1.Container) []corev1.Container {
-	var slim []corev1.Container
-	for _, container := range containers {
-		if len(container.Ports) > 0 {
-			slim = append(slim, corev1.Container{Ports: container.Ports})
-		}
-	}
-	return slim
-}
-
-// slimService keeps what load balancer metadata hangs on.
-func slimService(object any) (any, error) {
-	service, ok := object.(*corev1.Service)
-	if !ok {
-		return object, nil
-	}
-	return &corev1.Service{
-		TypeMeta: service.TypeMeta,
-		ObjectMeta: metav1.ObjectMeta{
-			Name: service.Name, Namespace: service.Namespace, UID: service.UID, ResourceVersion: service.ResourceVersion,
-		},
-		Spec:   corev1.ServiceSpec{Type: service.Spec.Type, Selector: service.Spec.Selector, Ports: service.Spec.Ports},
-		Status: service.Status,
-	}, nil
 }
 
 // slimNode keeps what instance metadata and scheduled events hang on, and dates the taints. What a node reports every few
@@ -108,33 +50,4 @@ func slimNode(times *taintTimes) func(any) (any, error) {
 			Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID, Taints: times.date(node.Spec.Taints)},
 		}, nil
 	}
-}
-
-// slimMetadata keeps what a grant hangs on: a namespace's labels and a ServiceAccount's annotation.
-func slimMetadata(object any) (any, error) {
-	metadata, ok := object.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return object, nil
-	}
-	return &metav1.PartialObjectMetadata{
-		TypeMeta: metadata.TypeMeta,
-		ObjectMeta: metav1.ObjectMeta{
-			Name: metadata.Name, Namespace: metadata.Namespace, UID: metadata.UID, ResourceVersion: metadata.ResourceVersion,
-			Labels: metadata.Labels, Annotations: only(metadata.Annotations, v1alpha1.IdentityAnnotation),
-		},
-	}, nil
-}
-
-// only keeps the entries of a map that are named.
-func only(annotations map[string]string, names ...string) map[string]string {
-	var kept map[string]string
-	for _, name := range names {
-		if value, found := annotations[name]; found {
-			if kept == nil {
-				kept = map[string]string{}
-			}
-			kept[name] = value
-		}
-	}
-	return kept
 }

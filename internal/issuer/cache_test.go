@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/slim"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -42,7 +43,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},
 		}
 	})
-	pod, node := slim[*corev1.Pod](t, slimPod, w.pod), slim[*corev1.Node](t, slimNode(newTaintTimes(time.Now)), w.node)
+	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slimNode(newTaintTimes(time.Now)), w.node)
 
 	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
 		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
@@ -57,18 +58,18 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	}
 	service := loadBalancer("front", corev1.ServicePort{Name: "web", Port: 80, TargetPort: intstr.FromString("web"), Protocol: corev1.ProtocolTCP})
 	service.Annotations = map[string]string{"other": "x"}
-	slimmed := slim[*corev1.Service](t, slimService, service)
+	front := slimmed[*corev1.Service](t, slim.Service, service)
 	if diff := cmp.Diff(describeLoadBalancer(w.pod, []corev1.Service{*service}),
-		describeLoadBalancer(pod, []corev1.Service{*slimmed})); diff != "" {
+		describeLoadBalancer(pod, []corev1.Service{*front})); diff != "" {
 		t.Errorf("the load balancer differs (-whole +slim):\n%s", diff)
 	}
-	if slimmed.Annotations != nil || slimmed.ResourceVersion != service.ResourceVersion || slimmed.UID != service.UID {
-		t.Errorf("the Service is not slim: %+v", slimmed)
+	if front.Annotations != nil || front.ResourceVersion != service.ResourceVersion || front.UID != service.UID {
+		t.Errorf("the Service is not slim: %+v", front)
 	}
 	reader := w.client(t)
 	whole := revision(t, w, reader)
 	w.pod = pod
-	if slim := revision(t, w, reader); slim != whole {
+	if got := revision(t, w, reader); got != whole {
 		t.Error("the grant differs")
 	}
 	if pod.Status.Phase != corev1.PodRunning {
@@ -82,25 +83,10 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	}
 }
 
-func TestSlimMetadata(t *testing.T) {
-	t.Parallel()
-	account := Metadata("ServiceAccount")
-	account.ObjectMeta = named("shop", "orders", "account-uid")
-	account.ResourceVersion = "7"
-	account.Labels = map[string]string{"team": "shop"}
-	account.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "orders"}
-	want := account.DeepCopy()
-	account.Annotations["other"] = "x"
-	account.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
-	if diff := cmp.Diff(want, slim[*metav1.PartialObjectMetadata](t, slimMetadata, account)); diff != "" {
-		t.Errorf("the metadata differ (-want +got):\n%s", diff)
-	}
-}
-
 // A cache hands its transforms tombstones too, which they must leave as they are.
 func TestSlimLeavesOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slimMetadata, "service": slimService} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slim.Metadata, "service": slim.Service} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -138,11 +124,11 @@ func kindOf(object client.Object) string {
 	return object.GetObjectKind().GroupVersionKind().Kind
 }
 
-func slim[T any](t *testing.T, transform func(any) (any, error), object T) T {
+func slimmed[T any](t *testing.T, transform func(any) (any, error), object T) T {
 	t.Helper()
-	slimmed, err := transform(object)
+	kept, err := transform(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slimmed.(T)
+	return kept.(T)
 }

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -16,130 +14,134 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-const (
-	ourSigner = "kube-imds.io/issuer-serving"
-	megabyte  = 1 << 20
-	// mostKept is more than anything that is kept may have, in bytes of JSON.
-	mostKept = 40 << 10
-)
-
-// huge is metadata as large as the API server takes it, made by somebody who means harm.
-func huge() metav1.ObjectMeta {
-	labels := map[string]string{}
-	for i := range 4000 {
-		labels[fmt.Sprintf("%s.example/%d", strings.Repeat("l", 200), i)] = strings.Repeat("v", 63)
+// megabyte is metadata as large as the API server takes them.
+func megabyte(namespace string) metav1.ObjectMeta {
+	meta := metav1.ObjectMeta{
+		Namespace: namespace, Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{},
+		Annotations: map[string]string{
+			v1alpha1.IdentityAnnotation: strings.Repeat("a,", 60<<10), v1alpha1.UserDataAnnotation: strings.Repeat("u", 100<<10),
+			"other": strings.Repeat("o", 30<<10),
+		},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.Repeat("f", 100<<10))}}},
+		Finalizers:      []string{strings.Repeat("f", 100<<10)},
+		OwnerReferences: []metav1.OwnerReference{{Name: strings.Repeat("o", 100<<10)}},
 	}
-	return metav1.ObjectMeta{
-		Namespace: "shop", Name: "cashier", UID: "uid", ResourceVersion: "7", Generation: 3,
-		CreationTimestamp: metav1.NewTime(time.Unix(1_700_000_000, 0)), DeletionTimestamp: new(metav1.NewTime(time.Unix(1_700_000_001, 0))),
-		Labels:          labels,
-		Annotations:     map[string]string{v1alpha1.IdentityAnnotation: "orders", "other": strings.Repeat("a", 250<<10)},
-		Finalizers:      []string{strings.Repeat("f", megabyte)},
-		ManagedFields:   []metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1(`"` + strings.Repeat("m", megabyte) + `"`)}},
-		OwnerReferences: []metav1.OwnerReference{{Name: strings.Repeat("o", megabyte)}},
+	for i := range 8000 {
+		meta.Labels[fmt.Sprintf("%d.example.com/name", i)] = strings.Repeat("l", 63)
+	}
+	return meta
+}
+
+func metadata(namespace string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: megabyte(namespace)}
+}
+
+func hugePod() *corev1.Pod {
+	pod := &corev1.Pod{ObjectMeta: megabyte("shop")}
+	pod.Spec.ServiceAccountName, pod.Spec.HostNetwork = "orders", true
+	pod.Spec.Tolerations = make([]corev1.Toleration, 10_000)
+	pod.Spec.Containers = []corev1.Container{
+		{Image: strings.Repeat("i", 100<<10), Ports: make([]corev1.ContainerPort, 200)}, {Ports: make([]corev1.ContainerPort, 10_000)},
+	}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.DisruptionTarget, Message: strings.Repeat("m", 100<<10)}}
+	return pod
+}
+
+func hugeService() *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: megabyte("shop"),
+		Spec:       corev1.ServiceSpec{Selector: megabyte("").Labels, Ports: make([]corev1.ServicePort, 10_000)},
+		Status:     corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: make([]corev1.LoadBalancerIngress, 10_000)}},
 	}
 }
 
-// What is kept of an object does not grow with it.
-func TestWhatIsKeptIsBounded(t *testing.T) {
+// What the API server takes of a namespace's editor is a megabyte and a half an object.
+func TestHugeObjectsAreBounded(t *testing.T) {
 	t.Parallel()
+	identity := &v1alpha1.ManagedIdentity{ObjectMeta: megabyte("")}
+	identity.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Message: strings.Repeat("m", 100<<10)}, {Type: "Other"}}
 	for name, test := range map[string]struct {
 		transform func(any) (any, error)
-		object    any
+		object    metav1.Object
+		most      int
 	}{
-		"a ServiceAccount":       {ServiceAccount, &metav1.PartialObjectMetadata{ObjectMeta: huge()}},
-		"a typed ServiceAccount": {ServiceAccount, &corev1.ServiceAccount{ObjectMeta: huge()}},
-		"a Namespace":            {Namespace, &metav1.PartialObjectMetadata{ObjectMeta: huge()}},
-		"an identity":            {Bare, &v1alpha1.ManagedIdentity{ObjectMeta: huge()}},
-		"a request to another signer": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: huge(),
-			Spec: certificatesv1.CertificateSigningRequestSpec{SignerName: "other", Request: make([]byte, megabyte), Username: strings.Repeat("u", megabyte)}}},
-		"a large request to ours": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: huge(),
-			Spec:   certificatesv1.CertificateSigningRequestSpec{SignerName: ourSigner, Request: make([]byte, megabyte)},
-			Status: certificatesv1.CertificateSigningRequestStatus{Certificate: make([]byte, megabyte)}}},
+		"a ServiceAccount": {Metadata, metadata("shop"), 17 << 10},
+		"a namespace":      {Metadata, metadata(""), 1 << 10},
+		"a pod":            {Pod, hugePod(), 72 << 10},
+		"a Service":        {Service, hugeService(), 32 << 10},
+		"an identity":      {Identity, identity, 3 << 10},
+		"a binding":        {Binding, &v1alpha1.IdentityBinding{ObjectMeta: megabyte("shop")}, 1 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			kept, err := test.transform(test.object)
+			slim, err := test.transform(test.object)
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, err := json.Marshal(kept)
+			kept, err := json.Marshal(slim)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(text) > mostKept {
-				t.Errorf("%d bytes are kept", len(text))
+			if len(kept) > test.most {
+				t.Errorf("%d bytes are kept: %.500s", len(kept), kept)
 			}
-			meta, created := kept.(metav1.Object), kept.(metav1.Object).GetCreationTimestamp()
-			if meta.GetName() != "cashier" || meta.GetUID() != "uid" || meta.GetResourceVersion() != "7" || meta.GetGeneration() != 3 ||
-				meta.GetDeletionTimestamp() == nil || created.IsZero() {
-				t.Errorf("what tells objects apart is gone: %s", text)
+			object := slim.(metav1.Object)
+			if object.GetName() != "orders" || object.GetUID() != "uid" || object.GetResourceVersion() != "7" {
+				t.Errorf("it is not the same object: %.500s", kept)
 			}
 		})
 	}
 }
 
-func TestWhatDecidesIsKept(t *testing.T) {
+// What is cut must be refused, and not taken for what fits.
+func TestWhatIsCutIsRefused(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("o", grant.MaxAnnotation)
-	for name, test := range map[string]struct {
-		transform   func(any) (any, error)
-		labels      map[string]string
-		annotations map[string]string
-		wantLabels  map[string]string
-		wantNotes   map[string]string
-	}{
-		"what a ServiceAccount asks for": {transform: ServiceAccount,
-			labels: map[string]string{"team": "retail"}, annotations: map[string]string{v1alpha1.IdentityAnnotation: "orders", "other": "x"},
-			wantNotes: map[string]string{v1alpha1.IdentityAnnotation: "orders"}},
-		"that it asks for nothing": {transform: ServiceAccount,
-			annotations: map[string]string{v1alpha1.IdentityAnnotation: ""}, wantNotes: map[string]string{v1alpha1.IdentityAnnotation: ""}},
-		"as much as may be asked for": {transform: ServiceAccount,
-			annotations: map[string]string{v1alpha1.IdentityAnnotation: long}, wantNotes: map[string]string{v1alpha1.IdentityAnnotation: long}},
-		"that too much is asked for": {transform: ServiceAccount,
-			annotations: map[string]string{v1alpha1.IdentityAnnotation: long + long}, wantNotes: map[string]string{v1alpha1.IdentityAnnotation: long + "o"}},
-		"the labels of a namespace": {transform: Namespace,
-			labels: map[string]string{"team": "retail"}, annotations: map[string]string{"other": "x"}, wantLabels: map[string]string{"team": "retail"}},
-		"that a namespace has too many": {transform: Namespace,
-			labels: map[string]string{"team": strings.Repeat("v", maxLabels)}, wantLabels: map[string]string{grant.LabelsCut: ""}},
+	account, _ := Metadata(metadata("shop"))
+	namespace, _ := Metadata(metadata(""))
+	pod, _ := Pod(hugePod())
+	for name, principal := range map[string]grant.Principal{
+		"a ServiceAccount's annotation": {ServiceAccountAnnotations: account.(metav1.Object).GetAnnotations()},
+		"a pod's annotation":            {PodAnnotations: pod.(metav1.Object).GetAnnotations()},
+		"a namespace's labels":          {NamespaceLabels: namespace.(metav1.Object).GetLabels()},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			object := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Labels: test.labels, Annotations: test.annotations}}
-			if _, err := test.transform(object); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.wantLabels, object.Labels) + cmp.Diff(test.wantNotes, object.Annotations); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-		})
+		if denied := grant.Decide(principal, nil, nil).Denied(); denied == nil || denied.Reason != grant.ReasonTooLarge {
+			t.Errorf("%s is not refused but %v", name, denied)
+		}
+	}
+	if !pod.(*corev1.Pod).Spec.HostNetwork {
+		t.Error("that the pod is in its node's network is lost")
 	}
 }
 
-func TestRequestsToOurSignersAreKept(t *testing.T) {
+func TestMetadataKeepsWhatAGrantReads(t *testing.T) {
 	t.Parallel()
-	spec := certificatesv1.CertificateSigningRequestSpec{
-		SignerName: ourSigner, Request: []byte("request"), Username: "issuer", Extra: map[string]certificatesv1.ExtraValue{"node": {"a"}},
+	meta := metav1.ObjectMeta{
+		Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"team": "shop"},
+		Annotations: map[string]string{v1alpha1.IdentityAnnotation: "orders", "other": "x"},
 	}
-	csr := &certificatesv1.CertificateSigningRequest{Spec: *spec.DeepCopy()}
-	transform := CertificateSigningRequest("other", ourSigner)
-	if _, err := transform(csr); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(spec, csr.Spec); diff != "" || len(csr.Status.Certificate) != 0 {
-		t.Errorf("it is another, with the certificate %q (-want +got)\n%s", csr.Status.Certificate, diff)
-	}
-	csr.Status.Certificate = []byte("certificate")
-	if _, err := transform(csr); err != nil || len(csr.Status.Certificate) == 0 {
-		t.Errorf("that it was signed is not kept: %v", err)
+	for namespace, want := range map[string]metav1.ObjectMeta{
+		"":     {Name: "orders", UID: "uid", ResourceVersion: "7", Labels: meta.Labels},
+		"shop": {Namespace: "shop", Name: "orders", UID: "uid", ResourceVersion: "7", Annotations: map[string]string{v1alpha1.IdentityAnnotation: "orders"}},
+	} {
+		meta.Namespace = namespace
+		got, err := Metadata(&metav1.PartialObjectMetadata{ObjectMeta: meta})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got.(*metav1.PartialObjectMetadata).ObjectMeta); diff != "" {
+			t.Errorf("the metadata differ (-want +got):\n%s", diff)
+		}
 	}
 }
 
-func TestWhatHasNoMetadataIsLeftAlone(t *testing.T) {
+// A cache hands its transforms tombstones too.
+func TestOtherObjectsAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	for _, transform := range []func(any) (any, error){ServiceAccount, Namespace, Bare, CertificateSigningRequest(ourSigner)} {
-		if got, err := transform("text"); err != nil || got != "text" {
-			t.Errorf("%v, %v", got, err)
+	for name, transform := range map[string]func(any) (any, error){
+		"metadata": Metadata, "pod": Pod, "service": Service, "identity": Identity, "binding": Binding,
+	} {
+		if got, err := transform("other"); err != nil || got != "other" {
+			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}
 }

@@ -30,8 +30,8 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 		"ConfigMap":                        {"kube-imds-ca"},
 		"MutatingWebhookConfiguration":     {"kube-imds"},
 		"ValidatingWebhookConfiguration":   {"kube-imds"},
-		"ValidatingAdmissionPolicy":        {"kube-imds-signing-keys"},
-		"ValidatingAdmissionPolicyBinding": {"kube-imds-signing-keys"},
+		"ValidatingAdmissionPolicy":        {"kube-imds-signing-keys", "kube-imds-token", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicyBinding": {"kube-imds-signing-keys", "kube-imds-token", "kube-imds-webhooks"},
 	} {
 		var got []string
 		for _, object := range rendered.ofKind(kind) {

@@ -138,6 +138,7 @@ type requestLine struct {
 	Time     time.Time
 	Resource string
 	Status   int
+	Server   string
 	Error    string
 }
 

@@ -1,7 +1,7 @@
 // Package e2e shows the whole of kube-imds at work on a real cluster: the one that KUBECONFIG names, a local cluster
 // or kind alike. It installs the chart, and removes it in the end.
 //
-// It needs two nodes that take pods, the images of the chart and kube-imds/probe on them, and helm. `make test-e2e`
+// It needs two nodes that take pods, the images of the chart and those of test/apps on them, and helm. `make test-e2e`
 // prepares all of it.
 package e2e
 
@@ -28,7 +28,17 @@ func TestEndToEnd(t *testing.T) {
 			"NobodyGetsInFromOutside":       testNobodyGetsInFromOutside,
 			"WebhookAnswersTheAPIServer":    testWebhookAnswersTheAPIServerAlone,
 			"DebuggersKeepOut":              testDebuggersKeepOutOfTheSidecar,
+			"Port80IsTheApplications":       testPort80IsTheApplications,
+			"OnlyPort80IsAnswered":          testOnlyPort80IsAnswered,
+			"PortIsChosen":                  testPortIsChosen,
+			"PortSysctlIsThePods":           testPortSysctlIsThePods,
+			"SidecarRestarts":               testSidecarRestarts,
+			"MeshLeavesIMDSAlone":           testMeshLeavesIMDSAlone,
 			"IssuerRefusesForeignTokens":    testIssuerRefusesForeignTokens,
+			"StolenTokenIsOfNoUse":          testStolenTokenIsOfNoUse,
+			"HostNetworkPodIsRefused":       testHostNetworkPodIsRefused,
+			"FloodLeavesTheIssuerAlone":     testFloodLeavesTheIssuerAlone,
+			"IMDSIsAskedByItsOwnNames":      testIMDSIsAskedByItsOwnNames,
 			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,
 			"KeysLeaveWithTheirNode":        testKeysLeaveWithTheirNode,
 			"EveryKindOfWorkloadIsInjected": testEveryKindOfWorkload,

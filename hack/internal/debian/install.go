@@ -5,8 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 // Need is something that a Debian package brings.
@@ -15,8 +20,8 @@ type Need struct {
 	Package string
 }
 
-// Install installs the packages of what is not there. Purpose is what they are for; announce is told of it before.
-func Install(ctx context.Context, purpose string, announce func(format string, arguments ...any), needs ...Need) error {
+// Install installs the packages of what is not there. Purpose is what they are for; to is told of it.
+func Install(ctx context.Context, purpose string, to io.Writer, needs ...Need) error {
 	var missing []string
 	for _, need := range needs {
 		if !need.There {
@@ -26,18 +31,46 @@ func Install(ctx context.Context, purpose string, announce func(format string, a
 	if len(missing) == 0 {
 		return nil
 	}
-	by := "apt-get install --yes --no-install-recommends " + strings.Join(missing, " ")
+	by := append([]string{"install", "--yes", "--no-install-recommends"}, missing...)
 	if !HasProgram("apt-get") {
-		return fmt.Errorf("programs are missing that %s needs; on Debian: %s", purpose, by)
+		return fmt.Errorf("programs are missing that %s needs; on Debian: apt-get %s", purpose, strings.Join(by, " "))
 	}
-	announce("installing what %s needs: %s", purpose, by)
-	for _, command := range []string{"apt-get update", by} {
-		output, err := exec.CommandContext(ctx, "sh", "-c", "DEBIAN_FRONTEND=noninteractive "+command).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%s: %w\n%s", command, err, output)
+	defer progress.Report(to, fmt.Sprintf("installing what %s needs (%s)", purpose, strings.Join(missing, ", ")))()
+	for _, arguments := range [][]string{{"update"}, by} {
+		if err := aptGet(ctx, to, arguments); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// retry is how often apt-get is tried again while somebody else installs, as many systems do by themselves.
+var retry = 2 * time.Second
+
+// heldLock is apt-get's word for that, in the C locale. The line after it often says by whom.
+const heldLock = "Could not get lock"
+
+// aptGet runs apt-get, once nobody else does.
+func aptGet(ctx context.Context, to io.Writer, arguments []string) error {
+	for told := false; ; told = true {
+		command := exec.CommandContext(ctx, "apt-get", arguments...)
+		command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+		output, err := command.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if !strings.Contains(string(output), heldLock) {
+			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(arguments, " "), err, output)
+		}
+		if !told {
+			fmt.Fprintf(to, "waiting for somebody else's apt-get:\n%s", output)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for somebody else's apt-get: %w", context.Cause(ctx))
+		case <-time.After(retry):
+		}
+	}
 }
 
 // HasProgram says whether a program is found by its name.

@@ -1,11 +1,13 @@
 package debian
 
 import (
-	"fmt"
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -33,9 +35,8 @@ func machine(t *testing.T, aptGet string) (calls func() string) {
 
 func TestWhatIsNotThereIsInstalled(t *testing.T) {
 	calls := machine(t, "true")
-	var said string
-	announce := func(format string, arguments ...any) { said += fmt.Sprintf(format, arguments...) }
-	err := Install(t.Context(), "a test", announce, Need{true, "bash"}, Need{false, "gcc"}, Need{false, "make"})
+	var said bytes.Buffer
+	err := Install(t.Context(), "a test", &said, Need{true, "bash"}, Need{false, "gcc"}, Need{false, "make"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,16 +44,36 @@ func TestWhatIsNotThereIsInstalled(t *testing.T) {
 	if diff := cmp.Diff(want, calls()); diff != "" {
 		t.Errorf("the calls of apt-get (-want +got):\n%s", diff)
 	}
-	if !strings.Contains(said, "a test needs") {
-		t.Errorf("it is announced by %q", said)
+	if !strings.Contains(said.String(), "a test needs (gcc, make)") {
+		t.Errorf("it is announced by %q", &said)
+	}
+}
+
+func TestAnotherInstallationIsWaitedFor(t *testing.T) {
+	defer func(before time.Duration) { retry = before }(retry)
+	retry = time.Millisecond
+	calls := machine(t, `set -- $(/usr/bin/wc -l <"${0%/*}/calls")
+if [ "$1" -lt 4 ]; then
+	echo "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 42 (unattended-upgr)" >&2
+	exit 100
+fi`)
+	var said bytes.Buffer
+	if err := Install(t.Context(), "a test", &said, Need{false, "gcc"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(calls(), "update\n"); got != 4 {
+		t.Errorf("apt-get was tried %d times, want 4:\n%s", got, calls())
+	}
+	if got := strings.Count(said.String(), "held by process 42"); got != 1 {
+		t.Errorf("the holder is told of %d times:\n%s", got, &said)
 	}
 }
 
 func TestNothingIsInstalledWhereAllIsThere(t *testing.T) {
 	calls := machine(t, "true")
-	announce := func(string, ...any) { t.Error("something is announced") }
-	if err := Install(t.Context(), "a test", announce, Need{true, "gcc"}); err != nil || calls() != "" {
-		t.Errorf("apt-get was called with %q: %v", calls(), err)
+	var said bytes.Buffer
+	if err := Install(t.Context(), "a test", &said, Need{true, "gcc"}); err != nil || calls() != "" || said.Len() > 0 {
+		t.Errorf("apt-get was called with %q, and it is announced by %q: %v", calls(), &said, err)
 	}
 }
 
@@ -60,7 +81,7 @@ func TestErrorSaysWhatToInstall(t *testing.T) {
 	for name, aptGet := range map[string]string{"no apt-get": "", "apt-get fails": "exit 1"} {
 		t.Run(name, func(t *testing.T) {
 			machine(t, aptGet)
-			err := Install(t.Context(), "a test", func(string, ...any) {}, Need{false, "gcc"})
+			err := Install(t.Context(), "a test", io.Discard, Need{false, "gcc"})
 			if err == nil || !strings.Contains(err.Error(), "apt-get") {
 				t.Errorf("the error is %v", err)
 			}

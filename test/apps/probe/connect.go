@@ -13,26 +13,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect tries to get at an address that lives in another pod: it adds a route to the address by way of that pod,
-// or says that the address is at the pod's MAC address. It connects, sends a request and prints what came back:
-// "answered: …" or "nothing: …".
+// connect connects, sends a request and prints what came back: "answered: …" or "nothing: …". With --via it tries to get
+// at an address that lives in another pod: it adds a route to the address by way of that pod, or says that the address is
+// at the pod's MAC address.
 func connect(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("connect", flag.ContinueOnError)
-	address := flags.String("address", "169.254.169.254:80", "the `address` to connect to")
+	network := flags.String("network", "tcp", "the `network`: tcp or udp")
+	address := flags.String("address", "169.254.169.254:80", "the IPv4 `address` to connect to")
 	via := flags.String("via", "", "the `IP` of the pod by which the address is reached")
 	byMAC := flags.Bool("by-mac", false, "send to the pod's MAC address, with no gateway")
 	timeout := flags.Duration("timeout", 3*time.Second, "give up after this `time`")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	target, err := net.ResolveTCPAddr("tcp4", *address)
-	if err != nil {
-		return fmt.Errorf("read --address: %w", err)
+	if *via != "" {
+		target, err := net.ResolveTCPAddr("tcp4", *address)
+		if err != nil {
+			return fmt.Errorf("read --address: %w", err)
+		}
+		if err := route(ctx, target.IP, net.ParseIP(*via), *byMAC); err != nil {
+			return err
+		}
 	}
-	if err := route(ctx, target.IP, net.ParseIP(*via), *byMAC); err != nil {
-		return err
-	}
-	fmt.Println(attempt(ctx, target.String(), *timeout))
+	fmt.Println(attempt(ctx, *network, *address, *timeout))
 	return nil
 }
 
@@ -40,6 +43,11 @@ func route(ctx context.Context, target, via net.IP, byMAC bool) error {
 	link, err := netlink.LinkByName("eth0")
 	if err != nil {
 		return fmt.Errorf("find the pod's interface: %w", err)
+	}
+	if target.IsLoopback() {
+		if err := giveUpLoopback(); err != nil {
+			return err
+		}
 	}
 	path := &netlink.Route{
 		LinkIndex: link.Attrs().Index,
@@ -96,9 +104,9 @@ func resolve(ctx context.Context, link netlink.Link, via net.IP) (net.HardwareAd
 	return nil, fmt.Errorf("%s is not on this pod's link", via)
 }
 
-func attempt(ctx context.Context, address string, timeout time.Duration) string {
+func attempt(ctx context.Context, network, address string, timeout time.Duration) string {
 	dialer := net.Dialer{Timeout: timeout}
-	connection, err := dialer.DialContext(ctx, "tcp", address)
+	connection, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return "nothing: " + err.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 )
 
 // listen answers every connection with "open". It shows that packets reach a pod whose guarded listener is silent.
@@ -12,9 +13,9 @@ func listen(ctx context.Context, arguments []string) error {
 	if len(arguments) != 1 {
 		return fmt.Errorf("listen takes one address, not %d", len(arguments))
 	}
-	listener, err := net.Listen("tcp", arguments[0])
+	listener, err := listenOn(arguments[0])
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	context.AfterFunc(ctx, func() { listener.Close() })
 	for {
@@ -28,4 +29,17 @@ func listen(ctx context.Context, arguments []string) error {
 		fmt.Fprintln(connection, "open")
 		connection.Close()
 	}
+}
+
+// listenOn listens as programs in C do: on 0.0.0.0, for which Go listens on all addresses, for IPv4 alone.
+func listenOn(address string) (net.Listener, error) {
+	network := "tcp"
+	if parsed, err := netip.ParseAddrPort(address); err == nil && parsed.Addr().Is4() {
+		network = "tcp4"
+	}
+	listener, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return listener, nil
 }

@@ -17,9 +17,14 @@ const usage = `probe: what the end-to-end tests run inside pods
   probe requests [flags]     ask for tokens without end, a JSON line each
   probe get [flags] URL      send one HTTP request and print the answer as JSON
   probe listen ADDRESS       answer every connection with "open", until SIGTERM
+  probe flood [flags]        open idle connections, and print how many stay
+  probe serve ADDRESS        answer every HTTP request with "the application", until SIGTERM
+  probe proxy ADDRESS        pass redirected connections on to where they were going, a line each, until SIGTERM
   probe install PATH         copy this program to a path
   probe started COMMAND...   print the time and become another program
-  probe connect [flags]      add a route to an address, connect, and print what came back
+  probe connect [flags]      connect, by way of another pod if need be, and print what came back
+  probe sysctl NAME[=VALUE]  print a setting of the pod's kernel, or set it
+  probe kill PROGRAM         end the processes of a program
 
 Each has its own --help.
 `
@@ -51,12 +56,22 @@ func run(ctx context.Context, arguments []string) error {
 		return get(ctx, rest)
 	case "listen":
 		return listen(ctx, rest)
+	case "flood":
+		return flood(ctx, rest)
+	case "serve":
+		return serve(ctx, rest)
+	case "proxy":
+		return proxy(ctx, rest)
 	case "install":
 		return install(rest)
 	case "started":
 		return started(rest)
 	case "connect":
 		return connect(ctx, rest)
+	case "sysctl":
+		return sysctl(rest)
+	case "kill":
+		return kill(rest)
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return nil

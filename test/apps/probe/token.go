@@ -53,6 +53,7 @@ type requestLine struct {
 	Time     time.Time `json:"time"`
 	Resource string    `json:"resource"`
 	Status   int       `json:"status"`
+	Server   string    `json:"server,omitempty"`
 	Error    string    `json:"error,omitempty"`
 }
 
@@ -70,7 +71,8 @@ func requests(ctx context.Context, arguments []string) error {
 	for n := 0; ; n++ {
 		resource := fmt.Sprintf("https://resource-%d.example", n)
 		answer := send(ctx, request{url: tokenURL(resource), headers: []string{"Metadata: true"}, timeout: 15 * time.Second})
-		if err := lines.Encode(requestLine{time.Now(), resource, answer.Status, answer.Error}); err != nil {
+		line := requestLine{time.Now(), resource, answer.Status, answer.Headers.Get("Server"), answer.Error}
+		if err := lines.Encode(line); err != nil {
 			return fmt.Errorf("print a line: %w", err)
 		}
 		select {

@@ -50,6 +50,9 @@ func (i *issuerProcess) newHome(t *testing.T) home {
 	return h
 }
 
+// podAddress is that of every pod: one of the loopback device, from which the tests' clients ask.
+const podAddress = "127.0.0.7"
+
 // newPod makes a pod that asks for the identity, and says that it runs.
 func (h home) newPod(t *testing.T, name, node string) *corev1.Pod {
 	t.Helper()
@@ -64,8 +67,8 @@ func (h home) newPod(t *testing.T, name, node string) *corev1.Pod {
 		},
 	}
 	h.create(t, pod)
-	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: "10.0.0.7"}, {IP: "fd00::7"}}
-	pod.Status.PodIP = "10.0.0.7"
+	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: podAddress}, {IP: "fd00::7"}}
+	pod.Status.PodIP = podAddress
 	must(t, h.Status().Update(t.Context(), pod), "say that the pod runs")
 	return pod
 }
@@ -84,12 +87,18 @@ func toPod(pod *corev1.Pod) binding {
 // forIssuer is for the tokens that sidecars have.
 func (b binding) forIssuer() binding { return binding{[]string{issuerapi.Audience}, b.object} }
 
-// token is a token of the pod's ServiceAccount.
+// token is a token of the pod's ServiceAccount, as long as a sidecar's.
 func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
+	t.Helper()
+	return c.tokenFor(t, pod, b, issuerapi.TokenSeconds)
+}
+
+// tokenFor is one that is valid for some seconds.
+func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int64) string {
 	t.Helper()
 	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(t.Context(), pod.Spec.ServiceAccountName,
 		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-			Audiences: b.audiences, BoundObjectRef: b.object, ExpirationSeconds: new(int64(3600)),
+			Audiences: b.audiences, BoundObjectRef: b.object, ExpirationSeconds: &seconds,
 		}}, metav1.CreateOptions{})
 	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
 	return request.Status.Token

@@ -17,6 +17,8 @@ func TestIssuer(t *testing.T) {
 			"KeyIsRegisteredForItsNode":       testKeyIsRegistered,
 			"NewPodIsServedAtOnce":            testNewPodIsServedAtOnce,
 			"ForeignTokensAreRefused":         testForeignTokensAreRefused,
+			"TokenIsOfNoUseElsewhere":         testTokenIsOfNoUseElsewhere,
+			"LongTokenIsRefused":              testLongTokenIsRefused,
 			"PodThatHasGoneIsRefused":         testPodThatHasGone,
 			"PodThatHasEndedIsRefused":        testPodThatHasEnded,
 			"ServiceAccountMadeAnewIsRefused": testServiceAccountMadeAnew,
@@ -32,6 +34,7 @@ func TestIssuer(t *testing.T) {
 			})
 		}
 	})
+	t.Run("HugeObjectsAreNotKept", func(t *testing.T) { testHugeObjectsAreNotKept(t, c) })
 	t.Run("DrainIsTold", func(t *testing.T) { testDrainIsTold(t, i) })
 	t.Run("KeyIsTakenAway", func(t *testing.T) { testKeyIsTakenAway(t, i) })
 	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })

@@ -24,9 +24,9 @@ func testLoadBalancerLeadsToThePod(t *testing.T, i *issuerProcess) {
 	must(t, h.Status().Update(t.Context(), outside), "give the load balancer an address")
 
 	wantLoadBalancer(t, i, bearer, issuerapi.LoadBalancer{
-		PublicIPAddresses: []issuerapi.FrontendAddress{{FrontendIPAddress: "20.1.2.3", PrivateIPAddress: "10.0.0.7"}},
+		PublicIPAddresses: []issuerapi.FrontendAddress{{FrontendIPAddress: "20.1.2.3", PrivateIPAddress: podAddress}},
 		InboundRules: []issuerapi.InboundRule{{
-			FrontendIPAddress: "20.1.2.3", Protocol: "tcp", FrontendPort: 80, BackendPort: 8080, PrivateIPAddress: "10.0.0.7",
+			FrontendIPAddress: "20.1.2.3", Protocol: "tcp", FrontendPort: 80, BackendPort: 8080, PrivateIPAddress: podAddress,
 		}},
 	})
 	must(t, h.Delete(t.Context(), outside), "delete the load balancer")

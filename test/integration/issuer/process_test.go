@@ -26,7 +26,8 @@ import (
 // issuerProcess is the issuer's own binary, with the credentials of an issuer's pod.
 type issuerProcess struct {
 	*cluster
-	http *http.Client
+	http    *http.Client
+	address string
 
 	command *exec.Cmd
 	ended   chan error
@@ -49,17 +50,24 @@ func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *i
 		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
 	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.issuerKubeconfig(t, node))
 	i.command.Stdout, i.command.Stderr = i.log, i.log
-	i.http = &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, addresses[0])
-		},
-		TLSClientConfig: &tls.Config{RootCAs: c.controller.authority.pool(), MinVersion: tls.VersionTLS13},
-	}}
+	i.address = addresses[0]
+	i.http = i.clientAt(podAddress)
 	must(t, i.command.Start(), "start the issuer")
 	go func() { i.ended <- i.command.Wait() }()
 	t.Cleanup(func() { i.end(t) })
 	eventually(t, "the issuer is ready", i.ready)
 	return i
+}
+
+// clientAt is a client that asks from an address.
+func (i *issuerProcess) clientAt(source string) *http.Client {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, i.address)
+		},
+		TLSClientConfig: &tls.Config{RootCAs: i.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+	}}
 }
 
 // end stops the issuer if it has not been stopped yet, and looks for secrets in its log.

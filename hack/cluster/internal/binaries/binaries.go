@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
+	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
 // Builder builds binaries and keeps them.
@@ -90,9 +92,8 @@ func (b Builder) buildTool(ctx context.Context, tool tool, wanted []string, fold
 		return err
 	}
 	store := filepath.Join(b.Cache, "tools", tool.key(version))
-	missing := slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return exists(filepath.Join(store, name)) })
-	if len(missing) > 0 {
-		if err := b.compile(ctx, tool, version, missing, store); err != nil {
+	if len(missingOf(store, wanted)) > 0 {
+		if err := b.compile(ctx, tool, version, wanted, store); err != nil {
 			return err
 		}
 	}
@@ -104,20 +105,35 @@ func (b Builder) buildTool(ctx context.Context, tool tool, wanted []string, fold
 	return nil
 }
 
-// compile builds into a folder of its own and moves what is complete into the store, so that an interrupted build
-// leaves nothing half done.
-func (b Builder) compile(ctx context.Context, tool tool, version string, names []string, store string) error {
-	if err := os.MkdirAll(store, 0o755); err != nil {
-		return fmt.Errorf("make the folder of %s: %w", tool.folder, err)
+// missingOf are the names that a store has no binary of.
+func missingOf(store string, wanted []string) []string {
+	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return exists(filepath.Join(store, name)) })
+}
+
+// compile builds what is missing. Of several that would at once, one builds and the others wait for it.
+func (b Builder) compile(ctx context.Context, tool tool, version string, wanted []string, store string) error {
+	waiting := func(holder string) {
+		fmt.Fprintf(b.Progress, "waiting for %s, which builds %s %s\n", holder, tool.folder, version)
 	}
-	sweep(store, time.Now().Add(-abandoned))
+	return lock.While(ctx, store+".lock", waiting, func() error {
+		if err := os.MkdirAll(store, 0o755); err != nil {
+			return fmt.Errorf("make the folder of %s: %w", tool.folder, err)
+		}
+		sweep(store)
+		return b.compileInto(ctx, tool, version, missingOf(store, wanted), store)
+	})
+}
+
+// compileInto builds into a folder of its own and moves what is complete into the store, so that an interrupted build
+// leaves nothing half done.
+func (b Builder) compileInto(ctx context.Context, tool tool, version string, names []string, store string) error {
 	work, err := os.MkdirTemp(store, "building-")
 	if err != nil {
 		return fmt.Errorf("make a folder to build in: %w", err)
 	}
 	defer os.RemoveAll(work)
 	for _, name := range names {
-		stop := b.report(fmt.Sprintf("building %s %s", name, version))
+		stop := progress.Report(b.Progress, fmt.Sprintf("building %s %s", name, version))
 		output, err := b.goBuild(ctx, tool, version, name, filepath.Join(work, name))
 		stop()
 		if err != nil {
@@ -138,41 +154,12 @@ func (b Builder) goBuild(ctx context.Context, tool tool, version, name, path str
 	return command.CombinedOutput()
 }
 
-// abandoned is the age at which nobody builds any more in a folder: no build takes so long.
-const abandoned = 2 * time.Hour
-
-// sweep removes the folders of builds that were killed. One that resists wastes disk, no more.
-func sweep(store string, before time.Time) {
+// sweep removes the folders of builds that were killed: whoever holds the store's lock finds no others. One that resists
+// wastes disk, no more.
+func sweep(store string) {
 	folders, _ := filepath.Glob(filepath.Join(store, "building-*"))
 	for _, folder := range folders {
-		if info, err := os.Stat(folder); err == nil && info.ModTime().Before(before) {
-			_ = os.RemoveAll(folder)
-		}
-	}
-}
-
-// report says what goes on, again every half minute while it does, and how long it took.
-func (b Builder) report(what string) (stop func()) {
-	start := time.Now()
-	fmt.Fprintf(b.Progress, "%s …\n", what)
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(30 * time.Second)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				fmt.Fprintf(b.Progress, "%s … %.0f s\n", what, time.Since(start).Seconds())
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-		fmt.Fprintf(b.Progress, "%s took %.0f s\n", what, time.Since(start).Seconds())
+		_ = os.RemoveAll(folder)
 	}
 }
 

@@ -1,14 +1,16 @@
 package binaries
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/hack/internal/lock"
 )
 
 // pinned makes a folder of tools modules, each of which pins its tool at v1.2.3, and a Go command that counts its calls.
@@ -119,19 +121,73 @@ func TestAnUnknownNameIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
 	}
 }
 
-func TestWhatKilledBuildsLeftIsSweptAwayInTime(t *testing.T) {
-	store := t.TempDir()
-	old, young := filepath.Join(store, "building-1"), filepath.Join(store, "building-2")
-	for _, folder := range []string{old, young} {
-		writeFile(t, filepath.Join(folder, "kubelet"), "half")
-	}
-	now := time.Now()
-	if err := os.Chtimes(old, now.Add(-3*time.Hour), now.Add(-3*time.Hour)); err != nil {
+func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
+	const builders = 4
+	builder, calls := pinned(t, builds)
+	held, err := lock.Try(storeOf(t, builder, "etcd") + ".lock")
+	if err != nil {
 		t.Fatal(err)
 	}
-	sweep(store, now.Add(-abandoned))
-	if exists(old) || !exists(young) {
-		t.Errorf("the old folder is there: %v, the young one: %v", exists(old), exists(young))
+	waiting, errs := make(chan string, builders), make(chan error, builders)
+	builder.Progress = writer(func(line string) { waiting <- line })
+	for range builders {
+		go func() {
+			_, err := builder.Build(t.Context(), "etcd")
+			errs <- err
+		}()
+	}
+	for range builders {
+		want := fmt.Sprintf("waiting for process %d (", os.Getpid())
+		if line := <-waiting; !strings.HasPrefix(line, want) || !strings.HasSuffix(line, "which builds etcd v3.2.3\n") {
+			t.Errorf("it says %q, want %q", line, want)
+		}
+	}
+	go func() {
+		for range waiting {
+		}
+	}()
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for range builders {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := calls(); got != 1 {
+		t.Errorf("Go was called %d times, want once", got)
+	}
+}
+
+// writer is told what is written.
+type writer func(string)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(string(text))
+	return len(text), nil
+}
+
+// storeOf is where a tool's binaries are kept.
+func storeOf(t *testing.T, builder Builder, folder string) string {
+	t.Helper()
+	for _, tool := range tools {
+		if tool.folder == folder {
+			return filepath.Join(builder.Cache, "tools", tool.key(versionFor(tool.module)))
+		}
+	}
+	t.Fatalf("there is no tool %s", folder)
+	return ""
+}
+
+func TestTheNextBuildSweepsAwayWhatAKilledOneLeft(t *testing.T) {
+	builder, _ := pinned(t, builds)
+	left := filepath.Join(storeOf(t, builder, "etcd"), "building-1")
+	writeFile(t, filepath.Join(left, "etcd"), "half")
+	if _, err := builder.Build(t.Context(), "etcd"); err != nil {
+		t.Fatal(err)
+	}
+	if exists(left) {
+		t.Error("it is still there")
 	}
 }
 

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,36 +9,10 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
-
-	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-// namespaces is the folder in which `ip netns` finds network namespaces by name: each is mounted on a file.
-const namespaces = "/run/netns"
-
-// Remove removes the cluster's network namespaces, and with them all that is in them.
-func Remove(cluster layout.Layout) error {
-	var failures error
-	for _, name := range cluster.NetworkNamespaces() {
-		if err := removeNamespace(name); err != nil {
-			failures = errors.Join(failures, fmt.Errorf("remove the network namespace %s: %w", name, err))
-		}
-	}
-	return failures
-}
-
-// removeNamespace removes a named network namespace, or the plain file that a reboot or a crash left of it.
-func removeNamespace(name string) error {
-	path := filepath.Join(namespaces, name)
-	err := unix.Unmount(path, unix.MNT_DETACH)
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("unmount it: %w", err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove its file: %w", err)
-	}
-	return nil
-}
+// folder is where `ip netns` finds network namespaces by name: each is mounted on a file.
+const folder = "/run/netns"
 
 // isNamespace tells a mounted network namespace from a plain file.
 func isNamespace(path string) bool {
@@ -49,18 +22,35 @@ func isNamespace(path string) bool {
 
 // makeNamespace makes a named network namespace, as `ip netns add` does.
 func makeNamespace(name string) error {
+	if err := makeAt(filepath.Join(folder, name)); err != nil {
+		return fmt.Errorf("make the network namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// makeAt mounts a new network namespace on a file. One that was left of an earlier namespace will do: it may be one that
+// cannot be removed.
+func makeAt(path string) error {
+	if isNamespace(path) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o444)
+	if err != nil {
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return err
+	}
 	return onOwnThread(func() error {
-		if isNamespace(filepath.Join(namespaces, name)) {
-			return nil
-		}
-		if err := removeNamespace(name); err != nil {
+		handle, err := netns.New()
+		if err != nil {
 			return err
 		}
-		handle, err := netns.NewNamed(name)
-		if err != nil {
-			return fmt.Errorf("make the network namespace %s: %w", name, err)
-		}
-		return handle.Close()
+		defer handle.Close()
+		return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
 	})
 }
 

@@ -1,11 +1,13 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"os/exec"
+	"strings"
 	"syscall"
 
 	"github.com/vishvananda/netns"
@@ -22,15 +24,20 @@ const recorded = "recorded"
 //
 // The mount namespace stays the machine's: containerd must see what kubelet mounts, and both must see the control
 // groups, which a new /sys would hide.
+//
+// It must be called on the main thread. While any other one becomes a program, the process looks for a moment as if it had
+// ended, and whoever started it would believe that.
 func Launch(group, namespace string, command []string) error {
+	if unix.Gettid() != os.Getpid() {
+		return errors.New("a process becomes a daemon on its main thread alone")
+	}
 	if err := awaitRecord(os.Stdin); err != nil {
 		return err
 	}
 	if err := cgroup.Enter(group); err != nil {
 		return err
 	}
-	// Namespaces belong to a thread, and exec keeps those of the thread that calls it.
-	runtime.LockOSThread()
+	// A network namespace belongs to a thread, and exec keeps that of the thread that calls it.
 	if namespace != "" {
 		handle, err := netns.GetFromName(namespace)
 		if err != nil {
@@ -71,4 +78,12 @@ func closeStandardInput() error {
 		return fmt.Errorf("close the standard input: %w", err)
 	}
 	return nil
+}
+
+// InGroup is a command that a launcher, a program whose subcommand "launch" calls Launch, turns into another program in a
+// control group. It ends with this program's or before, so nothing records it.
+func InGroup(ctx context.Context, launcher, group string, command []string) *exec.Cmd {
+	launched := exec.CommandContext(ctx, launcher, append([]string{"launch", "--cgroup", group, "--"}, command...)...)
+	launched.Stdin = strings.NewReader(recorded)
+	return launched
 }

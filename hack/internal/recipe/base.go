@@ -1,4 +1,4 @@
-package main
+package recipe
 
 import (
 	"context"
@@ -9,64 +9,54 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kube-imds/kube-imds/hack/internal/atomically"
 	"github.com/kube-imds/kube-imds/hack/internal/debian"
 )
 
-// removed is what no client needs of a Debian system.
+// removed is what no image needs of a Debian system.
 var removed = []string{
 	"var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
 }
 
 // buildBase makes the layer of a Debian system with packages in it, or none at all for an empty base. Layers are kept,
-// and shared between clients that have the same packages.
-func (b builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
+// and shared between images that have the same packages.
+func (b Builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
 	if packages == nil {
 		return "", nil
 	}
 	packages = slices.Sorted(slices.Values(packages))
-	made, err := keyOf(append([]string{b.version, b.versions["debian"]}, packages...))
+	made, err := keyOf(append([]string{b.version, b.debian}, packages...))
 	if err != nil {
 		return "", err
 	}
 	layer = filepath.Join(b.cache, "base-"+made.String()+".tar")
-	if _, err := os.Stat(layer); err == nil {
-		return layer, nil
-	}
-	started := time.Now()
-	what := fmt.Sprintf("debian %s with %s", b.versions["debian"], strings.Join(packages, ", "))
-	fmt.Fprintf(b.progress, "%s …\n", what)
-	err = inTemporaryFolder(func(root string) error {
-		if err := b.bootstrap(ctx, root, packages); err != nil {
-			return err
-		}
-		for _, path := range removed {
-			if err := os.RemoveAll(filepath.Join(root, path)); err != nil {
+	what := fmt.Sprintf("debian %s with %s", b.debian, strings.Join(packages, ", "))
+	return layer, b.once(ctx, layer, layer+".lock", what, func() error {
+		return inTemporaryFolder(func(root string) error {
+			if err := b.bootstrap(ctx, root, packages); err != nil {
 				return err
 			}
-		}
-		return writeLayer(layer, root)
+			for _, path := range removed {
+				if err := os.RemoveAll(filepath.Join(root, path)); err != nil {
+					return err
+				}
+			}
+			return writeLayer(layer, root)
+		})
 	})
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(b.progress, "%s: %.0f s\n", what, time.Since(started).Seconds())
-	return layer, nil
 }
 
-func (b builder) bootstrap(ctx context.Context, root string, packages []string) error {
+func (b Builder) bootstrap(ctx context.Context, root string, packages []string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("debootstrap makes a Debian system as root alone: run this with sudo")
 	}
-	announce := func(format string, arguments ...any) { fmt.Fprintf(b.progress, format+"\n", arguments...) }
 	there := debian.HasProgram("debootstrap")
-	if err := debian.Install(ctx, "a Debian base", announce, debian.Need{There: there, Package: "debootstrap"}); err != nil {
+	if err := debian.Install(ctx, "a Debian base", b.progress, debian.Need{There: there, Package: "debootstrap"}); err != nil {
 		return err
 	}
 	command := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","),
-		b.versions["debian"], root)
+		b.debian, root)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("debootstrap: %w:\n%s", err, lastLines(string(output)))
 	}
@@ -85,7 +75,7 @@ func writeLayer(layer, folder string) error {
 }
 
 func inTemporaryFolder(use func(folder string) error) error {
-	folder, err := os.MkdirTemp("", "kube-imds-sdks-")
+	folder, err := os.MkdirTemp("", "kube-imds-recipe-")
 	if err != nil {
 		return err
 	}

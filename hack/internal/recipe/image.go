@@ -1,4 +1,4 @@
-package main
+package recipe
 
 import (
 	"maps"
@@ -26,7 +26,7 @@ func newImage(specification specification, layers ...string) (v1.Image, error) {
 			return nil, err
 		}
 		image, err = mutate.Append(image, mutate.Addendum{
-			Layer: layer, History: v1.History{Created: v1.Time{Time: product.Epoch}, CreatedBy: "hack/sdks"},
+			Layer: layer, History: v1.History{Created: v1.Time{Time: product.Epoch}, CreatedBy: "hack/internal/recipe"},
 		})
 		if err != nil {
 			return nil, err

@@ -1,0 +1,93 @@
+package slim
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// How many of a list are kept. Nobody has as many; the API server sets no bound.
+const (
+	maxPorts       = 256
+	maxTolerations = 256
+	maxFrontends   = 64
+	maxSelector    = 4 << 10 // bytes
+)
+
+// Pod keeps of a pod what a grant, instance metadata and scheduled events hang on.
+func Pod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Pod{
+		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
+			HostNetwork: pod.Spec.HostNetwork, Containers: portsOf(pod.Spec.Containers),
+			Tolerations: first(pod.Spec.Tolerations, maxTolerations),
+		},
+		Status: corev1.PodStatus{
+			Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs, Conditions: disruptionOf(pod.Status.Conditions),
+		},
+	}
+	slim.Labels, slim.Annotations = firstLabels(pod.Labels), podAnnotations(pod.Annotations)
+	return slim, nil
+}
+
+// podAnnotations are what a grant reads, and the data for IMDS, which is left out where it is more than Azure takes.
+func podAnnotations(annotations map[string]string) map[string]string {
+	kept := identityAnnotation(annotations)
+	for _, name := range []string{v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation} {
+		if value, found := annotations[name]; found && len(value) <= maxData {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// disruptionOf keeps of conditions the one that scheduled events hang on. The others change with every probe.
+func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
+	for _, condition := range conditions {
+		if condition.Type == corev1.DisruptionTarget {
+			condition.Message = cut(condition.Message, maxMessage)
+			return []corev1.PodCondition{condition}
+		}
+	}
+	return nil
+}
+
+// portsOf keeps of containers what Services lead to.
+func portsOf(containers []corev1.Container) []corev1.Container {
+	var slim []corev1.Container
+	room := maxPorts
+	for _, container := range containers {
+		if ports := first(container.Ports, room); len(ports) > 0 {
+			slim = append(slim, corev1.Container{Ports: ports})
+			room -= len(ports)
+		}
+	}
+	return slim
+}
+
+// Service keeps of a Service what load balancer metadata hangs on. One with a huge selector leads nowhere.
+func Service(object any) (any, error) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Service{
+		TypeMeta: service.TypeMeta, ObjectMeta: identifying(service.ObjectMeta),
+		Spec: corev1.ServiceSpec{Type: service.Spec.Type, Ports: first(service.Spec.Ports, maxPorts)},
+	}
+	if size(service.Spec.Selector) <= maxSelector {
+		slim.Spec.Selector = service.Spec.Selector
+	}
+	for _, ingress := range first(service.Status.LoadBalancer.Ingress, maxFrontends) {
+		slim.Status.LoadBalancer.Ingress = append(slim.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: ingress.IP})
+	}
+	return slim, nil
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// proxy is what a service mesh has in its pods: it takes the connections that the pod's rules redirect to its address, and
+// passes each on to where it was going, of which it prints a line.
+func proxy(ctx context.Context, arguments []string) error {
+	if len(arguments) != 1 {
+		return fmt.Errorf("proxy takes one address, not %d", len(arguments))
+	}
+	listener, err := listenOn(arguments[0])
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { listener.Close() })
+	var connections sync.WaitGroup
+	defer connections.Wait()
+	for {
+		connection, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept a connection: %w", err)
+		}
+		connections.Go(func() { passOn(ctx, connection.(*net.TCPConn)) })
+	}
+}
+
+func passOn(ctx context.Context, inbound *net.TCPConn) {
+	defer inbound.Close()
+	target, err := originalDestination(inbound)
+	if err != nil {
+		fmt.Println("lost:", err)
+		return
+	}
+	fmt.Println("to", target)
+	outbound, err := new(net.Dialer).DialContext(ctx, "tcp", target.String())
+	if err != nil {
+		return
+	}
+	defer outbound.Close()
+	defer context.AfterFunc(ctx, func() { inbound.Close(); outbound.Close() })()
+	go func() {
+		_, _ = io.Copy(outbound, inbound)
+		_ = outbound.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(inbound, outbound)
+}
+
+// originalDestination is where a redirected connection was going, which the kernel gives as a struct sockaddr_in. It is
+// read by the function that takes as much of a socket option as that is.
+func originalDestination(connection *net.TCPConn) (netip.AddrPort, error) {
+	raw, err := connection.SyscallConn()
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	var option *unix.IPv6Mreq
+	var optionErr error
+	err = raw.Control(func(fd uintptr) {
+		option, optionErr = unix.GetsockoptIPv6Mreq(int(fd), unix.IPPROTO_IP, unix.SO_ORIGINAL_DST)
+	})
+	if err := errors.Join(err, optionErr); err != nil {
+		return netip.AddrPort{}, fmt.Errorf("read where it was going: %w", err)
+	}
+	address := option.Multiaddr
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(address[4:8])), uint16(address[2])<<8|uint16(address[3])), nil
+}

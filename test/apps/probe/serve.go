@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// serve is an application: an HTTP server on an address, which answers whatever it is asked with "the application".
+func serve(ctx context.Context, arguments []string) error {
+	if len(arguments) != 1 {
+		return fmt.Errorf("serve takes one address, not %d", len(arguments))
+	}
+	listener, err := listenOn(arguments[0])
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Server", "probe")
+		_, _ = io.WriteString(w, "the application\n")
+	})}
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
