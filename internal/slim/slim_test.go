@@ -22,7 +22,7 @@ func megabyte(namespace string) metav1.ObjectMeta {
 			v1alpha1.IdentityAnnotation: strings.Repeat("a,", 60<<10), v1alpha1.UserDataAnnotation: strings.Repeat("u", 100<<10),
 			"other": strings.Repeat("o", 30<<10),
 		},
-		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.Repeat("f", 100<<10))}}},
+		ManagedFields:   []metav1.ManagedFieldsEntry{{Manager: "kubectl", FieldsV1: metav1.NewFieldsV1(strings.Repeat("f", 100<<10))}},
 		Finalizers:      []string{strings.Repeat("f", 100<<10)},
 		OwnerReferences: []metav1.OwnerReference{{Name: strings.Repeat("o", 100<<10)}},
 	}
