@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -17,7 +18,7 @@ type decision struct {
 	clientID string
 	resource string
 	minted   Minted
-	failure  *failure
+	failure  *reply.Failure
 }
 
 // Outcomes of a request.
@@ -41,13 +42,13 @@ func (s *Server) record(d decision) {
 		return
 	}
 	outcome := outcomeRefused
-	if d.failure.retryAfter > 0 {
+	if d.failure.RetryAfter > 0 {
 		outcome = outcomeUnavailable
 	}
-	requests.WithLabelValues(outcome, d.failure.reason, "false").Inc()
-	if d.failure.isUncounted() && !s.lines.allow(d.source, s.Now()) {
-		suppressedLines.WithLabelValues(d.failure.reason).Inc()
+	requests.WithLabelValues(outcome, d.failure.Reason, "false").Inc()
+	if isUncounted(d.failure) && !s.lines.allow(d.source, s.Now()) {
+		suppressedLines.WithLabelValues(d.failure.Reason).Inc()
 		return
 	}
-	s.Log.Info("token", append(who, "outcome", outcome, "reason", d.failure.reason, "detail", d.failure.detail, "source", d.source)...)
+	s.Log.Info("token", append(who, "outcome", outcome, "reason", d.failure.Reason, "detail", d.failure.Detail, "source", d.source)...)
 }

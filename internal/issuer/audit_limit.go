@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // What one source address may write to the audit log by requests that no pod's limit counts: those of nobody, and those
@@ -59,9 +61,9 @@ func (l *lineLimit) bucket(source string) *rate.Limiter {
 
 // isUncounted tells whether a request was refused before a pod's limit counted it, so that nothing bounds how many
 // there are.
-func (f *failure) isUncounted() bool {
-	switch f.reason {
-	case reasonUnauthenticated, reasonOtherNode, reasonThrottled:
+func isUncounted(f *reply.Failure) bool {
+	switch f.Reason {
+	case reply.ReasonUnauthenticated, reply.ReasonOtherNode, reply.ReasonThrottled:
 		return true
 	}
 	return false

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // askFrom asks for a token from a source address.
@@ -37,9 +38,9 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 		reason string
 		world  *world
 	}{
-		"without a token":         {func() string { return "" }, http.StatusUnauthorized, reasonUnauthenticated, newWorld()},
-		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, reasonUnauthenticated, newWorld()},
-		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, reasonOtherNode, newWorld()},
+		"without a token":         {func() string { return "" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
+		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
+		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, reply.ReasonOtherNode, newWorld()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
@@ -68,7 +69,7 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 // What is refused to a pod that asks too often is counted by nothing else.
 func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		before := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled))
+		before := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled))
 		bearer := ordersPod().sign(t)
 		for range podLimits.Burst + 100 {
 			s.askFrom("10.0.0.7:1024", bearer)
@@ -77,7 +78,7 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 			t.Errorf("%d lines are written", got)
 		}
 		// Other tests count there too.
-		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled)) - before; got < 100-linesBurst {
+		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled)) - before; got < 100-linesBurst {
 			t.Errorf("%g suppressed lines are counted", got)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -19,14 +21,14 @@ const podLag = 2 * time.Second
 func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !found || bearer == "" {
-		return workload.Workload{}, unauthenticated("the request carries no bearer token")
+		return workload.Workload{}, reply.Unauthenticated("the request carries no bearer token")
 	}
 	authenticated, err := s.Authenticator.Authenticate(bearer)
 	if err != nil {
-		return workload.Workload{}, unauthenticated(err.Error())
+		return workload.Workload{}, reply.Unauthenticated(err.Error())
 	}
 	if authenticated.Node.Name != s.NodeName {
-		return authenticated, forbidden(reasonOtherNode, "the pod runs on node "+authenticated.Node.Name)
+		return authenticated, reply.Forbidden(reply.ReasonOtherNode, "the pod runs on node "+authenticated.Node.Name)
 	}
 	return authenticated, nil
 }
@@ -44,7 +46,10 @@ func (s *Server) findPod(asking context.Context, found workload.Workload) (*core
 			return nil, err
 		}
 		if pod != nil {
-			return checkPod(pod, found)
+			if err := directory.CheckPod(pod, found); err != nil {
+				return nil, err
+			}
+			return pod, nil
 		}
 		select {
 		case <-changed:
@@ -52,20 +57,10 @@ func (s *Server) findPod(asking context.Context, found workload.Workload) (*core
 			if err := asking.Err(); err != nil {
 				return nil, fmt.Errorf("wait for the pod: %w", err)
 			}
-			if s.Now().Sub(found.TokenIssuedAt) < youth {
-				return nil, unavailable("the pod is not known yet")
+			if s.Now().Sub(found.TokenIssuedAt) < directory.Youth {
+				return nil, reply.Unavailable("the pod is not known yet")
 			}
-			return nil, forbidden(reasonUnknownPod, "no such pod runs on this node")
+			return nil, reply.Forbidden(reply.ReasonUnknownPod, "no such pod runs on this node")
 		}
 	}
-}
-
-func checkPod(pod *corev1.Pod, found workload.Workload) (*corev1.Pod, error) {
-	if pod.Namespace != found.Namespace || pod.Spec.ServiceAccountName != found.ServiceAccount.Name {
-		return nil, forbidden(reasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
-	}
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-		return nil, forbidden(reasonUnknownPod, "the pod has ended")
-	}
-	return pod, nil
 }

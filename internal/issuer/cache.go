@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 )
 
 // CacheOptions confine the caches to what the pods of one node hang on. The clock says when taints were first seen.
@@ -18,15 +19,14 @@ func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slimPod},
-			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
-			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
+			&corev1.Pod{}:  {Field: ofNode("spec.nodeName"), Transform: slimPod},
+			&corev1.Node{}: {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
 			&corev1.Service{}: {
 				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
 				Transform: slimService,
 			},
-			Metadata("ServiceAccount"): {Transform: slimMetadata},
-			Metadata("Namespace"):      {Transform: slimMetadata},
+			directory.Metadata("ServiceAccount"): {Transform: directory.SlimMetadata},
+			directory.Metadata("Namespace"):      {Transform: directory.SlimMetadata},
 		},
 	}
 }
@@ -42,7 +42,7 @@ func slimPod(object any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
 			CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp, Labels: pod.Labels,
-			Annotations: only(pod.Annotations,
+			Annotations: directory.Only(pod.Annotations,
 				v1alpha1.IdentityAnnotation, v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation),
 		},
 		Spec: corev1.PodSpec{
@@ -108,33 +108,4 @@ func slimNode(times *taintTimes) func(any) (any, error) {
 			Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID, Taints: times.date(node.Spec.Taints)},
 		}, nil
 	}
-}
-
-// slimMetadata keeps what a grant hangs on: a namespace's labels and a ServiceAccount's annotation.
-func slimMetadata(object any) (any, error) {
-	metadata, ok := object.(*metav1.PartialObjectMetadata)
-	if !ok {
-		return object, nil
-	}
-	return &metav1.PartialObjectMetadata{
-		TypeMeta: metadata.TypeMeta,
-		ObjectMeta: metav1.ObjectMeta{
-			Name: metadata.Name, Namespace: metadata.Namespace, UID: metadata.UID, ResourceVersion: metadata.ResourceVersion,
-			Labels: metadata.Labels, Annotations: only(metadata.Annotations, v1alpha1.IdentityAnnotation),
-		},
-	}, nil
-}
-
-// only keeps the entries of a map that are named.
-func only(annotations map[string]string, names ...string) map[string]string {
-	var kept map[string]string
-	for _, name := range names {
-		if value, found := annotations[name]; found {
-			if kept == nil {
-				kept = map[string]string{}
-			}
-			kept[name] = value
-		}
-	}
-	return kept
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -50,7 +51,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if diff := cmp.Diff(describeEvents(w.pod, w.node), describeEvents(pod, node)); diff != "" {
 		t.Errorf("the events differ (-whole +slim):\n%s", diff)
 	}
-	if _, err := checkPod(pod, workload.Workload{
+	if err := directory.CheckPod(pod, workload.Workload{
 		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
 	}); err != nil {
 		t.Errorf("the pod is refused: %v", err)
@@ -84,7 +85,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 
 func TestSlimMetadata(t *testing.T) {
 	t.Parallel()
-	account := Metadata("ServiceAccount")
+	account := directory.Metadata("ServiceAccount")
 	account.ObjectMeta = named("shop", "orders", "account-uid")
 	account.ResourceVersion = "7"
 	account.Labels = map[string]string{"team": "shop"}
@@ -92,7 +93,7 @@ func TestSlimMetadata(t *testing.T) {
 	want := account.DeepCopy()
 	account.Annotations["other"] = "x"
 	account.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
-	if diff := cmp.Diff(want, slim[*metav1.PartialObjectMetadata](t, slimMetadata, account)); diff != "" {
+	if diff := cmp.Diff(want, slim[*metav1.PartialObjectMetadata](t, directory.SlimMetadata, account)); diff != "" {
 		t.Errorf("the metadata differ (-want +got):\n%s", diff)
 	}
 }
@@ -100,7 +101,7 @@ func TestSlimMetadata(t *testing.T) {
 // A cache hands its transforms tombstones too, which they must leave as they are.
 func TestSlimLeavesOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slimMetadata, "service": slimService} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slimPod, "node": slimNode(newTaintTimes(time.Now)), "metadata": directory.SlimMetadata, "service": slimService} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
@@ -116,8 +117,7 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "SigningKey": "spec.nodeName=node-1",
-		"Service": "spec.type=LoadBalancer",
+		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "Service": "spec.type=LoadBalancer",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
@@ -132,8 +132,6 @@ func kindOf(object client.Object) string {
 		return "Pod"
 	case *corev1.Node:
 		return "Node"
-	case *v1alpha1.SigningKey:
-		return "SigningKey"
 	}
 	return object.GetObjectKind().GroupVersionKind().Kind
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // PodLimits is what one pod may ask of the issuer, which is what its sidecar cannot answer from its cache. An application
@@ -60,10 +62,10 @@ func (l *Limits) Begin(uid string) (done func(), err error) {
 	l.sweep(now)
 	pod := l.usage(uid)
 	if pod.asking >= l.bounds.Concurrent {
-		return nothing, throttled(busyWait)
+		return nothing, reply.Throttled(busyWait)
 	}
 	if wait := take(pod.bucket, now); wait > 0 {
-		return nothing, throttled(wait)
+		return nothing, reply.Throttled(wait)
 	}
 	return l.count(&pod.asking), nil
 }
@@ -74,7 +76,7 @@ func (l *Limits) Hold(uid string) (done func(), err error) {
 	defer l.mu.Unlock()
 	pod := l.usage(uid)
 	if pod.held >= maxHeld {
-		return nothing, throttled(busyWait)
+		return nothing, reply.Throttled(busyWait)
 	}
 	return l.count(&pod.held), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // podLimits are those of the chart.
@@ -46,11 +47,11 @@ func wantCount(t *testing.T, what string, got, want int) {
 // waitOf is how many seconds a refused request has to wait.
 func waitOf(t *testing.T, err error) int {
 	t.Helper()
-	var refused *failure
-	if !errors.As(err, &refused) || refused.status != http.StatusTooManyRequests {
+	var refused *reply.Failure
+	if !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
 		t.Fatalf("the request is not throttled but %v", err)
 	}
-	return refused.retryAfter
+	return refused.RetryAfter
 }
 
 func TestAPodMayNotAskTooOften(t *testing.T) {

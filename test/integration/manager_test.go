@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -29,6 +28,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
+	"github.com/kube-imds/kube-imds/internal/install"
 )
 
 const (
@@ -41,8 +41,12 @@ var (
 	caKey       = client.ObjectKey{Namespace: namespace, Name: release + "-ca"}
 	oidcNames   = []string{"kube-imds-oidc.kube-imds-system.svc"}
 	issuerNames = []string{"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local"}
-	issuerRules = controllers.IssuerCertificateRules(serviceAccount("issuer"), issuerNames, "http://authority/ca.cer")
-	defaults    = identifier.Defaults{
+	issuerRules = controllers.IssuerCertificateRules(controllers.CertificateNames{
+		Username:     serviceAccount,
+		ServiceNames: install.Names{Name: release, Namespace: namespace}.Services,
+		AuthorityURL: "http://authority/ca.cer",
+	})
+	defaults = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",
 		ResourceGroup:  "kube-imds",
@@ -82,7 +86,7 @@ func (m *runningManager) start() (skip, err error) {
 	if err != nil {
 		return err, nil
 	}
-	if err := install(helm); err != nil {
+	if err := installObjects(helm); err != nil {
 		return nil, err
 	}
 	manager, err := ctrl.NewManager(impersonate(user(serviceAccount("controller"))), ctrl.Options{
@@ -119,7 +123,6 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	return errors.Join(
 		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
-		(&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now}).SetupWithManager(manager),
 		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),
 		(&controllers.TrustReconciler{Client: api, Authority: trust, Name: release}).SetupWithManager(manager),
 	)
@@ -139,9 +142,9 @@ func cacheOptions() cache.Options {
 	}}
 }
 
-// install makes those of the chart's objects that the reconcilers need: rights, what they fill in, and the webhooks'
+// installObjects makes those of the chart's objects that the reconcilers need: rights, what they fill in, and the webhooks'
 // configurations, which nobody answers here and so are made to let all pass.
-func install(helm string) error {
+func installObjects(helm string) error {
 	command := exec.Command(helm, "template", release, chartPath, "--namespace", namespace, "--kube-version", "1.37.2")
 	manifest, err := command.Output()
 	if err != nil {

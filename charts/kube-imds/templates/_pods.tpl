@@ -1,8 +1,11 @@
-{{/* What every pod of ours has. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
+{{/*
+What every pod of ours has. Takes (dict "context" $ "part" PART "projected" BOOL), where PART has values of its own, and
+what is projected mounts its API token by itself (_tokens.tpl).
+*/}}
 {{- define "kube-imds.pod" -}}
 {{- $values := index .context.Values .part -}}
 serviceAccountName: {{ include "kube-imds.fullname" .context }}-{{ .part }}
-automountServiceAccountToken: true
+automountServiceAccountToken: {{ not .projected }}
 enableServiceLinks: false
 {{- with .context.Values.image.pullSecrets }}
 imagePullSecrets:
