@@ -17,8 +17,6 @@ var (
 		"ManagedIdentities, by whether they are ready.", []string{"ready"}, nil)
 	bindingsMetric = prometheus.NewDesc("kube_imds_controller_identity_bindings",
 		"IdentityBindings, by whether they are ready.", []string{"ready"}, nil)
-	keysMetric = prometheus.NewDesc("kube_imds_controller_signing_keys",
-		"SigningKeys, by whether they are published.", []string{"published"}, nil)
 )
 
 // Inventory counts the objects of kube-imds for whoever scrapes metrics. It reads from caches, and counts nothing while
@@ -31,7 +29,6 @@ type Inventory struct {
 func (i *Inventory) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- identitiesMetric
 	descriptions <- bindingsMetric
-	descriptions <- keysMetric
 }
 
 // Collect counts.
@@ -46,11 +43,6 @@ func (i *Inventory) Collect(counts chan<- prometheus.Metric) {
 	if i.Reader.List(ctx, &bindings, client.UnsafeDisableDeepCopy) == nil {
 		tally(counts, bindingsMetric, bindings.Items, v1alpha1.ConditionReady,
 			func(binding *v1alpha1.IdentityBinding) []metav1.Condition { return binding.Status.Conditions })
-	}
-	var keys v1alpha1.SigningKeyList
-	if i.Reader.List(ctx, &keys, client.UnsafeDisableDeepCopy) == nil {
-		tally(counts, keysMetric, keys.Items, v1alpha1.ConditionPublished,
-			func(key *v1alpha1.SigningKey) []metav1.Condition { return key.Status.Conditions })
 	}
 }
 

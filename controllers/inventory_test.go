@@ -7,12 +7,10 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
@@ -23,13 +21,10 @@ func TestInventoryCountsByCondition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published := &v1alpha1.SigningKey{ObjectMeta: metav1.ObjectMeta{Name: "published"}}
-	published.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionPublished, Status: metav1.ConditionTrue}}
 	reader := fake.NewClientBuilder().WithScheme(kinds).WithObjects(
 		build.NewIdentity("a").Ready().ManagedIdentity, build.NewIdentity("b").Ready().ManagedIdentity,
 		build.NewIdentity("c").NotReady("a complaint").ManagedIdentity, build.NewIdentity("unseen").ManagedIdentity,
 		build.NewBinding("shop", "unseen").IdentityBinding,
-		published,
 	).Build()
 	want := `
 # HELP kube_imds_controller_identity_bindings IdentityBindings, by whether they are ready.
@@ -40,10 +35,6 @@ kube_imds_controller_identity_bindings{ready="true"} 0
 # TYPE kube_imds_controller_managed_identities gauge
 kube_imds_controller_managed_identities{ready="false"} 2
 kube_imds_controller_managed_identities{ready="true"} 2
-# HELP kube_imds_controller_signing_keys SigningKeys, by whether they are published.
-# TYPE kube_imds_controller_signing_keys gauge
-kube_imds_controller_signing_keys{published="false"} 0
-kube_imds_controller_signing_keys{published="true"} 1
 `
 	if err := testutil.CollectAndCompare(&Inventory{reader}, strings.NewReader(want)); err != nil {
 		t.Error(err)

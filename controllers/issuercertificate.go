@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-// IssuerCertificateReconciler signs the certificates that issuers ask for, and denies what anybody else asks for from the
-// same signers.
+// IssuerCertificateReconciler signs the certificates that our own parts ask for, and denies what anybody else asks for from
+// the same signers.
 type IssuerCertificateReconciler struct {
 	Client client.Client
 
@@ -36,7 +36,7 @@ func (r *IssuerCertificateReconciler) SetupWithManager(manager ctrl.Manager) err
 		For(&certificatesv1.CertificateSigningRequest{}, builder.WithPredicates(predicate.NewPredicateFuncs(r.isOurs))).
 		Complete(r)
 	if err != nil {
-		return fmt.Errorf("set up the reconciler of issuers' certificates: %w", err)
+		return fmt.Errorf("set up the reconciler of certificates: %w", err)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certific
 		return nil
 	}
 	return r.decide(ctx, csr, "approval", certificatesv1.CertificateSigningRequestCondition{
-		Type: certificatesv1.CertificateApproved, Reason: "IssuerOfNode", Message: "an issuer asks for names that it may have",
+		Type: certificatesv1.CertificateApproved, Reason: "OwnPart", Message: "a part of the installation asks for names that it may have",
 	})
 }
 
@@ -88,7 +88,7 @@ func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certifica
 	}
 	ctrl.LoggerFrom(ctx).Info("refused a certificate", "signer", csr.Spec.SignerName, "user", csr.Spec.Username, "why", refusal.Error())
 	return r.decide(ctx, csr, subresource, certificatesv1.CertificateSigningRequestCondition{
-		Type: kind, Reason: "NotAnIssuer", Message: refusal.Error(),
+		Type: kind, Reason: "NotAllowed", Message: refusal.Error(),
 	})
 }
 

@@ -16,7 +16,10 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 )
 
-const issuerUser = "system:serviceaccount:imds:kube-imds-issuer"
+const (
+	issuerUser = "system:serviceaccount:imds:kube-imds-issuer"
+	signerUser = "system:serviceaccount:imds:kube-imds-signer"
+)
 
 // issuerNames are those that the issuer of node-1 may have.
 var issuerNames = []string{"issuer.imds.svc", "issuer.imds.svc.cluster.local", "node-1.issuer.imds.svc"}

@@ -16,10 +16,10 @@ const (
 	nodeNameAttribute = "authentication.kubernetes.io/node-name"
 )
 
-// IssuerCertificateRule says which certificates of a signer are signed: those that an issuer asks for with its pod-bound
+// IssuerCertificateRule says which certificates of a signer are signed: those that a part asks for with its pod-bound
 // token, for names that it may have (docs/design/parts.md, "Certificates").
 type IssuerCertificateRule struct {
-	// Username is the issuer's.
+	// Username is the part's.
 	Username string
 
 	// AllowsCommonName tells whether a certificate's subject may have a common name.
@@ -42,7 +42,7 @@ type IssuerCertificateRule struct {
 	IssuingCertificateURL string
 }
 
-// extendedUsages are the usages that a certificate of an issuer may have beside signing.
+// extendedUsages are the usages that a certificate of ours may have beside signing.
 var extendedUsages = map[certificatesv1.KeyUsage]x509.ExtKeyUsage{
 	certificatesv1.UsageServerAuth: x509.ExtKeyUsageServerAuth,
 	certificatesv1.UsageClientAuth: x509.ExtKeyUsageClientAuth,
@@ -90,7 +90,7 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 
 func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest, node string) error {
 	wrong := func(name string) error {
-		return fmt.Errorf("it must be for names that an issuer may have, not %q", name)
+		return fmt.Errorf("it must be for names that the part may have, not %q", name)
 	}
 	if !r.AllowsCommonName(request.Subject.CommonName) {
 		return wrong(request.Subject.CommonName)

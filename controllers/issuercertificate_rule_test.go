@@ -19,8 +19,12 @@ import (
 )
 
 var (
-	issuerRules = IssuerCertificateRules(issuerUser, issuerNames[:2], "http://authority/ca.cer")
-	issuerRule  = issuerRules[certificate.IssuerSigner]
+	issuerRules = IssuerCertificateRules(CertificateNames{
+		Username:     func(part string) string { return "system:serviceaccount:imds:kube-imds-" + part },
+		ServiceNames: func(part string) []string { return []string{part + ".imds.svc", part + ".imds.svc.cluster.local"} },
+		AuthorityURL: "http://authority/ca.cer",
+	})
+	issuerRule = issuerRules[certificate.IssuerSigner]
 )
 
 func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
@@ -71,13 +75,13 @@ func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
 	}
 }
 
-func TestRuleTakesWhatIssuersAttestWith(t *testing.T) {
+func TestRuleTakesWhatTheSignerAttestsWith(t *testing.T) {
 	t.Parallel()
 	key, names := newRSA(t, 2048), []string{"metadata.azure.com", "westeurope.metadata.azure.com"}
 	both := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth}
 	rule := issuerRules[certificate.AttestationSigner]
 	asked := func() *request {
-		return newRequest(key).forNames(names...).forSubject(pkix.Name{CommonName: names[0]}).forUsages(both...)
+		return newRequest(key).from(signerUser).forNames(names...).forSubject(pkix.Name{CommonName: names[0]}).forUsages(both...)
 	}
 	template, err := rule.Check(asked().build(t))
 	if err != nil {
@@ -104,6 +108,7 @@ func TestRuleTakesWhatIssuersAttestWith(t *testing.T) {
 		"a weak RSA key":             asked().withKey(newRSA(t, 1024)),
 		"a server alone":             asked().forUsages(certificatesv1.UsageServerAuth),
 		"another ServiceAccount":     asked().from("system:serviceaccount:imds:default"),
+		"an issuer":                  asked().from(issuerUser),
 	} {
 		if template, err := rule.Check(wrong.build(t)); err == nil {
 			t.Errorf("%s: the rule takes it: %v", name, template.DNSNames)
@@ -195,4 +200,27 @@ func nonsense([]byte) []byte {
 // forged changes what is signed: one letter of a name.
 func forged(der []byte) []byte {
 	return asPEM("CERTIFICATE REQUEST")(bytes.ReplaceAll(der, []byte(issuerNames[0]), []byte("issueR.imds.svc")))
+}
+
+// Each part serves under the names of its own Service.
+func TestEveryPartHasItsOwnSigner(t *testing.T) {
+	t.Parallel()
+	key := newECDSA(t, elliptic.P256())
+	for part, signer := range map[string]string{
+		"issuer": certificate.IssuerSigner, "signer": certificate.SignerSigner, "oidc": certificate.OIDCSigner,
+	} {
+		for _, asking := range []string{"issuer", "signer", "oidc"} {
+			name := part + ".imds.svc"
+			names := []string{name}
+			if part == "issuer" {
+				names = append(names, "node-1."+name)
+			}
+			asked := newRequest(key).from("system:serviceaccount:imds:kube-imds-" + asking).
+				forNames(names...).forSubject(pkix.Name{CommonName: name})
+			_, err := issuerRules[signer].Check(asked.build(t))
+			if got, want := err == nil, asking == part; got != want {
+				t.Errorf("%s asks for the name of %s: it is taken: %t (%v)", asking, part, got, err)
+			}
+		}
+	}
 }

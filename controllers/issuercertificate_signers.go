@@ -13,27 +13,44 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// IssuerCertificateRules are the rules of the issuers' two signers: the one that signs what they serve with, under the
-// names of their Service, the first of which their node's own begins, and the one that signs what they attest pods with, whose certificates say where their
-// authority's is.
-func IssuerCertificateRules(username string, serviceNames []string, authorityURL string) map[string]IssuerCertificateRule {
-	ofService := func(name string) bool { return slices.Contains(serviceNames, name) }
-	return map[string]IssuerCertificateRule{
-		certificate.IssuerSigner: {
-			Username:         username,
+// CertificateNames are those of an installation that certificates are asked for by.
+type CertificateNames struct {
+	// Username is the user name of a part's ServiceAccount, and ServiceNames are the DNS names of its Service. The parts are
+	// issuer, signer and oidc.
+	Username     func(part string) string
+	ServiceNames func(part string) []string
+
+	// AuthorityURL is where the authority's certificate is found.
+	AuthorityURL string
+}
+
+// IssuerCertificateRules are the rules of all signers: those that sign what a part serves with, under the names of its
+// Service, an issuer's under that of its node too, and the one that signs what the signer attests pods with, whose
+// certificates say where their authority's is.
+func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificateRule {
+	serving := func(part string) IssuerCertificateRule {
+		ofService := func(name string) bool { return slices.Contains(names.ServiceNames(part), name) }
+		return IssuerCertificateRule{
+			Username:         names.Username(part),
 			AllowsCommonName: ofService,
 			AllowsDNSName:    ofService,
-			NodeName:         func(node string) string { return issuerapi.NodeHost(node, serviceNames[0]) },
 			CheckKey:         checkServingKey,
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
-		},
+		}
+	}
+	issuer := serving("issuer")
+	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.ServiceNames("issuer")[0]) }
+	return map[string]IssuerCertificateRule{
+		certificate.IssuerSigner: issuer,
+		certificate.SignerSigner: serving("signer"),
+		certificate.OIDCSigner:   serving("oidc"),
 		certificate.AttestationSigner: {
-			Username:              username,
+			Username:              names.Username("signer"),
 			AllowsCommonName:      attested.IsDomain,
 			AllowsDNSName:         attested.IsName,
 			CheckKey:              checkAttestationKey,
 			Usages:                []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth},
-			IssuingCertificateURL: authorityURL,
+			IssuingCertificateURL: names.AuthorityURL,
 		},
 	}
 }

@@ -11,10 +11,10 @@ if [ "${1:-}" != --on-cluster ]; then
 	exec hack/own-cluster.sh sdk-matrix hack/sdk-matrix.sh --on-cluster
 fi
 
-go -C hack run ./images --platforms "linux/$arch" --parts controller,issuer,sidecar,probe
+go -C hack run ./images --platforms "linux/$arch" --parts controller,signer,oidc,issuer,sidecar,probe
 # CLUSTER is a command with its arguments.
 # shellcheck disable=SC2086
-$CLUSTER load build/images/{controller,issuer,sidecar,probe}-"$arch".tar build/images/sdk-*-"$arch".tar
+$CLUSTER load build/images/{controller,signer,oidc,issuer,sidecar,probe}-"$arch".tar build/images/sdk-*-"$arch".tar
 
 SDK_CLIENTS=$(cd build/images && for image in sdk-*-"$arch".tar; do image=${image#sdk-}; echo "${image%-"$arch".tar}"; done)
 SDK_TABLE=$PWD/build/sdk-matrix.txt

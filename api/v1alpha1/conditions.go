@@ -5,9 +5,6 @@ const (
 	// ConditionReady on a ManagedIdentity: its IDs are resolved and tokens can be issued for it. On an
 	// IdentityBinding: each of its identities exists, is ready and admits the binding's ServiceAccounts.
 	ConditionReady = "Ready"
-
-	// ConditionPublished on a SigningKey: the key is in the JWKS, so its issuer may sign with it.
-	ConditionPublished = "Published"
 )
 
 // Condition reasons.
@@ -19,6 +16,4 @@ const (
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"
 	ReasonNotAdmitted      = "NotAdmitted"
-	ReasonPublished        = "Published"
-	ReasonInvalid          = "Invalid"
 )

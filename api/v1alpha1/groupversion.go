@@ -14,7 +14,6 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&ManagedIdentity{}, &ManagedIdentityList{},
 		&IdentityBinding{}, &IdentityBindingList{},
-		&SigningKey{}, &SigningKeyList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

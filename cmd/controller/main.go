@@ -1,4 +1,4 @@
-// Command controller reconciles the kinds of kube-imds, injects pods at admission, and serves the public keys.
+// Command controller reconciles the kinds of kube-imds and injects pods at admission.
 package main
 
 import (
@@ -41,20 +41,17 @@ type options struct {
 	sidecarPort            uint16
 	netInitResources       resources
 
-	webhookPort int
-	oidcAddress string
-
-	authorityAddress string
-	metricsAddress   string
-	healthAddress    string
-	logLevel         string
+	webhookPort    int
+	metricsAddress string
+	healthAddress  string
+	logLevel       string
 }
 
 func newCommand() *cobra.Command {
 	o := options{sidecarInterception: webhook.Redirect}
 	command := &cobra.Command{
 		Use:           "controller",
-		Short:         "The controller of kube-imds: reconciles its kinds, injects pods, serves the public keys",
+		Short:         "The controller of kube-imds: reconciles its kinds and injects pods",
 		Version:       version,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
@@ -86,8 +83,6 @@ func newCommand() *cobra.Command {
 	flags.Uint16Var(&o.sidecarPort, "sidecar-port", 15780, "the loopback `port` that requests are redirected to")
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
-	flags.StringVar(&o.oidcAddress, "oidc-address", ":8443", "the `address` of OIDC discovery and JWKS")
-	flags.StringVar(&o.authorityAddress, "authority-address", ":8082", "the `address`, without TLS, of the authority's certificate")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
 	flags.StringVar(&o.logLevel, "log-level", "info", "`level`, of the sidecars too: "+strings.Join(logging.Levels, ", "))

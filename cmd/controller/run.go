@@ -23,10 +23,11 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
-	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/slim"
@@ -45,9 +46,8 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	capabilities = capability.Store{Client: manager.GetClient(), Key: o.secret()}
-	trust = authority.New(manager.GetConfig(), manager.GetClient(), o.secret(),
-		append(o.serviceNames("webhook"), o.serviceNames("oidc")...))
+	capabilities = capability.Store{Client: manager.GetClient(), Key: o.names().CA()}
+	trust = authority.New(manager.GetConfig(), manager.GetClient(), o.names().CA(), o.names().Services("webhook"))
 
 	if err := addReconcilers(manager, o, trust, capabilities); err != nil {
 		return err
@@ -58,17 +58,8 @@ func run(ctx context.Context, o options) error {
 	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
 		return err
 	}
-	documents := &oidc.Documents{
-		BaseURL: "https://" + o.serviceNames("oidc")[0], DefaultTenant: v1alpha1.GUID(o.tenantID),
-		Source: oidc.Cluster{Reader: manager.GetClient()}, Now: time.Now, Log: ctrl.Log.WithName("oidc"),
-	}
-	for _, part := range []ctrlRunnable{
-		trust, server.New(o.oidcAddress, documents.Handler(), trust.GetCertificate, 10*time.Second),
-		server.NewPlain(o.authorityAddress, trust.Handler(), 10*time.Second),
-	} {
-		if err := manager.Add(part); err != nil {
-			return fmt.Errorf("put the controller together: %w", err)
-		}
+	if err := manager.Add(trust); err != nil {
+		return fmt.Errorf("put the controller together: %w", err)
 	}
 	if err := addChecks(manager, o, trust, capabilities); err != nil {
 		return err
@@ -79,21 +70,7 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// ctrlRunnable is what a manager runs.
-type ctrlRunnable interface {
-	Start(context.Context) error
-}
-
-// secret is the name of the authority's Secret.
-func (o options) secret() client.ObjectKey {
-	return client.ObjectKey{Namespace: o.namespace, Name: o.name + "-ca"}
-}
-
-// serviceNames are the DNS names of one of the installation's Services, the one to use first.
-func (o options) serviceNames(part string) []string {
-	name := fmt.Sprintf("%s-%s.%s.svc", o.name, part, o.namespace)
-	return []string{name, name + ".cluster.local"}
-}
+func (o options) names() install.Names { return install.Names{Name: o.name, Namespace: o.namespace} }
 
 func (o options) webhook(trust *authority.Authority) webhook.Options {
 	return webhook.Options{
@@ -105,7 +82,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		AzureLimits:      o.sidecarAzureLimits,
 		Interception:     o.sidecarInterception,
 		SidecarPort:      int32(o.sidecarPort),
-		IssuerURL:        "https://" + o.serviceNames("issuer")[0],
+		IssuerURL:        o.names().URL("issuer"),
 		CABundle:         trust.Bundle,
 	}
 }
@@ -148,18 +125,17 @@ func (o options) cache() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: inNamespace, Field: named(o.secret().Name), Transform: authority.StripKey},
-			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.secret().Name)},
+			&corev1.Secret{}:    {Namespaces: inNamespace, Field: named(o.names().CA().Name), Transform: authority.StripKey},
+			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.names().CA().Name)},
 			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.name)},
 			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.name)},
 			&corev1.ServiceAccount{}:                                  {Transform: slim.Metadata},
 			&corev1.Namespace{}:                                       {Transform: slim.Metadata},
-			&corev1.Node{}:                                            {Transform: slim.Bare},
 			&v1alpha1.ManagedIdentity{}:                               {Transform: slim.Bare},
 			&v1alpha1.IdentityBinding{}:                               {Transform: slim.Bare},
-			&v1alpha1.SigningKey{}:                                    {Transform: slim.Bare},
 			&certificatesv1.CertificateSigningRequest{}: {
-				Transform: slim.CertificateSigningRequest(certificate.IssuerSigner, certificate.AttestationSigner)},
+				Transform: slim.CertificateSigningRequest(
+					certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.AttestationSigner)},
 		},
 	}
 }
@@ -174,11 +150,11 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
-		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(
-			fmt.Sprintf("system:serviceaccount:%s:%s-issuer", o.namespace, o.name), o.serviceNames("issuer"),
-			"http://"+o.serviceNames("oidc")[0]+authority.CertificatePath,
-		)},
+			controllers.CertificateNames{
+				Username: o.names().Username, ServiceNames: o.names().Services,
+				AuthorityURL: "http://" + o.names().Services("oidc")[0] + cabundle.CertificatePath,
+			})},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.name, Now: time.Now},
 	} {
 		if err := reconciler.SetupWithManager(manager); err != nil {
@@ -214,8 +190,8 @@ func addChecks(manager manager.Manager, o options, trust *authority.Authority, c
 	return nil
 }
 
-// once passes for good when the check has passed: the replica also serves the public keys, which must not go when
-// somebody takes the webhook's configuration away.
+// once passes for good when the check has passed: a replica that has served is not to be taken out by somebody who takes the
+// webhook's configuration away.
 func once(check func(*http.Request) error) func(*http.Request) error {
 	var passed atomic.Bool
 	return func(request *http.Request) error {

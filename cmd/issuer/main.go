@@ -11,6 +11,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/internal/machine"
 )
 
 // version is set by the linker.
@@ -25,17 +26,18 @@ func main() {
 
 // options are what the command line and the environment say.
 type options struct {
-	name           string
-	nodeName       string
-	namespace      string
-	metadata       issuer.MetadataDefaults
-	entraResources []string
-	podLimits      issuer.PodLimits
-	anyAddress     bool
-	listen         string
-	metricsAddress string
-	healthAddress  string
-	logLevel       string
+	name            string
+	nodeName        string
+	namespace       string
+	metadata        machine.Defaults
+	signerAddress   string
+	signerTokenFile string
+	podLimits       issuer.PodLimits
+	anyAddress      bool
+	listen          string
+	metricsAddress  string
+	healthAddress   string
+	logLevel        string
 }
 
 func newCommand() *cobra.Command {
@@ -70,7 +72,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.metadata.ResourceGroup, "resource-group", "", "the resource `group` in instance metadata")
 	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
 	flags.StringVar(&o.metadata.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` in instance metadata")
-	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
+	flags.StringVar(&o.signerAddress, "signer-address", "", "the `address` of the signer, if it is not its Service's")
+	flags.StringVar(&o.signerTokenFile, "signer-token-file", "/var/run/secrets/kube-imds.io/signer/token", "the `file` with the issuer's own token for the signer")
 	flags.Float64Var(&o.podLimits.RequestsPerSecond, "pod-requests-per-second", 20, "how many `requests` a second a pod may send in the long run")
 	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once after it has been calm")
 	flags.IntVar(&o.podLimits.Concurrent, "pod-concurrent", 8, "how many `requests` of a pod are worked on at once")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/dev"
-	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/machine"
 	"github.com/kube-imds/kube-imds/internal/manifest"
 )
 
@@ -95,7 +95,7 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 		return err
 	}
 	o.dev.Objects = objects
-	o.dev.Metadata = issuer.MetadataDefaults{
+	o.dev.Metadata = machine.Defaults{
 		SubscriptionID: o.dev.Defaults.SubscriptionID, ResourceGroup: o.dev.Defaults.ResourceGroup,
 		Location: o.dev.Metadata.Location, Environment: "AzurePublicCloud",
 	}

@@ -17,7 +17,7 @@ PLATFORM=${PLATFORM:-linux/$(go env GOARCH)}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 system=kube-imds-system
 demo=kube-imds-demo
-parts=(controller issuer sidecar demo)
+parts=(controller signer oidc issuer sidecar demo)
 
 main() {
 	trap 'explain $?' EXIT
@@ -59,9 +59,11 @@ install_chart() {
 		--hide-notes --wait --timeout 3m
 	# An image that was loaded anew under the same tag takes effect only in new pods.
 	if "$installed"; then
-		"$KUBECTL" --namespace "$system" rollout restart deployment/kube-imds-controller daemonset/kube-imds-issuer
-		"$KUBECTL" --namespace "$system" rollout status deployment/kube-imds-controller --timeout 3m
-		"$KUBECTL" --namespace "$system" rollout status daemonset/kube-imds-issuer --timeout 3m
+		local workloads=(deployment/kube-imds-{controller,signer,oidc} daemonset/kube-imds-issuer) workload
+		"$KUBECTL" --namespace "$system" rollout restart "${workloads[@]}"
+		for workload in "${workloads[@]}"; do
+			"$KUBECTL" --namespace "$system" rollout status "$workload" --timeout 3m
+		done
 	fi
 	"$KUBECTL" --namespace "$system" get pods --output wide
 }

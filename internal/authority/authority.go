@@ -13,10 +13,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 )
 
 // BundleKey is the key of the authority's certificate in its Secret and its ConfigMap.
-const BundleKey = "ca.crt"
+const BundleKey = cabundle.Key
 
 // The lifetimes. Pods carry the authority's certificate with them, so it must outlive them.
 const (

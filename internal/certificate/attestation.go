@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 	"k8s.io/client-go/util/keyutil"
 )
 
-// AttestationSigner signs the certificates that issuers attest pods with. The controller is behind it.
+// AttestationSigner signs the certificates that pods are attested with. The controller is behind it.
 const AttestationSigner = "kube-imds.io/attestation"
 
 const (
@@ -33,6 +34,9 @@ const (
 
 	// attestationPause is how long a request that failed is not made again.
 	attestationPause = 10 * time.Second
+
+	// namesInterval is how often the names are looked at.
+	namesInterval = time.Minute
 )
 
 // Attestation holds a certificate to attest pods with, and renews it. Unlike Serving's, its key is an RSA key, as what
@@ -42,6 +46,7 @@ type Attestation struct {
 	names   func(context.Context) ([]string, error)
 	log     logr.Logger
 	current atomic.Pointer[tls.Certificate]
+	renewAt time.Time
 }
 
 // NewAttestation asks for certificates with DNS names that are found out when they are needed, the subject's common name
@@ -57,17 +62,16 @@ func NewAttestation(config *rest.Config, names func(context.Context) ([]string, 
 // Current is the certificate, or nil while there is none.
 func (a *Attestation) Current() *tls.Certificate { return a.current.Load() }
 
-// NeedLeaderElection says that every issuer has a certificate.
+// NeedLeaderElection says that every replica has a certificate.
 func (a *Attestation) NeedLeaderElection() bool { return false }
 
 // Start keeps the certificate current until the context ends.
 func (a *Attestation) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
-		pause := attestationPause
-		if err := a.renew(ctx); err == nil {
-			pause = renewIn(a.Current().Leaf, time.Now())
-		} else if ctx.Err() == nil {
+		pause := namesInterval
+		if err := a.renewIfDue(ctx); err != nil && ctx.Err() == nil {
 			a.log.Error(err, "there is no new certificate to attest pods with")
+			pause = attestationPause
 		}
 		select {
 		case <-ctx.Done():
@@ -77,21 +81,33 @@ func (a *Attestation) Start(ctx context.Context) error {
 	return nil
 }
 
-// renewIn is how long a certificate is good enough: for two thirds of its life, less a little that differs from issuer to
-// issuer.
-func renewIn(leaf *x509.Certificate, now time.Time) time.Duration {
-	life := leaf.NotAfter.Sub(leaf.NotBefore)
-	return max(leaf.NotBefore.Add(life*2/3).Sub(now)-wait.Jitter(life/100, 5), time.Minute)
-}
-
-// renew asks for a certificate of a new key.
-func (a *Attestation) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, attestationPatience)
-	defer cancel()
+// renewIfDue asks for a certificate where there is none, where it is time, and where the names are others.
+func (a *Attestation) renewIfDue(ctx context.Context) error {
 	names, err := a.names(ctx)
 	if err != nil {
 		return fmt.Errorf("find out what to ask a certificate for: %w", err)
 	}
+	if current := a.Current(); current != nil && slices.Equal(current.Leaf.DNSNames, names) && time.Now().Before(a.renewAt) {
+		return nil
+	}
+	if err := a.renew(ctx, names); err != nil {
+		return err
+	}
+	a.renewAt = renewAt(a.Current().Leaf)
+	return nil
+}
+
+// renewAt is until when a certificate is good enough: two thirds of its life, less a little that differs from replica to
+// replica.
+func renewAt(leaf *x509.Certificate) time.Time {
+	life := leaf.NotAfter.Sub(leaf.NotBefore)
+	return leaf.NotBefore.Add(life*2/3 - wait.Jitter(life/100, 5))
+}
+
+// renew asks for a certificate of a new key.
+func (a *Attestation) renew(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, attestationPatience)
+	defer cancel()
 	key, err := rsa.GenerateKey(rand.Reader, attestationKeyBits)
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)

@@ -17,10 +17,14 @@ import (
 	"k8s.io/client-go/util/certificate"
 )
 
-// IssuerSigner signs the issuers' serving certificates. The controller is behind it.
-const IssuerSigner = "kube-imds.io/issuer-serving"
+// The signers of serving certificates. The controller is behind each of them.
+const (
+	IssuerSigner = "kube-imds.io/issuer-serving"
+	SignerSigner = "kube-imds.io/signer-serving"
+	OIDCSigner   = "kube-imds.io/oidc-serving"
+)
 
-// Lifetime is what issuers ask for. Each renews its certificate long before that.
+// Lifetime is what is asked for. Every server renews its certificate long before that.
 const Lifetime = 7 * 24 * time.Hour
 
 // Serving holds a serving certificate and renews it.
@@ -28,16 +32,16 @@ type Serving struct {
 	manager certificate.Manager
 }
 
-// NewServing asks for certificates with these DNS names from IssuerSigner.
-func NewServing(config *rest.Config, dnsNames []string) (*Serving, error) {
+// NewServing asks a signer for certificates with these DNS names.
+func NewServing(config *rest.Config, signer string, dnsNames []string) (*Serving, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for certificates: %w", err)
 	}
 	lifetime := Lifetime
 	manager, err := certificate.NewManager(&certificate.Config{
-		Name:        "issuer-serving",
-		SignerName:  IssuerSigner,
+		Name:        "serving",
+		SignerName:  signer,
 		ClientsetFn: func(*tls.Certificate) (kubernetes.Interface, error) { return client, nil },
 		Template: &x509.CertificateRequest{
 			Subject: pkix.Name{CommonName: dnsNames[0]}, DNSNames: dnsNames,
@@ -60,7 +64,7 @@ func (s *Serving) Start(ctx context.Context) error {
 	return nil
 }
 
-// NeedLeaderElection says that every issuer has a certificate.
+// NeedLeaderElection says that every replica has a certificate.
 func (s *Serving) NeedLeaderElection() bool { return false }
 
 // Ready tells whether there is a certificate.

@@ -75,7 +75,7 @@ func TestMemoryRefusesGarbage(t *testing.T) {
 
 func TestNewServingIsNotReady(t *testing.T) {
 	t.Parallel()
-	serving, err := NewServing(&rest.Config{Host: "https://127.0.0.1:1"}, []string{"kube-imds-issuer.kube-imds.svc"})
+	serving, err := NewServing(&rest.Config{Host: "https://127.0.0.1:1"}, IssuerSigner, []string{"kube-imds-issuer.kube-imds.svc"})
 	if err != nil {
 		t.Fatal(err)
 	}

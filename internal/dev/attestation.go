@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/imds"
 )
 
@@ -51,7 +51,7 @@ func newAttestation(ctx context.Context, machine imds.InstanceSource, baseURL st
 	leaf, err := certify(&x509.Certificate{
 		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IssuingCertificateURL: []string{baseURL + authority.CertificatePath},
+		IssuingCertificateURL: []string{baseURL + cabundle.CertificatePath},
 	}, root, &key.PublicKey, authorityKey)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/machine"
 	"github.com/kube-imds/kube-imds/internal/manifest"
 	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/scheduledevents"
 	"github.com/kube-imds/kube-imds/internal/token"
 	"github.com/kube-imds/kube-imds/internal/tokencache"
@@ -46,7 +48,7 @@ type Dev struct {
 	Defaults identifier.Defaults
 
 	// Metadata is what instance metadata says.
-	Metadata issuer.MetadataDefaults
+	Metadata machine.Defaults
 
 	// EntraResources are the resources whose tokens name Entra ID as their issuer.
 	EntraResources []string
@@ -83,24 +85,24 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	baseURL := "http://" + listeners[0].Addr().String()
 	lookup := find(d.Objects.Identities)
 	granted := grant.Decide(d.Pod.principal(d.Objects), lookup, d.Objects.Bindings)
-	signing := newKeys(d.Objects.Identities, time.Now)
-	if err := signing.turn(); err != nil {
+	key, known, err := newKey(d.Objects.Identities)
+	if err != nil {
 		return err
 	}
 	log := logr.FromSlogHandler(d.Logger.Handler())
+	machine := newInstance(d.Pod, d.Metadata)
 	direct := &issuer.Direct{
 		Grant: granted, Identities: lookup, Log: log,
 		Minters: issuer.Minters{v1alpha1.TokenSourceLocal: &issuer.LocalMinter{
-			Ring: signing.ring, Now: time.Now,
+			Key: func() *token.Key { return key }, Machine: machine.described.ResourceID, Now: time.Now,
 			Issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
 		}},
 	}
 	tokens := tokencache.New(direct, time.Now, d.Logger)
 	secret := rand.Text()
 	documents := &oidc.Documents{
-		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Source: signing, Now: time.Now, Log: log,
+		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Published: func() *published.Published { return known }, Now: time.Now, Log: log,
 	}
-	machine := newInstance(d.Pod, d.Metadata)
 	attestation, err := newAttestation(ctx, machine, baseURL)
 	if err != nil {
 		return err
@@ -121,7 +123,6 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	running.Go(func() { signing.run(ctx, d.Logger) })
 	running.Go(func() { tokens.Run(ctx) })
 
 	warn(d.Logger, granted)

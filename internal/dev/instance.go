@@ -11,6 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/machine"
 )
 
 // name is the machine's, and the pod's.
@@ -21,7 +22,7 @@ type instance struct{ described *imds.Instance }
 
 var _ imds.InstanceSource = instance{}
 
-func newInstance(pod Pod, defaults issuer.MetadataDefaults) instance {
+func newInstance(pod Pod, defaults machine.Defaults) instance {
 	object := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Namespace: pod.Namespace,
 		UID: types.UID(uuid.NewSHA1(uuid.NameSpaceURL, []byte("kube-imds.io/dev")).String()),

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 )
 
 // appServicePath is where IDENTITY_ENDPOINT points.
@@ -22,7 +22,7 @@ func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	switch {
 	case request.URL.Path == appServicePath:
 		r.appService.ServeHTTP(writer, request)
-	case request.URL.Path == authority.CertificatePath:
+	case request.URL.Path == cabundle.CertificatePath:
 		r.authority.ServeHTTP(writer, request)
 	case uuid.Validate(first) == nil:
 		r.documents.ServeHTTP(writer, request)

@@ -20,6 +20,9 @@ type AttestationRequest struct {
 	Version string
 }
 
+// BadNonce is what whoever sends a wrong nonce is told.
+const BadNonce = "Bad request. The nonce is at most 32 letters and digits"
+
 // maxNonce bounds a nonce (imds-contract.md section 5).
 const maxNonce = 32
 
@@ -38,8 +41,8 @@ func (e *attestedEndpoint) serve(w http.ResponseWriter, r *http.Request, _, rawQ
 		return refusal
 	}
 	nonce := q["nonce"]
-	if !isNonce(nonce) {
-		return invalid("Bad request. The nonce is at most 32 letters and digits")
+	if !IsNonce(nonce) {
+		return invalid(BadNonce)
 	}
 	signed, err := e.source.Attest(r.Context(), AttestationRequest{nonce, version})
 	if err != nil {
@@ -52,8 +55,8 @@ func (e *attestedEndpoint) serve(w http.ResponseWriter, r *http.Request, _, rawQ
 	return nil
 }
 
-// isNonce tells whether a nonce is of ASCII letters and digits, and short enough. It may be empty.
-func isNonce(nonce string) bool {
+// IsNonce tells whether a nonce is of ASCII letters and digits, and short enough. It may be empty.
+func IsNonce(nonce string) bool {
 	for i := range len(nonce) {
 		c := lower(nonce[i])
 		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) {

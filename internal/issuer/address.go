@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // checkAddress sees to it that a pod's token is of use nowhere but in the pod: the request must come from one of the pod's
@@ -16,7 +18,7 @@ func (s *Server) checkAddress(pod *corev1.Pod, source string) error {
 		return nil
 	}
 	if len(pod.Status.PodIPs) == 0 {
-		return unavailable("the pod's address is not known yet")
+		return reply.Unavailable("the pod's address is not known yet")
 	}
 	from, err := netip.ParseAddr(source)
 	isFrom := func(own corev1.PodIP) bool {
@@ -26,7 +28,7 @@ func (s *Server) checkAddress(pod *corev1.Pod, source string) error {
 	if err == nil && slices.ContainsFunc(pod.Status.PodIPs, isFrom) {
 		return nil
 	}
-	return forbidden(reasonOtherAddress, "the request comes from an address that is not the pod's: its token was taken "+
+	return reply.Forbidden(reply.ReasonOtherAddress, "the request comes from an address that is not the pod's: its token was taken "+
 		"elsewhere, or the network hides the pods' addresses from this issuer (see issuer.requirePodAddress in the chart's values)")
 }
 

@@ -10,10 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 var (
-	elsewhere = notServed.because(reasonOtherAddress)
+	elsewhere = notServed.because(reply.ReasonOtherAddress)
 	onItsNode = notServed.because("HostNetwork")
 )
 

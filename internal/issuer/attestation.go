@@ -5,24 +5,31 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
+
+// Attester signs who pods of this node are.
+type Attester interface {
+	Attest(ctx context.Context, request signerapi.AttestationRequest) ([]byte, error)
+}
 
 // serveAttestation answers an AttestationRequest.
 func (s *Server) serveAttestation(writer http.ResponseWriter, request *http.Request) {
 	caller, signed, err := s.attest(request)
 	line := entry{message: "attestation", source: caller.source, workload: caller.workload}
 	if err != nil {
-		if isGone(err) {
+		if reply.IsGone(err) {
 			return
 		}
-		line.failure = writeFailure(writer, err)
+		line.failure = reply.Fail(writer, err)
 		s.write(line)
 		return
 	}
 	s.write(line)
-	writeJSON(writer, http.StatusOK, issuerapi.AttestationResponse{Signature: signed})
+	reply.JSON(writer, http.StatusOK, issuerapi.AttestationResponse{Signature: signed})
 }
 
 func (s *Server) attest(request *http.Request) (caller, []byte, error) {
@@ -33,24 +40,14 @@ func (s *Server) attest(request *http.Request) (caller, []byte, error) {
 	}
 	var asked issuerapi.AttestationRequest
 	if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
-		return caller, nil, badRequest("the request is not a JSON object of an attestation request")
+		return caller, nil, reply.BadRequest("the request is not a JSON object of an attestation request")
 	}
-	node, err := s.Directory.Node(request.Context(), s.NodeName)
-	if err != nil {
-		return caller, nil, err
+	if !imds.IsNonce(asked.Nonce) {
+		return caller, nil, reply.BadRequest(imds.BadNonce)
 	}
-	instance := DescribeInstance(caller.pod, node, s.Metadata)
-	signed, err := s.Attestations.Attest(attested.Claims{
-		VMID: instance.VMID, SubscriptionID: instance.SubscriptionID, Nonce: asked.Nonce, Version: asked.Version,
+	signed, err := s.Attestations.Attest(request.Context(), signerapi.AttestationRequest{
+		Pod:   signerapi.Pod{UID: caller.workload.Pod.UID, Token: bearerOf(request)},
+		Nonce: asked.Nonce, Version: asked.Version,
 	})
 	return caller, signed, err
-}
-
-// AttestationNames are the names of the certificate that pods of a node are attested with.
-func (d *Directory) AttestationNames(ctx context.Context, nodeName string, defaults MetadataDefaults) ([]string, error) {
-	node, err := d.Node(ctx, nodeName)
-	if err != nil {
-		return nil, err
-	}
-	return attested.Names(defaults.Environment, placeOf(node, defaults).location), nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -19,7 +20,7 @@ type decision struct {
 	clientID string
 	resource string
 	minted   Minted
-	failure  *failure
+	failure  *reply.Failure
 }
 
 // Outcomes of a request.
@@ -40,7 +41,7 @@ func (s *Server) record(d decision) {
 		line.more = append(line.more, "tokenID", d.minted.ID,
 			"expires", d.minted.Expiry.UTC().Format(time.RFC3339), "cached", cached)
 	} else {
-		reason = d.failure.reason
+		reason = d.failure.Reason
 	}
 	requests.WithLabelValues(line.outcome(), reason, strconv.FormatBool(cached)).Inc()
 	s.write(line)
@@ -55,7 +56,7 @@ type entry struct {
 	workload workload.Workload
 
 	// failure is nil where something was granted.
-	failure *failure
+	failure *reply.Failure
 
 	// more are names and values.
 	more []any
@@ -65,7 +66,7 @@ func (e entry) outcome() string {
 	switch {
 	case e.failure == nil:
 		return outcomeGranted
-	case e.failure.retryAfter > 0:
+	case e.failure.RetryAfter > 0:
 		return outcomeUnavailable
 	}
 	return outcomeRefused
@@ -83,7 +84,7 @@ func (s *Server) write(e entry) {
 		"serviceAccount", e.workload.ServiceAccount.Name, "node", s.NodeName, "source", e.source, "outcome", e.outcome(),
 	}, e.more...)
 	if e.failure != nil {
-		values = append(values, "reason", e.failure.reason, "detail", e.failure.detail)
+		values = append(values, "reason", e.failure.Reason, "detail", e.failure.Detail)
 	}
 	if missing > 0 {
 		values = append(values, "suppressed", missing)
@@ -101,7 +102,7 @@ func (e entry) reason() string {
 	if e.failure == nil {
 		return "Granted"
 	}
-	return e.failure.reason
+	return e.failure.Reason
 }
 
 // maxValue bounds what a value takes of a line, in bytes. Applications and namespaces' editors have a say in some.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // lineBound is how many lines one may write to the audit log, a second in the long run and at once.
@@ -61,7 +63,7 @@ func (l *lineLimit) take(e entry, now time.Time) (suppressed int, allowed bool) 
 // writer is who is to be counted for a line, and what he may write.
 func (e entry) writer() (string, lineBound) {
 	switch {
-	case e.workload.Pod.UID == "" || e.failure.isUncounted():
+	case e.workload.Pod.UID == "" || isUncounted(e.failure):
 		return "source " + e.source, sourceLines
 	case e.failure == nil:
 		return "granted " + e.workload.Pod.UID, podLines
@@ -87,14 +89,14 @@ func (l *lineLimit) bucket(writer string, bound lineBound) *lineBucket {
 	return bucket
 }
 
-// isUncounted tells whether a request was refused before a pod's limit counted it, or for not being the pod's, so that
+// isUncounted reports whether a request was refused before a pod's limit counted it, or for not being the pod's, so that
 // nothing bounds how many there are.
-func (f *failure) isUncounted() bool {
+func isUncounted(f *reply.Failure) bool {
 	if f == nil {
 		return false
 	}
-	switch f.reason {
-	case reasonUnauthenticated, reasonOtherNode, reasonOtherAddress, reasonThrottled:
+	switch f.Reason {
+	case reply.ReasonUnauthenticated, reply.ReasonOtherNode, reply.ReasonOtherAddress, reply.ReasonThrottled:
 		return true
 	}
 	return false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // askFrom asks for a token from a source address.
@@ -41,9 +42,9 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 		reason string
 		world  *world
 	}{
-		"without a token":         {func() string { return "" }, http.StatusUnauthorized, reasonUnauthenticated, newWorld()},
-		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, reasonUnauthenticated, newWorld()},
-		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, reasonOtherNode, newWorld()},
+		"without a token":         {func() string { return "" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
+		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
+		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, reply.ReasonOtherNode, newWorld()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
@@ -72,7 +73,7 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 // What is refused to a pod that asks too often is counted by nothing else.
 func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		before := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled))
+		before := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled))
 		bearer := ordersPod().sign(t)
 		for range podLimits.Burst + 100 {
 			s.askFrom("10.0.0.7:1024", bearer)
@@ -81,7 +82,7 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 			t.Errorf("%d lines are written", got)
 		}
 		// Other tests count there too.
-		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
+		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
 			t.Errorf("%g suppressed lines are counted", got)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
@@ -26,14 +28,14 @@ func (s *Server) authenticate(request *http.Request, source string) (workload.Wo
 	}
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !found || bearer == "" {
-		return workload.Workload{}, unauthenticated("the request carries no bearer token")
+		return workload.Workload{}, reply.Unauthenticated("the request carries no bearer token")
 	}
 	authenticated, err := s.Authenticator.Authenticate(bearer)
 	if err != nil {
-		return workload.Workload{}, unauthenticated(err.Error())
+		return workload.Workload{}, reply.Unauthenticated(err.Error())
 	}
 	if authenticated.Node.Name != s.NodeName {
-		return authenticated, forbidden(reasonOtherNode, "the pod runs on node "+authenticated.Node.Name)
+		return authenticated, reply.Forbidden(reply.ReasonOtherNode, "the pod runs on node "+authenticated.Node.Name)
 	}
 	return authenticated, nil
 }
@@ -53,7 +55,7 @@ func (s *Server) findPod(asking context.Context, who caller) (*corev1.Pod, error
 		case pod == nil:
 			refusal = s.unknown(who.workload)
 		default:
-			if err := checkPod(pod, who.workload); err != nil {
+			if err := directory.CheckPod(pod, who.workload); err != nil {
 				return nil, err
 			}
 			if refusal = s.checkAddress(pod, who.source); refusal == nil {
@@ -75,19 +77,8 @@ func (s *Server) findPod(asking context.Context, who caller) (*corev1.Pod, error
 // new: an issuer that lost its API server for a while hears of new pods late, and clients do not ask again after a final
 // refusal.
 func (s *Server) unknown(found workload.Workload) error {
-	if s.Now().Sub(found.TokenIssuedAt) < youth {
-		return unavailable("the pod is not known yet")
+	if s.Now().Sub(found.TokenIssuedAt) < directory.Youth {
+		return reply.Unavailable("the pod is not known yet")
 	}
-	return forbidden(reasonUnknownPod, "no such pod runs on this node")
-}
-
-// checkPod refuses a pod that is not the one of its token, or has ended.
-func checkPod(pod *corev1.Pod, found workload.Workload) error {
-	if pod.Namespace != found.Namespace || pod.Spec.ServiceAccountName != found.ServiceAccount.Name {
-		return forbidden(reasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
-	}
-	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
-		return forbidden(reasonUnknownPod, "the pod has ended")
-	}
-	return nil
+	return reply.Forbidden(reply.ReasonUnknownPod, "no such pod runs on this node")
 }

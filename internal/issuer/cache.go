@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/slim"
 )
 
@@ -19,17 +20,16 @@ func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:          {Field: ofNode("spec.nodeName"), Transform: slim.Pod},
-			&corev1.Node{}:         {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
-			&v1alpha1.SigningKey{}: {Field: ofNode("spec.nodeName")},
+			&corev1.Pod{}:  {Field: ofNode("spec.nodeName"), Transform: slim.Pod},
+			&corev1.Node{}: {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
 			&corev1.Service{}: {
 				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
 				Transform: slim.Service,
 			},
-			&v1alpha1.ManagedIdentity{}: {Transform: slim.Identity},
-			&v1alpha1.IdentityBinding{}: {Transform: slim.Binding},
-			Metadata("ServiceAccount"):  {Transform: slim.Metadata},
-			Metadata("Namespace"):       {Transform: slim.Metadata},
+			&v1alpha1.ManagedIdentity{}:          {Transform: slim.Identity},
+			&v1alpha1.IdentityBinding{}:          {Transform: slim.Binding},
+			directory.Metadata("ServiceAccount"): {Transform: slim.Metadata},
+			directory.Metadata("Namespace"):      {Transform: slim.Metadata},
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/slim"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
@@ -51,7 +52,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if diff := cmp.Diff(describeEvents(w.pod, w.node), describeEvents(pod, node)); diff != "" {
 		t.Errorf("the events differ (-whole +slim):\n%s", diff)
 	}
-	if err := checkPod(pod, workload.Workload{
+	if err := directory.CheckPod(pod, workload.Workload{
 		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
 	}); err != nil {
 		t.Errorf("the pod is refused: %v", err)
@@ -102,8 +103,7 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "SigningKey": "spec.nodeName=node-1",
-		"Service": "spec.type=LoadBalancer",
+		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "Service": "spec.type=LoadBalancer",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
@@ -118,8 +118,6 @@ func kindOf(object client.Object) string {
 		return "Pod"
 	case *corev1.Node:
 		return "Node"
-	case *v1alpha1.SigningKey:
-		return "SigningKey"
 	}
 	return object.GetObjectKind().GroupVersionKind().Kind
 }

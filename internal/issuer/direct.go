@@ -9,6 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // Direct is the issuer in the process of the one pod that it serves: there is nobody to authenticate. What the pod is told
@@ -36,15 +37,15 @@ var (
 func (d *Direct) Token(ctx context.Context, request imds.TokenRequest) (*imds.Token, error) {
 	refuse := func(refusal *grant.Refusal) error { return d.refuse(request.Selector, refusal) }
 	var decision decision
-	response, err := d.Minters.issue(ctx, d.Grant, issuerapi.TokenRequest{
+	response, err := d.Minters.issue(ctx, Pod{}, d.Grant, issuerapi.TokenRequest{
 		Resource: request.Resource, ClientID: request.ClientID, ObjectID: request.ObjectID,
 		ResourceID: request.ResourceID, BypassCache: request.BypassCache,
 	}, refuse, &decision)
 	if err != nil {
-		told := asFailure(err)
+		told := reply.AsFailure(err)
 		d.Log.Info("token refused", "identity", decision.identity, "resource", decision.resource,
-			"reason", told.reason, "detail", told.detail)
-		return nil, told.toIMDS()
+			"reason", told.Reason, "detail", told.Detail)
+		return nil, toIMDS(told)
 	}
 	d.Log.Info("token", "identity", decision.identity, "clientID", decision.clientID, "resource", decision.resource,
 		"tokenID", decision.minted.ID, "expires", decision.minted.Expiry.UTC().Format(time.RFC3339))
@@ -59,18 +60,18 @@ func (d *Direct) Identity(_ context.Context, selector imds.Selector) (*imds.Iden
 	identity, refusal := d.Grant.Select(grant.Selector(selector))
 	if refusal != nil {
 		told := d.refuse(selector, refusal)
-		d.Log.Info("identity refused", "reason", told.reason, "detail", told.detail)
-		return nil, told.toIMDS()
+		d.Log.Info("identity refused", "reason", told.Reason, "detail", told.Detail)
+		return nil, toIMDS(told)
 	}
 	return &imds.Identity{TenantID: string(identity.Status.TenantID)}, nil
 }
 
 // refuse is what the application is told, and why for the log.
-func (d *Direct) refuse(selector imds.Selector, refusal *grant.Refusal) *failure {
+func (d *Direct) refuse(selector imds.Selector, refusal *grant.Refusal) *reply.Failure {
 	if refusal.Reason == grant.ReasonNotGranted {
 		refusal = d.whyNot(selector, refusal)
 	}
-	return refused(refusal)
+	return reply.Refused(refusal)
 }
 
 // whyNot finds why the identity with an ID was not granted; otherwise where nobody asked for one with that ID.
@@ -85,9 +86,9 @@ func (d *Direct) whyNot(selector imds.Selector, otherwise *grant.Refusal) *grant
 }
 
 // toIMDS is the failure as IMDS answers it.
-func (f *failure) toIMDS() *imds.Error {
+func toIMDS(f *reply.Failure) *imds.Error {
 	return &imds.Error{
-		Status: f.status, Code: f.code, Description: f.description,
-		RetryAfter: time.Duration(f.retryAfter) * time.Second,
+		Status: f.Status, Code: f.Code, Description: f.Description,
+		RetryAfter: time.Duration(f.RetryAfter) * time.Second,
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/disruption"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // serveEvents answers with what is to become of the pod.
@@ -14,17 +15,17 @@ func (s *Server) serveEvents(writer http.ResponseWriter, request *http.Request) 
 	caller, done, err := s.identify(request)
 	defer done()
 	if err != nil {
-		if !isGone(err) {
-			writeFailure(writer, err)
+		if !reply.IsGone(err) {
+			reply.Fail(writer, err)
 		}
 		return
 	}
 	node, err := s.Directory.Node(request.Context(), s.NodeName)
 	if err != nil {
-		writeFailure(writer, err)
+		reply.Fail(writer, err)
 		return
 	}
-	writeJSON(writer, http.StatusOK, describeEvents(caller.pod, node))
+	reply.JSON(writer, http.StatusOK, describeEvents(caller.pod, node))
 }
 
 func describeEvents(pod *corev1.Pod, node *corev1.Node) issuerapi.Events {

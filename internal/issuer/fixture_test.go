@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
@@ -32,13 +34,16 @@ type stage struct {
 	*testing.T
 	*Server
 	client  client.WithWatch
-	changes *Changes
+	changes *directory.Changes
 	minter  *countingMinter
 	audit   *auditLog
 
 	// failing, if it is set, is what look-ups fail with: all, or those of failingKind.
 	failing     error
 	failingKind client.Object
+
+	// revocations is how often keys were revoked.
+	revocations atomic.Int64
 
 	stop func()
 }
@@ -52,15 +57,16 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		stopping := make(chan struct{})
-		s := &stage{T: t, changes: NewChanges(), minter: &countingMinter{life: time.Hour}, audit: &auditLog{}}
+		s := &stage{T: t, changes: directory.NewChanges(), minter: &countingMinter{life: time.Hour}, audit: &auditLog{}}
 		s.client = interceptor.NewClient(w.client(t), s.failingFuncs())
 		s.stop = sync.OnceFunc(func() { close(stopping) })
 		s.Server = &Server{
 			NodeName:      "node-1",
 			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
-			Directory:     &Directory{Reader: s.client, Changes: s.changes},
+			Directory:     &directory.Directory{Reader: s.client, Changes: s.changes},
 			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,
+			Revocations:   s.revocations.Load,
 			Limits:        NewLimits(podLimits, time.Now),
 			Log:           s.audit.logger(),
 			Now:           time.Now,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // serveGrant answers with the pod's grant: at once, or, where the sidecar knows it, when it changes.
@@ -24,13 +25,13 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 	defer func() { released() }()
 	for held := false; err == nil; held = true {
 		var answer issuerapi.Grant
-		if answer, err = describe(caller.grant); err != nil {
+		if answer, err = describe(caller.grant, s.Revocations()); err != nil {
 			break
 		}
 		etag := `"` + answer.Revision + `"`
 		writer.Header().Set("ETag", etag)
 		if etag != request.Header.Get("If-None-Match") {
-			writeJSON(writer, http.StatusOK, answer)
+			reply.JSON(writer, http.StatusOK, answer)
 			return
 		}
 		if !held {
@@ -50,16 +51,17 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 		changed = s.Directory.Changed()
 		caller, err = s.lookUp(request.Context(), caller)
 	}
-	if !isGone(err) {
+	if !reply.IsGone(err) {
 		writer.Header().Del("ETag")
-		writeFailure(writer, err)
+		reply.Fail(writer, err)
 	}
 }
 
 // describe is a grant as sidecars see it. Its revision stands for all that a token hangs on.
-func describe(decided grant.Grant) (issuerapi.Grant, error) {
+func describe(decided grant.Grant, revocations int64) (issuerapi.Grant, error) {
 	answer := issuerapi.Grant{Identities: []issuerapi.GrantIdentity{}}
 	hash := sha256.New()
+	fmt.Fprintln(hash, revocations)
 	encoder := json.NewEncoder(hash)
 	for _, identity := range decided.Identities {
 		described := issuerapi.GrantIdentity{

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
@@ -171,11 +172,11 @@ func TestGrantIsRefusedToStrangers(t *testing.T) {
 // revision is that of the grant of a world's pod, as the reader tells of it.
 func revision(t *testing.T, w *world, reader client.Reader) string {
 	t.Helper()
-	decided, err := (&Directory{Reader: reader, Changes: NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
+	decided, err := (&directory.Directory{Reader: reader, Changes: directory.NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
 	if err != nil {
 		t.Fatal(err)
 	}
-	described, err := describe(decided)
+	described, err := describe(decided, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,4 +266,17 @@ func TestRevisionHangsNotOnTheServer(t *testing.T) {
 	if etags[0] != etags[1] {
 		t.Errorf("two servers tell %s and %s of the same grant", etags[0], etags[1])
 	}
+}
+
+// Sidecars drop what they keep when a key is revoked: only another revision makes them.
+func TestRevocationChangesTheRevision(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		bearer := ordersPod().sign(t)
+		before := s.ask(s.request(bearer, http.MethodGet, issuerapi.GrantPath, "")).Header().Get("ETag")
+		s.revocations.Add(1)
+		after := s.ask(s.request(bearer, http.MethodGet, issuerapi.GrantPath, "")).Header().Get("ETag")
+		if before == "" || before == after {
+			t.Errorf("the revision is %s, then %s", before, after)
+		}
+	})
 }

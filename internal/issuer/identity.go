@@ -6,18 +6,19 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // serveIdentity answers an IdentityRequest. Nothing is given out by which the pod could act, so nothing is on record.
 func (s *Server) serveIdentity(writer http.ResponseWriter, request *http.Request) {
 	answer, err := s.describeIdentity(request)
 	if err != nil {
-		if !isGone(err) {
-			writeFailure(writer, err)
+		if !reply.IsGone(err) {
+			reply.Fail(writer, err)
 		}
 		return
 	}
-	writeJSON(writer, http.StatusOK, answer)
+	reply.JSON(writer, http.StatusOK, answer)
 }
 
 func (s *Server) describeIdentity(request *http.Request) (*issuerapi.Identity, error) {
@@ -28,7 +29,7 @@ func (s *Server) describeIdentity(request *http.Request) (*issuerapi.Identity, e
 	}
 	var asked issuerapi.IdentityRequest
 	if err := json.NewDecoder(request.Body).Decode(&asked); err != nil {
-		return nil, badRequest("the request is not a JSON object of an identity request")
+		return nil, reply.BadRequest("the request is not a JSON object of an identity request")
 	}
 	identity, refusal := caller.grant.Select(grant.Selector(asked))
 	if refusal != nil {

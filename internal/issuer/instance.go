@@ -11,53 +11,45 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
-
-// MetadataDefaults is what instance metadata says where the node says nothing.
-type MetadataDefaults struct {
-	SubscriptionID string
-	ResourceGroup  string
-	Location       string
-
-	// Environment is the name of the cloud, as in AzurePublicCloud.
-	Environment string
-}
 
 // serveInstance answers with the pod as a virtual machine.
 func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request) {
 	caller, done, err := s.identify(request)
 	defer done()
 	if err != nil {
-		if !isGone(err) {
-			writeFailure(writer, err)
+		if !reply.IsGone(err) {
+			reply.Fail(writer, err)
 		}
 		return
 	}
 	node, err := s.Directory.Node(request.Context(), s.NodeName)
 	if err != nil {
-		writeFailure(writer, err)
+		reply.Fail(writer, err)
 		return
 	}
-	writeJSON(writer, http.StatusOK, DescribeInstance(caller.pod, node, s.Metadata))
+	reply.JSON(writer, http.StatusOK, DescribeInstance(caller.pod, node, s.Metadata))
 }
 
 // DescribeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
-func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults MetadataDefaults) issuerapi.Instance {
-	place := placeOf(node, defaults)
+func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults machine.Defaults) issuerapi.Instance {
+	place := machine.PlaceOf(node, defaults)
 	return issuerapi.Instance{
 		Name:                pod.Name,
 		ComputerName:        hostname(pod),
 		VMID:                string(pod.UID),
 		VMSize:              node.Labels[corev1.LabelInstanceTypeStable],
-		Location:            place.location,
-		Zone:                place.zone,
-		PlatformFaultDomain: place.faultDomain,
+		Location:            place.Location,
+		Zone:                place.Zone,
+		PlatformFaultDomain: place.FaultDomain,
 		AzureEnvironment:    defaults.Environment,
-		SubscriptionID:      place.subscriptionID,
-		ResourceGroupName:   place.resourceGroup,
-		ResourceID:          place.compute() + "virtualMachines/" + pod.Name,
-		VMScaleSetName:      place.scaleSet,
-		VMScaleSetID:        place.scaleSetID(),
+		SubscriptionID:      place.SubscriptionID,
+		ResourceGroupName:   place.ResourceGroup,
+		ResourceID:          place.ResourceID(pod.Name),
+		VMScaleSetName:      place.ScaleSet,
+		VMScaleSetID:        place.ScaleSetID(),
 		Tags:                tagsOf(pod),
 		UserData:            pod.Annotations[v1alpha1.UserDataAnnotation],
 		CustomData:          pod.Annotations[v1alpha1.CustomDataAnnotation],

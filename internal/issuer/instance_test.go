@@ -10,9 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/machine"
 )
 
-var someDefaults = MetadataDefaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", Environment: "AzureChinaCloud"}
+var someDefaults = machine.Defaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", Environment: "AzureChinaCloud"}
 
 // bareInstance is the pod of a new world as a virtual machine.
 func bareInstance() issuerapi.Instance {

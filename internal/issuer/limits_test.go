@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // podLimits are those of the chart.
@@ -47,11 +48,11 @@ func wantCount(t *testing.T, what string, got, want int) {
 // waitOf is how many seconds a refused request has to wait.
 func waitOf(t *testing.T, err error) int {
 	t.Helper()
-	var refused *failure
-	if !errors.As(err, &refused) || refused.status != http.StatusTooManyRequests {
+	var refused *reply.Failure
+	if !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
 		t.Fatalf("the request is not throttled but %v", err)
 	}
-	return refused.retryAfter
+	return refused.RetryAfter
 }
 
 func TestAPodMayNotAskTooOften(t *testing.T) {

@@ -2,8 +2,6 @@ package issuer
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -12,9 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // serveLoadBalancer answers with what leads to the pod from outside.
@@ -22,26 +20,17 @@ func (s *Server) serveLoadBalancer(writer http.ResponseWriter, request *http.Req
 	caller, done, err := s.identify(request)
 	defer done()
 	if err != nil {
-		if !isGone(err) {
-			writeFailure(writer, err)
+		if !reply.IsGone(err) {
+			reply.Fail(writer, err)
 		}
 		return
 	}
 	services, err := s.Directory.LoadBalancers(request.Context(), caller.pod.Namespace)
 	if err != nil {
-		writeFailure(writer, err)
+		reply.Fail(writer, err)
 		return
 	}
-	writeJSON(writer, http.StatusOK, describeLoadBalancer(caller.pod, services))
-}
-
-// LoadBalancers are the Services of type LoadBalancer in a namespace.
-func (d *Directory) LoadBalancers(ctx context.Context, namespace string) ([]corev1.Service, error) {
-	var services corev1.ServiceList
-	if err := d.Reader.List(ctx, &services, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("look up the Services: %w", err)
-	}
-	return services.Items, nil
+	reply.JSON(writer, http.StatusOK, describeLoadBalancer(caller.pod, services))
 }
 
 // describeLoadBalancer is what leads to a pod from outside: the addresses and ports of the Services of type LoadBalancer

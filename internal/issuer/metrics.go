@@ -18,16 +18,11 @@ var (
 
 	mintSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "kube_imds_issuer_mint_seconds",
-		Help:    "Time to sign a token.",
-		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128},
-	})
-
-	keyPublished = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "kube_imds_issuer_signing_key_published",
-		Help: "1 if the issuer has a published key to sign with.",
+		Help:    "Time to have a token signed by the signer.",
+		Buckets: []float64{.001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 2, 4},
 	})
 )
 
 func init() {
-	metrics.Registry.MustRegister(requests, suppressedLines, mintSeconds, keyPublished)
+	metrics.Registry.MustRegister(requests, suppressedLines, mintSeconds)
 }

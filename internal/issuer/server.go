@@ -4,17 +4,17 @@ package issuer
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
@@ -28,16 +28,19 @@ type Server struct {
 	Authenticator *workload.Authenticator
 
 	// Directory is what is known of the node's pods and what they may have.
-	Directory *Directory
+	Directory *directory.Directory
 
 	// Minters make the tokens, by the identity's token source.
 	Minters Minters
 
 	// Attestations signs who pods are.
-	Attestations *attested.Signer
+	Attestations Attester
+
+	// Revocations is how often signing keys have been revoked: sidecars drop what they keep when it changes.
+	Revocations func() int64
 
 	// Metadata is what instance metadata says where the node says nothing.
-	Metadata MetadataDefaults
+	Metadata machine.Defaults
 
 	// AnyAddress takes a pod's requests from whatever address: for networks that hide pods' own on the way here.
 	AnyAddress bool
@@ -108,24 +111,10 @@ func (s *Server) lookUp(ctx context.Context, asking caller) (caller, error) {
 	if err != nil {
 		return asking, err
 	}
-	decided, err := s.Directory.Grant(ctx, pod, asking.workload.ServiceAccount.UID)
-	if s.isYoung(pod) && (errors.Is(err, errNoAccount) || errors.Is(err, errNoNamespace)) {
-		err = unavailable("the pod's ServiceAccount or namespace is not known yet")
-	}
+	decided, err := s.Directory.GrantYoung(ctx, pod, asking.workload.ServiceAccount.UID, s.Now())
 	if denial := decided.Denied(); err == nil && denial != nil && denial.Reason == grant.ReasonHostNetwork {
-		err = forbidden(string(denial.Reason), denial.Message)
+		err = reply.Forbidden(string(denial.Reason), denial.Message)
 	}
 	asking.pod, asking.grant = pod, decided
 	return asking, err
 }
-
-// writeJSON writes an answer. One that cannot be written has nobody to hear of it.
-func writeJSON(writer http.ResponseWriter, status int, body any) {
-	writer.Header().Set("Content-Type", "application/json")
-	writer.Header().Set("Cache-Control", "no-store")
-	writer.WriteHeader(status)
-	_ = json.NewEncoder(writer).Encode(body)
-}
-
-// isGone tells whether the one who asked has gone away.
-func isGone(err error) bool { return errors.Is(err, context.Canceled) }

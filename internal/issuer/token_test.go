@@ -15,7 +15,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/token"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 const askVault = `{"resource":"https://vault.azure.net"}`
@@ -232,9 +232,9 @@ func TestEverythingIsThrottled(t *testing.T) {
 	})
 }
 
-func TestTokenWaitsForKey(t *testing.T) {
+func TestTokenWaitsForTheSigner(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		s.Minters[v1alpha1.TokenSourceLocal] = &LocalMinter{Ring: token.NewRing(time.Now), Now: time.Now}
+		s.Minters[v1alpha1.TokenSourceLocal] = signerMinter(&tokenSigner{err: reply.Unavailable("gone")})
 		s.wantRefusal(s.askToken(ordersPod(), askVault), away)
 	})
 }
@@ -257,7 +257,7 @@ func TestTokenWaitsForIdentities(t *testing.T) {
 // The whole way, with a real key: neither the log nor anything but the answer has the token.
 func TestTokenIsInTheAnswerAlone(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		minter, _ := localMinter(t)
+		minter := localMinter(t)
 		s.Minters[v1alpha1.TokenSourceLocal] = NewCachingMinter(minter, time.Now)
 		for _, cached := range []bool{false, true} {
 			recorder := s.askToken(ordersPod(), askVault)

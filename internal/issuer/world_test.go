@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 )
 
@@ -101,7 +102,7 @@ func (w *world) client(t *testing.T) client.WithWatch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	builder := fake.NewClientBuilder().WithScheme(kinds).WithIndex(&corev1.Pod{}, PodUIDIndex, IndexPodUID)
+	builder := fake.NewClientBuilder().WithScheme(kinds).WithIndex(&corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID)
 	if w.node != nil {
 		builder.WithObjects(w.node)
 	}

@@ -7,6 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kube-imds/kube-imds/internal/directory"
+
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -22,7 +24,7 @@ func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
 			onStage(t, w, func(s *stage) {
 				s.update(w.pod, func() { w.pod.CreationTimestamp = metav1.NewTime(time.Now()) })
 				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
-				time.Sleep(youth + time.Second)
+				time.Sleep(directory.Youth + time.Second)
 				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusBadRequest && status != http.StatusForbidden {
 					t.Errorf("a pod that is young no longer is answered with status %d", status)
 				}
@@ -37,7 +39,7 @@ func TestPodThatIsNotKnownYetIsTakenForANewOneWhileItsTokenIsYoung(t *testing.T)
 		who := ordersPod()
 		who.podUID, who.issuedAt = "not-known-yet", time.Now()
 		s.wantRefusal(s.askToken(who, askVault), away)
-		time.Sleep(youth)
+		time.Sleep(directory.Youth)
 		s.wantRefusal(s.askToken(who, askVault), notServed)
 	})
 }

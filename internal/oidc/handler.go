@@ -1,26 +1,26 @@
 // Package oidc serves what validators need to verify local tokens: discovery documents and the JWKS, in Entra's shapes
-// and at Entra's paths (tokens.md section 2). Every controller replica serves it, from its caches; without a cluster,
-// kubectl imds dev does.
+// and at Entra's paths (tokens.md section 2). A process that holds no key serves it from what the signer has published;
+// without a cluster, kubectl imds dev does.
 package oidc
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// How long validators may keep the documents. A key is published ten minutes before it signs.
+// How long validators may keep the documents. A key is published for longer than that before it signs.
 const (
 	discoveryAge = "public, max-age=86400"
 	keysAge      = "public, max-age=300"
@@ -34,8 +34,8 @@ type Documents struct {
 	// DefaultTenant exists even with no identity.
 	DefaultTenant v1alpha1.GUID
 
-	// Source knows the other tenants and the keys.
-	Source Source
+	// Published is what is published now; nil while that is not known.
+	Published func() *published.Published
 
 	Now func() time.Time
 	Log logr.Logger
@@ -45,23 +45,27 @@ type Documents struct {
 func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery))
-	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, d.keys))
+	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, keys))
 	return mux
 }
 
+var errUnknown = errors.New("what is published is not known yet")
+
 // ofTenant answers with a tenant's document, or that there is no such tenant.
-func (d *Documents) ofTenant(age string, render func(request *http.Request, tenant string) ([]byte, error)) http.HandlerFunc {
+func (d *Documents) ofTenant(age string, render func(known *published.Published, tenant string) ([]byte, error)) http.HandlerFunc {
 	return func(writer http.ResponseWriter, request *http.Request) {
-		tenant, err := d.tenant(request)
-		if err != nil {
-			d.fail(writer, err)
-			return
+		known, tenant := d.Published(), strings.ToLower(request.PathValue("tenant"))
+		if tenant != string(d.DefaultTenant) {
+			if known == nil {
+				d.fail(writer, errUnknown)
+				return
+			}
+			if !known.Tenants[tenant] {
+				refuseTenant(writer, request.PathValue("tenant"), d.Now())
+				return
+			}
 		}
-		if tenant == "" {
-			refuseTenant(writer, request.PathValue("tenant"), d.Now())
-			return
-		}
-		document, err := render(request, tenant)
+		document, err := render(known, tenant)
 		if err != nil {
 			d.fail(writer, err)
 			return
@@ -70,35 +74,15 @@ func (d *Documents) ofTenant(age string, render func(request *http.Request, tena
 	}
 }
 
-func (d *Documents) discovery(_ *http.Request, tenant string) ([]byte, error) {
+func (d *Documents) discovery(_ *published.Published, tenant string) ([]byte, error) {
 	return token.Discovery(d.BaseURL, tenant)
 }
 
-func (d *Documents) keys(request *http.Request, _ string) ([]byte, error) {
-	keys, err := d.Source.SigningKeys(request.Context())
-	if err != nil {
-		return nil, err
+func keys(known *published.Published, _ string) ([]byte, error) {
+	if known == nil {
+		return nil, errUnknown
 	}
-	// A cache has no order, and the same keys must give the same ETag.
-	slices.SortFunc(keys, func(a, b v1alpha1.SigningKey) int { return cmp.Compare(a.Name, b.Name) })
-	document, unreadable, err := token.JWKS(keys, d.Now())
-	for _, err := range unreadable {
-		d.Log.Error(err, "left a signing key out of the JWKS")
-	}
-	return document, err
-}
-
-// tenant is the tenant that a request names, in lower case; empty if it does not exist.
-func (d *Documents) tenant(request *http.Request) (string, error) {
-	named := strings.ToLower(request.PathValue("tenant"))
-	if named == string(d.DefaultTenant) {
-		return named, nil
-	}
-	exists, err := d.Source.HasTenant(request.Context(), named)
-	if err != nil || !exists {
-		return "", err
-	}
-	return named, nil
+	return known.JWKS, nil
 }
 
 // write answers with a document, or that it is still the one that the client has.
@@ -109,8 +93,12 @@ func write(writer http.ResponseWriter, request *http.Request, age string, docume
 	http.ServeContent(writer, request, "", time.Time{}, bytes.NewReader(document))
 }
 
+// maxToldTenant bounds what is told back of a tenant that does not exist.
+const maxToldTenant = 64
+
 // refuseTenant answers as Entra does for a tenant that it does not have (tokens.md section 3, AADSTS90002).
 func refuseTenant(writer http.ResponseWriter, tenant string, now time.Time) {
+	tenant = tenant[:min(len(tenant), maxToldTenant)]
 	writeError(writer, http.StatusBadRequest, "invalid_tenant",
 		fmt.Sprintf("AADSTS90002: Tenant '%s' not found. No ManagedIdentity of this cluster is in it.", tenant), []int{90002}, now)
 }

@@ -32,6 +32,10 @@ var DefaultBounds = Bounds{Connections: 1024, PerSource: 256, PerSecond: 100, Bu
 // they ask much at once, which issuerclient bounds below PerSource. Each proves itself by its first request.
 var NodeBounds = Bounds{Connections: 1024, PerSource: 16, PerSecond: 5, Burst: 48, Unproven: 10 * time.Second}
 
+// ClusterBounds fit a server of the issuers of up to some thousand nodes, each of which holds a few connections, and proves
+// itself by its first request.
+var ClusterBounds = Bounds{Connections: 4096, PerSource: 64, PerSecond: 20, Burst: 64, Unproven: 10 * time.Second}
+
 // WithoutSources are the same bounds where the addresses of clients are hidden on their way: there is one source then.
 func (b Bounds) WithoutSources() Bounds {
 	b.PerSource, b.PerSecond, b.Burst = b.Connections, DefaultBounds.PerSecond, DefaultBounds.Burst

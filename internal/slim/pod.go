@@ -35,6 +35,23 @@ func Pod(object any) (any, error) {
 	return slim, nil
 }
 
+// Subject keeps of a pod what a grant hangs on, and on which node it runs.
+func Subject(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Pod{
+		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
+		Spec: corev1.PodSpec{
+			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, HostNetwork: pod.Spec.HostNetwork,
+		},
+		Status: corev1.PodStatus{Phase: pod.Status.Phase},
+	}
+	slim.Annotations = identityAnnotation(pod.Annotations)
+	return slim, nil
+}
+
 // podAnnotations are what a grant reads, and the data for IMDS, which is left out where it is more than Azure takes.
 func podAnnotations(annotations map[string]string) map[string]string {
 	kept := identityAnnotation(annotations)

@@ -38,23 +38,57 @@ type Claims struct {
 	Version          string `json:"ver"`
 	AzureRID         string `json:"xms_az_rid,omitempty"`
 	MIRID            string `json:"xms_mirid"`
+
+	// Workload is the pod as Kubernetes' own tokens name it (tokens.md section 10).
+	Workload *Workload `json:"kubernetes.io,omitempty"`
 }
 
-// NewClaims are the claims of a token for a resource, to the letter, from the issuer. The identity is resolved: its
-// IDs are in its status. A system-assigned one stands for the machine that its resource ID names.
-func NewClaims(identity *v1alpha1.ManagedIdentity, resource, issuer string, now time.Time) (Claims, error) {
+// Workload is a pod with what it runs as and where.
+type Workload struct {
+	Namespace      string    `json:"namespace"`
+	Node           Reference `json:"node"`
+	Pod            Reference `json:"pod"`
+	ServiceAccount Reference `json:"serviceaccount"`
+}
+
+// Reference is an object's name and UID.
+type Reference struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
+}
+
+// Request is what a token is made for.
+type Request struct {
+	// Identity is resolved: its IDs are in its status.
+	Identity *v1alpha1.ManagedIdentity
+
+	// Resource is the audience, to the letter.
+	Resource string
+
+	// Machine is the resource ID of the pod as a virtual machine, as instance metadata has it; empty without one.
+	Machine string
+
+	// Workload is the pod, if the token is to name it.
+	Workload *Workload
+}
+
+// NewClaims are the claims of a token from the issuer. A system-assigned identity stands for the machine that its
+// resource ID names; a user-assigned one is attached to the pod.
+func NewClaims(request Request, issuer string, now time.Time) (Claims, error) {
 	unique, err := newUniqueID()
 	if err != nil {
 		return Claims{}, err
 	}
+	identity := request.Identity
 	status := identity.Status
 	notBefore := now.Add(-backdating).Unix()
 	claims := Claims{
-		Audience: resource, Issuer: issuer, IdentityProvider: issuer,
+		Audience: request.Resource, Issuer: issuer, IdentityProvider: issuer,
 		IssuedAt: notBefore, NotBefore: notBefore, Expiry: now.Add(Lifetime(identity)).Unix(),
 		AppID: string(status.ClientID), AppIDACR: "2", IDType: "app",
 		ObjectID: string(status.PrincipalID), Subject: string(status.PrincipalID), TenantID: string(status.TenantID),
 		UniqueID: unique, Version: "1.0", MIRID: resourceIDInTokens(status.ResourceID),
+		AzureRID: request.Machine, Workload: request.Workload,
 	}
 	if identity.Spec.Type == v1alpha1.SystemAssigned {
 		claims.AzureRID = claims.MIRID

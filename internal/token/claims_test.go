@@ -34,30 +34,44 @@ func TestNewClaims(t *testing.T) {
 		return changed
 	}
 	const machine = "/providers/Microsoft.Compute/virtualMachines/VM"
+	inPod := func(identity *v1alpha1.ManagedIdentity) Request {
+		request := of(identity, vault)
+		request.Machine = "/subscriptions/s/resourceGroups/G" + machine
+		return request
+	}
+	named := of(orders(), vault)
+	named.Workload = &Workload{"shop", Reference{"node-1", "n"}, Reference{"orders-0", "p"}, Reference{"orders", "a"}}
 	for name, test := range map[string]struct {
-		identity *v1alpha1.ManagedIdentity
-		resource string
-		want     map[string]any
+		request Request
+		want    map[string]any
 	}{
-		"a user-assigned identity":  {orders(), vault, basic},
-		"the audience has no slash": {orders(), "https://vault.azure.net", with(change{"aud": "https://vault.azure.net"})},
-		"the audience is no URL":    {orders(), "api://Orders//x", with(change{"aud": "api://Orders//x"})},
-		"the identity lasts a day":  {lasting(24 * time.Hour), vault, with(change{"exp": start + 24*3600})},
+		"a user-assigned identity":  {of(orders(), vault), basic},
+		"the audience has no slash": {of(orders(), "https://vault.azure.net"), with(change{"aud": "https://vault.azure.net"})},
+		"the audience is no URL":    {of(orders(), "api://Orders//x"), with(change{"aud": "api://Orders//x"})},
+		"the identity lasts a day":  {of(lasting(24*time.Hour), vault), with(change{"exp": start + 24*3600})},
+		"the identity is attached to a pod": {
+			inPod(orders()), with(change{"xms_az_rid": "/subscriptions/s/resourceGroups/G" + machine}),
+		},
 		"the identity stands for a machine": {
-			withResourceID(systemAssigned(), "/subscriptions/s/resourceGroups/G"+machine), vault, with(change{
-				"xms_mirid":  "/subscriptions/s/resourcegroups/G" + machine,
-				"xms_az_rid": "/subscriptions/s/resourcegroups/G" + machine,
+			inPod(withResourceID(systemAssigned(), "/subscriptions/s/resourceGroups/H"+machine)), with(change{
+				"xms_mirid":  "/subscriptions/s/resourcegroups/H" + machine,
+				"xms_az_rid": "/subscriptions/s/resourcegroups/H" + machine,
 			}),
 		},
 		"a group has the name of the word": {
-			withResourceID(orders(), "/subscriptions/s/resourceGroups/resourceGroups"+machine), vault, with(change{
+			of(withResourceID(orders(), "/subscriptions/s/resourceGroups/resourceGroups"+machine), vault), with(change{
 				"xms_mirid": "/subscriptions/s/resourcegroups/resourceGroups" + machine,
 			}),
 		},
+		"the pod is named": {named, with(change{"kubernetes.io": map[string]any{
+			"namespace": "shop", "node": map[string]any{"name": "node-1", "uid": "n"},
+			"pod":            map[string]any{"name": "orders-0", "uid": "p"},
+			"serviceaccount": map[string]any{"name": "orders", "uid": "a"},
+		}})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			claims, err := NewClaims(test.identity, test.resource, issuer, noon)
+			claims, err := NewClaims(test.request, issuer, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +92,7 @@ func TestNewClaimsAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for range 100 {
-		claims, err := NewClaims(orders(), "r", "i", noon)
+		claims, err := NewClaims(of(orders(), "r"), "i", noon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +128,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 	const resource = "https://storage.azure.com/"
 	one, other := keys(t)
 	issuer := IssuerURL(baseURL, tenant)
-	claims, err := NewClaims(orders(), resource, issuer, noon)
+	claims, err := NewClaims(of(orders(), resource), issuer, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +142,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 		t.Errorf("the header differs (-want +got):\n%s", cmp.Diff(want, got))
 	}
 
-	both := jwks(t, registration(other), registration(one))
+	both := jwks(t, other, one)
 	for name, test := range map[string]struct {
 		token            string
 		audience, issuer string
@@ -142,7 +156,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 		"when it has expired":               {signed, resource, issuer, noon.Add(time.Hour + time.Second), both, false},
 		"for another audience":              {signed, "https://storage.azure.com", issuer, noon, both, false},
 		"by another issuer":                 {signed, resource, issuer + "/", noon, both, false},
-		"with other keys":                   {signed, resource, issuer, noon, jwks(t, registration(other)), false},
+		"with other keys":                   {signed, resource, issuer, noon, jwks(t, other), false},
 		"tampered with":                     {tamper(signed), resource, issuer, noon, both, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +179,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 // Claims is what golang-jwt itself checks, so what it says of itself must be what its JSON says.
 func TestClaimsSayWhatTheirJSONSays(t *testing.T) {
 	t.Parallel()
-	claims, err := NewClaims(orders(), "the resource", "the issuer", noon)
+	claims, err := NewClaims(of(orders(), "the resource"), "the issuer", noon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,11 +3,6 @@ package token
 import (
 	"encoding/json"
 	"fmt"
-	"time"
-
-	"github.com/go-jose/go-jose/v4"
-
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
 // discovery is an OpenID Connect discovery document in Entra's shape (tokens.md section 2).
@@ -48,31 +43,4 @@ func Discovery(baseURL, tenant string) ([]byte, error) {
 		return nil, fmt.Errorf("render the discovery document: %w", err)
 	}
 	return document, nil
-}
-
-// JWKS renders the keys that are valid at a time. A key that cannot be read is left out and told in the errors: it must
-// not take the others with it.
-func JWKS(keys []v1alpha1.SigningKey, now time.Time) (document []byte, left []error, err error) {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
-	for _, key := range keys {
-		if !IsPublishable(key, now) {
-			continue
-		}
-		public, err := ParsePublicKey(key.Spec)
-		if err != nil {
-			left = append(left, err)
-			continue
-		}
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: public, KeyID: key.Spec.KeyID, Use: "sig"})
-	}
-	document, err = json.Marshal(set)
-	if err != nil {
-		return nil, left, fmt.Errorf("render the JWKS: %w", err)
-	}
-	return document, left, nil
-}
-
-// IsPublishable tells whether a key belongs in the JWKS at a time.
-func IsPublishable(key v1alpha1.SigningKey, now time.Time) bool {
-	return key.DeletionTimestamp.IsZero() && now.Before(key.Spec.NotAfter.Time)
 }

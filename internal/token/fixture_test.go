@@ -18,19 +18,15 @@ const (
 // noon is when the tests begin. It is a whole second, as times in objects are.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// clock stands still until it is moved.
-type clock struct{ now time.Time }
-
-func (c *clock) Now() time.Time { return c.now }
-
-func (c *clock) advance(by time.Duration) { c.now = c.now.Add(by) }
-
 // twoKeys are made once for all tests that only read them: making a key takes long.
 var twoKeys = sync.OnceValues(func() ([2]*Key, error) {
 	var keys [2]*Key
 	for i := range keys {
-		var err error
-		if keys[i], err = NewKey(noon, validity); err != nil {
+		private, err := GenerateKey()
+		if err != nil {
+			return keys, err
+		}
+		if keys[i], err = NewKey(private); err != nil {
 			return keys, err
 		}
 	}
@@ -46,7 +42,10 @@ func keys(t *testing.T) (one, other *Key) {
 	return both[0], both[1]
 }
 
-func registration(key *Key) v1alpha1.SigningKey { return *key.Registration("node-1", "node-uid") }
+// of asks for a token of an identity for a resource, by nobody's pod.
+func of(identity *v1alpha1.ManagedIdentity, resource string) Request {
+	return Request{Identity: identity, Resource: resource}
+}
 
 // orders is an identity whose IDs are resolved.
 func orders() *v1alpha1.ManagedIdentity {

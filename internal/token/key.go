@@ -4,52 +4,54 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"math/big"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// What a signing key is like. Entra signs with RS256, so validators expect it.
-const (
-	keyType  = "RSA"
-	keyBits  = 2048
-	exponent = 65537
-)
+// keyBits is the size of a signing key. Entra signs with RS256, so validators expect it.
+const keyBits = 2048
 
-// Key signs tokens. Its private half never leaves this process.
+// Key signs tokens. Where its private half is kept is the signer's business: in memory, or elsewhere.
 type Key struct {
 	// ID is the key's ID (kid).
 	ID string
 
-	// NotBefore and NotAfter bound the time in which its tokens are valid.
-	NotBefore, NotAfter time.Time
+	// Public is the half that validators know.
+	Public *rsa.PublicKey
 
-	private *rsa.PrivateKey
+	signer crypto.Signer
 }
 
-// NewKey makes a key that is valid from now on for the validity.
-func NewKey(now time.Time, validity time.Duration) (*Key, error) {
+// NewKey signs with a signer, whose key must be one that validators of RS256 take.
+func NewKey(signer crypto.Signer) (*Key, error) {
+	public, ok := signer.Public().(*rsa.PublicKey)
+	if !ok || public.N.BitLen() < keyBits {
+		return nil, fmt.Errorf("a signing key must be an RSA key of at least %d bits", keyBits)
+	}
+	id, err := keyID(public)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{ID: id, Public: public, signer: signer}, nil
+}
+
+// GenerateKey makes the private half of a key.
+func GenerateKey() (*rsa.PrivateKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
 		return nil, fmt.Errorf("make a signing key: %w", err)
 	}
-	id, err := KeyID(&private.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	return &Key{ID: id, NotBefore: now, NotAfter: now.Add(validity), private: private}, nil
+	return private, nil
 }
 
-// KeyID is a key's ID: the first 20 bytes of its RFC 7638 SHA-256 thumbprint, in hexadecimal digits.
-func KeyID(public *rsa.PublicKey) (string, error) {
+// keyID is a key's ID: the first 20 bytes of its RFC 7638 SHA-256 thumbprint, in hexadecimal digits.
+func keyID(public *rsa.PublicKey) (string, error) {
 	thumbprint, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("identify a signing key: %w", err)
@@ -59,58 +61,29 @@ func KeyID(public *rsa.PublicKey) (string, error) {
 
 // Sign signs claims as RS256, with the header of Entra's v1 tokens: x5t is kid (tokens.md section 1).
 func (k *Key) Sign(claims Claims) (string, error) {
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	token.Header["kid"], token.Header["x5t"] = k.ID, k.ID
-	signed, err := token.SignedString(k.private)
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	unsigned.Header["kid"], unsigned.Header["x5t"] = k.ID, k.ID
+	text, err := unsigned.SigningString()
+	if err != nil {
+		return "", fmt.Errorf("render a token: %w", err)
+	}
+	digest := sha256.Sum256([]byte(text))
+	signature, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}
-	return signed, nil
+	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// Registration is the SigningKey object by which a node's issuer makes the key known.
-func (k *Key) Registration(nodeName, nodeUID string) *v1alpha1.SigningKey {
-	return &v1alpha1.SigningKey{
-		ObjectMeta: metav1.ObjectMeta{Name: k.ID},
-		Spec: v1alpha1.SigningKeySpec{
-			NodeName: nodeName, NodeUID: nodeUID, KeyID: k.ID,
-			PublicKey: v1alpha1.PublicJWK{
-				KeyType:  keyType,
-				Modulus:  base64.RawURLEncoding.EncodeToString(k.private.N.Bytes()),
-				Exponent: base64.RawURLEncoding.EncodeToString(big.NewInt(int64(k.private.E)).Bytes()),
-			},
-			NotBefore: metav1.NewTime(k.NotBefore), NotAfter: metav1.NewTime(k.NotAfter),
-		},
+// JWKS renders public keys in the order in which they are given.
+func JWKS(keys []*Key) ([]byte, error) {
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
+	for _, key := range keys {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.Public, KeyID: key.ID, Use: "sig"})
 	}
-}
-
-// ParsePublicKey reads the public key of a SigningKey, and checks that it is one that a node's issuer makes, and the one
-// that its ID names. Any other exponent is refused: with a small one, anybody could forge signatures.
-func ParsePublicKey(spec v1alpha1.SigningKeySpec) (*rsa.PublicKey, error) {
-	if spec.PublicKey.KeyType != keyType {
-		return nil, fmt.Errorf("signing key %s has the key type %q, not %s", spec.KeyID, spec.PublicKey.KeyType, keyType)
-	}
-	modulus, err := base64.RawURLEncoding.DecodeString(spec.PublicKey.Modulus)
+	document, err := json.Marshal(set)
 	if err != nil {
-		return nil, fmt.Errorf("read the modulus of signing key %s: %w", spec.KeyID, err)
+		return nil, fmt.Errorf("render the JWKS: %w", err)
 	}
-	e, err := base64.RawURLEncoding.DecodeString(spec.PublicKey.Exponent)
-	if err != nil {
-		return nil, fmt.Errorf("read the exponent of signing key %s: %w", spec.KeyID, err)
-	}
-	if new(big.Int).SetBytes(e).Cmp(big.NewInt(exponent)) != 0 {
-		return nil, fmt.Errorf("signing key %s has an exponent other than %d", spec.KeyID, exponent)
-	}
-	public := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: exponent}
-	if bits := public.N.BitLen(); bits < keyBits {
-		return nil, fmt.Errorf("signing key %s has %d bits, not at least %d", spec.KeyID, bits, keyBits)
-	}
-	id, err := KeyID(public)
-	if err != nil {
-		return nil, err
-	}
-	if id != spec.KeyID {
-		return nil, fmt.Errorf("signing key %s is another one: its thumbprint gives the ID %s", spec.KeyID, id)
-	}
-	return public, nil
+	return document, nil
 }

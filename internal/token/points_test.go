@@ -11,7 +11,7 @@ import (
 func TestPoint33TokenIsAJWTWithItsTenant(t *testing.T) {
 	t.Parallel()
 	key, _ := keys(t)
-	claims, err := NewClaims(orders(), "https://management.core.windows.net/", baseURL, noon)
+	claims, err := NewClaims(of(orders(), "https://management.core.windows.net/"), baseURL, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

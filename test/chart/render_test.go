@@ -22,16 +22,18 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
 	rendered := render(t)
 	for kind, names := range map[string][]string{
-		"Deployment":                       {"kube-imds-controller"},
+		"Deployment":                       {"kube-imds-controller", "kube-imds-oidc", "kube-imds-signer"},
 		"DaemonSet":                        {"kube-imds-issuer"},
-		"ServiceAccount":                   {"kube-imds-controller", "kube-imds-issuer"},
-		"Service":                          {"kube-imds-issuer", "kube-imds-oidc", "kube-imds-webhook"},
-		"Secret":                           {"kube-imds-ca"},
-		"ConfigMap":                        {"kube-imds-ca"},
+		"ServiceAccount":                   {"kube-imds-controller", "kube-imds-issuer", "kube-imds-oidc", "kube-imds-signer"},
+		"Service":                          {"kube-imds-issuer", "kube-imds-oidc", "kube-imds-signer", "kube-imds-webhook"},
+		"PodDisruptionBudget":              {"kube-imds-controller", "kube-imds-oidc", "kube-imds-signer"},
+		"NetworkPolicy":                    {"kube-imds-controller", "kube-imds-issuer", "kube-imds-oidc", "kube-imds-signer"},
+		"Secret":                           {"kube-imds-ca", "kube-imds-signing-keys"},
+		"ConfigMap":                        {"kube-imds-ca", "kube-imds-keys"},
 		"MutatingWebhookConfiguration":     {"kube-imds"},
 		"ValidatingWebhookConfiguration":   {"kube-imds"},
-		"ValidatingAdmissionPolicy":        {"kube-imds-signing-keys", "kube-imds-token", "kube-imds-webhooks"},
-		"ValidatingAdmissionPolicyBinding": {"kube-imds-signing-keys", "kube-imds-token", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicy":        {"kube-imds-token", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicyBinding": {"kube-imds-token", "kube-imds-webhooks"},
 	} {
 		var got []string
 		for _, object := range rendered.ofKind(kind) {
@@ -55,7 +57,8 @@ func TestServicesLeadToThePartsPorts(t *testing.T) {
 		port int32
 	}{
 		"kube-imds-webhook": {"Deployment/kube-imds-controller", 9443},
-		"kube-imds-oidc":    {"Deployment/kube-imds-controller", 8443},
+		"kube-imds-oidc":    {"Deployment/kube-imds-oidc", 8443},
+		"kube-imds-signer":  {"Deployment/kube-imds-signer", 8443},
 		"kube-imds-issuer":  {"DaemonSet/kube-imds-issuer", 8443},
 	} {
 		service := as[corev1.Service](t, rendered.named(t, "Service", service))
@@ -160,7 +163,7 @@ func TestNobodyCanBecomeAnotherServiceAccount(t *testing.T) {
 	}
 }
 
-func TestIssuerWritesOnlyKeysAndCertificateRequests(t *testing.T) {
+func TestIssuerWritesOnlyCertificateRequests(t *testing.T) {
 	t.Parallel()
 	role := as[rbacv1.ClusterRole](t, render(t).named(t, "ClusterRole", "kube-imds-issuer"))
 	written := map[string][]string{}
@@ -173,7 +176,7 @@ func TestIssuerWritesOnlyKeysAndCertificateRequests(t *testing.T) {
 			}
 		}
 	}
-	want := map[string][]string{"signingkeys": {"create"}, "certificatesigningrequests": {"create"}}
+	want := map[string][]string{"certificatesigningrequests": {"create"}}
 	if diff := cmp.Diff(want, written); diff != "" {
 		t.Error("(-want +got)", diff)
 	}
@@ -220,7 +223,7 @@ func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
 	if diff := cmp.Diff(want, quota.Spec.ScopeSelector.MatchExpressions[0].Values); diff != "" {
 		t.Error("(-want +got)", diff)
 	}
-	none := render(t, `controller.priorityClassName=""`, `issuer.priorityClassName="mine"`)
+	none := render(t, `controller.priorityClassName=""`, `issuer.priorityClassName="mine"`, `signer.priorityClassName=""`, `oidc.priorityClassName=""`)
 	if len(none.ofKind("ResourceQuota")) != 0 {
 		t.Error("there is a quota for priority classes that need none")
 	}
@@ -241,7 +244,7 @@ func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
 			pods[name] = as[batchv1.Job](t, object).Spec.Template
 		}
 	}
-	if len(pods) != 3 {
+	if len(pods) != 5 {
 		t.Fatalf("the chart has %v", slices.Collect(maps.Keys(pods)))
 	}
 	return pods

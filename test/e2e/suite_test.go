@@ -39,8 +39,7 @@ func TestEndToEnd(t *testing.T) {
 			"HostNetworkPodIsRefused":       testHostNetworkPodIsRefused,
 			"FloodLeavesTheIssuerAlone":     testFloodLeavesTheIssuerAlone,
 			"IMDSIsAskedByItsOwnNames":      testIMDSIsAskedByItsOwnNames,
-			"IssuerWritesItsOwnKeysOnly":    testIssuerWritesItsOwnKeysOnly,
-			"KeysLeaveWithTheirNode":        testKeysLeaveWithTheirNode,
+			"NodeForgesNothing":             testNodeForgesNothing,
 			"EveryKindOfWorkloadIsInjected": testEveryKindOfWorkload,
 			"ChartTestPasses":               testChartTestPasses,
 		} {
@@ -52,6 +51,10 @@ func TestEndToEnd(t *testing.T) {
 	})
 	t.Run("DrainIsToldAndAcknowledged", func(t *testing.T) { testDrainIsToldAndAcknowledged(t, c) })
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
+	t.Run("SignerKilled", func(t *testing.T) { testSignerKilled(t, c) })
+	t.Run("SignersGone", func(t *testing.T) { testSignersGone(t, c) })
+	t.Run("KeyRotated", func(t *testing.T) { testKeyRotated(t, c) })
+	t.Run("KeyRevoked", func(t *testing.T) { testKeyRevoked(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
 	t.Run("AddressInterception", func(t *testing.T) { testAddressInterception(t, c) })

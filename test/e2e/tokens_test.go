@@ -35,6 +35,7 @@ func testTokensVerifyOnBothNodes(t *testing.T, c *cluster) {
 				for _, resource := range []string{"https://vault.azure.net", "https://servicebus.azure.net/"} {
 					claims := c.verify(t, pod, c.token(t, pod, resource, flags...))
 					checkClaims(t, claims, identity, resource)
+					checkPod(t, claims, pod, c.machine(t, pod))
 				}
 			})
 		}
@@ -66,6 +67,31 @@ func checkClaims(t *testing.T, claims jwt.MapClaims, identity *v1alpha1.ManagedI
 	left := time.Until(expiry.Time)
 	if lifetime := identity.Spec.TokenLifetime.Duration; left <= 5*time.Minute || left > lifetime {
 		t.Errorf("the token is valid for another %s, not between 5m and %s", left, lifetime)
+	}
+}
+
+// machine is the resource ID of the pod as instance metadata has it.
+func (c *cluster) machine(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
+	var compute struct {
+		ResourceID string `json:"resourceId"`
+	}
+	c.imdsJSON(t, pod, "/metadata/instance/compute?api-version=2021-02-01", &compute)
+	return compute.ResourceID
+}
+
+// checkPod sees that a token is the pod's: that it names the machine which instance metadata names, and the pod as
+// Kubernetes' own tokens do.
+func checkPod(t *testing.T, claims jwt.MapClaims, pod *corev1.Pod, machine string) {
+	t.Helper()
+	if machine == "" || claims["xms_az_rid"] != machine {
+		t.Errorf("xms_az_rid is %v, and instance metadata says %q", claims["xms_az_rid"], machine)
+	}
+	workload, _ := claims["kubernetes.io"].(map[string]any)
+	named, _ := workload["pod"].(map[string]any)
+	node, _ := workload["node"].(map[string]any)
+	if workload["namespace"] != pod.Namespace || named["name"] != pod.Name || named["uid"] != string(pod.UID) || node["name"] != pod.Spec.NodeName {
+		t.Errorf("the token names the workload %v", workload)
 	}
 }
 

@@ -100,8 +100,6 @@ func conditionsOf(object client.Object) []metav1.Condition {
 		return object.Status.Conditions
 	case *v1alpha1.IdentityBinding:
 		return object.Status.Conditions
-	case *v1alpha1.SigningKey:
-		return object.Status.Conditions
 	}
 	return nil
 }

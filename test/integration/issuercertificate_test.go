@@ -25,7 +25,7 @@ import (
 func TestIssuerGetsItsCertificate(t *testing.T) {
 	t.Parallel()
 	controller := needController(t)
-	serving, err := certificate.NewServing(impersonate(issuer()), issuerNames)
+	serving, err := certificate.NewServing(impersonate(issuer()), certificate.IssuerSigner, issuerNames)
 	if err != nil {
 		t.Fatal(err)
 	}

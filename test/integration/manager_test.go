@@ -30,6 +30,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
+	"github.com/kube-imds/kube-imds/internal/install"
 )
 
 const (
@@ -45,8 +46,12 @@ var (
 		"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local",
 		"node-1.kube-imds-issuer.kube-imds-system.svc",
 	}
-	issuerRules = controllers.IssuerCertificateRules(serviceAccount("issuer"), issuerNames[:2], "http://authority/ca.cer")
-	defaults    = identifier.Defaults{
+	issuerRules = controllers.IssuerCertificateRules(controllers.CertificateNames{
+		Username:     serviceAccount,
+		ServiceNames: install.Names{Name: release, Namespace: namespace}.Services,
+		AuthorityURL: "http://authority/ca.cer",
+	})
+	defaults = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",
 		ResourceGroup:  "kube-imds",
@@ -86,7 +91,7 @@ func (m *runningManager) start() (skip, err error) {
 	if err != nil {
 		return err, nil
 	}
-	if err := install(helm); err != nil {
+	if err := installObjects(helm); err != nil {
 		return nil, err
 	}
 	manager, err := ctrl.NewManager(impersonate(user(serviceAccount("controller"))), ctrl.Options{
@@ -123,7 +128,6 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	return errors.Join(
 		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
-		(&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now}).SetupWithManager(manager),
 		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),
 		(&controllers.TrustReconciler{
 			Client: api, Authority: trust, Capabilities: capability.Store{Client: api, Key: caKey}, Name: release, Now: time.Now,
@@ -145,9 +149,9 @@ func cacheOptions() cache.Options {
 	}}
 }
 
-// install makes those of the chart's objects that the reconcilers need: rights, what they fill in, and the webhooks'
+// installObjects makes those of the chart's objects that the reconcilers need: rights, what they fill in, and the webhooks'
 // configurations, which nobody answers here and so are made to let all pass.
-func install(helm string) error {
+func installObjects(helm string) error {
 	command := exec.Command(helm, "template", release, chartPath, "--namespace", namespace, "--kube-version", "1.37.2")
 	manifest, err := command.Output()
 	if err != nil {

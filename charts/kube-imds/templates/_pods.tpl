@@ -75,3 +75,21 @@ name: kube-api
 mountPath: /var/run/secrets/kubernetes.io/serviceaccount
 readOnly: true
 {{- end -}}
+
+{{/* Spreads the replicas of a part, which has values of its own. Takes (dict "context" $ "part" PART). */}}
+{{- define "kube-imds.spread" -}}
+{{- with (index .context.Values .part).topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml . | nindent 2 }}
+{{- else }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    # While an update rolls out, the pods that are about to go do not count.
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels:
+        {{- include "kube-imds.selector" . | nindent 8 }}
+{{- end }}
+{{- end -}}

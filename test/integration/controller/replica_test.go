@@ -25,7 +25,7 @@ const patience = time.Minute
 type replica struct {
 	binary, kubeconfig, logPath string
 
-	webhook, oidc, authority, metrics, health string
+	webhook, metrics, health string
 
 	process *exec.Cmd
 	ended   chan error
@@ -45,7 +45,7 @@ func (s *system) kubeconfig() string { return filepath.Join(s.folder, "kubeconfi
 // newReplica prepares a replica, with addresses of its own.
 func (s *system) newReplica(name string) (*replica, error) {
 	r := &replica{binary: s.binary(), kubeconfig: s.kubeconfig(), logPath: filepath.Join(s.folder, name+".log")}
-	for _, address := range []*string{&r.webhook, &r.oidc, &r.authority, &r.metrics, &r.health} {
+	for _, address := range []*string{&r.webhook, &r.metrics, &r.health} {
 		var err error
 		if *address, err = freeAddress(); err != nil {
 			return nil, err
@@ -97,7 +97,7 @@ func (r *replica) start() error {
 	}
 	r.process = exec.Command(r.binary,
 		"--name="+release, "--namespace="+namespace, "--tenant-id="+tenant, "--subscription-id="+subscription,
-		"--sidecar-image="+sidecarImage, "--webhook-port="+webhookPort, "--oidc-address="+r.oidc, "--authority-address="+r.authority,
+		"--sidecar-image="+sidecarImage, "--webhook-port="+webhookPort,
 		"--metrics-address="+r.metrics, "--health-address="+r.health, "--log-level=debug")
 	r.process.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
 	r.process.Stdout, r.process.Stderr = log, log

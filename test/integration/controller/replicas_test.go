@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
-	"github.com/kube-imds/kube-imds/internal/token"
 )
 
 // The tests of this file run alone, for they stop the controller.
@@ -40,8 +38,8 @@ func TestAReplicaTakesOver(t *testing.T) {
 	}
 	s.controller = second
 	t.Cleanup(func() { s.controller = first })
-	if got, err := s.fetch(t, keysURL); err != nil || got.status != http.StatusOK {
-		t.Errorf("a replica that does not lead answers: %d %s, %v", got.status, got.body, err)
+	if got := second.status("/readyz"); got != http.StatusOK {
+		t.Errorf("a replica that does not lead is not ready: %d", got)
 	}
 
 	if err := first.stop(); err != nil {
@@ -78,16 +76,10 @@ func (s *system) leader(t *testing.T) string {
 // A controller that starts finds everything as it would make it, and writes nothing.
 func TestARestartChangesNothing(t *testing.T) {
 	s := start(t)
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "of-a-restart"}}
-	s.create(t, node)
 	identity := build.NewIdentity("before-the-restart").Admitting("default", "*").ManagedIdentity
 	good := build.NewBinding("default", "good").Of("default").To(identity.Name).IdentityBinding
 	bad := build.NewBinding("default", "bad").Of("default").To("missing").IdentityBinding
-	key, err := token.NewKey(time.Now(), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.create(t, identity, good, bad, key.Registration(node.Name, string(node.UID)))
+	s.create(t, identity, good, bad)
 	s.controller.untilIdle(t, s.work(t))
 	before := s.versions(t)
 
@@ -111,15 +103,13 @@ func (s *system) work(t *testing.T) map[string]int {
 	t.Helper()
 	var identities v1alpha1.ManagedIdentityList
 	var bindings v1alpha1.IdentityBindingList
-	var keys v1alpha1.SigningKeyList
-	for _, list := range []client.ObjectList{&identities, &bindings, &keys} {
+	for _, list := range []client.ObjectList{&identities, &bindings} {
 		if err := s.List(t.Context(), list); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return map[string]int{
-		"managedidentity": len(identities.Items), "identitybinding": len(bindings.Items),
-		"signingkey": len(keys.Items), "trust": 1,
+		"managedidentity": len(identities.Items), "identitybinding": len(bindings.Items), "trust": 1,
 	}
 }
 
@@ -139,8 +129,7 @@ func (s *system) versions(t *testing.T) map[string]string {
 		versions[fmt.Sprintf("%T", object)] = object.GetResourceVersion()
 	}
 	for _, list := range []client.ObjectList{
-		&v1alpha1.ManagedIdentityList{}, &v1alpha1.IdentityBindingList{}, &v1alpha1.SigningKeyList{},
-		&eventsv1.EventList{},
+		&v1alpha1.ManagedIdentityList{}, &v1alpha1.IdentityBindingList{}, &eventsv1.EventList{},
 	} {
 		if err := s.List(t.Context(), list); err != nil {
 			t.Fatal(err)

@@ -14,23 +14,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// oidcURL is where the issuer of local tokens is.
-const oidcURL = "https://kube-imds-oidc.kube-imds-system.svc"
-
-// keysURL is where the default tenant's keys are.
-const keysURL = oidcURL + "/" + tenant + "/discovery/v2.0/keys"
-
 // answer is an HTTP response.
 type answer struct {
 	status int
 	body   []byte
-}
-
-// fetch asks the OIDC server of the replica that runs, as if its Service's name led there. The certificate is verified
-// with what the ConfigMap gives to everybody.
-func (s *system) fetch(t *testing.T, url string) (answer, error) {
-	t.Helper()
-	return send(t, s.controller.oidc, s.authorities(t), http.MethodGet, url, nil)
 }
 
 // send sends a request to an address, whatever host the URL names, and verifies the host's certificate.

@@ -129,7 +129,7 @@ func (c *cluster) verify(t *testing.T, token string) (keyID string, claims jwt.M
 	t.Helper()
 	claims = jwt.MapClaims{}
 	parsed, err := jwt.ParseWithClaims(token, claims, func(token *jwt.Token) (any, error) {
-		set := c.controller.jwks(t)
+		set := c.jwks(t)
 		return only(set, token.Header["kid"].(string))
 	}, jwt.WithValidMethods([]string{"RS256"}))
 	must(t, err, "verify the token")

@@ -33,8 +33,11 @@ type cluster struct {
 	environment *envtest.Environment
 	controller  *controller
 
-	// issuer is the issuer's binary.
-	issuer string
+	// issuer and signer are the binaries of both.
+	issuer, signer string
+
+	// signerAddress is where the signer listens.
+	signerAddress string
 }
 
 // startCluster starts an API server with the chart and two nodes, for as long as the test runs.
@@ -44,7 +47,7 @@ func startCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Skip("this test installs the chart; HELM names the helm to use:", err)
 	}
-	c := &cluster{environment: startAPIServer(t), issuer: build(t)}
+	c := &cluster{environment: startAPIServer(t), issuer: build(t, "issuer"), signer: build(t, "signer")}
 	c.config = c.environment.Config
 	kinds, err := scheme.New()
 	must(t, err, "know the kinds")

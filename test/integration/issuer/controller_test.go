@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -15,13 +16,17 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/identifier"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/published"
 )
 
 const (
@@ -30,10 +35,11 @@ const (
 	issuerHost = "kube-imds-issuer.kube-imds-system.svc"
 )
 
-// controller is what issuers need of the controller: its own reconcilers, and its JWKS.
+var names = install.Names{Name: release, Namespace: namespace}
+
+// controller is what issuers and signers need of the controller: its own reconcilers, and its authority.
 type controller struct {
 	authority authority
-	documents http.Handler
 }
 
 func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controller {
@@ -44,19 +50,16 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	})
 	must(t, err, "make the controller")
 	made := &controller{authority: newAuthority(t)}
+	c.handOut(t, made.authority)
 	api := manager.GetClient()
-	made.documents = (&oidc.Documents{
-		BaseURL: oidcURL, DefaultTenant: tenant, Source: oidc.Cluster{Reader: api}, Now: time.Now, Log: logr.Discard(),
-	}).Handler()
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
-		&controllers.SigningKeyReconciler{Client: api, Live: manager.GetAPIReader(), Now: time.Now},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.authority.sign, Rules: controllers.IssuerCertificateRules(
-			"system:serviceaccount:"+namespace+":kube-imds-issuer", []string{issuerHost, issuerHost + ".cluster.local"}, "http://authority/ca.cer",
+			controllers.CertificateNames{Username: names.Username, ServiceNames: names.Services, AuthorityURL: "http://authority/ca.cer"},
 		)},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
@@ -73,11 +76,34 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	return made
 }
 
-// jwks is what validators see.
-func (c *controller) jwks(t *testing.T) jose.JSONWebKeySet {
+// handOut gives everybody the authority's certificate.
+func (c *cluster) handOut(t *testing.T, authority authority) {
 	t.Helper()
+	var config corev1.ConfigMap
+	must(t, c.Get(t.Context(), names.CA(), &config), "read the authority's ConfigMap")
+	config.Data = map[string]string{cabundle.Key: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.certificate.Raw}))}
+	must(t, c.Update(t.Context(), &config), "hand out the authority's certificate")
+}
+
+// published is what the signer has published.
+func (c *cluster) published(t *testing.T) *published.Published {
+	t.Helper()
+	var config corev1.ConfigMap
+	must(t, c.Get(t.Context(), names.Keys(), &config), "read what is published")
+	known, err := published.Read(config.Data)
+	must(t, err, "read what is published")
+	return known
+}
+
+// jwks is what validators see.
+func (c *cluster) jwks(t *testing.T) jose.JSONWebKeySet {
+	t.Helper()
+	documents := &oidc.Documents{
+		BaseURL: oidcURL, DefaultTenant: tenant, Now: time.Now, Log: logr.Discard(),
+		Published: func() *published.Published { return c.published(t) },
+	}
 	recorder := httptest.NewRecorder()
-	c.documents.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+tenant+"/discovery/v2.0/keys", nil))
+	documents.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+tenant+"/discovery/v2.0/keys", nil))
 	var set jose.JSONWebKeySet
 	decode(t, recorder.Body.Bytes(), &set)
 	return set

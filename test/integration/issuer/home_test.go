@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
 // home is a test's own namespace, with a ServiceAccount that an identity of the same name as the namespace admits.
@@ -86,6 +87,9 @@ func toPod(pod *corev1.Pod) binding {
 
 // forIssuer is for the tokens that sidecars have.
 func (b binding) forIssuer() binding { return binding{[]string{issuerapi.Audience}, b.object} }
+
+// forSigner is for the tokens that issuers have.
+func (b binding) forSigner() binding { return binding{[]string{signerapi.Audience}, b.object} }
 
 // token is a token of the pod's ServiceAccount, as long as a sidecar's.
 func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {

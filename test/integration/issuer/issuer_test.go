@@ -9,12 +9,13 @@ import "testing"
 // TestIssuer runs first what leaves the issuer alone, together; then what changes it, one at a time.
 func TestIssuer(t *testing.T) {
 	c := startCluster(t)
+	s := c.startSigner(t)
 	i := c.startIssuer(t, "node-1")
 
 	t.Run("Running", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *issuerProcess){
 			"TokenVerifiesByWhatIsPublished":  testTokenVerifies,
-			"KeyIsRegisteredForItsNode":       testKeyIsRegistered,
+			"SignerRefusesWhatIsNotItsNodes":  testSignerRefusesWhatIsNotItsNodes,
 			"NewPodIsServedAtOnce":            testNewPodIsServedAtOnce,
 			"ForeignTokensAreRefused":         testForeignTokensAreRefused,
 			"TokenIsOfNoUseElsewhere":         testTokenIsOfNoUseElsewhere,
@@ -36,7 +37,8 @@ func TestIssuer(t *testing.T) {
 	})
 	t.Run("HugeObjectsAreNotKept", func(t *testing.T) { testHugeObjectsAreNotKept(t, c) })
 	t.Run("DrainIsTold", func(t *testing.T) { testDrainIsTold(t, i) })
-	t.Run("KeyIsTakenAway", func(t *testing.T) { testKeyIsTakenAway(t, i) })
+	t.Run("KeyIsRevoked", func(t *testing.T) { testKeyIsRevoked(t, i) })
+	t.Run("SignerIsKilled", func(t *testing.T) { testSignerIsKilled(t, i, s) })
 	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })
 	quiet := c.startIssuer(t, "node-2", "--log-level=error")
 	t.Run("AuditLogIsKept", func(t *testing.T) { testAuditLogIsKept(t, quiet) })

@@ -42,13 +42,14 @@ type issuerProcess struct {
 // startIssuer starts the issuer of a node, and waits until it is ready.
 func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *issuerProcess {
 	t.Helper()
-	addresses := freeAddresses(t, 3)
+	addresses, pod := freeAddresses(t, 3), c.partPod(t, "issuer", node)
 	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{},
 		metrics: "http://" + addresses[1] + "/metrics", health: "http://" + addresses[2] + "/readyz"}
 	i.command = exec.Command(c.issuer, append([]string{"--node-name=" + node, "--namespace=" + namespace,
-		"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
+		"--subscription-id=subscription", "--resource-group=group", "--signer-address=" + c.signerAddress,
+		"--signer-token-file=" + c.signerToken(t, pod),
 		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
-	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.issuerKubeconfig(t, node))
+	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, pod))
 	i.command.Stdout, i.command.Stderr = i.log, i.log
 	i.address = addresses[0]
 	i.http = i.clientAt(podAddress)
@@ -116,32 +117,47 @@ func (i *issuerProcess) keepSecret(token string) {
 	i.secrets = append(i.secrets, token)
 }
 
-// issuerKubeconfig holds the credentials that kubelet gives an issuer: a token that is bound to its pod.
-func (c *cluster) issuerKubeconfig(t *testing.T, node string) string {
+// partPod makes a pod of one of our own parts.
+func (c *cluster) partPod(t *testing.T, part, node string) *corev1.Pod {
 	t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-issuer-" + node},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: release + "-" + part + "-" + node},
 		Spec: corev1.PodSpec{
-			NodeName: node, ServiceAccountName: "kube-imds-issuer",
-			Containers: []corev1.Container{{Name: "issuer", Image: "issuer"}},
+			NodeName: node, ServiceAccountName: release + "-" + part,
+			Containers: []corev1.Container{{Name: part, Image: part}},
 		},
 	}
 	c.create(t, pod)
+	return pod
+}
+
+// kubeconfig holds the credentials that kubelet gives a pod: a token that is bound to it.
+func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: c.config.Host, CertificateAuthorityData: c.config.CAData}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: c.token(t, pod, toPod(pod))}},
 		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
 		CurrentContext: "x",
-	}, path), "write the issuer's kubeconfig")
+	}, path), "write the kubeconfig of pod %s", pod.Name)
 	return path
 }
 
-func build(t *testing.T) string {
+// signerToken is the file with an issuer's token for the signer.
+func (c *cluster) signerToken(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "issuer")
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../../cmd/issuer").CombinedOutput()
-	must(t, err, "build the issuer: %s", output)
+	path := filepath.Join(t.TempDir(), "token")
+	must(t, os.WriteFile(path, []byte(c.token(t, pod, toPod(pod).forSigner())), 0o600), "write an issuer's token for the signer")
+	return path
+}
+
+// build builds the program of a part.
+func build(t *testing.T, part string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), part)
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../../cmd/"+part).CombinedOutput()
+	must(t, err, "build the %s: %s", part, output)
 	return path
 }
 

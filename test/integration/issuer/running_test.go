@@ -22,7 +22,6 @@ func testMetricsTell(t *testing.T, i *issuerProcess) {
 		`kube_imds_issuer_token_requests_total{cached="true",outcome="granted",reason=""} `,
 		`kube_imds_issuer_token_requests_total{cached="false",outcome="refused",reason="OtherNode"} `,
 		`kube_imds_issuer_mint_seconds_count `,
-		`kube_imds_issuer_signing_key_published 1`,
 		`kube_imds_issuer_workload_keys_refreshes_total{outcome="read"} `,
 	} {
 		if !strings.Contains(text, "\n"+line) {

@@ -35,6 +35,13 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 			"aud": resource, "iss": issuer, "idp": issuer, "tid": tenant, "ver": "1.0", "idtyp": "app",
 			"appid": string(h.identity.Status.ClientID), "appidacr": "2",
 			"oid": string(h.identity.Status.PrincipalID), "sub": string(h.identity.Status.PrincipalID),
+			"xms_az_rid": "/subscriptions/subscription/resourceGroups/group/providers/Microsoft.Compute/virtualMachines/" + pod.Name,
+			"kubernetes.io": map[string]any{
+				"namespace":      pod.Namespace,
+				"node":           map[string]any{"name": "node-1", "uid": i.uidOfNode(t, "node-1")},
+				"pod":            map[string]any{"name": pod.Name, "uid": string(pod.UID)},
+				"serviceaccount": map[string]any{"name": h.account.Name, "uid": string(h.account.UID)},
+			},
 			"xms_mirid": "/subscriptions/subscription/resourcegroups/group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + h.identity.Name,
 		}
 		if diff := cmp.Diff(want, map[string]any(claims)); diff != "" {

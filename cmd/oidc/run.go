@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/oidc"
+	"github.com/kube-imds/kube-imds/internal/published"
+	"github.com/kube-imds/kube-imds/internal/server"
+)
+
+// answerTimeout is how long an answer may take.
+const answerTimeout = 10 * time.Second
+
+// run puts the server together and runs it until the context ends.
+func run(ctx context.Context, o options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Metrics: server.MetricsOptions(o.metricsAddress), HealthProbeBindAddress: o.healthAddress,
+	})
+	if err != nil {
+		return fmt.Errorf("make the manager: %w", err)
+	}
+	log := ctrl.Log.WithName("oidc")
+	known, roots := &published.Latest{Log: log}, &cabundle.Latest{}
+	keysWatch, err := published.NewWatch(config, o.names.Keys(), known.Tell)
+	if err != nil {
+		return err
+	}
+	rootsWatch, err := published.NewWatch(config, o.names.CA(), roots.Tell)
+	if err != nil {
+		return err
+	}
+	serving, err := certificate.NewServing(config, certificate.OIDCSigner, o.names.Services("oidc"))
+	if err != nil {
+		return err
+	}
+	documents := &oidc.Documents{
+		BaseURL: o.names.URL("oidc"), DefaultTenant: v1alpha1.GUID(o.tenantID), Published: known.Current, Now: time.Now, Log: log,
+	}
+	for _, part := range []interface {
+		Start(context.Context) error
+	}{
+		keysWatch, rootsWatch, serving,
+		server.New(o.listen, documents.Handler(), serving.GetCertificate, answerTimeout),
+		server.NewPlain(o.authorityAddress, roots.Handler(), answerTimeout),
+	} {
+		if err := manager.Add(part); err != nil {
+			return fmt.Errorf("put the OIDC server together: %w", err)
+		}
+	}
+	if err := server.AddChecks(manager, map[string]func() bool{
+		"published-keys": func() bool { return known.Current() != nil }, "authority": roots.Ready, "certificate": serving.Ready,
+	}); err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("run the OIDC server: %w", err)
+	}
+	return nil
+}

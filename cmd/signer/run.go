@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/internal/scheme"
+	"github.com/kube-imds/kube-imds/internal/server"
+	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// answerTimeout is how long an answer may take: issuers wait for less.
+const answerTimeout = 10 * time.Second
+
+// run puts the signer together and runs it until the context ends.
+func run(ctx context.Context, o options) error {
+	// What was signed is on record whatever level the rest of the log has.
+	audit, err := logging.New("info")
+	if err != nil {
+		return err
+	}
+	manager, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	changes := directory.NewChanges()
+	if err := watch(ctx, manager, changes); err != nil {
+		return err
+	}
+	reader := manager.GetClient()
+	source, err := workload.NewAPIServer(manager.GetConfig(), "signer")
+	if err != nil {
+		return err
+	}
+	clusterKeys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
+	keeper := &signer.Keeper{
+		Client: reader, Secret: o.names.SigningKeys(), ConfigMap: o.names.Keys(), Tenants: signer.Tenants(reader),
+		Policy: o.keys, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
+	}
+	serving, err := certificate.NewServing(manager.GetConfig(), certificate.SignerSigner, o.names.Services("signer"))
+	if err != nil {
+		return err
+	}
+	attestation, err := certificate.NewAttestation(manager.GetConfig(), signer.AttestationNames(reader, o.machine), ctrl.Log.WithName("attestation"))
+	if err != nil {
+		return err
+	}
+	api := &signer.Server{
+		Issuers:       workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
+		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
+		Namespace:     o.names.Namespace,
+		IssuerAccount: o.names.Object("issuer").Name,
+		Directory:     &directory.Directory{Reader: reader, Changes: changes},
+		Key:           keeper.Key,
+		TokenIssuers:  token.Issuers{BaseURL: o.names.URL("oidc"), EntraResources: o.entraResources},
+		Machine:       o.machine,
+		NameWorkloads: o.nameWorkloads,
+		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
+		Limits:        signer.NewNodeLimits(o.nodePerSecond, o.nodeBurst),
+		Log:           audit.WithName("audit"),
+		Strangers:     rate.NewLimiter(1, 20),
+		Now:           time.Now,
+	}
+	for _, part := range []interface {
+		Start(context.Context) error
+	}{
+		clusterKeys, keeper, serving, attestation,
+		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
+	} {
+		if err := manager.Add(part); err != nil {
+			return fmt.Errorf("put the signer together: %w", err)
+		}
+	}
+	if err := server.AddChecks(manager, map[string]func() bool{
+		"workload-keys": clusterKeys.Ready, "signing-key": keeper.Ready, "certificate": serving.Ready,
+	}); err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return fmt.Errorf("run the signer: %w", err)
+	}
+	return nil
+}
+
+func newManager(o options) (manager.Manager, error) {
+	kinds, err := scheme.New()
+	if err != nil {
+		return nil, err
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the API server: %w", err)
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                 kinds,
+		Cache:                  signer.CacheOptions(o.names.SigningKeys(), o.names.Keys()),
+		Metrics:                server.MetricsOptions(o.metricsAddress),
+		HealthProbeBindAddress: o.healthAddress,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	return manager, nil
+}
+
+// watch starts to watch all that a signature hangs on, and tells of changes of what the keys and their publication hang on.
+func watch(ctx context.Context, manager manager.Manager, changes *directory.Changes) error {
+	if err := manager.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
+		return fmt.Errorf("index the pods: %w", err)
+	}
+	for _, object := range []client.Object{
+		&corev1.Pod{}, &corev1.Node{}, &v1alpha1.IdentityBinding{},
+		directory.Metadata("ServiceAccount"), directory.Metadata("Namespace"),
+	} {
+		if _, err := manager.GetCache().GetInformer(ctx, object); err != nil {
+			return fmt.Errorf("watch %T: %w", object, err)
+		}
+	}
+	for _, object := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{}} {
+		informer, err := manager.GetCache().GetInformer(ctx, object)
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", object, err)
+		}
+		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
+			return fmt.Errorf("watch %T: %w", object, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/reply"
+)
+
+// withCache runs a test with a cache before a minter whose tokens last for two hours.
+func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cache *CachingMinter)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		source := &countingMinter{life: 2 * time.Hour}
+		test(t, source, NewCachingMinter(source, time.Now))
+	})
+}
+
+func TestTokenIsHandedOutUntilItIsScarce(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		first := mint(t, cache, identity("orders"), vault)
+		if first.Cached {
+			t.Error("a token that was just made is said to come from the cache")
+		}
+		time.Sleep(2*time.Hour - scarce - time.Second)
+		again := mint(t, cache, identity("orders"), vault)
+		if !again.Cached || again.Token != first.Token {
+			t.Errorf("another token is handed out before the first one is scarce: %+v", again)
+		}
+		time.Sleep(time.Second)
+		if second := mint(t, cache, identity("orders"), vault); second.Cached || second.Token == first.Token {
+			t.Errorf("the token is still handed out while a better one is to be had: %+v", second)
+		}
+		source.wantMade(t, 2)
+	})
+}
+
+func TestScarceTokenIsHandedOutWhileTheMinterIsAway(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		first := mint(t, cache, identity("orders"), vault)
+		source.err = reply.Unavailable("gone")
+		time.Sleep(2*time.Hour - time.Second)
+		if again := mint(t, cache, identity("orders"), vault); again.Token != first.Token {
+			t.Errorf("another token is handed out: %+v", again)
+		}
+		time.Sleep(time.Second)
+		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err == nil {
+			t.Error("a token that has expired is handed out")
+		}
+	})
+}
+
+func TestScarceTokenIsNotHandedOutWhenItIsRefused(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		mint(t, cache, identity("orders"), vault)
+		source.err = reply.Forbidden("reason", "detail")
+		time.Sleep(2*time.Hour - scarce)
+		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
+			t.Errorf("the answer is %v", err)
+		}
+	})
+}
+
+func TestTokensAreNotThoseOfAnotherPod(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		for _, uid := range []string{"one", "other", "one"} {
+			if _, err := cache.Mint(t.Context(), MintRequest{Pod: Pod{UID: uid, Token: uid}, Identity: identity("orders"), Resource: vault}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		source.wantMade(t, 2)
+	})
+}
+
+func TestTokenIsMadeAnewPastTheCache(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		first := mint(t, cache, identity("orders"), vault)
+		fresh, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault, BypassCache: true})
+		if err != nil || fresh.Cached || fresh.Token == first.Token {
+			t.Errorf("past the cache there is %+v, %v", fresh, err)
+		}
+		if kept := mint(t, cache, identity("orders"), vault); kept.Token != fresh.Token {
+			t.Errorf("the newer token is not kept: %+v", kept)
+		}
+		source.wantMade(t, 2)
+	})
+}
+
+func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		source.takes = time.Second
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { mint(t, cache, identity("orders"), vault) })
+		}
+		all.Wait()
+		source.wantMade(t, 1)
+	})
+}
+
+func TestTokenIsMadeEvenIfTheFirstWhoAskedIsGone(t *testing.T) {
+	t.Parallel()
+	cache := NewCachingMinter(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := cache.Mint(gone, MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {
+		t.Errorf("the request of one who is gone takes that of the others with it: %v", err)
+	}
+}
+
+func TestFailureIsNotKept(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		source.err = errors.New("no key")
+		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
+			t.Errorf("the error is %v", err)
+		}
+		source.err = nil
+		mint(t, cache, identity("orders"), vault)
+		source.wantMade(t, 2)
+	})
+}
+
+func none(string) bool { return false }
+
+func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
+	t.Run("of what is kept", func(t *testing.T) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+			first := mint(t, cache, identity("orders"), vault)
+			cache.KeepSignedBy(none)
+			if second := mint(t, cache, identity("orders"), vault); second.Token == first.Token {
+				t.Error("a token of the key before is handed out")
+			}
+		})
+	})
+	t.Run("of what is being made", func(t *testing.T) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+			source.takes = time.Second
+			var asking sync.WaitGroup
+			asking.Go(func() { mint(t, cache, identity("orders"), vault) })
+			synctest.Wait()
+			cache.KeepSignedBy(none)
+			during := mint(t, cache, identity("orders"), vault)
+			asking.Wait()
+			if after := mint(t, cache, identity("orders"), vault); after.ID != during.ID || after.ID != "token-2" {
+				t.Errorf("a token of the key before is handed out: %s, then %s", during.ID, after.ID)
+			}
+			source.wantMade(t, 2)
+		})
+	})
+}
+
+func TestTokensOfPublishedKeysAreKept(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		source.keyID = "published"
+		first := mint(t, cache, identity("orders"), vault)
+		cache.KeepSignedBy(func(id string) bool { return id == "published" })
+		if second := mint(t, cache, identity("orders"), vault); second.Token != first.Token {
+			t.Error("a token of a key that is published is dropped")
+		}
+	})
+}
+
+func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
+	for name, other := range map[string]func(*v1alpha1.ManagedIdentity){
+		"lifetime": func(i *v1alpha1.ManagedIdentity) {
+			i.Spec.TokenLifetime = &metav1.Duration{Duration: 15 * time.Minute}
+		},
+		"type":        func(i *v1alpha1.ManagedIdentity) { i.Spec.Type = v1alpha1.SystemAssigned },
+		"tenant":      func(i *v1alpha1.ManagedIdentity) { i.Status.TenantID = "other" },
+		"client":      func(i *v1alpha1.ManagedIdentity) { i.Status.ClientID = "other" },
+		"principal":   func(i *v1alpha1.ManagedIdentity) { i.Status.PrincipalID = "other" },
+		"resource ID": func(i *v1alpha1.ManagedIdentity) { i.Status.ResourceID = "/other" },
+	} {
+		t.Run("another "+name, func(t *testing.T) {
+			withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+				changed := identity("orders")
+				other(changed)
+				mint(t, cache, identity("orders"), vault)
+				mint(t, cache, changed, vault)
+				source.wantMade(t, 2)
+			})
+		})
+	}
+	t.Run("another resource", func(t *testing.T) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+			mint(t, cache, identity("orders"), vault)
+			mint(t, cache, identity("orders"), vault+"/")
+			source.wantMade(t, 2)
+		})
+	})
+	t.Run("the same of two objects", func(t *testing.T) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+			labelled := identity("orders")
+			labelled.Labels = map[string]string{"a": "b"}
+			mint(t, cache, identity("orders"), vault)
+			mint(t, cache, labelled, vault)
+			source.wantMade(t, 1)
+		})
+	})
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	withCache(t, func(t *testing.T, _ *countingMinter, cache *CachingMinter) {
+		for i := range maxCached + 10 {
+			mint(t, cache, identity("orders"), fmt.Sprint("api://", i))
+		}
+		if kept := len(cache.minted); kept > maxCached {
+			t.Errorf("%d tokens are kept", kept)
+		}
+	})
+}

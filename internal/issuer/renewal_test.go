@@ -1,0 +1,92 @@
+package issuer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
+)
+
+// withRenewal runs a test with a cache that renews tokens, which last for two hours.
+func withRenewal(t *testing.T, test func(t *testing.T, source *countingMinter, cache *CachingMinter)) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		go func() { _ = cache.Start(t.Context()) }()
+		test(t, source, cache)
+	})
+}
+
+// sleep lets time pass until all is quiet.
+func sleep(t *testing.T, duration time.Duration) {
+	t.Helper()
+	time.Sleep(duration)
+	synctest.Wait()
+}
+
+func TestTokenIsRenewedFromHalfOfItsLifeOn(t *testing.T) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		mint(t, cache, identity("orders"), vault)
+		sleep(t, 55*time.Minute)
+		source.wantMade(t, 1)
+		sleep(t, 5*time.Minute+renewEvery)
+		source.wantMade(t, 2)
+		if got := mint(t, cache, identity("orders"), vault); !got.Cached || got.ID != "token-2" {
+			t.Errorf("%+v is handed out", got)
+		}
+	})
+}
+
+func TestTokenThatNobodyAsksForIsRenewedOnce(t *testing.T) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		mint(t, cache, identity("orders"), vault)
+		sleep(t, 6*time.Hour)
+		source.wantMade(t, 2)
+		if kept := len(cache.minted); kept != 0 {
+			t.Errorf("%d tokens that have expired are kept", kept)
+		}
+	})
+}
+
+// An outage as long as half of a token's life, less what makes a token scarce, is noticed by nobody who has asked before.
+func TestOutageOfTheMinterIsNotNoticed(t *testing.T) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		source.life = time.Hour
+		mint(t, cache, identity("orders"), vault)
+		for range 12 {
+			sleep(t, 10*time.Minute)
+			mint(t, cache, identity("orders"), vault)
+		}
+		source.err = reply.Unavailable("gone")
+		for range 25 {
+			sleep(t, time.Minute)
+			got := mint(t, cache, identity("orders"), vault)
+			if left := time.Until(got.Expiry); left <= scarce {
+				t.Fatalf("the token that is handed out is good for %s", left)
+			}
+		}
+		source.err = nil
+		sleep(t, 2*renewEvery)
+		if got := mint(t, cache, identity("orders"), vault); time.Until(got.Expiry) < 55*time.Minute {
+			t.Errorf("the token is not renewed after the outage: it is good for %s", time.Until(got.Expiry))
+		}
+	})
+}
+
+func TestTokenThatIsRefusedIsHandedOutNoMore(t *testing.T) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		mint(t, cache, identity("orders"), vault)
+		source.err = reply.Forbidden("reason", "detail")
+		sleep(t, time.Hour+renewEvery)
+		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err == nil {
+			t.Error("the token is handed out")
+		}
+	})
+}
+
+func TestRenewalKeepsNoTokenOfThePod(t *testing.T) {
+	t.Parallel()
+	one := newKept(MintRequest{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true)
+	if one.request.Pod.Token != "" || one.request.Pod.UID != "uid" || one.request.BypassCache {
+		t.Errorf("it keeps %+v", one.request)
+	}
+}

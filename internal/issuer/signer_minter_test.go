@@ -1,0 +1,83 @@
+package issuer
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// tokenSigner keeps what it is asked, and signs with a key that has an ID.
+type tokenSigner struct {
+	asked []signerapi.TokenRequest
+	keyID string
+	err   error
+}
+
+func (s *tokenSigner) Token(_ context.Context, request signerapi.TokenRequest) (*signerapi.TokenResponse, error) {
+	s.asked = append(s.asked, request)
+	return &signerapi.TokenResponse{Token: mintedSecret, TokenID: "uti", KeyID: s.keyID, NotBefore: 100, ExpiresOn: 200}, s.err
+}
+
+// signerMinter takes the key "published" for published.
+func signerMinter(signer TokenSigner) *SignerMinter {
+	return &SignerMinter{
+		Signer: signer, Changes: directory.NewChanges(), IsPublished: func(id string) bool { return id == "published" },
+	}
+}
+
+func TestSignerIsToldWhoAsksForWhat(t *testing.T) {
+	t.Parallel()
+	signer := &tokenSigner{keyID: "published"}
+	minted, err := signerMinter(signer).Mint(t.Context(), MintRequest{
+		Pod: Pod{UID: "pod-uid", Token: "pod-token"}, Identity: identity("orders"), Resource: vault,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []signerapi.TokenRequest{{Pod: signerapi.Pod{UID: "pod-uid", Token: "pod-token"}, Identity: "orders", Resource: vault}}
+	if diff := cmp.Diff(want, signer.asked); diff != "" {
+		t.Errorf("the signer is asked something else (-want +got):\n%s", diff)
+	}
+	wantMinted := Minted{Signed: token.Signed{
+		Token: mintedSecret, ID: "uti", KeyID: "published", NotBefore: time.Unix(100, 0), Expiry: time.Unix(200, 0),
+	}}
+	if diff := cmp.Diff(wantMinted, minted); diff != "" {
+		t.Errorf("the token differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestTokenOfAKeyThatIsNotPublishedIsHandedOutToNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, err := signerMinter(&tokenSigner{keyID: "revoked"}).Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault})
+		if failure := reply.AsFailure(err); err == nil || failure.Status != http.StatusServiceUnavailable || failure.RetryAfter == 0 {
+			t.Errorf("the answer is %v", err)
+		}
+	})
+}
+
+func TestKeyThatIsPublishedALittleLaterIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		minter := signerMinter(&tokenSigner{keyID: "new"})
+		known := map[string]bool{}
+		minter.IsPublished = func(id string) bool { return known[id] }
+		go func() {
+			time.Sleep(time.Second)
+			known["new"] = true
+			minter.Changes.Notify()
+		}()
+		if _, err := minter.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {
+			t.Errorf("the answer is %v", err)
+		}
+	})
+}

@@ -1,0 +1,33 @@
+package keyring
+
+import "github.com/kube-imds/kube-imds/internal/token"
+
+// Opened is a ring that can be used.
+type Opened struct {
+	Ring Ring
+
+	// Signing is the key that signs; nil where none does.
+	Signing *token.Key
+
+	// JWKS is the document of the published keys.
+	JWKS []byte
+}
+
+// Open reads the keys of a ring.
+func Open(ring Ring) (*Opened, error) {
+	opened := &Opened{Ring: ring}
+	var published []*token.Key
+	for _, slot := range ring.Published() {
+		key, err := slot.Key()
+		if err != nil {
+			return nil, err
+		}
+		published = append(published, key)
+		if ring.Current != nil && slot.ID == ring.Current.ID {
+			opened.Signing = key
+		}
+	}
+	var err error
+	opened.JWKS, err = token.JWKS(published)
+	return opened, err
+}

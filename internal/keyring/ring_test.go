@@ -1,0 +1,84 @@
+package keyring
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestRingIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	current, next := newSlot(t), newSlot(t)
+	current.Activated = noon
+	ring := Ring{Generation: 7, Revocations: 1, Current: &current, Next: &next}
+	content, err := ring.Render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := Parse(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(ring, read); diff != "" {
+		t.Errorf("another ring is read (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseTellsNoSecret(t *testing.T) {
+	t.Parallel()
+	ring, err := Parse([]byte(`{"current":"SECRET"}`))
+	if err == nil || strings.Contains(err.Error(), "SECRET") || !ring.IsEmpty() {
+		t.Errorf("it is read as %+v, %v", ring, err)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	current, next, retired := newSlot(t), newSlot(t), newSlot(t)
+	opened, err := Open(Ring{Current: &current, Next: &next, Retired: []Slot{retired}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened.Signing == nil || opened.Signing.ID != current.ID {
+		t.Errorf("the signing key is %+v, not %s", opened.Signing, current.ID)
+	}
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(opened.JWKS, &set); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, key := range set.Keys {
+		if !key.IsPublic() {
+			t.Errorf("the private half of %s is published", key.KeyID)
+		}
+		ids = append(ids, key.KeyID)
+	}
+	if diff := cmp.Diff([]string{current.ID, next.ID, retired.ID}, ids); diff != "" {
+		t.Errorf("the published keys differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	one, other := newSlot(t), newSlot(t)
+	for name, slot := range map[string]Slot{
+		"a key of another ID": {ID: other.ID, Private: one.Private},
+		"a key that is none":  {ID: one.ID, Private: []byte("none")},
+	} {
+		if _, err := Open(Ring{Next: &slot}); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}
+
+func newSlot(t *testing.T) Slot {
+	t.Helper()
+	slot, err := NewSlot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slot
+}

@@ -1,0 +1,54 @@
+package published
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Watch tells of the data of one ConfigMap, and needs no right to see another.
+type Watch struct {
+	client kubernetes.Interface
+	key    client.ObjectKey
+	tell   func(data map[string]string)
+}
+
+// NewWatch tells the data at the beginning, whenever it changes, and nil when the ConfigMap is gone: one call at a time.
+func NewWatch(config *rest.Config, key client.ObjectKey, tell func(data map[string]string)) (*Watch, error) {
+	made, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client to watch ConfigMap %s: %w", key, err)
+	}
+	return &Watch{made, key, tell}, nil
+}
+
+// Start watches until the context ends.
+func (w *Watch) Start(ctx context.Context) error {
+	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: cache.NewListWatchFromClient(w.client.CoreV1().RESTClient(), "configmaps", w.key.Namespace,
+			fields.OneTermEqualSelector("metadata.name", w.key.Name)),
+		ObjectType: &corev1.ConfigMap{},
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc:    w.told,
+			UpdateFunc: func(_, current any) { w.told(current) },
+			DeleteFunc: func(any) { w.tell(nil) },
+		},
+	})
+	controller.RunWithContext(ctx)
+	return nil
+}
+
+func (w *Watch) told(object any) {
+	if one, ok := object.(*corev1.ConfigMap); ok {
+		w.tell(one.Data)
+	}
+}
+
+// NeedLeaderElection says that every replica watches.
+func (w *Watch) NeedLeaderElection() bool { return false }

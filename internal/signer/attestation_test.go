@@ -1,0 +1,58 @@
+package signer
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+)
+
+func TestPodOfTheNodeIsAttested(t *testing.T) {
+	s := newStage(t)
+	recorder := s.ask(issuerOf("node-1"), signerapi.AttestationPath, signerapi.AttestationRequest{
+		Pod: signerapi.Pod{UID: "orders-0-uid"}, Nonce: "1234567890", Version: "2021-02-01",
+	})
+	var answer signerapi.AttestationResponse
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || recorder.Code != http.StatusOK {
+		t.Fatalf("the answer is %d %s", recorder.Code, recorder.Body)
+	}
+	for _, part := range []string{`"vmId":"orders-0-uid"`, `"nonce":"1234567890"`, `"subscriptionId":"the-subscription"`} {
+		if !strings.Contains(string(answer.Signature), part) {
+			t.Errorf("the document has no %s", part)
+		}
+	}
+	if !strings.Contains(s.audit.String(), `"attestation" "node"="node-1"`) {
+		t.Errorf("the audit log is %s", s.audit)
+	}
+}
+
+func TestPodIsNotAttested(t *testing.T) {
+	for name, test := range map[string]struct {
+		pod, nonce string
+		want       int
+	}{
+		"of another node":        {"stock-0", "1", http.StatusForbidden},
+		"that there is not":      {"gone", "1", http.StatusForbidden},
+		"with another's content": {"orders-0", `","vmId":"stock-0-uid`, http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recorder := newStage(t).ask(issuerOf("node-1"), signerapi.AttestationPath, signerapi.AttestationRequest{
+				Pod: signerapi.Pod{UID: test.pod + "-uid"}, Nonce: test.nonce, Version: "2021-02-01",
+			})
+			if recorder.Code != test.want {
+				t.Errorf("the answer is %d %s, not %d", recorder.Code, recorder.Body, test.want)
+			}
+		})
+	}
+}
+
+func TestAttestationNamesAreThoseOfAllNodesPlaces(t *testing.T) {
+	s := newStage(t)
+	names, err := AttestationNames(s.client, machine.Defaults{Environment: "AzureChinaCloud"})(t.Context())
+	if want := "metadata.azure.cn northeurope.metadata.azure.cn westeurope.metadata.azure.cn"; err != nil || strings.Join(names, " ") != want {
+		t.Errorf("the names are %q, %v", names, err)
+	}
+}

@@ -1,0 +1,68 @@
+package signer
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/token"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// entry is what is known of a request when it has been answered.
+type entry struct {
+	kind   string
+	source string
+
+	issuer   workload.Workload
+	podUID   string
+	pod      *corev1.Pod
+	identity *v1alpha1.ManagedIdentity
+	resource string
+
+	signed  token.Signed
+	failure *reply.Failure
+}
+
+// Outcomes of a request.
+const (
+	outcomeSigned      = "signed"
+	outcomeRefused     = "refused"
+	outcomeUnavailable = "unavailable"
+)
+
+// record writes an entry of the audit log and counts it. It never writes a token.
+func (s *Server) record(e *entry) {
+	line := []any{"node", e.issuer.Node.Name, "issuer", e.issuer.Pod.Name, "source", e.source, "podUID", e.podUID, "resource", e.resource}
+	if e.pod != nil {
+		line = append(line, "namespace", e.pod.Namespace, "pod", e.pod.Name, "serviceAccount", e.pod.Spec.ServiceAccountName)
+	}
+	if e.identity != nil {
+		line = append(line, "identity", e.identity.Name, "clientID", string(e.identity.Status.ClientID))
+	}
+	if e.failure == nil {
+		requests.WithLabelValues(e.kind, outcomeSigned, "").Inc()
+		if e.signed.ID != "" {
+			line = append(line, "tokenID", e.signed.ID, "keyID", e.signed.KeyID, "expires", e.signed.Expiry.UTC().Format(time.RFC3339))
+		}
+		s.Log.Info(e.kind, append(line, "outcome", outcomeSigned)...)
+		return
+	}
+	outcome := outcomeRefused
+	if e.failure.RetryAfter > 0 {
+		outcome = outcomeUnavailable
+	}
+	requests.WithLabelValues(e.kind, outcome, e.failure.Reason).Inc()
+	if isUncounted(e.failure) && !s.Strangers.AllowN(s.Now(), 1) {
+		suppressedLines.Inc()
+		return
+	}
+	s.Log.Info(e.kind, append(line, "outcome", outcome, "reason", e.failure.Reason, "detail", e.failure.Detail)...)
+}
+
+// isUncounted tells whether a request was refused before the limit of its node counted it, or by it.
+func isUncounted(failure *reply.Failure) bool {
+	return failure.Reason == reply.ReasonUnauthenticated || failure.Reason == reply.ReasonThrottled
+}

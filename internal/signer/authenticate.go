@@ -1,0 +1,96 @@
+package signer
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+// authenticate finds out which issuer sent the request. Its node is the one that its token names, and its pod must still
+// be there: so deleting it ends what was stolen from it.
+func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
+	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
+	if !found || bearer == "" {
+		return workload.Workload{}, reply.Unauthenticated("the request carries no bearer token")
+	}
+	issuer, err := s.Issuers.Authenticate(bearer)
+	if err != nil {
+		return workload.Workload{}, reply.Unauthenticated(err.Error())
+	}
+	if issuer.Namespace != s.Namespace || issuer.ServiceAccount.Name != s.IssuerAccount {
+		return issuer, reply.Unauthenticated("the token is not an issuer's")
+	}
+	pod, err := s.findPod(request.Context(), issuer.Node.Name, issuer)
+	if err != nil {
+		return issuer, err
+	}
+	return issuer, directory.CheckPod(pod, issuer)
+}
+
+// findPod finds a pod that runs on a node now. One that is not known was deleted, or, where its token is as young as a
+// pod can be, may be new.
+func (s *Server) findPod(ctx context.Context, node string, found workload.Workload) (*corev1.Pod, error) {
+	pod, err := s.Directory.Pod(ctx, found.Pod.UID)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case pod == nil && s.Now().Sub(found.TokenIssuedAt) < directory.Youth:
+		return nil, reply.Unavailable("the pod is not known yet")
+	case pod == nil:
+		return nil, reply.Forbidden(reply.ReasonUnknownPod, "there is no such pod")
+	case pod.Spec.NodeName != node:
+		return nil, reply.Forbidden(reply.ReasonOtherNode, "the pod runs on node "+pod.Spec.NodeName+", not on the issuer's")
+	}
+	return pod, nil
+}
+
+// subject is the pod that something is asked for, and its node.
+type subject struct {
+	pod  *corev1.Pod
+	node *corev1.Node
+
+	// accountUID is that of the ServiceAccount which the pod's token names; empty without a token.
+	accountUID string
+}
+
+// find finds the pod that an issuer asks for.
+func (s *Server) find(ctx context.Context, issuer workload.Workload, asked signerapi.Pod) (subject, error) {
+	found := workload.Workload{Pod: workload.Reference{UID: asked.UID}}
+	if asked.Token != "" {
+		var err error
+		if found, err = s.Pods.Authenticate(asked.Token); err != nil {
+			return subject{}, reply.Forbidden(reply.ReasonUnauthenticated, "the pod's own token: "+err.Error())
+		}
+		if found.Pod.UID != asked.UID || found.Node.Name != issuer.Node.Name {
+			return subject{}, reply.Forbidden(reply.ReasonUnauthenticated, "the token that was passed on is another pod's")
+		}
+	}
+	pod, err := s.findPod(ctx, issuer.Node.Name, found)
+	if err != nil {
+		return subject{}, err
+	}
+	if asked.Token != "" {
+		err = directory.CheckPod(pod, found)
+	} else {
+		err = directory.CheckRuns(pod)
+	}
+	if err != nil {
+		return subject{pod: pod}, err
+	}
+	node, err := s.Directory.Node(ctx, issuer.Node.Name)
+	if err != nil {
+		return subject{pod: pod}, err
+	}
+	if issuer.Node.UID != string(node.UID) {
+		return subject{pod: pod}, reply.Forbidden(reply.ReasonOtherNode, "the issuer's token is of a former node of that name")
+	}
+	return subject{pod, node, found.ServiceAccount.UID}, nil
+}

@@ -1,0 +1,89 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/slim"
+)
+
+// CacheOptions confine the caches to what a signature hangs on: of pods, those that run on a node.
+func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
+	one := func(key client.ObjectKey) cache.ByObject {
+		return cache.ByObject{
+			Namespaces: map[string]cache.Config{key.Namespace: {}},
+			Field:      fields.OneTermEqualSelector("metadata.name", key.Name),
+		}
+	}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}:    one(secret),
+			&corev1.ConfigMap{}: one(configMap),
+			&corev1.Pod{}: {
+				Field: fields.AndSelectors(
+					fields.OneTermNotEqualSelector("spec.nodeName", ""),
+					fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
+					fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
+				),
+				Transform: slim.Subject,
+			},
+			&corev1.Node{}:                       {Transform: slimNode},
+			&v1alpha1.ManagedIdentity{}:          {Transform: slim.Identity},
+			&v1alpha1.IdentityBinding{}:          {Transform: slim.Binding},
+			directory.Metadata("ServiceAccount"): {Transform: slim.Metadata},
+			directory.Metadata("Namespace"):      {Transform: slim.Metadata},
+		},
+	}
+}
+
+// slimNode keeps where the node is.
+func slimNode(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil
+	}
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion,
+			Labels: only(node.Labels, corev1.LabelTopologyRegion, corev1.LabelTopologyZone),
+		},
+		Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID},
+	}, nil
+}
+
+// only keeps the labels that are named.
+func only(labels map[string]string, names ...string) map[string]string {
+	kept := map[string]string{}
+	for _, name := range names {
+		if value, found := labels[name]; found {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// Tenants are those that any identity is in.
+func Tenants(reader client.Reader) func(context.Context) (map[string]bool, error) {
+	return func(ctx context.Context) (map[string]bool, error) {
+		var identities v1alpha1.ManagedIdentityList
+		if err := reader.List(ctx, &identities, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list the identities: %w", err)
+		}
+		tenants := map[string]bool{}
+		for _, identity := range identities.Items {
+			if tenant := string(identity.Status.TenantID); tenant != "" {
+				tenants[tenant] = true
+			}
+		}
+		return tenants, nil
+	}
+}

@@ -1,0 +1,26 @@
+package signer
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var (
+	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "kube_imds_signer_requests_total",
+		Help: "Requests of issuers by kind (token, attestation), outcome (signed, refused, unavailable) and reason.",
+	}, []string{"kind", "outcome", "reason"})
+
+	suppressedLines = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "kube_imds_signer_audit_lines_suppressed_total",
+		Help: "Refused requests that left no line in the audit log, because there were too many.",
+	})
+
+	signSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "kube_imds_signer_sign_seconds",
+		Help:    "Time to sign a token.",
+		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128},
+	})
+)
+
+func init() { metrics.Registry.MustRegister(requests, suppressedLines, signSeconds) }

@@ -1,0 +1,37 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/machine"
+)
+
+// maxLocations bounds how many locations a certificate names. The others' machines are attested under the cloud's name.
+const maxLocations = 64
+
+// AttestationNames are the names of the certificate that pods are attested with: the cloud's, and those of the locations
+// of all nodes.
+func AttestationNames(reader client.Reader, defaults machine.Defaults) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		var nodes corev1.NodeList
+		if err := reader.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, fmt.Errorf("list the nodes: %w", err)
+		}
+		names := attested.Names(defaults.Environment, "")
+		locations := map[string]bool{}
+		for i := range nodes.Items {
+			for _, name := range attested.Names(defaults.Environment, machine.PlaceOf(&nodes.Items[i], defaults).Location)[1:] {
+				locations[name] = true
+			}
+		}
+		sorted := slices.Sorted(maps.Keys(locations))
+		return append(names, sorted[:min(len(sorted), maxLocations)]...), nil
+	}
+}

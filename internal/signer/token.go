@@ -1,0 +1,121 @@
+package signer
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// serveToken answers a TokenRequest.
+func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
+	entry := &entry{kind: "token", source: request.RemoteAddr}
+	signed, err := s.sign(request, entry)
+	if err != nil {
+		if !reply.IsGone(err) {
+			entry.failure = refuse(writer, err)
+			s.record(entry)
+		}
+		return
+	}
+	entry.signed = signed
+	s.record(entry)
+	reply.JSON(writer, http.StatusOK, signerapi.TokenResponse{
+		Token: signed.Token, TokenID: signed.ID, KeyID: signed.KeyID,
+		NotBefore: signed.NotBefore.Unix(), ExpiresOn: signed.Expiry.Unix(),
+	})
+}
+
+// sign decides about a request, and notes in the entry what the audit log needs.
+func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error) {
+	var asked signerapi.TokenRequest
+	issuer, err := s.read(request, &asked)
+	entry.issuer, entry.podUID = issuer, asked.UID
+	if err != nil {
+		return token.Signed{}, err
+	}
+	if complaint := grant.CheckResource(asked.Resource); complaint != "" {
+		return token.Signed{}, reply.BadRequest(complaint)
+	}
+	entry.resource = asked.Resource
+	found, err := s.find(request.Context(), issuer, asked.Pod)
+	entry.pod = found.pod
+	if err != nil {
+		return token.Signed{}, err
+	}
+	identity, err := s.granted(request.Context(), found, asked.Identity)
+	if err != nil {
+		return token.Signed{}, err
+	}
+	entry.identity = identity
+	if !grant.AllowsResource(identity, asked.Resource) {
+		return token.Signed{}, reply.ResourceNotAllowed(identity, asked.Resource)
+	}
+	key := s.Key()
+	if key == nil {
+		return token.Signed{}, reply.Unavailable("there is no published key to sign with")
+	}
+	claims, err := s.describe(request.Context(), found, identity, asked.Resource)
+	if err != nil {
+		return token.Signed{}, err
+	}
+	start := time.Now()
+	signed, err := token.New(key, s.TokenIssuers, claims, s.Now())
+	signSeconds.Observe(time.Since(start).Seconds())
+	return signed, err
+}
+
+// granted is the identity of a name, if it is granted to the pod and its tokens are made here.
+func (s *Server) granted(ctx context.Context, found subject, name string) (*v1alpha1.ManagedIdentity, error) {
+	decided, err := s.Directory.GrantYoung(ctx, found.pod, found.accountUID, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(decided.Identities, func(one *v1alpha1.ManagedIdentity) bool { return one.Name == name })
+	if i >= 0 {
+		if source := decided.Identities[i].Spec.TokenSource; source != v1alpha1.TokenSourceLocal {
+			return nil, reply.BadRequest("tokens of the identity are not signed here, but by " + string(source))
+		}
+		return decided.Identities[i], nil
+	}
+	refusal := &grant.Refusal{Identity: name, Reason: grant.ReasonNotGranted, Message: "the pod has not asked for the identity"}
+	for _, one := range decided.Refusals {
+		if one.Identity == name {
+			refusal = &one
+		}
+	}
+	if directory.IsYoung(found.pod, s.Now()) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+		return nil, reply.Unavailable(refusal.Message)
+	}
+	return nil, reply.Refused(refusal)
+}
+
+// describe is what a token is made for.
+func (s *Server) describe(ctx context.Context, found subject, identity *v1alpha1.ManagedIdentity, resource string) (token.Request, error) {
+	request := token.Request{
+		Identity: identity, Resource: resource,
+		Machine: machine.PlaceOf(found.node, s.Machine).ResourceID(found.pod.Name),
+	}
+	if !s.NameWorkloads {
+		return request, nil
+	}
+	account, err := s.Directory.Account(ctx, found.pod)
+	if err != nil {
+		return request, err
+	}
+	request.Workload = &token.Workload{
+		Namespace:      found.pod.Namespace,
+		Node:           token.Reference{Name: found.node.Name, UID: string(found.node.UID)},
+		Pod:            token.Reference{Name: found.pod.Name, UID: string(found.pod.UID)},
+		ServiceAccount: token.Reference{Name: account.Name, UID: string(account.UID)},
+	}
+	return request, nil
+}

@@ -1,0 +1,186 @@
+// Package signerclient asks the signer, any of its replicas.
+package signerclient
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+)
+
+const (
+	dialTimeout = 500 * time.Millisecond
+
+	// attemptTimeout is how long one replica may take, and patience how long all attempts together: less than a sidecar
+	// waits for its issuer.
+	attemptTimeout = 1500 * time.Millisecond
+	patience       = 4 * time.Second
+
+	// refusalPatience is how long a refusal is not believed: the issuer has decided otherwise, and a replica may only not
+	// have heard yet of what it has decided by.
+	refusalPatience = time.Second
+
+	// firstPause is how long to wait before the second attempt; each later wait is twice as long, up to mostPause.
+	firstPause = 20 * time.Millisecond
+	mostPause  = 500 * time.Millisecond
+)
+
+// Client asks the signer. It keeps a few connections, and makes a new one, which may lead to another replica, after
+// every failure.
+type Client struct {
+	url       string
+	tokenFile string
+	http      *http.Client
+}
+
+// Options say where the signer is and how it is known.
+type Options struct {
+	// URL is the signer's, without an ending slash.
+	URL string
+
+	// TokenFile holds the issuer's own ServiceAccount token of the signer's audience. It is read anew for every request.
+	TokenFile string
+
+	// Address is where to connect, if it is not where the URL says.
+	Address string
+
+	// Roots are the authorities that the signer's certificate may be of now; nil while none is known.
+	Roots func() *x509.CertPool
+}
+
+// New makes a client.
+func New(options Options) *Client {
+	return &Client{url: options.URL, tokenFile: options.TokenFile, http: &http.Client{Transport: &http.Transport{
+		// The authorities are those of the time at which a connection is made.
+		DialTLSContext: options.dial,
+		// With HTTP/1.1 a request that takes too long ends its connection, and the next attempt gets another one.
+		MaxIdleConnsPerHost: 2,
+		MaxConnsPerHost:     64,
+		IdleConnTimeout:     30 * time.Second,
+	}}}
+}
+
+var errNoRoots = errors.New("the authority of the signer's certificate is not known yet")
+
+func (o Options) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	roots := o.Roots()
+	if roots == nil {
+		return nil, errNoRoots
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if o.Address != "" {
+		address = o.Address
+	}
+	dialer := &tls.Dialer{
+		NetDialer: &net.Dialer{Timeout: dialTimeout},
+		Config:    &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS13},
+	}
+	return dialer.DialContext(ctx, network, address)
+}
+
+// Token asks for a token.
+func (c *Client) Token(ctx context.Context, request signerapi.TokenRequest) (*signerapi.TokenResponse, error) {
+	answer := &signerapi.TokenResponse{}
+	return answer, c.ask(ctx, signerapi.TokenPath, request, answer)
+}
+
+// Attest asks for an attested document.
+func (c *Client) Attest(ctx context.Context, request signerapi.AttestationRequest) ([]byte, error) {
+	var answer signerapi.AttestationResponse
+	err := c.ask(ctx, signerapi.AttestationPath, request, &answer)
+	return answer.Signature, err
+}
+
+// ask asks one replica after the other until one decides. The error is a *reply.Failure.
+func (c *Client) ask(ctx context.Context, path string, request, answer any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("render a request to the signer: %w", err)
+	}
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		err := c.attempt(ctx, path, body, answer)
+		if err == nil {
+			return nil
+		}
+		if refusal, refused := asRefusal(err); refused && (refusal.Status == http.StatusTooManyRequests || time.Since(asked) >= refusalPatience) {
+			return refusal
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return reply.Unavailable(err.Error())
+		}
+	}
+}
+
+// asRefusal tells a decision from a replica that is away.
+func asRefusal(err error) (*reply.Failure, bool) {
+	refusal, ok := errors.AsType[*reply.Failure](err)
+	return refusal, ok && refusal.Status < http.StatusInternalServerError
+}
+
+func (c *Client) attempt(ctx context.Context, path string, body []byte, answer any) error {
+	bearer, err := os.ReadFile(c.tokenFile)
+	if err != nil {
+		return fmt.Errorf("read the issuer's own token: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make a request to the signer: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(bearer)))
+	response, err := c.http.Do(request)
+	if err != nil {
+		c.http.CloseIdleConnections()
+		return fmt.Errorf("ask the signer: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, signerapi.MaxAnswerBytes))
+	if err != nil {
+		c.http.CloseIdleConnections()
+		return fmt.Errorf("read the signer's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return refusalOf(response, content)
+	}
+	if err := json.Unmarshal(content, answer); err != nil {
+		return errors.New("read the signer's answer: it is not the JSON that it should be")
+	}
+	return nil
+}
+
+// refusalOf is the signer's refusal as the pod is told it. That the signer does not know the issuer is not the pod's
+// fault, and will pass.
+func refusalOf(response *http.Response, content []byte) error {
+	var told signerapi.Error
+	if err := json.Unmarshal(content, &told); err != nil || response.StatusCode == http.StatusUnauthorized {
+		return reply.Unavailable(fmt.Sprintf("the signer answers %d: %s", response.StatusCode, told.Detail))
+	}
+	wait, _ := strconv.Atoi(response.Header.Get("Retry-After"))
+	return &reply.Failure{
+		Status: response.StatusCode, Code: told.Code, Description: told.Description,
+		Reason: told.Reason, Detail: "the signer: " + told.Detail, RetryAfter: wait,
+	}
+}

@@ -1,0 +1,150 @@
+package signerclient
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+)
+
+// newClient asks a server, with the token "issuer-token".
+func newClient(t *testing.T, handler http.HandlerFunc) *Client {
+	t.Helper()
+	server := httptest.NewTLSServer(handler)
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	return clientOf(t, server.URL, func() *x509.CertPool { return roots })
+}
+
+func clientOf(t *testing.T, url string, roots func() *x509.CertPool) *Client {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("issuer-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return New(Options{URL: url, TokenFile: file, Roots: roots})
+}
+
+var request = signerapi.TokenRequest{Pod: signerapi.Pod{UID: "uid"}, Identity: "orders", Resource: "r"}
+
+func answer(t *testing.T, writer http.ResponseWriter, body any) {
+	if err := json.NewEncoder(writer).Encode(body); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSignerIsAsked(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, func(writer http.ResponseWriter, asked *http.Request) {
+		var got signerapi.TokenRequest
+		if err := json.NewDecoder(asked.Body).Decode(&got); err != nil || got != request {
+			t.Errorf("it is asked %+v, %v", got, err)
+		}
+		if asked.Header.Get("Authorization") != "Bearer issuer-token" || asked.URL.Path != signerapi.TokenPath {
+			t.Errorf("it is asked at %s with %q", asked.URL.Path, asked.Header.Get("Authorization"))
+		}
+		answer(t, writer, signerapi.TokenResponse{Token: "signed", ExpiresOn: 7})
+	})
+	got, err := client.Token(t.Context(), request)
+	if err != nil || got.Token != "signed" || got.ExpiresOn != 7 {
+		t.Errorf("the answer is %+v, %v", got, err)
+	}
+}
+
+// A replica that goes away in the middle of a request fails nobody.
+func TestAnotherReplicaIsAsked(t *testing.T) {
+	t.Parallel()
+	for name, failing := range map[string]http.HandlerFunc{
+		"one that is killed":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"one that hangs":      hang,
+		"one that is not up":  func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusBadGateway) },
+		"one that lags":       refusing(http.StatusServiceUnavailable),
+		"one that lags more":  refusing(http.StatusForbidden),
+		"one that knows less": refusing(http.StatusBadRequest),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			client := newClient(t, func(writer http.ResponseWriter, request *http.Request) {
+				if asked.Add(1) == 1 {
+					failing(writer, request)
+					return
+				}
+				answer(t, writer, signerapi.TokenResponse{Token: "signed"})
+			})
+			if _, err := client.Token(t.Context(), request); err != nil {
+				t.Errorf("the answer is %v after %d attempts", err, asked.Load())
+			}
+		})
+	}
+}
+
+// hang answers when nobody waits any more, which a server notices once it has read the request.
+func hang(_ http.ResponseWriter, asked *http.Request) {
+	_, _ = io.Copy(io.Discard, asked.Body)
+	<-asked.Context().Done()
+}
+
+func refusing(status int) http.HandlerFunc {
+	return func(writer http.ResponseWriter, _ *http.Request) {
+		writer.Header().Set("Retry-After", "7")
+		writer.WriteHeader(status)
+		_ = json.NewEncoder(writer).Encode(signerapi.Error{Code: "code", Description: "description", Reason: "Reason", Detail: "detail"})
+	}
+}
+
+func TestRefusalIsPassedOn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status, want int
+		reason       string
+		patient      bool
+	}{
+		"forbidden":          {403, 403, "Reason", false},
+		"refused":            {400, 400, "Reason", false},
+		"throttled":          {429, 429, "Reason", false},
+		"unavailable":        {503, 503, "Unavailable", true},
+		"a stranger to it":   {401, 503, "Unavailable", true},
+		"some other failure": {500, 503, "Unavailable", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, refusing(test.status))
+			start := time.Now()
+			_, err := client.Token(t.Context(), request)
+			failure := reply.AsFailure(err)
+			if err == nil || failure.Status != test.want || failure.Reason != test.reason || !strings.Contains(failure.Detail, "detail") {
+				t.Errorf("the failure is %+v", failure)
+			}
+			if took := time.Since(start); (took >= patience) != test.patient {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
+func TestOnlyTheAuthoritysSignerIsAsked(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("another authority's signer is asked") })
+	for name, roots := range map[string]*x509.CertPool{"no authority": nil, "another one": x509.NewCertPool()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := clientOf(t, client.url, func() *x509.CertPool { return roots })
+			_, err := other.Token(t.Context(), request)
+			if failure := reply.AsFailure(err); err == nil || failure.Status != http.StatusServiceUnavailable {
+				t.Errorf("the failure is %+v", failure)
+			}
+		})
+	}
+}

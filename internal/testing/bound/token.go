@@ -1,0 +1,84 @@
+// Package bound makes pod-bound ServiceAccount tokens as a cluster's API server does, for tests.
+package bound
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-logr/logr"
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kube-imds/kube-imds/internal/workload"
+)
+
+const (
+	issuer = "https://kubernetes.default.svc"
+	keyID  = "cluster-key"
+)
+
+var makeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// Token is the token of a pod.
+type Token struct {
+	workload.Workload
+	Audience string
+
+	// Age is how long ago it was made.
+	Age time.Duration
+}
+
+// Sign makes the token, which is good for ten minutes.
+func (b Token) Sign(t testing.TB) string {
+	t.Helper()
+	key, err := makeKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := time.Now().Add(-b.Age)
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": issuer, "aud": []string{b.Audience}, "iat": made.Unix(), "nbf": made.Unix(), "exp": made.Add(10 * time.Minute).Unix(),
+		"kubernetes.io": map[string]any{
+			"namespace": b.Namespace, "serviceaccount": b.ServiceAccount, "pod": b.Pod, "node": b.Node,
+		},
+	})
+	unsigned.Header["kid"] = keyID
+	signed, err := unsigned.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// Keys are the cluster's keys, once they have been read.
+func Keys(t testing.TB) *workload.Keys {
+	t.Helper()
+	keys := workload.NewKeys(apiServer{}, logr.Discard())
+	go func() { _ = keys.Start(t.Context()) }()
+	for deadline := time.Now().Add(10 * time.Second); !keys.Ready(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the cluster's keys are not read")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return keys
+}
+
+// apiServer publishes the cluster's key.
+type apiServer struct{}
+
+func (apiServer) Read(_ context.Context, path string) ([]byte, error) {
+	key, err := makeKey()
+	if err != nil {
+		return nil, err
+	}
+	if path == "/openid/v1/jwks" {
+		return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: keyID}}})
+	}
+	return json.Marshal(map[string]string{"issuer": issuer})
+}

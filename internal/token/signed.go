@@ -1,0 +1,32 @@
+package token
+
+import "time"
+
+// Signed is a token. Nothing but the answer to its request may carry it.
+type Signed struct {
+	Token string
+
+	// ID is the token's own (uti), and KeyID that of the key that signed it.
+	ID    string
+	KeyID string
+
+	NotBefore time.Time
+	Expiry    time.Time
+}
+
+// New makes a token of a key, from the issuer that its resource's validators take.
+func New(key *Key, issuers Issuers, request Request, now time.Time) (Signed, error) {
+	issuer := issuers.For(request.Resource, string(request.Identity.Status.TenantID))
+	claims, err := NewClaims(request, issuer, now)
+	if err != nil {
+		return Signed{}, err
+	}
+	text, err := key.Sign(claims)
+	if err != nil {
+		return Signed{}, err
+	}
+	return Signed{
+		Token: text, ID: claims.UniqueID, KeyID: key.ID,
+		NotBefore: time.Unix(claims.NotBefore, 0), Expiry: time.Unix(claims.Expiry, 0),
+	}, nil
+}

@@ -1,0 +1,214 @@
+package issuer
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+)
+
+const signerHost = "kube-imds-signer.kube-imds-system.svc"
+
+// signerProcess is the signer's own binary, with the credentials of a signer's pod.
+type signerProcess struct {
+	*cluster
+	arguments []string
+	env       []string
+	health    string
+	log       *output
+	command   *exec.Cmd
+	ended     chan error
+}
+
+// startSigner starts a signer, and waits until it is ready.
+func (c *cluster) startSigner(t *testing.T) *signerProcess {
+	t.Helper()
+	addresses := freeAddresses(t, 3)
+	c.signerAddress = addresses[0]
+	s := &signerProcess{cluster: c, log: &output{}, health: "http://" + addresses[2] + "/readyz",
+		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, "signer", "node-2"))),
+		arguments: []string{"--namespace=" + namespace,
+			"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
+			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]},
+	}
+	s.start(t)
+	t.Cleanup(func() {
+		s.stop(syscall.SIGTERM)
+		if t.Failed() {
+			t.Logf("the signer's log:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+func (s *signerProcess) start(t *testing.T) {
+	t.Helper()
+	s.command, s.ended = exec.Command(s.signer, s.arguments...), make(chan error, 1)
+	s.command.Env, s.command.Stdout, s.command.Stderr = s.env, s.log, s.log
+	must(t, s.command.Start(), "start the signer")
+	go func(command *exec.Cmd, ended chan error) { ended <- command.Wait() }(s.command, s.ended)
+	eventually(t, "the signer is ready", func() error {
+		_, err := read(s.health)
+		return err
+	})
+}
+
+func (s *signerProcess) stop(signal syscall.Signal) {
+	_ = s.command.Process.Signal(signal)
+	<-s.ended
+}
+
+// askSigner asks the signer with the token of a node's issuer, as whoever has stolen it.
+func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answer {
+	t.Helper()
+	body, err := json.Marshal(request)
+	must(t, err, "render a request")
+	http1 := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, c.signerAddress)
+		},
+		TLSClientConfig:   &tls.Config{RootCAs: c.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+		DisableKeepAlives: true,
+	}}
+	asked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+signerHost+path, bytes.NewReader(body))
+	must(t, err, "make a request")
+	asked.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := http1.Do(asked)
+	must(t, err, "ask the signer")
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err, "read the signer's answer")
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+func (c *cluster) uidOfNode(t *testing.T, name string) string {
+	t.Helper()
+	var node corev1.Node
+	must(t, c.Get(t.Context(), client.ObjectKey{Name: name}, &node), "read the Node")
+	return string(node.UID)
+}
+
+// What a stolen token of node-1's issuer is good for: pods of node-1, while they run there, and nothing else.
+func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
+	h := i.newHome(t)
+	here, there := h.newPod(t, "here", "node-1"), h.newPod(t, "there", "node-2")
+	other := i.newHome(t)
+	i.granted(t, here, vault)
+	var issuer corev1.Pod
+	must(t, i.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-issuer-node-1"}, &issuer), "read the issuer's pod")
+	stolen := i.token(t, &issuer, toPod(&issuer).forSigner())
+	asking := func(pod *corev1.Pod, identity string) signerapi.TokenRequest {
+		return signerapi.TokenRequest{Pod: signerapi.Pod{UID: string(pod.UID)}, Identity: identity, Resource: vault}
+	}
+	eventually(t, "the signer knows the pod of the other node", func() error {
+		if a := i.askSigner(t, stolen, signerapi.TokenPath, asking(there, h.identity.Name)); !strings.Contains(a.body, "OtherNode") {
+			return fmt.Errorf("the signer answers %d %s", a.status, a.body)
+		}
+		return nil
+	})
+	for name, test := range map[string]struct {
+		bearer, path string
+		request      any
+		want         int
+	}{
+		"its own pod":                     {stolen, signerapi.TokenPath, asking(here, h.identity.Name), http.StatusOK},
+		"a pod of another node":           {stolen, signerapi.TokenPath, asking(there, h.identity.Name), http.StatusForbidden},
+		"an identity of others":           {stolen, signerapi.TokenPath, asking(here, other.identity.Name), http.StatusServiceUnavailable},
+		"an attestation of another node":  {stolen, signerapi.AttestationPath, signerapi.AttestationRequest{Pod: signerapi.Pod{UID: string(there.UID)}}, http.StatusForbidden},
+		"with a pod's token for issuers":  {i.bearer(t, here), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a pod's token for signers":  {i.token(t, here, toPod(here).forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a token of no pod":          {i.token(t, &issuer, binding{}.forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a token for the API server": {i.token(t, &issuer, toPod(&issuer)), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+	} {
+		if a := i.askSigner(t, test.bearer, test.path, test.request); a.status != test.want {
+			t.Errorf("%s: the signer answers %d %s, not %d", name, a.status, a.body, test.want)
+		}
+	}
+	i.delete(t, here)
+	eventually(t, "the deleted pod gets nothing", func() error {
+		if a := i.askSigner(t, stolen, signerapi.TokenPath, asking(here, h.identity.Name)); a.status != http.StatusForbidden {
+			return fmt.Errorf("the signer answers %d %s", a.status, a.body)
+		}
+		return nil
+	})
+}
+
+// A key that is revoked signs no more, is published no more, and what it signed is handed out no more.
+func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
+	bearer := i.bearer(t, i.newHome(t).newPod(t, "rekeyed", "node-1"))
+	before, _ := i.verify(t, i.grantedTo(t, bearer, vault))
+	told := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
+	var secret corev1.Secret
+	must(t, i.Get(t.Context(), names.SigningKeys(), &secret), "read the signing keys")
+	secret.Annotations = map[string]string{signer.RevokeAnnotation: before}
+	must(t, i.Update(t.Context(), &secret), "revoke the key")
+	if a := <-told; a.status != http.StatusOK {
+		t.Errorf("a sidecar is not told to drop what it keeps: %d %s", a.status, a.body)
+	}
+	a := i.ask(t, bearer, vault)
+	if id := keyOf(t, a); id == before {
+		t.Errorf("key %s, which was revoked, still signs, or what it signed is still handed out", id)
+	}
+	if i.published(t).Has(before) {
+		t.Error("the revoked key is still published")
+	}
+	i.verify(t, i.grantedTo(t, bearer, vault))
+}
+
+// A signer that is killed and comes back fails no request.
+func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
+	bearer := i.bearer(t, i.newHome(t).newPod(t, "unaware", "node-1"))
+	i.grantedTo(t, bearer, vault)
+	s.stop(syscall.SIGKILL)
+	if a := i.ask(t, bearer, vault); a.status != http.StatusOK {
+		t.Errorf("without the signer a token that is kept is answered with %d %s", a.status, a.body)
+	}
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+			a := i.ask(t, bearer, "https://new.example")
+			if a.status == http.StatusOK {
+				return
+			}
+			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+				t.Errorf("without the signer a new token is answered with %d %s", a.status, a.body)
+				return
+			}
+		}
+		t.Error("no new token within a minute of the signer's return")
+	})
+	s.start(t)
+	asking.Wait()
+}
+
+// keyOf is the ID of the key that signed a token.
+func keyOf(t *testing.T, a answer) string {
+	t.Helper()
+	if a.status != http.StatusOK {
+		t.Fatalf("a request is answered with %d %s", a.status, a.body)
+	}
+	var response issuerapi.TokenResponse
+	decode(t, []byte(a.body), &response)
+	token, _, err := jwt.NewParser().ParseUnverified(response.AccessToken, jwt.MapClaims{})
+	must(t, err, "read the token")
+	return token.Header["kid"].(string)
+}
