@@ -14,7 +14,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -51,11 +50,13 @@ func testAPIServerStopped(t *testing.T, c *cluster) {
 	}
 }
 
-// waitWebhook waits until every replica of the webhook answers again: after an outage of the API server the leader
-// starts anew, and for a moment the API server may still call it where it was.
+// waitWebhook waits until every replica of the webhook answers again: after an outage of the API server the leader starts
+// anew, and for a while the API server may still call it where it was, and kube-proxy refuse what a replica asks the API
+// server. They are asked of a new namespace, which none has in its cache.
 func (c *cluster) waitWebhook(t *testing.T) {
 	t.Helper()
-	probe := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: "e2e-webhook-probe"}}
+	probe := newProbePod(c, c.namespace(t), "webhook-probe", "wait")
+	probe.Annotations[v1alpha1.InjectAnnotation] = "true"
 	eventually(t, 2*time.Minute, "the webhook answers ten times in a row", func(ctx context.Context) error {
 		for range 10 {
 			if err := c.Create(ctx, probe.DeepCopy(), client.DryRunAll); err != nil {
