@@ -35,7 +35,7 @@ type countingMinter struct {
 func (m *countingMinter) Mint(_ context.Context, request MintRequest) (Minted, error) {
 	m.mu.Lock()
 	m.made++
-	number, takes, err := m.made, m.takes, m.err
+	number, takes, err, life, keyID := m.made, m.takes, m.err, m.life, m.keyID
 	m.mu.Unlock()
 	now := time.Now()
 	time.Sleep(takes)
@@ -44,9 +44,19 @@ func (m *countingMinter) Mint(_ context.Context, request MintRequest) (Minted, e
 	}
 	return Minted{Signed: token.Signed{
 		Token: fmt.Sprintf("%s %d %s %s", mintedSecret, number, request.Identity.Name, request.Resource),
-		ID:    fmt.Sprintf("token-%d", number), KeyID: m.keyID, NotBefore: now, Expiry: now.Add(m.life),
+		ID:    fmt.Sprintf("token-%d", number), KeyID: keyID, NotBefore: now, Expiry: now.Add(life),
 	}}, nil
 }
+
+// become changes the minter, which may be at work.
+func (m *countingMinter) become(change func(*countingMinter)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m)
+}
+
+// fail has the minter fail with an error from now on, or no more.
+func (m *countingMinter) fail(err error) { m.become(func(m *countingMinter) { m.err = err }) }
 
 func (m *countingMinter) wantMade(t *testing.T, want int) {
 	t.Helper()

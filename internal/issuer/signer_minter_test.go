@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,11 +70,11 @@ func TestKeyThatIsPublishedALittleLaterIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		minter := signerMinter(&tokenSigner{keyID: "new"})
-		known := map[string]bool{}
-		minter.IsPublished = func(id string) bool { return known[id] }
+		var published atomic.Bool
+		minter.IsPublished = func(id string) bool { return id == "new" && published.Load() }
 		go func() {
 			time.Sleep(time.Second)
-			known["new"] = true
+			published.Store(true)
 			minter.Changes.Notify()
 		}()
 		if _, err := minter.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {

@@ -3,13 +3,12 @@ package oidc
 import (
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 )
 
 func TestUnchangedDocumentsAreNotSentAgain(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), some())
+	handler := documents(some())
 	for _, path := range []string{discoveryOf, keysOf} {
 		first := get(handler, "/"+defaultTenant+path)
 		tag := first.Header().Get("ETag")

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/published"
@@ -27,12 +27,12 @@ const (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // documents serve the default tenant, and the other one, in which an identity is.
-func documents(log *strings.Builder, known *published.Published) http.Handler {
+func documents(known *published.Published) http.Handler {
 	return (&Documents{
 		BaseURL: baseURL, DefaultTenant: defaultTenant,
 		Published: func() *published.Published { return known },
 		Now:       func() time.Time { return noon },
-		Log:       funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{}),
+		Log:       logr.Discard(),
 	}).Handler()
 }
 
@@ -58,7 +58,7 @@ func body(t *testing.T, recorder *httptest.ResponseRecorder) map[string]any {
 
 func TestDiscoveryOfTenants(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), some())
+	handler := documents(some())
 	for name, test := range map[string]struct{ asked, tenant string }{
 		"the default one":           {defaultTenant, defaultTenant},
 		"one of an identity":        {otherTenant, otherTenant},
@@ -88,7 +88,7 @@ func TestDiscoveryOfTenants(t *testing.T) {
 
 func TestKeysAreThoseThatArePublished(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), some())
+	handler := documents(some())
 	for _, tenant := range []string{defaultTenant, otherTenant} {
 		recorder := get(handler, "/"+tenant+keysOf)
 		wantHeaders(t, recorder, "public, max-age=300")
@@ -100,7 +100,7 @@ func TestKeysAreThoseThatArePublished(t *testing.T) {
 
 func TestUnknownTenantIsRefused(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), some())
+	handler := documents(some())
 	for name, tenant := range map[string]string{
 		"a GUID": noTenant, "a word": "common", "text of a script": "%3Cscript%3E", "a slash": "a%2Fb", "dots": "%2E%2E%2Fb",
 	} {
@@ -131,7 +131,7 @@ func TestUnknownTenantIsRefused(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), some())
+	handler := documents(some())
 	for method, want := range map[string]int{
 		http.MethodGet: 200, http.MethodHead: 200,
 		http.MethodPost: 405, http.MethodPut: 405, http.MethodDelete: 405, http.MethodPatch: 405, http.MethodOptions: 405,
@@ -156,7 +156,7 @@ func TestMethods(t *testing.T) {
 
 func TestBeforeAnythingIsKnown(t *testing.T) {
 	t.Parallel()
-	handler := documents(new(strings.Builder), nil)
+	handler := documents(nil)
 	for name, path := range map[string]string{
 		"the keys":           "/" + defaultTenant + keysOf,
 		"another tenant":     "/" + otherTenant + discoveryOf,
