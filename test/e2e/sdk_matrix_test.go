@@ -123,18 +123,22 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 	var aliases []corev1.HostAlias
+	var sysctls []corev1.Sysctl
 	if slices.Contains(managementOnly, name) {
 		aliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{managementHost}}}
+		// The stand-in of Azure Resource Manager beside the client listens on port 443, and is not root.
+		sysctls = []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "443"}}
 	}
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: podName, Annotations: map[string]string{
 			v1alpha1.IdentityAnnotation: m.first.Name + "," + m.second.Name,
 		}},
 		Spec: corev1.PodSpec{
-			RestartPolicy: corev1.RestartPolicyNever,
-			HostAliases:   aliases,
-			NodeSelector:  map[string]string{corev1.LabelHostname: m.node},
-			Volumes:       []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			RestartPolicy:   corev1.RestartPolicyNever,
+			HostAliases:     aliases,
+			SecurityContext: &corev1.PodSecurityContext{Sysctls: sysctls},
+			NodeSelector:    map[string]string{corev1.LabelHostname: m.node},
+			Volumes:         []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 			InitContainers: []corev1.Container{{
 				Name: "install", Image: "kube-imds/probe:" + m.version, Args: []string{"install", "/tmp/probe"},
 				SecurityContext: restricted, VolumeMounts: scratch,
