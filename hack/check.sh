@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what needs no running, in every module named: formatting, vet, staticcheck, tidy modules; and that what is
-# generated is current.
+# generated is current, and what is referred to is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -18,6 +18,9 @@ for module in "$@"; do
 	hack/with-progress.sh "check: module $module" \
 		sh -c 'cd "$1" && go mod tidy -diff && go vet ./... && "$2" ./...' sh "$module" "$staticcheck"
 done
+
+echo "check: references"
+hack/with-progress.sh "check: references" go -C hack run ./references
 
 echo "check: generated files"
 generated=(api config/crd charts)
