@@ -21,7 +21,7 @@ type AttestationRequest struct {
 }
 
 // BadNonce is what whoever sends a wrong nonce is told.
-const BadNonce = "Bad request. The nonce is at most 32 letters and digits"
+const BadNonce = "Bad request. The nonce is at most 32 letters, digits, hyphens and underscores"
 
 // maxNonce bounds a nonce (imds-contract.md section 5).
 const maxNonce = 32
@@ -55,11 +55,12 @@ func (e *attestedEndpoint) serve(w http.ResponseWriter, r *http.Request, _, rawQ
 	return nil
 }
 
-// IsNonce tells whether a nonce is of ASCII letters and digits, and short enough. It may be empty.
+// IsNonce reports whether a nonce is of base64url's characters, which Teleport sends and a default nonce has, and short
+// enough. It may be empty.
 func IsNonce(nonce string) bool {
 	for i := range len(nonce) {
 		c := lower(nonce[i])
-		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) {
+		if (c < 'a' || 'z' < c) && (c < '0' || '9' < c) && c != '-' && c != '_' {
 			return false
 		}
 	}

@@ -24,6 +24,7 @@ func TestAttestedDocument(t *testing.T) {
 		"":                                    {Version: "2021-02-01"},
 		"&nonce=":                             {Version: "2021-02-01"},
 		"&nonce=1234567890":                   {"1234567890", "2021-02-01"},
+		"&nonce=a-_Z":                         {"a-_Z", "2021-02-01"},
 		"&nonce=aZ" + strings.Repeat("9", 30): {"aZ" + strings.Repeat("9", 30), "2021-02-01"},
 	} {
 		var asked []AttestationRequest
@@ -40,14 +41,14 @@ func TestAttestedDocument(t *testing.T) {
 
 func TestAttestedDocumentIsRefused(t *testing.T) {
 	t.Parallel()
-	const badNonce = `{ "error": "Bad request. The nonce is at most 32 letters and digits" }`
+	const badNonce = `{ "error": "Bad request. The nonce is at most 32 letters, digits, hyphens and underscores" }`
 	for query, want := range map[string]struct {
 		status int
 		body   string
 	}{
 		"?api-version=2018-04-02": {400, `{"error":"` + badVersion + `",` + newest + `}`},
 		"?api-version=2018-10-01&nonce=" + strings.Repeat("1", maxNonce+1): {400, badNonce},
-		"?api-version=2018-10-01&nonce=a-b":                                {400, badNonce},
+		"?api-version=2018-10-01&nonce=a+b":                                {400, badNonce},
 		"?api-version=2018-10-01&nonce=%C3%BC":                             {400, badNonce},
 		"?api-version=2018-10-01&nonce=1&nonce=2":                          {400, `{ "error": "Bad request. A query parameter was specified more than once" }`},
 		"?api-version=2018-10-01":                                          {503, `{ "error": "later" }`},

@@ -49,7 +49,6 @@ func TestHeaderChecks(t *testing.T) {
 		"no header, root":              {rootPath, "Metadata:", 400, noHeaderInstance},
 		"no version, instance":         {instancePath, "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
 		"unknown version, instance":    {instancePath + "?api-version=2016-01-01", "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
-		"version before the instance":  {instancePath + "?api-version=2017-03-01", "Metadata: true", 400, `{"error":"` + badVersion + `",` + newest + `}`},
 		"duplicates, instance":         {instance + "&api-version=2021-02-01", "Metadata: true", 400, `{ "error": "Bad request. A query parameter was specified more than once" }`},
 		"a broken escape, in instance": {instance + "&a=%", "Metadata: true", 400, `{ "error": "Bad request. The query is malformed" }`},
 	} {

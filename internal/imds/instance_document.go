@@ -4,11 +4,18 @@ import "strings"
 
 // instanceDocument is the machine as a version of the API tells of it.
 func instanceDocument(instance *Instance, version string) object {
+	element := interfaceElement
+	if version < renamedSince {
+		element = firstInterfaceElement
+	}
 	return object{
 		"compute": computeFields.of(instance, version),
-		"network": object{"interface": each(instance.Interfaces, interfaceElement)},
+		"network": object{"interface": each(instance.Interfaces, element)},
 	}
 }
+
+// renamedSince is the version from which on the members of interfaces have the names that they have today.
+const renamedSince = "2017-04-02"
 
 // extend adds what extended=true asks for beside the document: how the machine came to be, for cloud-init.
 func extend(document object, instance *Instance) {
@@ -42,6 +49,24 @@ func interfaceElement(i Interface) any {
 			"ipAddress": each(i.IPv6, func(address string) any { return object{"privateIpAddress": address} }),
 		},
 		"macAddress": i.MACAddress,
+	}
+}
+
+// firstInterfaceElement is an interface as the first version tells of it (imds-contract.md section 3).
+func firstInterfaceElement(i Interface) any {
+	return object{
+		"ipv4": object{
+			"ipaddress": each(i.IPv4, func(address string) any {
+				return object{"ipaddress": address, "publicip": ""}
+			}),
+			"subnet": each(i.Subnets, func(subnet Subnet) any {
+				return object{"address": subnet.Address, "dnsservers": list{}}
+			}),
+		},
+		"ipv6": object{
+			"ipaddress": each(i.IPv6, func(address string) any { return object{"ipaddress": address} }),
+		},
+		"mac": i.MACAddress,
 	}
 }
 

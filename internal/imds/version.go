@@ -20,7 +20,7 @@ var newestVersions = []string{"2025-04-07", "2024-07-17", "2024-03-15"}
 
 // The versions in which endpoints first appeared (imds-contract.md section 1).
 const (
-	instanceSince     = "2017-04-02"
+	instanceSince     = "2017-03-01"
 	identitySince     = "2018-02-01"
 	attestedSince     = "2018-10-01"
 	loadBalancerSince = "2020-10-01"

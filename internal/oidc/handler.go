@@ -46,6 +46,8 @@ func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery))
 	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, keys))
+	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discoveryV1))
+	mux.HandleFunc("GET /{tenant}/discovery/keys", d.ofTenant(keysAge, keys))
 	return mux
 }
 
@@ -76,6 +78,10 @@ func (d *Documents) ofTenant(age string, render func(known *published.Published,
 
 func (d *Documents) discovery(_ *published.Published, tenant string) ([]byte, error) {
 	return token.Discovery(d.BaseURL, tenant)
+}
+
+func (d *Documents) discoveryV1(_ *published.Published, tenant string) ([]byte, error) {
+	return token.DiscoveryV1(d.BaseURL, tenant)
 }
 
 func keys(known *published.Published, _ string) ([]byte, error) {

@@ -22,6 +22,9 @@ const (
 
 	discoveryOf = "/v2.0/.well-known/openid-configuration"
 	keysOf      = "/discovery/v2.0/keys"
+
+	// discoveryV1Of is where Entra's first version of the document is.
+	discoveryV1Of = "/.well-known/openid-configuration"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -59,23 +62,25 @@ func body(t *testing.T, recorder *httptest.ResponseRecorder) map[string]any {
 func TestDiscoveryOfTenants(t *testing.T) {
 	t.Parallel()
 	handler := documents(some())
-	for name, test := range map[string]struct{ asked, tenant string }{
-		"the default one":           {defaultTenant, defaultTenant},
-		"one of an identity":        {otherTenant, otherTenant},
-		"the default in capitals":   {strings.ToUpper(defaultTenant), defaultTenant},
-		"an identity's in capitals": {strings.ToUpper(otherTenant), otherTenant},
+	own := func(tenant string) string { return baseURL + "/" + tenant + "/v2.0" }
+	for name, test := range map[string]struct{ path, issuer string }{
+		"the default one":               {"/" + defaultTenant + discoveryOf, own(defaultTenant)},
+		"one of an identity":            {"/" + otherTenant + discoveryOf, own(otherTenant)},
+		"the default in capitals":       {"/" + strings.ToUpper(defaultTenant) + discoveryOf, own(defaultTenant)},
+		"an identity's in capitals":     {"/" + strings.ToUpper(otherTenant) + discoveryOf, own(otherTenant)},
+		"an identity's, of version 1":   {"/" + otherTenant + discoveryV1Of, "https://sts.windows.net/" + otherTenant + "/"},
+		"the default one, of version 1": {"/" + strings.ToUpper(defaultTenant) + discoveryV1Of, "https://sts.windows.net/" + defaultTenant + "/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			recorder := get(handler, "/"+test.asked+discoveryOf)
+			recorder := get(handler, test.path)
 			if recorder.Code != http.StatusOK {
 				t.Fatalf("the status is %d: %s", recorder.Code, recorder.Body)
 			}
 			wantHeaders(t, recorder, "public, max-age=86400")
 			document := body(t, recorder)
-			issuer := baseURL + "/" + test.tenant + "/v2.0"
-			if document["issuer"] != issuer {
-				t.Errorf("the issuer is %v, not %s", document["issuer"], issuer)
+			if document["issuer"] != test.issuer {
+				t.Errorf("the issuer is %v, not %s", document["issuer"], test.issuer)
 			}
 			// What the document names must be there.
 			keys, _ := strings.CutPrefix(document["jwks_uri"].(string), baseURL)

@@ -23,19 +23,40 @@ type discovery struct {
 	CloudInstanceName        string   `json:"cloud_instance_name"`
 }
 
-// Discovery renders the discovery document of a tenant.
+// Discovery renders the discovery document of a tenant, whose issuer is the cluster's own.
 func Discovery(baseURL, tenant string) ([]byte, error) {
+	return render(discovery{
+		TokenEndpoint:         baseURL + "/" + tenant + "/oauth2/v2.0/token",
+		JWKSURI:               KeysURL(baseURL, tenant),
+		Issuer:                IssuerURL(baseURL, tenant),
+		AuthorizationEndpoint: baseURL + "/" + tenant + "/oauth2/v2.0/authorize",
+	})
+}
+
+// DiscoveryV1 renders the document that Entra has for the first version of its endpoints, which Vault's azure plugin reads.
+// Its issuer is Entra's, as in tokens for Issuers.EntraResources; its keys are the cluster's.
+func DiscoveryV1(baseURL, tenant string) ([]byte, error) {
+	return render(discovery{
+		TokenEndpoint:         baseURL + "/" + tenant + "/oauth2/token",
+		JWKSURI:               baseURL + "/" + tenant + "/discovery/keys",
+		Issuer:                entraIssuerURL(tenant),
+		AuthorizationEndpoint: baseURL + "/" + tenant + "/oauth2/authorize",
+	})
+}
+
+// render completes a document with what is the same in each.
+func render(endpoints discovery) ([]byte, error) {
 	document, err := json.Marshal(discovery{
-		TokenEndpoint:            baseURL + "/" + tenant + "/oauth2/v2.0/token",
+		TokenEndpoint:            endpoints.TokenEndpoint,
 		TokenEndpointAuthMethods: []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
-		JWKSURI:                  KeysURL(baseURL, tenant),
+		JWKSURI:                  endpoints.JWKSURI,
 		ResponseModes:            []string{"query", "fragment", "form_post"},
 		SubjectTypes:             []string{"pairwise"},
 		IDTokenSigningAlgorithms: []string{"RS256"},
 		ResponseTypes:            []string{"code", "id_token", "code id_token", "id_token token"},
 		Scopes:                   []string{"openid", "profile", "email", "offline_access"},
-		Issuer:                   IssuerURL(baseURL, tenant),
-		AuthorizationEndpoint:    baseURL + "/" + tenant + "/oauth2/v2.0/authorize",
+		Issuer:                   endpoints.Issuer,
+		AuthorizationEndpoint:    endpoints.AuthorizationEndpoint,
 		Claims:                   []string{"sub", "iss", "aud", "exp", "iat", "nbf", "tid", "oid", "appid", "ver"},
 		CloudInstanceName:        "microsoftonline.com",
 	})

@@ -38,6 +38,25 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+func TestDiscoveryOfTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	content, err := DiscoveryV1(baseURL, tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := asJSON(t, json.RawMessage(content))
+	for name, want := range map[string]any{
+		"issuer":                                Issuers{EntraResources: []string{"r"}}.For("r", tenant),
+		"jwks_uri":                              baseURL + "/" + tenant + "/discovery/keys",
+		"token_endpoint":                        baseURL + "/" + tenant + "/oauth2/token",
+		"id_token_signing_alg_values_supported": []any{"RS256"},
+	} {
+		if diff := cmp.Diff(want, got[name]); diff != "" {
+			t.Errorf("%s differs (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestJWKSHasPublicPartsAlone(t *testing.T) {
 	t.Parallel()
 	one, other := keys(t)

@@ -16,11 +16,14 @@ type Issuers struct {
 func (i Issuers) For(resource, tenant string) string {
 	for _, entra := range i.EntraResources {
 		if SameResource(entra, resource) {
-			return "https://sts.windows.net/" + tenant + "/"
+			return entraIssuerURL(tenant)
 		}
 	}
 	return IssuerURL(i.BaseURL, tenant)
 }
+
+// entraIssuerURL is Entra's issuer of v1 tokens (tokens.md section 1).
+func entraIssuerURL(tenant string) string { return "https://sts.windows.net/" + tenant + "/" }
 
 // IssuerURL is the cluster's own issuer for a tenant: the URL whose discovery document bears exactly this name.
 func IssuerURL(baseURL, tenant string) string { return baseURL + "/" + tenant + "/v2.0" }

@@ -40,7 +40,7 @@ func newKey() *rsa.PrivateKey {
 	return key
 }
 
-var nonceText = regexp.MustCompile(`^[0-9A-Za-z]{1,32}$`)
+var nonceText = regexp.MustCompile(`^[0-9A-Za-z_-]{1,32}$`)
 
 func (a attestor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, body := a.answer(r)

@@ -49,7 +49,7 @@ var (
 
 	endpoints = []endpoint{
 		{name: "versions", target: versionsPath + "?x=1", methods: onlyGet, noHeaderIsOurs: true},
-		{name: "instance", target: anInstance, tooOld: "2017-03-01", methods: onlyGet},
+		{name: "instance", target: anInstance, tooOld: "2016-09-01", methods: onlyGet},
 		{name: "identity/token", target: tokenQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},
 		{name: "identity/info", target: infoQuestion, tooOld: "2017-12-01", methods: onlyGet, identity: true},
 		{name: "attested", target: anAttestation, tooOld: "2018-04-02", methods: onlyGet},

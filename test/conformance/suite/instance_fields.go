@@ -5,7 +5,7 @@ import "strings"
 // addedFields are what each version has that the one before had not, below compute (Azure's documentation of IMDS,
 // under "Added"). What depends on the machine, as data disks do, is not among them.
 var addedFields = []struct{ version, paths string }{
-	{"2017-04-02", "location name offer osType platformFaultDomain platformUpdateDomain publisher sku version vmId vmSize"},
+	{"2017-03-01", "location name offer osType platformFaultDomain platformUpdateDomain publisher sku version vmId vmSize"},
 	{"2017-08-01", "placementGroupId resourceGroupName subscriptionId tags"},
 	{"2017-12-01", "vmScaleSetName zone"},
 	{"2018-04-02", "plan/name plan/product plan/publisher publicKeys"},
@@ -34,7 +34,7 @@ var addedFields = []struct{ version, paths string }{
 // instanceFieldCases hold, for each version, that it has what was added until then and nothing that came later.
 func instanceFieldCases() []Case {
 	var cases []Case
-	for _, version := range knownVersions[1:] {
+	for _, version := range knownVersions {
 		var had, later []string
 		for _, added := range addedFields {
 			paths := strings.Fields(added.paths)
@@ -50,6 +50,9 @@ func instanceFieldCases() []Case {
 	return append(cases,
 		// Which of the two a machine has that is on no dedicated host, nobody says.
 		ask("instance/version/2021-11-15/host", inTurn(in("2021-11-01"), in("2021-11-15")), nth(1, lacks("host", "hostGroup")), has("host/id", "hostGroup/id")).ourChoice(),
+		// The first version calls the members of interfaces otherwise.
+		ask("instance/version/2017-03-01/interface", get(instancePath+"/network/interface/0?api-version=2017-03-01"),
+			success(object("", "ipv4", "ipv6", "mac"), has("ipv4/ipaddress/0/ipaddress", "ipv4/ipaddress/0/publicip", "ipv4/subnet/0/address", "ipv4/subnet/0/dnsservers"))),
 		ask("instance/version/2021-05-01/disks", inTurn(disks("2021-03-01"), disks("2021-05-01")),
 			unless("the machine has no data disks", hasNoDisks), nth(1, lacks("0/diskCapacityBytes")), has("0/diskCapacityBytes", "0/isSharedDisk", "0/isUltraDisk", "0/opsPerSecondThrottle")),
 	)

@@ -193,6 +193,7 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 
 		// Instance metadata.
 		"one document for all versions": {misreadingTarget(`api-version=2017-04-02`, `api-version=2025-04-07`), "instance/version/2017-04-02"},
+		"one network for all versions":  {misreadingTarget(`api-version=2017-03-01`, `api-version=2017-04-02`), "instance/version/2017-03-01/interface"},
 		"a field is missing":            {saying(`"tagsList":\[[^\]]*\],`, ``), "instance/version/2019-06-04"},
 		"a boolean":                     {saying(`"(true|false)"`, `$1`), "instance/compute"},
 		"another order":                 {saying(`"vmSize":("[^"]*"),"zone":("[^"]*")`, `"zone":$2,"vmSize":$1`), "instance/document"},
