@@ -100,13 +100,13 @@ type ManagedIdentitySpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.namespaces) != has(self.namespaceSelector)",message="name the namespaces with exactly one of namespaces and namespaceSelector"
 type Admission struct {
-	// namespaces are the names of the admitted namespaces.
+	// namespaces are the names of the admitted namespaces; "*" admits all of them.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=63
-	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:items:Pattern=`^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$`
 	Namespaces []string `json:"namespaces,omitempty"`
 
 	// namespaceSelector selects the admitted namespaces by their labels. An empty one selects all.

@@ -96,7 +96,7 @@ func CheckAdmissions(identity *v1alpha1.ManagedIdentity) error {
 
 func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {
 	if admission.NamespaceSelector == nil {
-		return slices.Contains(admission.Namespaces, principal.Namespace)
+		return matchesName(admission.Namespaces, principal.Namespace)
 	}
 	selector, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector)
 	if err != nil {

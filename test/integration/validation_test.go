@@ -53,7 +53,7 @@ func TestWrongIdentityIsRefused(t *testing.T) {
 		{"an admission of no namespaces", "assumableBy: [{namespaces: [], serviceAccounts: [a]}]", "spec.assumableBy[0].namespaces"},
 		{"an admission of no ServiceAccounts", "assumableBy: [{namespaces: [a], serviceAccounts: []}]", "spec.assumableBy[0].serviceAccounts"},
 		{"an admission that names no ServiceAccounts", "assumableBy: [{namespaces: [a]}]", "spec.assumableBy[0].serviceAccounts: Required value"},
-		{"a namespace that is a pattern", `assumableBy: [{namespaces: ["*"], serviceAccounts: [a]}]`, "spec.assumableBy[0].namespaces[0]"},
+		{"a namespace that is a pattern", `assumableBy: [{namespaces: ["a*"], serviceAccounts: [a]}]`, "spec.assumableBy[0].namespaces[0]"},
 		{"a ServiceAccount that is a pattern", `assumableBy: [{namespaces: [a], serviceAccounts: ["a*"]}]`, "spec.assumableBy[0].serviceAccounts[0]"},
 		{"an unknown field", "tokenLifeTime: 1h", `unknown field "spec.tokenLifeTime"`},
 		{"an unknown field of an admission", "assumableBy: [{namespace: a, serviceAccounts: [a]}]", `unknown field "spec.assumableBy[0].namespace"`},
