@@ -63,7 +63,7 @@ type ManagedIdentitySpec struct {
 	PrincipalID GUID `json:"principalID,omitempty"`
 
 	// resourceID is the identity's Azure Resource Manager ID. Left out, one is made of the chart's subscription
-	// and resource group and this object's name.
+	// and resource group and this object's name; a SystemAssigned identity then has the ID of each pod as a machine.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^/subscriptions/[^/ ]+/.+/providers/[^/ ]+/[^/ ]+/[^ ]+$')",message="must be an Azure Resource Manager ID: /subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}/{type}/{name}"
@@ -137,7 +137,7 @@ type ManagedIdentityStatus struct {
 	// +optional
 	PrincipalID GUID `json:"principalID,omitempty"`
 
-	// resourceID is the identity's Azure Resource Manager ID.
+	// resourceID is the identity's Azure Resource Manager ID; empty where it is that of each pod as a machine.
 	// +optional
 	ResourceID string `json:"resourceID,omitempty"`
 

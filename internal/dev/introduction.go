@@ -25,8 +25,8 @@ var text = template.Must(template.New("introduction").Parse(
 #   tenant     {{.Status.TenantID}}
 #   client     {{.Status.ClientID}}
 #   principal  {{.Status.PrincipalID}}
-#   resource   {{.Status.ResourceID}}
-#   issuer     {{$.Issuer .}}
+{{with .Status.ResourceID}}#   resource   {{.}}
+{{end}}#   issuer     {{$.Issuer .}}
 {{else}}# no identity is granted
 {{end}}{{range .Granted.Refusals}}# not granted: {{.Message}}
 {{end}}

@@ -106,7 +106,6 @@ func TestWhoIsAdmitted(t *testing.T) {
 		"every ServiceAccount":               {newIdentity("orders").Admitting("shop", "*"), true},
 		"another ServiceAccount":             {newIdentity("orders").Admitting("shop", "manager"), false},
 		"another namespace":                  {newIdentity("orders").Admitting("bank", "cashier"), false},
-		"no namespace is called *":           {newIdentity("orders").Admitting("*", "cashier"), false},
 		"every namespace":                    {newIdentity("orders").Admitting("*", "cashier"), true},
 		"every namespace, another one":       {newIdentity("orders").Admitting("*", "manager"), false},
 		"by label":                           {newIdentity("orders").AdmittingSelected(team("retail"), "cashier"), true},

@@ -16,7 +16,10 @@ type Set struct {
 	TenantID    v1alpha1.GUID
 	ClientID    v1alpha1.GUID
 	PrincipalID v1alpha1.GUID
-	ResourceID  string
+
+	// ResourceID is empty for a system-assigned identity that names no machine: it stands for each machine that has it, and
+	// so has the machine's.
+	ResourceID string
 }
 
 // Defaults are what identities have where they do not say otherwise.
@@ -30,12 +33,16 @@ type Defaults struct {
 func Resolve(identity *v1alpha1.ManagedIdentity, defaults Defaults) Set {
 	spec, status := identity.Spec, identity.Status
 	tenant := cmp.Or(spec.TenantID, status.TenantID, defaults.TenantID)
-	return Set{
+	ids := Set{
 		TenantID:    tenant,
 		ClientID:    cmp.Or(spec.ClientID, status.ClientID, generate(tenant, "client/"+identity.Name)),
 		PrincipalID: cmp.Or(spec.PrincipalID, status.PrincipalID, generate(tenant, "principal/"+identity.Name)),
-		ResourceID:  cmp.Or(spec.ResourceID, status.ResourceID, defaults.resourceID(identity.Name)),
+		ResourceID:  spec.ResourceID,
 	}
+	if spec.Type != v1alpha1.SystemAssigned {
+		ids.ResourceID = cmp.Or(spec.ResourceID, status.ResourceID, defaults.resourceID(identity.Name))
+	}
+	return ids
 }
 
 // WriteTo writes the IDs into a status.
@@ -47,7 +54,7 @@ func (s Set) WriteTo(status *v1alpha1.ManagedIdentityStatus) {
 // Conflicts tells whether two sets of IDs have one in common that must be an identity's own.
 func (s Set) Conflicts(other Set) bool {
 	return s.ClientID == other.ClientID || s.PrincipalID == other.PrincipalID ||
-		strings.EqualFold(s.ResourceID, other.ResourceID)
+		s.ResourceID != "" && strings.EqualFold(s.ResourceID, other.ResourceID)
 }
 
 // generate makes a GUID of a name in a tenant.

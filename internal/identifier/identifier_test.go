@@ -70,6 +70,16 @@ func TestResolve(t *testing.T) {
 			status: v1alpha1.ManagedIdentityStatus{PrincipalID: statusPrincipal},
 			want:   Set{tenant, ordersClient, statusPrincipal, ordersResourceID},
 		},
+		{
+			name: "a system-assigned identity has the resource ID of each machine",
+			spec: v1alpha1.ManagedIdentitySpec{Type: v1alpha1.SystemAssigned}, status: v1alpha1.ManagedIdentityStatus{ResourceID: statusResourceID},
+			want: Set{tenant, ordersClient, ordersPrincipal, ""},
+		},
+		{
+			name: "a system-assigned identity names one machine",
+			spec: v1alpha1.ManagedIdentitySpec{Type: v1alpha1.SystemAssigned, ResourceID: specResourceID},
+			want: Set{tenant, ordersClient, ordersPrincipal, specResourceID},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -118,6 +128,7 @@ func TestConflicts(t *testing.T) {
 				"/SUBSCRIPTIONS/s/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/MINE"}, true,
 		},
 		{"one's client ID is the other's principal ID", Set{otherTenant, specPrincipal, specClient, statusResourceID}, false},
+		{"no resource ID", Set{otherTenant, statusClient, statusPrincipal, ""}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -128,5 +139,14 @@ func TestConflicts(t *testing.T) {
 				t.Errorf("the other way round: %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// Two system-assigned identities that name no machine share none.
+func TestNoResourceIDIsNobodys(t *testing.T) {
+	t.Parallel()
+	one, other := Set{tenant, specClient, specPrincipal, ""}, Set{tenant, statusClient, statusPrincipal, ""}
+	if one.Conflicts(other) {
+		t.Error("they conflict")
 	}
 }

@@ -3,6 +3,7 @@
 package token
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -73,7 +74,7 @@ type Request struct {
 }
 
 // NewClaims are the claims of a token from the issuer. A system-assigned identity stands for the machine that its
-// resource ID names; a user-assigned one is attached to the pod.
+// resource ID names, else for the pod as a machine; a user-assigned one is attached to the pod.
 func NewClaims(request Request, issuer string, now time.Time) (Claims, error) {
 	unique, err := newUniqueID()
 	if err != nil {
@@ -91,7 +92,8 @@ func NewClaims(request Request, issuer string, now time.Time) (Claims, error) {
 		AzureRID: request.Machine, Workload: request.Workload,
 	}
 	if identity.Spec.Type == v1alpha1.SystemAssigned {
-		claims.AzureRID = claims.MIRID
+		machine := resourceIDInTokens(cmp.Or(status.ResourceID, request.Machine))
+		claims.MIRID, claims.AzureRID = machine, machine
 	}
 	return claims, nil
 }

@@ -58,6 +58,12 @@ func TestNewClaims(t *testing.T) {
 				"xms_az_rid": "/subscriptions/s/resourcegroups/H" + machine,
 			}),
 		},
+		"the identity stands for the pod": {
+			inPod(withResourceID(systemAssigned(), "")), with(change{
+				"xms_mirid":  "/subscriptions/s/resourcegroups/G" + machine,
+				"xms_az_rid": "/subscriptions/s/resourcegroups/G" + machine,
+			}),
+		},
 		"a group has the name of the word": {
 			of(withResourceID(orders(), "/subscriptions/s/resourceGroups/resourceGroups"+machine), vault), with(change{
 				"xms_mirid": "/subscriptions/s/resourcegroups/resourceGroups" + machine,
