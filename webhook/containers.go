@@ -5,13 +5,14 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 // The names of what is added to a pod.
 const (
 	netInitName     = "kube-imds-net-init"
-	sidecarName     = "kube-imds"
+	sidecarName     = install.SidecarName
 	tokenVolumeName = "kube-imds-token"
 	tokenFolder     = "/var/run/secrets/kube-imds.io"
 )

@@ -13,7 +13,11 @@ func TestHelpTellsWhatMustBeKnown(t *testing.T) {
 		arguments []string
 		want      []string
 	}{
-		"of the program": {nil, []string{"kubectl imds [command]", "dev         Answer as Azure's IMDS on this machine"}},
+		"of the program": {nil, []string{"kubectl imds [command]", "dev         Answer as Azure's IMDS on this machine",
+			"check       Check whether applications can reach the node's own metadata service"}},
+		"of check": {[]string{"check"}, []string{
+			"kubectl imds check [flags]", "kubectl imds check --node worker-1", "the exit status is 1", "It needs the right to make and remove pods",
+		}},
 		"of dev": {[]string{"dev"}, []string{
 			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
 			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",

@@ -43,6 +43,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newDevCommand())
+	command.AddCommand(newDevCommand(), newCheckCommand())
 	return command
 }

@@ -19,6 +19,7 @@ const usage = `sidecar: the Instance Metadata Service of one pod
   sidecar net-init   add 169.254.169.254 to the device lo, redirect its port 80 to serve, and exit
   sidecar ready      exit with 0 once serve is ready for applications: a startup probe
   sidecar token      ask 169.254.169.254 for a token, and print its claims
+  sidecar reach      print whether anything answers at 169.254.169.254:80
   sidecar version    print the version
 
 Each has its own --help.
@@ -51,6 +52,8 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) error {
 		return ready(ctx, rest)
 	case "token":
 		return token(ctx, rest, stdout)
+	case "reach":
+		return reach(ctx, rest, stdout)
 	case "version":
 		_, err := fmt.Fprintln(stdout, version)
 		return err

@@ -16,6 +16,11 @@ var (
 		Help: "Refused requests that left no line in the audit log, because there were too many.",
 	})
 
+	busy = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "kube_imds_signer_requests_busy_total",
+		Help: "Requests that were asked to come again, because too many were worked on.",
+	})
+
 	signSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "kube_imds_signer_sign_seconds",
 		Help:    "Time to sign a token.",
@@ -23,4 +28,4 @@ var (
 	})
 )
 
-func init() { metrics.Registry.MustRegister(requests, suppressedLines, signSeconds) }
+func init() { metrics.Registry.MustRegister(requests, suppressedLines, busy, signSeconds) }

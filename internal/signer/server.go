@@ -59,7 +59,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+signerapi.TokenPath, s.serveToken)
 	mux.HandleFunc("POST "+signerapi.AttestationPath, s.serveAttestation)
-	return http.MaxBytesHandler(mux, signerapi.MaxRequestBytes)
+	return bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes))
 }
 
 // read authenticates the issuer behind a request, and reads what it asks.

@@ -129,16 +129,15 @@ func TestUninstallKeepsIdentitiesOnDemand(t *testing.T) {
 }
 
 // Every container of ours may run where Pod Security is at its strictest; the API server itself is the judge.
-func TestPodsMeetPodSecurityRestricted(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
+func testPodsMeetPodSecurityRestricted(t *testing.T, server apiServer) {
+	const strict = "strict"
 	create(t, server, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:   namespace,
+		Name:   strict,
 		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 	}})
 	for name, template := range podsOf(t, render(t)) {
 		pod := &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "pod-", Labels: template.Labels},
+			ObjectMeta: metav1.ObjectMeta{Namespace: strict, GenerateName: "pod-", Labels: template.Labels},
 			Spec:       template.Spec,
 		}
 		if err := server.Create(t.Context(), pod, client.DryRunAll); err != nil {
@@ -147,11 +146,7 @@ func TestPodsMeetPodSecurityRestricted(t *testing.T) {
 	}
 }
 
-func TestSamplesAreTaken(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
-	withoutWebhooks(t, server)
+func testSamplesAreTaken(t *testing.T, server apiServer) {
 	for _, pattern := range []string{"../../config/samples/*.yaml", "../../config/samples/demo/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {

@@ -12,10 +12,7 @@ import (
 )
 
 // A stolen token of any other part reads no key and publishes none: only the signer's does.
-func TestKeysAreTheSignersAlone(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
+func testKeysAreTheSignersAlone(t *testing.T, server apiServer) {
 	signingKeys, published := client.ObjectKey{Namespace: namespace, Name: "kube-imds-signing-keys"}, client.ObjectKey{Namespace: namespace, Name: "kube-imds-keys"}
 	for part, may := range map[string]struct{ secret, read, write bool }{
 		"signer":     {secret: true, read: true, write: true},
@@ -40,10 +37,7 @@ func TestKeysAreTheSignersAlone(t *testing.T) {
 }
 
 // There is no API left by which a node could make a key known.
-func TestThereAreNoKeysToRegister(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
+func testThereAreNoKeysToRegister(t *testing.T, server apiServer) {
 	key := &unstructured.Unstructured{}
 	key.SetGroupVersionKind(schema.GroupVersionKind{Group: "kube-imds.io", Version: "v1alpha1", Kind: "SigningKey"})
 	key.SetName("forged")

@@ -98,6 +98,22 @@ func TestContainersHaveRequestsAndLimits(t *testing.T) {
 	}
 }
 
+// A part that keeps much of a large cluster collects garbage harder before it is out of memory.
+func TestCollectorsKnowTheirLimit(t *testing.T) {
+	t.Parallel()
+	for name, pod := range podsOf(t, render(t)) {
+		if strings.HasPrefix(name, "Job/") {
+			continue
+		}
+		for _, container := range containersOf(pod) {
+			i := slices.IndexFunc(container.Env, func(variable corev1.EnvVar) bool { return variable.Name == "GOMEMLIMIT" })
+			if i < 0 || container.Env[i].ValueFrom.ResourceFieldRef.Resource != "limits.memory" {
+				t.Errorf("%s: the environment is %v", name, container.Env)
+			}
+		}
+	}
+}
+
 func TestValuesReachThePods(t *testing.T) {
 	t.Parallel()
 	pods := podsOf(t, render(t,

@@ -12,11 +12,7 @@ import (
 )
 
 // What the sidecar alone may mount, no other container mounts: neither one of the pod's, nor one that is added later.
-func TestTheSidecarsTokenIsMountedByNobodyElse(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
-	withoutWebhooks(t, server)
+func testTheSidecarsTokenIsMountedByNobodyElse(t *testing.T, server apiServer) {
 	token := corev1.VolumeMount{Name: "kube-imds-token", MountPath: "/token"}
 	eventually(t, "the policy takes effect", func() bool {
 		pod := newInjectedPod("early")

@@ -12,10 +12,7 @@ import (
 )
 
 // Whoever has the controller's token can neither repoint the webhooks nor have them see more, or less.
-func TestControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
+func testControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T, server apiServer) {
 	controller := server.as(t, serviceAccount("controller"))
 	eventually(t, "the policy takes effect", func() bool {
 		return apierrors.IsForbidden(patchWebhooks(t, controller, server, func(hooks *hooks) { hooks.mutating.Webhooks = nil }, client.DryRunAll))
@@ -83,10 +80,7 @@ func TestControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T) {
 	}
 }
 
-func TestControllerHasNoOtherWebhooks(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
+func testControllerHasNoOtherWebhooks(t *testing.T, server apiServer) {
 	controller := server.as(t, serviceAccount("controller"))
 	others := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "others"}}
 	if err := controller.Create(t.Context(), others.DeepCopy()); !apierrors.IsForbidden(err) {

@@ -10,10 +10,7 @@ import (
 )
 
 // While nobody answers for the webhook, a pod that asks for an IMDS is refused, and every other is made.
-func TestOutageTouchesOnlyPodsThatAsk(t *testing.T) {
-	t.Parallel()
-	server := startAPIServer(t)
-	server.helm(t, "install", release, chartPath, "--create-namespace")
+func testOutageTouchesOnlyPodsThatAsk(t *testing.T, server apiServer) {
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-webhook"}}
 	if err := server.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)

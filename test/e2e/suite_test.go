@@ -49,6 +49,7 @@ func TestEndToEnd(t *testing.T) {
 			})
 		}
 	})
+	t.Run("NodeMetadataIsChecked", func(t *testing.T) { testNodeMetadataIsChecked(t, c) })
 	t.Run("DrainIsToldAndAcknowledged", func(t *testing.T) { testDrainIsToldAndAcknowledged(t, c) })
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
 	t.Run("SignerKilled", func(t *testing.T) { testSignerKilled(t, c) })

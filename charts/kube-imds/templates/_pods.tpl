@@ -55,6 +55,19 @@ lifecycle:
     sleep: {seconds: 5}
 {{- end -}}
 
+{{/* What every container of ours is told of its pod, and of the memory that its garbage collector must stay below. */}}
+{{- define "kube-imds.env" -}}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.namespace}
+- name: POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: GOMEMLIMIT
+  valueFrom:
+    resourceFieldRef: {resource: limits.memory}
+{{- end -}}
+
 {{/*
 What every pod of ours talks to the API server with: a token that lasts an hour and is renewed. What Kubernetes mounts by itself is taken for a
 year, so that old clients that never read it again go on.

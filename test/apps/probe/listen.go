@@ -3,17 +3,31 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
 )
 
-// listen answers every connection with "open". It shows that packets reach a pod whose guarded listener is silent.
+// listen answers every connection with "open". It shows that packets reach a pod whose guarded listener is silent. With
+// --claim it first makes the address its network's own, as a node's metadata service does.
 func listen(ctx context.Context, arguments []string) error {
-	if len(arguments) != 1 {
-		return fmt.Errorf("listen takes one address, not %d", len(arguments))
+	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
+	claims := flags.Bool("claim", false, "add the IPv4 address to the loopback device as long as this runs")
+	if err := flags.Parse(arguments); err != nil {
+		return err
 	}
-	listener, err := listenOn(arguments[0])
+	if flags.NArg() != 1 {
+		return fmt.Errorf("listen takes one address, not %d", flags.NArg())
+	}
+	if *claims {
+		giveBack, err := addToLoopback(flags.Arg(0))
+		if err != nil {
+			return err
+		}
+		defer giveBack()
+	}
+	listener, err := listenOn(flags.Arg(0))
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 )
@@ -26,4 +28,21 @@ func giveUpLoopback() error {
 		}
 	}
 	return sysctl([]string{"net.ipv4.conf.eth0.route_localnet=1"})
+}
+
+// addToLoopback adds the IPv4 address of an address and port to lo, and returns how to take it away.
+func addToLoopback(address string) (giveBack func(), err error) {
+	parsed, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("read the address: %w", err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return nil, fmt.Errorf("find the loopback device: %w", err)
+	}
+	added := &netlink.Addr{IPNet: &net.IPNet{IP: parsed.Addr().AsSlice(), Mask: net.CIDRMask(32, 32)}}
+	if err := netlink.AddrAdd(lo, added); err != nil {
+		return nil, fmt.Errorf("add %s to lo: %w", parsed.Addr(), err)
+	}
+	return func() { _ = netlink.AddrDel(lo, added) }, nil
 }

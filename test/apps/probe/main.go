@@ -16,13 +16,14 @@ const usage = `probe: what the end-to-end tests run inside pods
   probe token [flags]        print a token that the Azure SDK got
   probe requests [flags]     ask for tokens without end, a JSON line each
   probe get [flags] URL      send one HTTP request and print the answer as JSON
-  probe listen ADDRESS       answer every connection with "open", until SIGTERM
+  probe listen [flags] ADDR  answer every connection with "open", until SIGTERM
   probe flood [flags]        open idle connections, and print how many stay
   probe serve ADDRESS        answer every HTTP request with "the application", until SIGTERM
   probe proxy ADDRESS        pass redirected connections on to where they were going, a line each, until SIGTERM
   probe install PATH         copy this program to a path
   probe started COMMAND...   print the time and become another program
   probe connect [flags]      connect, by way of another pod if need be, and print what came back
+  probe raw [flags]          ask for a connection by a packet of its own making
   probe sysctl NAME[=VALUE]  print a setting of the pod's kernel, or set it
   probe kill PROGRAM         end the processes of a program
 
@@ -68,6 +69,8 @@ func run(ctx context.Context, arguments []string) error {
 		return started(rest)
 	case "connect":
 		return connect(ctx, rest)
+	case "raw":
+		return raw(ctx, rest)
 	case "sysctl":
 		return sysctl(rest)
 	case "kill":

@@ -1,0 +1,89 @@
+package exposure
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Raw is a container whose processes can send packets of their own making.
+type Raw struct {
+	Namespace, Pod, Node, Container string
+
+	// Why says how the container has the capability.
+	Why string
+}
+
+// The ways to have NET_RAW.
+const (
+	whyPrivileged = "it is privileged"
+	whyAdded      = "it adds NET_RAW"
+	whyKept       = "it does not drop NET_RAW, which runtimes give by default"
+)
+
+// RawContainers are the containers of a pod that can send packets of their own making. kube-imds' own are never among them.
+func RawContainers(pod *corev1.Pod) []Raw {
+	var found []Raw
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers, ephemeral(pod)) {
+		if why := whyRaw(pod.Spec.SecurityContext, container.SecurityContext); why != "" {
+			found = append(found, Raw{pod.Namespace, pod.Name, pod.Spec.NodeName, container.Name, why})
+		}
+	}
+	return found
+}
+
+func ephemeral(pod *corev1.Pod) []corev1.Container {
+	var containers []corev1.Container
+	for _, container := range pod.Spec.EphemeralContainers {
+		containers = append(containers, corev1.Container(container.EphemeralContainerCommon))
+	}
+	return containers
+}
+
+// whyRaw says how a container has NET_RAW, or nothing if it does not.
+func whyRaw(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) string {
+	if container == nil {
+		container = &corev1.SecurityContext{}
+	}
+	if isTrue(container.Privileged) {
+		return whyPrivileged
+	}
+	var added, dropped []corev1.Capability
+	if container.Capabilities != nil {
+		added, dropped = container.Capabilities.Add, container.Capabilities.Drop
+	}
+	switch {
+	case cannotGain(pod, container):
+		return ""
+	case names(added):
+		return whyAdded
+	case names(dropped):
+		return ""
+	}
+	return whyKept
+}
+
+// cannotGain reports whether a container's processes are not root and cannot become it. Such processes have no capability,
+// whatever the container adds: a file's capabilities and the set-user-ID bit do not count for them.
+func cannotGain(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) bool {
+	user, nonRoot := container.RunAsUser, container.RunAsNonRoot
+	if pod != nil {
+		user, nonRoot = orElse(user, pod.RunAsUser), orElse(nonRoot, pod.RunAsNonRoot)
+	}
+	isRoot := !isTrue(nonRoot) && (user == nil || *user == 0)
+	mayGain := container.AllowPrivilegeEscalation == nil || *container.AllowPrivilegeEscalation
+	return !isRoot && !mayGain
+}
+
+func names(capabilities []corev1.Capability) bool {
+	return slices.ContainsFunc(capabilities, func(one corev1.Capability) bool { return one == "NET_RAW" || one == "ALL" })
+}
+
+func isTrue(value *bool) bool { return value != nil && *value }
+
+func orElse[T any](value, otherwise *T) *T {
+	if value != nil {
+		return value
+	}
+	return otherwise
+}
