@@ -75,6 +75,9 @@ type certifiedIssuer struct {
 	*httptest.Server
 	certificate atomic.Pointer[tls.Certificate]
 	tokenFile   string
+
+	// open is how many connections there are.
+	open atomic.Int64
 }
 
 func newIssuerOf(t *testing.T, authority authority, answer http.HandlerFunc) *certifiedIssuer {
@@ -83,6 +86,14 @@ func newIssuerOf(t *testing.T, authority authority, answer http.HandlerFunc) *ce
 	writeFile(t, issuer.tokenFile, "token")
 	issuer.serveBy(t, authority)
 	issuer.Config.ErrorLog = log.New(io.Discard, "", 0)
+	issuer.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			issuer.open.Add(1)
+		case http.StateClosed:
+			issuer.open.Add(-1)
+		}
+	}
 	issuer.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return &tls.Config{Certificates: []tls.Certificate{*issuer.certificate.Load()}}, nil
 	}}

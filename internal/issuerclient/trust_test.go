@@ -82,9 +82,6 @@ func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
 	volume := newVolume(t)
 	volume.write(t, revoked.bundle)
 	client := issuer.clientTrusting(t, revoked.bundle, volume, nil)
-	if _, err := client.Token(t.Context(), request); err != nil {
-		t.Fatal(err)
-	}
 	answer := make(chan error, 1)
 	go func() {
 		grant, err := client.Grant(t.Context(), "r1")
@@ -94,6 +91,9 @@ func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
 		answer <- err
 	}()
 	<-held
+	if _, err := client.Token(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
 
 	volume.write(t, successor.bundle)
 	if _, err := client.Token(t.Context(), request); !errors.Is(err, errNotTrusted) {
@@ -106,6 +106,11 @@ func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
 	}
 	if err := <-answer; err != nil {
 		t.Errorf("the watch is told of a failure: %v", err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); issuer.open.Load() > 0; awaitABit(t) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections stay", issuer.open.Load())
+		}
 	}
 	issuer.serveBy(t, successor)
 	if _, err := client.Token(t.Context(), request); err != nil {
