@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
@@ -72,6 +73,7 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	variables := []corev1.EnvVar{
 		{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
 		{Name: "KUBE_IMDS_ISSUER_CA", Value: p.authorities},
+		{Name: "KUBE_IMDS_ISSUER_CA_FILE", Value: tokenFolder + "/" + cabundle.Key},
 		{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
 		fieldVariable("POD_NAME", "metadata.name"),
 		fieldVariable("POD_NAMESPACE", "metadata.namespace"),
@@ -87,15 +89,23 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	return variables
 }
 
-// tokenVolume holds the ServiceAccount token by which the issuer knows the pod.
-func tokenVolume() corev1.Volume {
+// tokenVolume holds the ServiceAccount token by which the issuer knows the pod, and the authorities by which the pod knows the
+// issuer. No pod waits for those: it begins with what its environment says.
+func (p plan) tokenVolume() corev1.Volume {
 	return corev1.Volume{
 		Name: tokenVolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: new(int32(0o644)),
-			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: "token",
-			}}},
+			Sources: []corev1.VolumeProjection{
+				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+					Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: "token",
+				}},
+				{ConfigMap: &corev1.ConfigMapProjection{
+					LocalObjectReference: corev1.LocalObjectReference{Name: p.options.TrustName},
+					Items:                []corev1.KeyToPath{{Key: cabundle.Key, Path: cabundle.Key}},
+					Optional:             new(true),
+				}},
+			},
 		}},
 	}
 }

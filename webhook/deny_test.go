@@ -91,7 +91,7 @@ func TestAdmittedAllTheSame(t *testing.T) {
 		"a sysctl that keeps port 80":       newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
 		"another sysctl":                    newPod("orders", withSysctl("net.core.somaxconn", "1024")),
 		"names that begin like ours":        newPod("orders", withContainer("kube-imds-app"), withInitContainer("kube-imds-net")),
-		"a copy of a pod that was injected": newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(tokenVolume())),
+		"a copy of a pod that was injected": newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(plan{}.tokenVolume())),
 		"no identity, only the IMDS":        newPod("", annotated(v1alpha1.InjectAnnotation, "true")),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -58,6 +58,7 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 			SidecarPort:      15780,
 			IssuerURL:        "https://kube-imds-issuer.kube-imds-system.svc",
 			CABundle:         func(context.Context) []byte { return []byte("the authority's certificate") },
+			TrustName:        "kube-imds-trust",
 		},
 		decoder: admission.NewDecoder(kinds(t)),
 		lookup:  lookup{cached: reader(t, cached...), live: reader(t)},

@@ -44,9 +44,12 @@ type Options struct {
 	// IssuerURL is the address of the node's issuer.
 	IssuerURL string
 
-	// CABundle is the certificate of the authority that the issuers' certificates are signed by, in PEM; nil until
-	// there is one.
+	// CABundle are the certificates of the authorities that the issuers' certificates may be signed by, in PEM; nil until
+	// there is one. It is what a pod begins with.
 	CABundle func(context.Context) []byte
+
+	// TrustName is the name of the ConfigMap in the pod's namespace by which they are kept current.
+	TrustName string
 }
 
 // SetupWithManager makes the manager's webhook server answer the API server.

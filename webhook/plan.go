@@ -44,7 +44,7 @@ func (p plan) addContainers(pod map[string]any) error {
 
 func (p plan) addVolume(pod map[string]any) error {
 	return editList(pod, func(existing []any) ([]any, error) {
-		own, err := generic(tokenVolume())
+		own, err := generic(p.tokenVolume())
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ func TestNobodyElseMountsTheToken(t *testing.T) {
 	}{
 		"nobody does":                 {newPod("orders"), ""},
 		"a container mounts it":       {newPod("orders", mounting(tokenVolumeName)), "container app mounts the volume kube-imds-token"},
-		"before it is there":          {newPod("orders", mounting(tokenVolumeName), withVolume(tokenVolume())), "container app mounts"},
+		"before it is there":          {newPod("orders", mounting(tokenVolumeName), withVolume(plan{}.tokenVolume())), "container app mounts"},
 		"an init container mounts it": {newPod("orders", inInit), "container init mounts"},
 		"another volume":              {newPod("orders", withVolume(corev1.Volume{Name: "mine"}), mounting("mine")), ""},
 	} {

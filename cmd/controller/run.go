@@ -84,6 +84,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		SidecarPort:      int32(o.sidecarPort),
 		IssuerURL:        o.names().URL("issuer"),
 		CABundle:         trust.Bundle,
+		TrustName:        o.names().Trust(),
 	}
 }
 
@@ -156,6 +157,7 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 				AuthorityURL: "http://" + o.names().Services("oidc")[0] + cabundle.CertificatePath,
 			})},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.name, Now: time.Now},
+		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.names()},
 	} {
 		if err := reconciler.SetupWithManager(manager); err != nil {
 			return err

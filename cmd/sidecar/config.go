@@ -49,6 +49,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		issuer: issuerclient.Options{
 			URL:       getenv("KUBE_IMDS_ISSUER_URL"),
 			CA:        getenv("KUBE_IMDS_ISSUER_CA"),
+			CAFile:    getenv("KUBE_IMDS_ISSUER_CA_FILE"),
 			TokenFile: getenv("KUBE_IMDS_TOKEN_FILE"),
 			Node:      getenv("NODE_NAME"),
 		},

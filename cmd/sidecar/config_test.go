@@ -14,19 +14,20 @@ import (
 func TestReadConfig(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{
-		"KUBE_IMDS_ISSUER_URL": "https://issuer.system.svc",
-		"KUBE_IMDS_ISSUER_CA":  "PEM",
-		"KUBE_IMDS_TOKEN_FILE": "/token",
-		"KUBE_IMDS_LOG_LEVEL":  "debug",
-		"KUBE_IMDS_LIMITS":     "azure",
-		"POD_NAME":             "orders",
-		"POD_NAMESPACE":        "shop",
-		"POD_IPS":              "10.244.1.7,fd00::7",
-		"NODE_NAME":            "node-1",
+		"KUBE_IMDS_ISSUER_URL":     "https://issuer.system.svc",
+		"KUBE_IMDS_ISSUER_CA":      "PEM",
+		"KUBE_IMDS_ISSUER_CA_FILE": "/ca.crt",
+		"KUBE_IMDS_TOKEN_FILE":     "/token",
+		"KUBE_IMDS_LOG_LEVEL":      "debug",
+		"KUBE_IMDS_LIMITS":         "azure",
+		"POD_NAME":                 "orders",
+		"POD_NAMESPACE":            "shop",
+		"POD_IPS":                  "10.244.1.7,fd00::7",
+		"NODE_NAME":                "node-1",
 	}
 	got, err := readConfig(func(name string) string { return environment[name] })
 	want := config{
-		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", TokenFile: "/token", Node: "node-1"},
+		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", CAFile: "/ca.crt", TokenFile: "/token", Node: "node-1"},
 		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
 		pod:    "shop/orders",
 

@@ -43,6 +43,7 @@ func serve(ctx context.Context, arguments []string) error {
 		return err
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.logLevel}))
+	settings.issuer.Logger = logger
 	issuer, err := issuerclient.New(settings.issuer)
 	if err != nil {
 		return fmt.Errorf("read KUBE_IMDS_ISSUER_URL, KUBE_IMDS_ISSUER_CA and KUBE_IMDS_TOKEN_FILE: %w", err)

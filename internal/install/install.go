@@ -21,6 +21,9 @@ func (n Names) Object(suffix string) client.ObjectKey {
 // CA holds the authority: the key of its Secret and of its ConfigMap.
 func (n Names) CA() client.ObjectKey { return n.Object("ca") }
 
+// Trust is the name of the ConfigMap, in every namespace, of the authorities that sidecars trust.
+func (n Names) Trust() string { return n.Name + "-trust" }
+
 // SigningKeys is the Secret of the keys that sign tokens.
 func (n Names) SigningKeys() client.ObjectKey { return n.Object("signing-keys") }
 

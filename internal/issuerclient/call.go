@@ -32,7 +32,7 @@ func (c *Client) ask(ctx context.Context, method, path string, question, answer 
 		}
 		header = http.Header{"Content-Type": {"application/json"}}
 	}
-	response, err := c.call(ctx, method, path, header, body)
+	response, err := c.call(ctx, c.connections(), method, path, header, body)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (c *Client) ask(ctx context.Context, method, path string, question, answer 
 }
 
 // call sends a request with the pod's ServiceAccount token. The caller closes the answer's body.
-func (c *Client) call(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, error) {
+func (c *Client) call(ctx context.Context, over *connections, method, path string, header http.Header, body []byte) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make a request to the issuer: %w", err)
@@ -60,9 +60,9 @@ func (c *Client) call(ctx context.Context, method, path string, header http.Head
 	// No request changes anything at the issuer, so each may be sent again on a new connection when the old one
 	// turns out to be closed. An empty list is not sent.
 	request.Header["Idempotency-Key"] = []string{}
-	response, err := c.http.Do(request)
+	response, err := over.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the issuer: %w", err)
+		return nil, fmt.Errorf("ask the issuer: %w", explain(err))
 	}
 	return response, nil
 }

@@ -167,7 +167,7 @@ func TestProxiesAreNotAsked(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{}`) }).client(t)
 	// The standard proxy function leaves loopback addresses alone, so that asking it would not show.
-	if client.http.Transport.(*http.Transport).Proxy != nil {
+	if client.connections().http.Transport.(*http.Transport).Proxy != nil {
 		t.Error("a proxy may be asked")
 	}
 	if _, err := client.Instance(t.Context()); err != nil {

@@ -44,7 +44,7 @@ func (i *issuer) client(t *testing.T) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.http.CloseIdleConnections)
+	t.Cleanup(client.connections().http.CloseIdleConnections)
 	return client
 }
 

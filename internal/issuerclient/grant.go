@@ -12,8 +12,21 @@ import (
 const grantTimeout = (issuerapi.GrantWaitSeconds + 10) * time.Second
 
 // Grant waits until the pod's grant is no longer of the given revision. It answers at once where the revision is
-// empty, and with nil where the issuer has nothing new to say after a while.
+// empty, and with nil where the issuer has nothing new to say after a while, or is to be asked anew because other
+// authorities are trusted.
 func (c *Client) Grant(ctx context.Context, revision string) (*issuerapi.Grant, error) {
+	over := c.connections()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(over.outdated, cancel)()
+	grant, err := c.awaitGrant(ctx, over, revision)
+	if err != nil && over.outdated.Err() != nil {
+		return nil, nil
+	}
+	return grant, err
+}
+
+func (c *Client) awaitGrant(ctx context.Context, over *connections, revision string) (*issuerapi.Grant, error) {
 	timeout, header := requestTimeout, http.Header{}
 	if revision != "" {
 		timeout = grantTimeout
@@ -21,7 +34,7 @@ func (c *Client) Grant(ctx context.Context, revision string) (*issuerapi.Grant, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	response, err := c.call(ctx, http.MethodGet, issuerapi.GrantPath, header, nil)
+	response, err := c.call(ctx, over, http.MethodGet, issuerapi.GrantPath, header, nil)
 	if err != nil {
 		return nil, err
 	}

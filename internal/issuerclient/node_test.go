@@ -42,7 +42,7 @@ func TestIssuerOfAnotherNodeIsNotTrusted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer client.http.CloseIdleConnections()
+			defer client.connections().http.CloseIdleConnections()
 			if at, _ := url.Parse(i.URL); at.Hostname() != host {
 				t.Fatalf("the issuer is at %s", i.URL)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -45,6 +46,8 @@ func TestWhatTheControllerKeepsIsBounded(t *testing.T) {
 		transform func(any) (any, error)
 		object    any
 	}{
+		"a ConfigMap": {Digest("ca.crt"), &corev1.ConfigMap{ObjectMeta: hugeMetadata(),
+			Data: map[string]string{"ca.crt": strings.Repeat("c", aMegabyte), "other": strings.Repeat("o", aMegabyte)}}},
 		"an identity": {Bare, &v1alpha1.ManagedIdentity{ObjectMeta: hugeMetadata()}},
 		"a request to another signer": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: hugeMetadata(),
 			Spec: certificatesv1.CertificateSigningRequestSpec{SignerName: "other", Request: make([]byte, aMegabyte), Username: strings.Repeat("u", aMegabyte)}}},
@@ -99,5 +102,28 @@ func TestWhatHasNoMetadataStays(t *testing.T) {
 		if got, err := transform("text"); err != nil || got != "text" {
 			t.Errorf("%v, %v", got, err)
 		}
+	}
+}
+
+// What is kept tells one text from another, and who owns it.
+func TestDigestTellsTextsApart(t *testing.T) {
+	t.Parallel()
+	kept, err := Digest("ca.crt")(&corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "trust", Namespace: "shop", OwnerReferences: []metav1.OwnerReference{{Name: "hooks", UID: "uid"}}},
+		Data:       map[string]string{"ca.crt": "bundle"},
+	})
+	want := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "trust", Namespace: "shop", OwnerReferences: []metav1.OwnerReference{{UID: "uid"}}},
+		Data:       map[string]string{"ca.crt": DigestOf([]byte("bundle"))},
+	}
+	if diff := cmp.Diff(want, kept); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if DigestOf([]byte("bundle")) == DigestOf([]byte("another")) {
+		t.Error("another bundle has the same digest")
+	}
+	empty, err := Digest("ca.crt")(&corev1.ConfigMap{Data: map[string]string{"other": ""}})
+	if err != nil || len(empty.(*corev1.ConfigMap).Data) != 0 {
+		t.Errorf("of a ConfigMap without it, %v is kept, %v", empty, err)
 	}
 }

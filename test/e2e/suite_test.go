@@ -58,6 +58,8 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("KeyRevoked", func(t *testing.T) { testKeyRevoked(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
+	t.Run("AuthorityCleared", func(t *testing.T) { testAuthorityCleared(t, c) })
 	t.Run("AddressInterception", func(t *testing.T) { testAddressInterception(t, c) })
+	t.Run("Reinstalled", func(t *testing.T) { testReinstalled(t, c) })
 	t.Run("Uninstalled", func(t *testing.T) { testUninstalled(t, c) })
 }

@@ -71,7 +71,7 @@ func (c *cluster) remains(ctx context.Context, t *testing.T) []string {
 				return append(left, fmt.Sprintf("what cannot be listed: %s: %v", resource.Name, err))
 			}
 			for _, item := range found.Items {
-				if strings.HasPrefix(item.Name, release) && (item.Namespace == "" || item.Namespace == namespace) {
+				if strings.HasPrefix(item.Name, release) && (item.Namespace == "" || item.Namespace == namespace || item.Name == trustConfigMap) {
 					left = append(left, resource.Kind+" "+item.Name)
 				}
 			}

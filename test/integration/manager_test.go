@@ -132,6 +132,9 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 		(&controllers.TrustReconciler{
 			Client: api, Authority: trust, Capabilities: capability.Store{Client: api, Key: caKey}, Name: release, Now: time.Now,
 		}).SetupWithManager(manager),
+		(&controllers.NamespaceTrustReconciler{
+			Client: api, Bundle: trust.Bundle, Names: install.Names{Name: release, Namespace: namespace},
+		}).SetupWithManager(manager),
 	)
 }
 

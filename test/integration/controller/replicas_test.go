@@ -109,7 +109,7 @@ func (s *system) work(t *testing.T) map[string]int {
 		}
 	}
 	return map[string]int{
-		"managedidentity": len(identities.Items), "identitybinding": len(bindings.Items), "trust": 1,
+		"managedidentity": len(identities.Items), "identitybinding": len(bindings.Items), "trust": 1, "namespacetrust": 1,
 	}
 }
 
@@ -129,7 +129,7 @@ func (s *system) versions(t *testing.T) map[string]string {
 		versions[fmt.Sprintf("%T", object)] = object.GetResourceVersion()
 	}
 	for _, list := range []client.ObjectList{
-		&v1alpha1.ManagedIdentityList{}, &v1alpha1.IdentityBindingList{}, &eventsv1.EventList{},
+		&corev1.ConfigMapList{}, &v1alpha1.ManagedIdentityList{}, &v1alpha1.IdentityBindingList{}, &eventsv1.EventList{},
 	} {
 		if err := s.List(t.Context(), list); err != nil {
 			t.Fatal(err)

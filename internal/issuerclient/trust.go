@@ -1,0 +1,107 @@
+package issuerclient
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+)
+
+// maxBundleBytes bounds the file of the authorities.
+const maxBundleBytes = 64 << 10
+
+// errNoCertificate is told of a text in which there is none.
+var errNoCertificate = errors.New("it holds no certificate in PEM")
+
+// trust are the authorities of which one has signed the issuer's certificate: those of the file, or, while that has never
+// been good, those that the pod was made with. A file that is gone or is no good leaves what was known.
+type trust struct {
+	file   string
+	logger *slog.Logger
+
+	bundle []byte
+	pool   *x509.CertPool
+
+	// seen is the file as it was looked at last, and failing whether that was in vain.
+	seen    fs.FileInfo
+	failing bool
+}
+
+// newTrust begins with the authorities of a bundle in PEM. The file may be empty: then there is none.
+func newTrust(bundle []byte, file string, logger *slog.Logger) (*trust, error) {
+	pool, err := poolOf(bundle)
+	if err != nil {
+		return nil, fmt.Errorf("read the issuer's certificate authority: %w", err)
+	}
+	return &trust{file: file, logger: logger, bundle: bundle, pool: pool}, nil
+}
+
+// refresh looks at the file, and reports whether the authorities are others than before. It costs a stat where the file is
+// the same: the kubelet writes a new one.
+func (t *trust) refresh() (changed bool) {
+	if t.file == "" {
+		return false
+	}
+	info, err := os.Stat(t.file)
+	if errors.Is(err, fs.ErrNotExist) && t.seen == nil {
+		return false
+	}
+	if err == nil && t.seen != nil && os.SameFile(t.seen, info) && t.seen.ModTime().Equal(info.ModTime()) && t.seen.Size() == info.Size() {
+		return false
+	}
+	if err == nil {
+		t.seen = info
+		changed, err = t.read()
+	}
+	if err != nil && !t.failing {
+		t.logger.Warn("the file of the issuer's authorities is no good; those that were known go on being trusted", "file", t.file, "error", err)
+	}
+	t.failing = err != nil
+	return changed
+}
+
+func (t *trust) read() (changed bool, err error) {
+	file, err := os.Open(t.file)
+	if err != nil {
+		return false, err
+	}
+	defer file.Close()
+	bundle, err := readAtMost(file, maxBundleBytes)
+	if err != nil {
+		return false, err
+	}
+	if bytes.Equal(bundle, t.bundle) {
+		return false, nil
+	}
+	pool, err := poolOf(bundle)
+	if err != nil {
+		return false, err
+	}
+	t.bundle, t.pool = bundle, pool
+	t.logger.Info("the issuer's authorities are others than before", "file", t.file)
+	return true, nil
+}
+
+func poolOf(bundle []byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(bundle) {
+		return nil, errNoCertificate
+	}
+	return pool, nil
+}
+
+// errNotTrusted tells what is to be done where nobody whom the pod knows has signed the issuer's certificate.
+var errNotTrusted = errors.New("the issuer's certificate is of an authority that the pod does not know (yet): the kubelet brings " +
+	"new ones in the volume kube-imds-token within some two minutes; a pod whose volume has no ca.crt must be made anew")
+
+// explain adds to the error of a request what is to be done about it.
+func explain(err error) error {
+	var unknown x509.UnknownAuthorityError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("%w: %w", errNotTrusted, err)
+	}
+	return err
+}

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	trustConfigMap = "kube-imds-trust"
+
+	// trustTime is how long a pod may take to trust another authority: the kubelet brings it within some 90 seconds, and
+	// servers get their certificates meanwhile.
+	trustTime = 3 * time.Minute
+)
+
+// testAuthorityCleared makes another authority under a running pod: what it has been given goes on being served, and it is
+// given what it has not asked for before, without being made anew.
+func testAuthorityCleared(t *testing.T, c *cluster) {
+	pod, _ := c.startOutliving(t, "outlives-authority")
+	before := c.authorities(t)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-ca"}}
+	must(t, c.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(`{"data":null}`))), "clear the authority")
+	eventually(t, time.Minute, "there is another authority", func(context.Context) error {
+		if now := c.authorities(t); now == before || now == "" {
+			return fmt.Errorf("the authorities are %q", now)
+		}
+		return nil
+	})
+	c.awaitTrust(t, pod, func() {
+		cached, err := c.askIMDS(t.Context(), pod, "https://cached.example")
+		must(t, err, "ask for what is cached")
+		if cached.Status != 200 {
+			t.Errorf("what is cached is not served while the authority changes: %+v", cached)
+		}
+	})
+}
+
+// testReinstalled removes the chart under a running pod and installs it anew, with other keys and another authority.
+func testReinstalled(t *testing.T, c *cluster) {
+	pod, identity := c.startOutliving(t, "outlives-installation")
+	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
+	eventually(t, time.Minute, "nobody says any more whom to trust", func(ctx context.Context) error {
+		var configs corev1.ConfigMapList
+		err := c.List(ctx, &configs, client.MatchingFields{"metadata.name": trustConfigMap})
+		if err == nil && len(configs.Items) > 0 {
+			err = fmt.Errorf("there are %d ConfigMaps %s", len(configs.Items), trustConfigMap)
+		}
+		return err
+	})
+	c.installChart(t)
+	c.identity(t, identity, pod.Namespace)
+	c.awaitTrust(t, pod, func() {})
+}
+
+// startOutliving starts a pod that is to live on, and that has been given a token for https://cached.example. It returns
+// its identity's name too.
+func (c *cluster) startOutliving(t *testing.T, name string) (*corev1.Pod, string) {
+	t.Helper()
+	home := c.namespace(t)
+	identity := c.identity(t, home+"-"+name, home)
+	pod := c.start(t, newProbePod(c, home, name, "wait").withIdentity(identity.Name))
+	c.granted(t, pod, "https://cached.example")
+	return pod, identity.Name
+}
+
+// awaitTrust waits until a pod that was there before has changed whom it trusts, and is then given a token that it has not asked
+// for before. Meanwhile it looks at what else is to hold.
+func (c *cluster) awaitTrust(t *testing.T, pod *corev1.Pod, meanwhile func()) {
+	t.Helper()
+	began := time.Now()
+	eventually(t, trustTime, "the pod is given new tokens", func(ctx context.Context) error {
+		meanwhile()
+		if !strings.Contains(c.logs(t, pod.Namespace, pod.Name, "kube-imds"), "the issuer's authorities are others than before") {
+			return fmt.Errorf("its sidecar trusts whom it trusted")
+		}
+		a, err := c.askIMDS(ctx, pod, fmt.Sprintf("https://fresh-%d.example", time.Now().UnixNano()))
+		if err == nil && a.Status != 200 {
+			err = fmt.Errorf("the answer is %+v", a)
+		}
+		return err
+	})
+	t.Logf("the pod was given new tokens after %s", time.Since(began).Round(time.Second))
+	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "read the pod")
+	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+		if status.RestartCount > 0 {
+			t.Errorf("the pod was disturbed: %s", containerStates(pod))
+		}
+	}
+}
