@@ -86,7 +86,7 @@ func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answ
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, c.signerAddress)
 		},
-		TLSClientConfig:   &tls.Config{RootCAs: c.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+		TLSClientConfig:   &tls.Config{RootCAs: c.controller.bundle().Pool(), MinVersion: tls.VersionTLS13},
 		DisableKeepAlives: true,
 	}}
 	asked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+signerHost+path, bytes.NewReader(body))
