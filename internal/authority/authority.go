@@ -28,7 +28,7 @@ import (
 const BundleKey = cabundle.Key
 
 // lookEvery is how often the ring is looked at without a reason.
-const lookEvery = 30 * time.Second
+const lookEvery = 10 * time.Second
 
 // Options say what an authority is of.
 type Options struct {

@@ -38,9 +38,6 @@ func (h *held) due(names []string, authorities cabundle.Bundle, now time.Time) t
 		return 0
 	}
 	due := h.renewAt.Sub(now)
-	if authorities == nil {
-		return due
-	}
 	switch rank := authorities.SignerOf(h.pair.Leaf); {
 	case rank < 0:
 		return 0

@@ -100,18 +100,22 @@ func (k *Kept) Start(ctx context.Context) error {
 }
 
 // look asks for a certificate where one is due, and says how long to wait before the next look. Who has just asked waits
-// longer each time, until what he was given will do.
+// longer each time, until what he was given will do. Nobody is asked before there is an authority.
 func (k *Kept) look(ctx context.Context) time.Duration {
+	authorities := k.wanted.Authorities.Bundle()
+	if authorities == nil {
+		return lookEvery
+	}
 	names, err := k.wanted.Names(ctx)
 	if err == nil {
-		if due := k.held.Load().due(names, k.wanted.Authorities.Bundle(), k.now()); due > 0 {
+		if due := k.held.Load().due(names, authorities, k.now()); due > 0 {
 			k.failing = failing
 			return min(due, lookEvery)
 		}
 		err = k.renew(ctx, names)
 	}
 	if err != nil && ctx.Err() == nil {
-		k.log.Error(err, "there is no new certificate", "names", names)
+		k.log.Info("there is no new certificate", "names", names, "why", err.Error())
 	}
 	return k.failing.Step()
 }

@@ -94,6 +94,15 @@ func TestCertificateIsRenewedInTime(t *testing.T) {
 	}
 }
 
+func TestNobodyIsAskedBeforeThereIsAnAuthority(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.kept.wanted.Authorities = &cabundle.Latest{}
+	w.look(0)
+	w.kept.wanted.Authorities.Set(w.known.Bundle())
+	w.look(1)
+}
+
 func TestExpiredCertificateIsOfNoUse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
