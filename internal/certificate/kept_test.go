@@ -108,7 +108,7 @@ func TestExpiredCertificateIsOfNoUse(t *testing.T) {
 	w := newWorld(t)
 	w.look(1)
 	w.refusal = errors.New("denied")
-	w.after(Lifetime-time.Second).look(1)
+	w.after(Lifetime - time.Second).look(1)
 	if !w.kept.Ready() {
 		t.Error("a certificate that is good is not used")
 	}
