@@ -235,6 +235,19 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
+func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
+	i := newInstallation(t, nil)
+	replica := i.replica()
+	before := i.settle(replica)
+	i.change(func(secret *corev1.Secret) {
+		secret.Annotations = map[string]string{keyring.RevokeAnnotation: "unknown"}
+	})
+	i.want(i.settle(replica), before...)
+	if len(i.secret().Annotations) > 0 {
+		t.Error("the order is still there")
+	}
+}
+
 func TestClearedSecretMakesANewAuthority(t *testing.T) {
 	i := newInstallation(t, nil)
 	replica := i.replica()
