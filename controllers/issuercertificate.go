@@ -25,8 +25,8 @@ type IssuerCertificateReconciler struct {
 	// Rules say what is signed, by the signers' names.
 	Rules map[string]IssuerCertificateRule
 
-	// Sign makes a certificate of a template.
-	Sign func(*x509.Certificate) (*x509.Certificate, error)
+	// Sign makes a certificate of a template, and says in it where its authority's is.
+	Sign func(context.Context, *x509.Certificate) (*x509.Certificate, error)
 }
 
 // SetupWithManager makes the manager run the reconciler.
@@ -104,7 +104,7 @@ func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certifica
 }
 
 func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, template *x509.Certificate) error {
-	certificate, err := r.Sign(template)
+	certificate, err := r.Sign(ctx, template)
 	if err != nil {
 		return fmt.Errorf("sign the certificate %s: %w", csr.Name, err)
 	}

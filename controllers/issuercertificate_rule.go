@@ -37,9 +37,6 @@ type IssuerCertificateRule struct {
 
 	// Usages are the extended usages, all of which must be asked for.
 	Usages []certificatesv1.KeyUsage
-
-	// IssuingCertificateURL is where the authority's certificate is found, if the certificate is to say so.
-	IssuingCertificateURL string
 }
 
 // extendedUsages are the usages that a certificate of ours may have beside signing.
@@ -78,14 +75,10 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 		return nil, err
 	}
 	// Of the subject, only the name was checked.
-	template := &x509.Certificate{
+	return &x509.Certificate{
 		PublicKey: request.PublicKey, Subject: pkix.Name{CommonName: request.Subject.CommonName}, DNSNames: request.DNSNames,
 		KeyUsage: usage, ExtKeyUsage: extended,
-	}
-	if r.IssuingCertificateURL != "" {
-		template.IssuingCertificateURL = []string{r.IssuingCertificateURL}
-	}
-	return template, nil
+	}, nil
 }
 
 func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest, node string) error {

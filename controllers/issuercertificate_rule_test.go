@@ -22,7 +22,6 @@ var (
 	issuerRules = IssuerCertificateRules(CertificateNames{
 		Username:     func(part string) string { return "system:serviceaccount:imds:kube-imds-" + part },
 		ServiceNames: func(part string) []string { return []string{part + ".imds.svc", part + ".imds.svc.cluster.local"} },
-		AuthorityURL: "http://authority/ca.cer",
 	})
 	issuerRule = issuerRules[certificate.IssuerSigner]
 )
@@ -89,9 +88,6 @@ func TestRuleTakesWhatTheSignerAttestsWith(t *testing.T) {
 	}
 	if diff := cmp.Diff([]x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, template.ExtKeyUsage); diff != "" {
 		t.Error("extended key usages (-want +got)\n" + diff)
-	}
-	if diff := cmp.Diff([]string{"http://authority/ca.cer"}, template.IssuingCertificateURL); diff != "" {
-		t.Error("the authority's certificate (-want +got)\n" + diff)
 	}
 	for name, wrong := range map[string]*request{
 		"a name of its Service":      asked().forNames(append(names, issuerNames[0])...),

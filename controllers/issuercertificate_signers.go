@@ -19,14 +19,10 @@ type CertificateNames struct {
 	// issuer, signer and oidc.
 	Username     func(part string) string
 	ServiceNames func(part string) []string
-
-	// AuthorityURL is where the authority's certificate is found.
-	AuthorityURL string
 }
 
 // IssuerCertificateRules are the rules of all signers: those that sign what a part serves with, under the names of its
-// Service, an issuer's under that of its node too, and the one that signs what the signer attests pods with, whose
-// certificates say where their authority's is.
+// Service, an issuer's under that of its node too, and the one that signs what the signer attests pods with.
 func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificateRule {
 	serving := func(part string) IssuerCertificateRule {
 		ofService := func(name string) bool { return slices.Contains(names.ServiceNames(part), name) }
@@ -45,12 +41,11 @@ func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificate
 		certificate.SignerSigner: serving("signer"),
 		certificate.OIDCSigner:   serving("oidc"),
 		certificate.AttestationSigner: {
-			Username:              names.Username("signer"),
-			AllowsCommonName:      attested.IsDomain,
-			AllowsDNSName:         attested.IsName,
-			CheckKey:              checkAttestationKey,
-			Usages:                []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth},
-			IssuingCertificateURL: names.AuthorityURL,
+			Username:         names.Username("signer"),
+			AllowsCommonName: attested.IsDomain,
+			AllowsDNSName:    attested.IsName,
+			CheckKey:         checkAttestationKey,
+			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth},
 		},
 	}
 }

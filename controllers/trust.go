@@ -22,7 +22,7 @@ import (
 // fieldOwner owns what the controller applies.
 const fieldOwner = client.FieldOwner("kube-imds-controller")
 
-// TrustReconciler hands out the certificate of the controller's authority: in a ConfigMap for whoever verifies tokens,
+// TrustReconciler hands out the certificates of the controller's authority: in a ConfigMap for whoever verifies tokens,
 // and in the webhooks' configurations for the API server, with the paths that let it in. It does so again when somebody
 // takes it away.
 type TrustReconciler struct {
@@ -54,7 +54,7 @@ func (r *TrustReconciler) SetupWithManager(manager ctrl.Manager) error {
 	return nil
 }
 
-// Reconcile hands out the certificate where it is not yet.
+// Reconcile hands out the certificates where they are not yet.
 func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	bundle := r.Authority.Bundle(ctx)
 	if bundle == nil {

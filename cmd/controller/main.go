@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/kube-imds/kube-imds/internal/authority"
+	"github.com/kube-imds/kube-imds/internal/keyring"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -41,6 +44,8 @@ type options struct {
 	sidecarPort            uint16
 	netInitResources       resources
 
+	authority keyring.Policy
+
 	webhookPort    int
 	metricsAddress string
 	healthAddress  string
@@ -64,6 +69,9 @@ func newCommand() *cobra.Command {
 			if o.namespace == "" || o.tenantID == "" || o.sidecarImage == "" {
 				return fmt.Errorf("--namespace, --tenant-id and --sidecar-image are needed; in a pod, set POD_NAMESPACE from the downward API")
 			}
+			if err := authority.Check(o.authority); err != nil {
+				return fmt.Errorf("--authority-rotate-every and --authority-publish-ahead: %w", err)
+			}
 			ctrl.SetLogger(log)
 			return run(command.Context(), o)
 		},
@@ -82,6 +90,8 @@ func newCommand() *cobra.Command {
 		"how requests to 169.254.169.254:80 reach sidecars: redirect, by a rule in the pod's network; address, by listening there")
 	flags.Uint16Var(&o.sidecarPort, "sidecar-port", 15780, "the loopback `port` that requests are redirected to")
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
+	flags.DurationVar(&o.authority.Every, "authority-rotate-every", authority.LongestTerm, "how `long` a key of the certificate authority signs")
+	flags.DurationVar(&o.authority.Ahead, "authority-publish-ahead", 24*time.Hour, "how `long` its certificate is published before it signs")
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")

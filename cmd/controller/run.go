@@ -22,8 +22,8 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/authority"
-	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
@@ -37,17 +37,24 @@ import (
 // run puts the controller together and runs it until the context ends.
 func run(ctx context.Context, o options) error {
 	var (
-		trust        *authority.Authority
+		serving      *certificate.Kept
 		capabilities capability.Store
 	)
 	manager, err := newManager(o, webhook.NewServer(o.webhookPort,
-		func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return trust.GetCertificate(hello) },
+		func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return serving.GetCertificate(hello) },
 		func(ctx context.Context) capability.Set { return capabilities.Good(ctx) }))
 	if err != nil {
 		return err
 	}
 	capabilities = capability.Store{Client: manager.GetClient(), Key: o.names().CA()}
-	trust = authority.New(manager.GetConfig(), manager.GetClient(), o.names().CA(), o.names().Services("webhook"))
+	trust := authority.New(manager.GetClient(), manager.GetAPIReader(), authority.Options{
+		Object: o.names().CA(), Domains: append(o.names().Served(), attested.Domains()...), URL: o.names().AuthorityURL(),
+		Policy: o.authority, Now: time.Now,
+	})
+	serving = certificate.Keep(certificate.Wanted{
+		Names: certificate.Always(o.names().Services("webhook")), NewKey: certificate.NewECDSA,
+		Issue: trust.Issue, Authorities: trust.Latest(),
+	}, ctrl.Log.WithName("certificate"))
 
 	if err := addReconcilers(manager, o, trust, capabilities); err != nil {
 		return err
@@ -58,10 +65,10 @@ func run(ctx context.Context, o options) error {
 	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
 		return err
 	}
-	if err := manager.Add(trust); err != nil {
+	if err := manager.Add(serving); err != nil {
 		return fmt.Errorf("put the controller together: %w", err)
 	}
-	if err := addChecks(manager, o, trust, capabilities); err != nil {
+	if err := addChecks(manager, o, trust, serving, capabilities); err != nil {
 		return err
 	}
 	if err := manager.Start(ctx); err != nil {
@@ -151,11 +158,9 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
+		trust,
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(
-			controllers.CertificateNames{
-				Username: o.names().Username, ServiceNames: o.names().Services,
-				AuthorityURL: "http://" + o.names().Services("oidc")[0] + cabundle.CertificatePath,
-			})},
+			controllers.CertificateNames{Username: o.names().Username, ServiceNames: o.names().Services})},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.name, Now: time.Now},
 		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.names()},
 	} {
@@ -168,10 +173,10 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 
 // addChecks makes a replica ready when the API server can call its webhook: it has a certificate, and the API server
 // has been told to trust who signed it.
-func addChecks(manager manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
+func addChecks(manager manager.Manager, o options, trust *authority.Authority, serving *certificate.Kept, capabilities capability.Store) error {
 	checks := map[string]func(*http.Request) error{
 		"certificate": func(*http.Request) error {
-			if !trust.Ready() {
+			if !serving.Ready() {
 				return errors.New("there is no serving certificate yet")
 			}
 			return nil

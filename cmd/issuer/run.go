@@ -69,8 +69,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	services := o.names().Services("issuer")
-	serving, err := certificate.NewServing(manager.GetConfig(), certificate.IssuerSigner,
-		append(services, issuerapi.NodeHost(o.nodeName, services[0])))
+	serving, err := certificate.KeepServing(manager.GetConfig(), certificate.IssuerSigner,
+		append(services, issuerapi.NodeHost(o.nodeName, services[0])), roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
 	}

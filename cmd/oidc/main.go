@@ -1,4 +1,4 @@
-// Command oidc serves OIDC discovery, the public keys and the authority's certificate to anybody. It holds no key that
+// Command oidc serves OIDC discovery, the public keys and the authority's certificates to anybody. It holds no key that
 // signs anything.
 package main
 
@@ -62,7 +62,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.names.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
 	flags.StringVar(&o.tenantID, "tenant-id", "", "the tenant `ID` of identities that name none")
 	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of OIDC discovery and JWKS")
-	flags.StringVar(&o.authorityAddress, "authority-address", ":8082", "the `address`, without TLS, of the authority's certificate")
+	flags.StringVar(&o.authorityAddress, "authority-address", ":8082", "the `address`, without TLS, of the authority's certificates")
 	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
 	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
 	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))

@@ -40,7 +40,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	serving, err := certificate.NewServing(config, certificate.OIDCSigner, o.names.Services("oidc"))
+	serving, err := certificate.KeepServing(config, certificate.OIDCSigner, o.names.Services("oidc"), roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func run(ctx context.Context, o options) error {
 	}{
 		keysWatch, rootsWatch, serving,
 		server.New(o.listen, documents.Handler(), serving.GetCertificate, answerTimeout),
-		server.NewPlain(o.authorityAddress, roots.Handler(), answerTimeout),
+		server.NewPlain(o.authorityAddress, cabundle.Handler(roots.Bundle), answerTimeout),
 	} {
 		if err := manager.Add(part); err != nil {
 			return fmt.Errorf("put the OIDC server together: %w", err)

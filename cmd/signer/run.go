@@ -13,10 +13,12 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signer"
@@ -53,11 +55,18 @@ func run(ctx context.Context, o options) error {
 		Client: reader, Secret: o.names.SigningKeys(), ConfigMap: o.names.Keys(), Tenants: signer.Tenants(reader),
 		Policy: o.keys, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
-	serving, err := certificate.NewServing(manager.GetConfig(), certificate.SignerSigner, o.names.Services("signer"))
+	roots := &cabundle.Latest{}
+	rootsWatch, err := published.NewWatch(manager.GetConfig(), o.names.CA(), roots.Tell)
 	if err != nil {
 		return err
 	}
-	attestation, err := certificate.NewAttestation(manager.GetConfig(), signer.AttestationNames(reader, o.machine), ctrl.Log.WithName("attestation"))
+	serving, err := certificate.KeepServing(manager.GetConfig(), certificate.SignerSigner, o.names.Services("signer"),
+		roots, ctrl.Log.WithName("certificate"))
+	if err != nil {
+		return err
+	}
+	attestation, err := certificate.KeepAttestation(manager.GetConfig(), signer.AttestationNames(reader, o.machine),
+		roots, ctrl.Log.WithName("attestation"))
 	if err != nil {
 		return err
 	}
@@ -80,7 +89,7 @@ func run(ctx context.Context, o options) error {
 	for _, part := range []interface {
 		Start(context.Context) error
 	}{
-		clusterKeys, keeper, serving, attestation,
+		clusterKeys, keeper, rootsWatch, serving, attestation,
 		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
 	} {
 		if err := manager.Add(part); err != nil {

@@ -1,6 +1,8 @@
 package attested
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -13,6 +15,9 @@ var domains = map[string]string{
 	"AzureChinaCloud":        "metadata.azure.cn",
 	"AzureGermanCloud":       "metadata.microsoftazure.de",
 }
+
+// Domains are those of all clouds, in alphabetical order.
+func Domains() []string { return slices.Sorted(maps.Values(domains)) }
 
 // Names are the DNS names of a certificate that attests machines of a cloud, in a location: the cloud's own first, which
 // is the subject's common name too. A cloud that is not known is the public one. A location of which no DNS name can be
@@ -39,14 +44,7 @@ func IsName(name string) bool {
 }
 
 // IsDomain tells whether a name is one that a cloud's certificates have as their common name.
-func IsDomain(name string) bool {
-	for _, domain := range domains {
-		if name == domain {
-			return true
-		}
-	}
-	return false
-}
+func IsDomain(name string) bool { return slices.Contains(Domains(), name) }
 
 // isLocation tells whether a location can be one label of a DNS name. A wildcard is none.
 func isLocation(location string) bool { return len(validation.IsDNS1123Label(location)) == 0 }

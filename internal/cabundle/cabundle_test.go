@@ -2,47 +2,149 @@ package cabundle
 
 import (
 	"bytes"
-	"crypto/tls"
-	"encoding/pem"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 )
 
-func TestCertificateIsGivenToAnybody(t *testing.T) {
+func TestBundleIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewTLSServer(http.NotFoundHandler())
-	t.Cleanup(server.Close)
-	certificate := server.Certificate()
+	bundle := Bundle{newAuthority(t).certificate, newAuthority(t).certificate}
+	read, err := Parse(bundle.PEM())
+	if err != nil || len(read) != 2 || !read[0].Equal(bundle[0]) || !read[1].Equal(bundle[1]) {
+		t.Errorf("read are %d certificates, %v", len(read), err)
+	}
+	for _, text := range []string{"", "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
+		if bundle, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%q is read as %d certificates", text, len(bundle))
+		}
+	}
+	if read, err := Parse(bytes.Repeat(bundle.PEM(), maxCertificates)); err != nil || len(read) != maxCertificates {
+		t.Errorf("of a huge bundle %d certificates are read, %v", len(read), err)
+	}
+}
+
+func TestSignerOfALeaf(t *testing.T) {
+	t.Parallel()
+	current, retired, other := newAuthority(t), newAuthority(t), newAuthority(t)
+	bundle := Bundle{current.certificate, retired.certificate}
+	for name, test := range map[string]struct {
+		by   authority
+		want int
+	}{
+		"the one that signs": {current, 0}, "one that is retired": {retired, 1}, "one that is gone": {other, -1},
+	} {
+		if rank := bundle.SignerOf(test.by.sign(t)); rank != test.want {
+			t.Errorf("%s: the rank is %d, not %d", name, rank, test.want)
+		}
+	}
+}
+
+func TestEachCertificateIsAtItsOwnPath(t *testing.T) {
+	t.Parallel()
 	latest := &Latest{}
-	if got := get(latest, CertificatePath); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || latest.Ready() {
+	handler := Handler(latest.Bundle)
+	one, other := newAuthority(t).certificate, newAuthority(t).certificate
+	if got := get(handler, CertificatePath(one)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || latest.Ready() {
 		t.Errorf("before there is one, the answer is %d %s", got.Code, got.Body)
 	}
-	latest.Tell(map[string]string{Key: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}))})
+	latest.Tell(map[string]string{Key: string(Bundle{one, other}.PEM())})
 	for _, gone := range []map[string]string{{}, {Key: "garbage"}, nil} {
 		latest.Tell(gone)
 	}
-	if got := get(latest, CertificatePath); got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), certificate.Raw) {
-		t.Errorf("the answer is %d", got.Code)
+	for _, certificate := range []*x509.Certificate{one, other} {
+		got := get(handler, CertificatePath(certificate))
+		if got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), certificate.Raw) || got.Header().Get("Content-Type") != "application/pkix-cert" {
+			t.Errorf("the answer for %s is %d", KeyID(certificate), got.Code)
+		}
 	}
-	for _, path := range []string{"/", "/ca.key", "/metrics"} {
-		if got := get(latest, path); got.Code != http.StatusNotFound {
+	for _, path := range []string{
+		"/", "/ca.cer", "/ca/", "/ca/.cer", "/metrics", strings.TrimSuffix(CertificatePath(one), ".cer"), CertificatePath(newAuthority(t).certificate),
+	} {
+		if got := get(handler, path); got.Code != http.StatusNotFound {
 			t.Errorf("%s is answered with %d", path, got.Code)
 		}
 	}
-	response, err := (&http.Client{Transport: transportOf(latest)}).Get(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
 }
 
-func get(latest *Latest, path string) *httptest.ResponseRecorder {
+func TestChangeIsTold(t *testing.T) {
+	t.Parallel()
+	latest := &Latest{}
+	first, second := Bundle{newAuthority(t).certificate}, Bundle{newAuthority(t).certificate}
+	changed := latest.Changed()
+	latest.Set(first)
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody is told of the first bundle")
+	}
+	changed = latest.Changed()
+	latest.Set(Bundle{first[0]})
+	select {
+	case <-changed:
+		t.Error("the same bundle is told as a change")
+	default:
+	}
+	latest.Set(append(second, first...))
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody is told of another bundle")
+	}
+	for _, authority := range append(first, second...) {
+		if _, err := authority.Verify(x509.VerifyOptions{Roots: latest.Pool()}); err != nil {
+			t.Errorf("an authority of the bundle is not trusted: %v", err)
+		}
+	}
+}
+
+func get(handler http.Handler, path string) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
-	latest.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
 	return recorder
 }
 
-func transportOf(latest *Latest) *http.Transport {
-	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: latest.Pool(), MinVersion: tls.VersionTLS13}}
+// authority signs leaves.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	return authority{make509(t, template, template, key, key), key}
+}
+
+func (a authority) sign(t *testing.T) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return make509(t, &x509.Certificate{DNSNames: []string{"leaf"}}, a.certificate, key, a.key)
+}
+
+func make509(t *testing.T, template, parent *x509.Certificate, key, signing *ecdsa.PrivateKey) *x509.Certificate {
+	t.Helper()
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }

@@ -51,7 +51,7 @@ func newAttestation(ctx context.Context, machine imds.InstanceSource, baseURL st
 	leaf, err := certify(&x509.Certificate{
 		Subject: pkix.Name{CommonName: names[0]}, DNSNames: names, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IssuingCertificateURL: []string{baseURL + cabundle.CertificatePath},
+		IssuingCertificateURL: []string{baseURL + cabundle.CertificatePath(root)},
 	}, root, &key.PublicKey, authorityKey)
 	if err != nil {
 		return nil, err
@@ -86,8 +86,7 @@ func (a *attestation) Attest(ctx context.Context, request imds.AttestationReques
 	})
 }
 
-// ServeHTTP gives out the authority's certificate, in DER.
-func (a *attestation) ServeHTTP(writer http.ResponseWriter, _ *http.Request) {
-	writer.Header().Set("Content-Type", "application/pkix-cert")
-	_, _ = writer.Write(a.authority.Raw)
+// authorityHandler gives out the authority's certificate.
+func (a *attestation) authorityHandler() http.Handler {
+	return cabundle.Handler(func() cabundle.Bundle { return cabundle.Bundle{a.authority} })
 }

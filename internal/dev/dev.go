@@ -112,7 +112,7 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 			Tokens: tokens, Identities: direct, Instances: machine, Attestations: attestation,
 			LoadBalancers: uneventful{}, Events: scheduledevents.New(uneventful{time.Now()}, time.Now),
 		}, time.Now),
-		authority:  attestation,
+		authority:  attestation.authorityHandler(),
 		appService: imds.NewAppService(tokens, secret, time.Now),
 		documents:  documents.Handler(),
 	}

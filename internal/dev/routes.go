@@ -22,7 +22,7 @@ func (r *routes) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	switch {
 	case request.URL.Path == appServicePath:
 		r.appService.ServeHTTP(writer, request)
-	case request.URL.Path == cabundle.CertificatePath:
+	case strings.HasPrefix(request.URL.Path, cabundle.PathPrefix):
 		r.authority.ServeHTTP(writer, request)
 	case uuid.Validate(first) == nil:
 		r.documents.ServeHTTP(writer, request)

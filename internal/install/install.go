@@ -36,6 +36,21 @@ func (n Names) Services(part string) []string {
 	return []string{name, name + ".cluster.local"}
 }
 
+// Serving are the parts that serve with a certificate of the installation's authority.
+var Serving = []string{"webhook", "issuer", "signer", "oidc"}
+
+// Served are the DNS names of all parts that serve.
+func (n Names) Served() []string {
+	var names []string
+	for _, part := range Serving {
+		names = append(names, n.Services(part)...)
+	}
+	return names
+}
+
+// AuthorityURL is where the authority's certificates are, in the clear: they are verified by themselves.
+func (n Names) AuthorityURL() string { return "http://" + n.Services("oidc")[0] }
+
 // URL is where a part's Service is.
 func (n Names) URL(part string) string { return "https://" + n.Services(part)[0] }
 

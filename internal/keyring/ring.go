@@ -1,5 +1,6 @@
-// Package keyring decides which keys sign tokens and which are published: a current key, its successor, and those that
-// have signed tokens which may still be valid. Its decisions are pure; what carries them out is elsewhere.
+// Package keyring decides which keys sign and which are published: a current key, its successor, and those that have signed
+// what may still be valid. Keys sign tokens, or are certificate authorities'. Its decisions are pure; what carries them out is
+// elsewhere.
 package keyring
 
 import (
@@ -32,6 +33,9 @@ type Slot struct {
 
 	// Private is the private half: PKCS #8, in DER.
 	Private []byte `json:"private"`
+
+	// Certificate is that of a certificate authority, in DER: it stays when the private half of a retired one is gone.
+	Certificate []byte `json:"certificate,omitempty"`
 
 	// Published is when the key was first seen to be published, Activated when it began to sign, Retired when it ended.
 	Published time.Time `json:"published,omitzero"`

@@ -3,7 +3,6 @@ package signer
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -13,14 +12,14 @@ import (
 
 // advance is the ring of the Secret after one look at it. What has changed is kept before anybody may use it.
 func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *published.Published) (keyring.Ring, error) {
-	ring, err := keyring.Parse(secret.Data[ringKey])
+	ring, err := keyring.Parse(secret.Data[keyring.SecretKey])
 	if err != nil {
 		return ring, err
 	}
 	if ring.IsEmpty() {
 		ring = k.succeed(known)
 	}
-	orders := ordersOf(secret)
+	orders := keyring.OrdersOf(secret)
 	next, rotated, err := ring.Advance(keyring.Look{
 		Published: known.Has, Policy: k.Policy, Orders: orders, Now: k.Now(),
 	}, keyring.NewSlot)
@@ -30,14 +29,8 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	if next.Generation == ring.Generation && len(orders.Revoke) == 0 {
 		return ring, nil
 	}
-	content, err := next.Render()
-	if err != nil {
+	if err := next.Keep(secret, rotated); err != nil {
 		return ring, err
-	}
-	secret.Data = map[string][]byte{ringKey: content}
-	delete(secret.Annotations, RevokeAnnotation)
-	if rotated {
-		delete(secret.Annotations, RotateAnnotation)
 	}
 	if err := k.Client.Update(ctx, secret); err != nil {
 		return ring, fmt.Errorf("keep the signing keys: %w", err)
@@ -57,15 +50,4 @@ func (k *Keeper) succeed(known *published.Published) keyring.Ring {
 		ring.Revocations = max(ring.Revocations, opened.Ring.Revocations+1)
 	}
 	return ring
-}
-
-func ordersOf(secret *corev1.Secret) keyring.Orders {
-	var orders keyring.Orders
-	_, orders.Rotate = secret.Annotations[RotateAnnotation]
-	for id := range strings.SplitSeq(secret.Annotations[RevokeAnnotation], ",") {
-		if id = strings.TrimSpace(id); id != "" {
-			orders.Revoke = append(orders.Revoke, id)
-		}
-	}
-	return orders
 }

@@ -19,19 +19,6 @@ import (
 )
 
 const (
-	// ringKey is the key of the ring in its Secret.
-	ringKey = "ring.json"
-
-	// RotateAnnotation on the Secret, with any value, asks for another key to sign as soon as one is known for long enough.
-	// The signer takes it away when it is done.
-	RotateAnnotation = "kube-imds.io/rotate"
-
-	// RevokeAnnotation on the Secret names keys that are to be withdrawn at once: IDs separated by commas, or "current".
-	// The signer takes it away when it is done.
-	RevokeAnnotation = "kube-imds.io/revoke"
-)
-
-const (
 	// lookEvery is how often the keys are looked at without a reason.
 	lookEvery = 30 * time.Second
 

@@ -165,7 +165,7 @@ func TestOlderRingIsNotPublishedOverANewerOne(t *testing.T) {
 	i := newInstallation(t)
 	lagging, ahead := i.keeper(), i.keeper()
 	i.settle(lagging, ahead)
-	i.order(RevokeAnnotation, keyring.CurrentKey)
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
 	i.settle(ahead)
 	known := i.published()
 	var config corev1.ConfigMap
@@ -208,12 +208,12 @@ func TestKeysThatCannotBeReadAreLeftAlone(t *testing.T) {
 	keeper := i.keeper()
 	i.settle(keeper)
 	before := keeper.Key().ID
-	i.change(func(secret *corev1.Secret) { secret.Data[ringKey] = []byte("garbage") })
+	i.change(func(secret *corev1.Secret) { secret.Data[keyring.SecretKey] = []byte("garbage") })
 	if err := keeper.reconcile(t.Context()); err == nil {
 		t.Error("nobody is told")
 	}
 	i.change(func(secret *corev1.Secret) {
-		if string(secret.Data[ringKey]) != "garbage" {
+		if string(secret.Data[keyring.SecretKey]) != "garbage" {
 			t.Error("they are written over")
 		}
 	})

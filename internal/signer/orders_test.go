@@ -28,7 +28,7 @@ func TestRotationByCommand(t *testing.T) {
 	keeper := i.keeper()
 	i.settle(keeper)
 	before := keeper.Key().ID
-	i.order(RotateAnnotation, "now")
+	i.order(keyring.RotateAnnotation, "now")
 	i.settle(keeper)
 	if keeper.Key().ID != before {
 		t.Error("a key signs before it is known for long enough")
@@ -53,7 +53,7 @@ func TestRevocation(t *testing.T) {
 			one, other := i.keeper(), i.keeper()
 			i.settle(one, other)
 			before := one.Key().ID
-			i.order(RevokeAnnotation, map[bool]string{true: what, false: " " + before + ",unknown"}[what == keyring.CurrentKey])
+			i.order(keyring.RevokeAnnotation, map[bool]string{true: what, false: " " + before + ",unknown"}[what == keyring.CurrentKey])
 			i.settle(one, other)
 			known := i.published()
 			for _, keeper := range []*Keeper{one, other} {
@@ -74,7 +74,7 @@ func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
 	keeper := i.keeper()
 	i.settle(keeper)
 	before := i.published()
-	i.order(RevokeAnnotation, "unknown")
+	i.order(keyring.RevokeAnnotation, "unknown")
 	i.settle(keeper)
 	if after := i.published(); after.Generation != before.Generation {
 		t.Errorf("the generation is %d after %d", after.Generation, before.Generation)

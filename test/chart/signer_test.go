@@ -43,3 +43,13 @@ func TestKeyValuesReachTheSigner(t *testing.T) {
 		}
 	}
 }
+
+func TestAuthorityValuesReachTheController(t *testing.T) {
+	t.Parallel()
+	container := podsOf(t, render(t, `controller.authority={"rotateEvery":"720h","publishAhead":"1h"}`))["Deployment/kube-imds-controller"].Spec.Containers[0]
+	for _, flag := range []string{"--authority-rotate-every=720h", "--authority-publish-ahead=1h"} {
+		if !slices.Contains(container.Args, flag) {
+			t.Errorf("the controller is not told %s but %v", flag, container.Args)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/keyring"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -117,7 +117,7 @@ func testKeyRotated(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-through-rotation")
 	old := c.token(t, pod, "https://vault.azure.net")
 	began := time.Now()
-	c.orderKeys(t, signer.RotateAnnotation, "now")
+	c.orderKeys(t, keyring.RotateAnnotation, "now")
 	c.awaitOtherKey(t, pod, old)
 	for _, line := range c.requestLines(t, pod) {
 		if line.Time.After(began) && line.Status != 200 {
@@ -133,7 +133,7 @@ func testKeyRotated(t *testing.T, c *cluster) {
 func testKeyRevoked(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-through-revocation")
 	old := c.token(t, pod, "https://vault.azure.net")
-	c.orderKeys(t, signer.RevokeAnnotation, "current")
+	c.orderKeys(t, keyring.RevokeAnnotation, "current")
 	revoked := time.Now()
 	// The sidecar has a token of the revoked key, and must not hand it out.
 	eventually(t, 30*time.Second, "the sidecar has dropped its token", func(context.Context) error {

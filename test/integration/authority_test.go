@@ -1,41 +1,64 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/certificate"
 )
 
-func TestAuthorityOutlivesItsProcess(t *testing.T) {
+// Of several replicas that begin at once, all have one authority, and so has one that comes later.
+func TestReplicasHaveOneAuthority(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	secret := create(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: createNamespace(t).Name, Name: "ca"}})
+	meta := metav1.ObjectMeta{Namespace: createNamespace(t).Name, Name: "ca"}
+	secret, config := create(t, &corev1.Secret{ObjectMeta: meta}), create(t, &corev1.ConfigMap{ObjectMeta: meta})
 	key := client.ObjectKeyFromObject(secret)
-
-	first := authority.New(adminConfig, admin, key, oidcNames)
-	if first.Ready() || first.Bundle(t.Context()) != nil {
-		t.Error("an authority with an empty Secret is ready")
-	}
-	if _, err := first.GetCertificate(nil); err == nil {
+	replicas := []*authority.Authority{newReplica(key), newReplica(key), newReplica(key)}
+	if replicas[0].Bundle(t.Context()) != nil {
 		t.Error("an authority with an empty Secret has a certificate")
 	}
-	stop := start(t, first.Start)
-	bundle := awaitCertificate(t, first)
-	stop()
-
-	second := authority.New(adminConfig, admin, key, oidcNames)
-	start(t, second.Start)
-	if again := awaitCertificate(t, second); !bytes.Equal(again, bundle) {
-		t.Error("another process has another authority")
+	eventually(t, func(ctx context.Context) string {
+		var looking sync.WaitGroup
+		for _, replica := range replicas {
+			looking.Go(func() {
+				if _, err := replica.Reconcile(ctx, ctrl.Request{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		looking.Wait()
+		change(t, config, func(config *corev1.ConfigMap) {
+			config.Data = map[string]string{authority.BundleKey: string(replicas[0].Bundle(ctx))}
+		})
+		if len(replicas[0].Latest().Bundle()) < 2 {
+			return "there is no authority that signs, and a next one"
+		}
+		return ""
+	})
+	bundle := replicas[0].Latest().Bundle()
+	for _, replica := range append(replicas, newReplica(key)) {
+		signed, err := replica.Sign(t.Context(), &x509.Certificate{DNSNames: oidcNames, PublicKey: bundle[0].PublicKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rank := bundle.SignerOf(signed); rank != 0 {
+			t.Errorf("it is signed by number %d of the bundle", rank)
+		}
 	}
+}
+
+func newReplica(key client.ObjectKey) *authority.Authority {
+	return authority.New(admin, admin, authorityOptions(key))
 }
 
 func TestKeyOfTheAuthorityIsNotCached(t *testing.T) {
@@ -58,27 +81,13 @@ func TestKeyOfTheAuthorityIsNotCached(t *testing.T) {
 	})
 }
 
-// awaitCertificate waits until a process has a certificate that its authority's bundle trusts, and returns the bundle.
-func awaitCertificate(t *testing.T, trust *authority.Authority) []byte {
-	t.Helper()
-	var bundle []byte
-	eventually(t, func(ctx context.Context) string {
-		bundle = trust.Bundle(ctx)
-		if !trust.Ready() {
-			return "there is no certificate"
-		}
-		return verifies(trust, bundle)
-	})
-	return bundle
-}
-
-// verifies says why the certificate of a process is not good for its names by a bundle; empty if it is.
-func verifies(trust *authority.Authority, bundle []byte) string {
+// verifies says why a certificate is not good for its names by a bundle; empty if it is.
+func verifies(serving *certificate.Kept, bundle []byte) string {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(bundle) {
 		return "there is no bundle"
 	}
-	pair, err := trust.GetCertificate(nil)
+	pair, err := serving.GetCertificate(nil)
 	if err != nil {
 		return err.Error()
 	}

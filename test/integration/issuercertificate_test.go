@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +26,7 @@ import (
 func TestIssuerGetsItsCertificate(t *testing.T) {
 	t.Parallel()
 	controller := needController(t)
-	serving, err := certificate.NewServing(impersonate(issuer()), certificate.IssuerSigner, issuerNames)
+	serving, err := certificate.KeepServing(impersonate(issuer()), certificate.IssuerSigner, issuerNames, controller.trust.Latest(), logr.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestWhatOthersApproveIsNotSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	reconciler := &controllers.IssuerCertificateReconciler{
-		Client: admin, Rules: map[string]controllers.IssuerCertificateRule{csr.Spec.SignerName: issuerRules[certificate.IssuerSigner]}, Sign: func(*x509.Certificate) (*x509.Certificate, error) {
+		Client: admin, Rules: map[string]controllers.IssuerCertificateRule{csr.Spec.SignerName: issuerRules[certificate.IssuerSigner]}, Sign: func(context.Context, *x509.Certificate) (*x509.Certificate, error) {
 			t.Error("it is signed")
 			return nil, x509.ErrUnsupportedAlgorithm
 		},

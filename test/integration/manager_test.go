@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/keyring"
 )
 
 const (
@@ -49,7 +51,6 @@ var (
 	issuerRules = controllers.IssuerCertificateRules(controllers.CertificateNames{
 		Username:     serviceAccount,
 		ServiceNames: install.Names{Name: release, Namespace: namespace}.Services,
-		AuthorityURL: "http://authority/ca.cer",
 	})
 	defaults = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
@@ -68,8 +69,9 @@ type runningManager struct {
 	cancel  context.CancelFunc
 	stopped chan error
 
-	trust *authority.Authority
-	cache client.Client
+	trust   *authority.Authority
+	serving *certificate.Kept
+	cache   client.Client
 }
 
 // needController starts the reconcilers, once for all tests.
@@ -103,8 +105,11 @@ func (m *runningManager) start() (skip, err error) {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
 	m.cache = manager.GetClient()
-	m.trust = authority.New(manager.GetConfig(), m.cache, caKey, oidcNames)
-	if err := errors.Join(manager.Add(m.trust), addReconcilers(manager, m.trust)); err != nil {
+	m.trust = authority.New(m.cache, manager.GetAPIReader(), authorityOptions(caKey))
+	m.serving = certificate.Keep(certificate.Wanted{
+		Names: certificate.Always(oidcNames), NewKey: certificate.NewECDSA, Issue: m.trust.Issue, Authorities: m.trust.Latest(),
+	}, logr.Discard())
+	if err := errors.Join(manager.Add(m.serving), addReconcilers(manager, m.trust)); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -123,9 +128,18 @@ func (m *runningManager) stop() {
 	}
 }
 
+func authorityOptions(object client.ObjectKey) authority.Options {
+	names := install.Names{Name: release, Namespace: namespace}
+	return authority.Options{
+		Object: object, Domains: names.Served(), URL: names.AuthorityURL(), Now: time.Now,
+		Policy: keyring.Policy{Every: authority.LongestTerm, Ahead: 24 * time.Hour},
+	}
+}
+
 func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	api, recorder := manager.GetClient(), manager.GetEventRecorder(release)
 	return errors.Join(
+		trust.SetupWithManager(manager),
 		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
 		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),

@@ -66,7 +66,7 @@ func TestTrustFollowsTheAuthority(t *testing.T) {
 	if bytes.Equal(before, after) {
 		t.Error("the old authority is trusted")
 	}
-	eventually(t, func(context.Context) string { return verifies(controller.trust, after) })
+	eventually(t, func(context.Context) string { return verifies(controller.serving, after) })
 }
 
 // awaitTrust waits until the authority's certificate is everywhere, and returns it.

@@ -28,7 +28,8 @@ const (
 
 // installed are the chart's templates that the controller needs.
 var installed = []string{
-	"controller/rbac", "controller/state", "controller/serviceaccount", "controller/policy", "controller/trust", "webhook/mutating", "webhook/validating",
+	"controller/rbac", "controller/state", "controller/serviceaccount", "controller/policy", "controller/trust", "issuer/rbac",
+	"webhook/mutating", "webhook/validating",
 }
 
 // install makes what the chart makes for the controller.

@@ -21,6 +21,9 @@ import (
 // patience is how long anything may take that the controller does.
 const patience = time.Minute
 
+// publishAhead is how long a certificate of the authority is published before it signs.
+const publishAhead = "3s"
+
 // replica is a process of the controller. It acts as the chart's ServiceAccount.
 type replica struct {
 	binary, kubeconfig, logPath string
@@ -97,7 +100,7 @@ func (r *replica) start() error {
 	}
 	r.process = exec.Command(r.binary,
 		"--name="+release, "--namespace="+namespace, "--tenant-id="+tenant, "--subscription-id="+subscription,
-		"--sidecar-image="+sidecarImage, "--webhook-port="+webhookPort,
+		"--sidecar-image="+sidecarImage, "--webhook-port="+webhookPort, "--authority-publish-ahead="+publishAhead,
 		"--metrics-address="+r.metrics, "--health-address="+r.health, "--log-level=debug")
 	r.process.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig)
 	r.process.Stdout, r.process.Stderr = log, log

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
@@ -34,11 +35,12 @@ func testPodIsAttested(t *testing.T, i *issuerProcess) {
 		t.Errorf("the document does not name the pod's UID")
 	}
 	leaf := certificateIn(t, document.Signature)
-	if _, err := leaf.Verify(x509.VerifyOptions{Roots: i.controller.authority.pool(), DNSName: "westeurope.metadata.azure.com",
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: i.controller.bundle().Pool(), DNSName: "westeurope.metadata.azure.com",
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}); err != nil {
 		t.Errorf("verify the certificate: %v", err)
 	}
-	if leaf.Subject.CommonName != "metadata.azure.com" || len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != "http://authority/ca.cer" {
+	authorityURL := names.AuthorityURL() + cabundle.CertificatePath(i.controller.authority.Certificate)
+	if leaf.Subject.CommonName != "metadata.azure.com" || len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != authorityURL {
 		t.Errorf("the certificate is of %s, and its issuer is at %q", leaf.Subject, leaf.IssuingCertificateURL)
 	}
 }

@@ -2,13 +2,7 @@ package issuer
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -22,6 +16,8 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
@@ -39,7 +35,7 @@ var names = install.Names{Name: release, Namespace: namespace}
 
 // controller is what issuers and signers need of the controller: its own reconcilers, and its authority.
 type controller struct {
-	authority authority
+	authority *authority.CA
 }
 
 func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controller {
@@ -49,8 +45,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 		Scheme: kinds, Metrics: metricsserver.Options{BindAddress: "0"}, Logger: logr.Discard(),
 	})
 	must(t, err, "make the controller")
-	made := &controller{authority: newAuthority(t)}
-	c.handOut(t, made.authority)
+	made := &controller{authority: newCA(t)}
+	c.handOut(t, made.bundle())
 	api := manager.GetClient()
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
@@ -58,8 +54,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.authority.sign, Rules: controllers.IssuerCertificateRules(
-			controllers.CertificateNames{Username: names.Username, ServiceNames: names.Services, AuthorityURL: "http://authority/ca.cer"},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(
+			controllers.CertificateNames{Username: names.Username, ServiceNames: names.Services},
 		)},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
@@ -77,11 +73,11 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 }
 
 // handOut gives everybody the authority's certificate.
-func (c *cluster) handOut(t *testing.T, authority authority) {
+func (c *cluster) handOut(t *testing.T, bundle cabundle.Bundle) {
 	t.Helper()
 	var config corev1.ConfigMap
 	must(t, c.Get(t.Context(), names.CA(), &config), "read the authority's ConfigMap")
-	config.Data = map[string]string{cabundle.Key: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.certificate.Raw}))}
+	config.Data = map[string]string{cabundle.Key: string(bundle.PEM())}
 	must(t, c.Update(t.Context(), &config), "hand out the authority's certificate")
 }
 
@@ -109,38 +105,16 @@ func (c *cluster) jwks(t *testing.T) jose.JSONWebKeySet {
 	return set
 }
 
-// authority signs serving certificates, as the controller's own does.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) authority {
+// newCA makes an authority like the controller's own.
+func newCA(t *testing.T) *authority.CA {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err, "make the authority's key")
-	made := authority{key: key}
-	made.certificate = &x509.Certificate{
-		Subject: pkix.Name{CommonName: release}, PublicKey: key.Public(),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	made.certificate, err = made.sign(made.certificate)
-	must(t, err, "make the authority's certificate")
+	made, err := authority.NewCA(append(names.Served(), attested.Domains()...), time.Now())
+	must(t, err, "make the authority")
 	return made
 }
 
-func (a authority) sign(template *x509.Certificate) (*x509.Certificate, error) {
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(24*time.Hour)
-	signed, err := x509.CreateCertificate(rand.Reader, template, a.certificate, template.PublicKey, a.key)
-	if err != nil {
-		return nil, err
-	}
-	return x509.ParseCertificate(signed)
+func (c *controller) sign(_ context.Context, template *x509.Certificate) (*x509.Certificate, error) {
+	return c.authority.Sign(template, names.AuthorityURL(), time.Now())
 }
 
-func (a authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
-	return pool
-}
+func (c *controller) bundle() cabundle.Bundle { return cabundle.Bundle{c.authority.Certificate} }

@@ -67,7 +67,7 @@ func (i *issuerProcess) clientAt(source string) *http.Client {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, i.address)
 		},
-		TLSClientConfig: &tls.Config{RootCAs: i.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+		TLSClientConfig: &tls.Config{RootCAs: i.controller.bundle().Pool(), MinVersion: tls.VersionTLS13},
 	}}
 }
 

@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/keyring"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -86,7 +86,7 @@ func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answ
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, c.signerAddress)
 		},
-		TLSClientConfig:   &tls.Config{RootCAs: c.controller.authority.pool(), MinVersion: tls.VersionTLS13},
+		TLSClientConfig:   &tls.Config{RootCAs: c.controller.bundle().Pool(), MinVersion: tls.VersionTLS13},
 		DisableKeepAlives: true,
 	}}
 	asked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+signerHost+path, bytes.NewReader(body))
@@ -159,7 +159,7 @@ func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	told := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
 	var secret corev1.Secret
 	must(t, i.Get(t.Context(), names.SigningKeys(), &secret), "read the signing keys")
-	secret.Annotations = map[string]string{signer.RevokeAnnotation: before}
+	secret.Annotations = map[string]string{keyring.RevokeAnnotation: before}
 	must(t, i.Update(t.Context(), &secret), "revoke the key")
 	if a := <-told; a.status != http.StatusOK {
 		t.Errorf("a sidecar is not told to drop what it keeps: %d %s", a.status, a.body)

@@ -1,0 +1,170 @@
+package authority
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/certificate"
+)
+
+var domains = []string{"kube-imds-issuer.imds.svc", "kube-imds-issuer.imds.svc.cluster.local", "metadata.azure.com"}
+
+func TestCertificateOfACA(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	made := newCA(t, now)
+	got := made.Certificate
+	if !got.IsCA || !got.MaxPathLenZero || got.MaxPathLen != 0 || !got.PermittedDNSDomainsCritical {
+		t.Errorf("the certificate is %+v", got)
+	}
+	if life := got.NotAfter.Sub(now); life > 2*366*24*time.Hour+Keep || life < 2*LongestTerm+Keep-time.Second {
+		t.Errorf("it is good for %s", life)
+	}
+	if other := newCA(t, now); cabundle.KeyID(other.Certificate) == cabundle.KeyID(got) || other.Certificate.Subject.String() == got.Subject.String() {
+		t.Error("two have the same ID or name")
+	}
+}
+
+// Whoever has the key can sign whatever he likes. Nobody who knows the authority takes it.
+func TestCAIsGoodForItsOwnNamesAlone(t *testing.T) {
+	t.Parallel()
+	made := newCA(t, time.Now())
+	for name, test := range map[string]struct {
+		forged x509.Certificate
+		host   string
+		good   bool
+	}{
+		"a Service of the installation": {x509.Certificate{DNSNames: domains[:1]}, domains[0], true},
+		"a node's issuer":               {x509.Certificate{DNSNames: []string{"node-1." + domains[0]}}, "node-1." + domains[0], true},
+		"a location's attestation":      {x509.Certificate{DNSNames: []string{"westeurope.metadata.azure.com"}}, "westeurope.metadata.azure.com", true},
+		"another Service":               {x509.Certificate{DNSNames: []string{"kubernetes.default.svc"}}, "kubernetes.default.svc", false},
+		"a name beside its own":         {x509.Certificate{DNSNames: []string{"xkube-imds-issuer.imds.svc"}}, "xkube-imds-issuer.imds.svc", false},
+		"its own and another name":      {x509.Certificate{DNSNames: []string{domains[0], "vault.azure.net"}}, domains[0], false},
+		"an address":                    {x509.Certificate{IPAddresses: []net.IP{net.IPv4(10, 96, 0, 1)}}, "10.96.0.1", false},
+		"an IPv6 address":               {x509.Certificate{IPAddresses: []net.IP{net.ParseIP("fd00::1")}}, "fd00::1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leaf := made.forge(t, test.forged)
+			_, err := leaf.Verify(x509.VerifyOptions{Roots: cabundle.Bundle{made.Certificate}.Pool(), DNSName: test.host})
+			if (err == nil) != test.good {
+				t.Errorf("crypto/x509 says %v", err)
+			}
+			opensslSays(t, made.Certificate, leaf, test.good)
+		})
+	}
+	t.Run("another authority", func(t *testing.T) {
+		t.Parallel()
+		below := &CA{key: newKey(t)}
+		template := x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, PublicKey: below.key.Public()}
+		below.Certificate = made.forge(t, template)
+		leaf := below.forge(t, x509.Certificate{DNSNames: domains[:1]})
+		if _, err := leaf.Verify(x509.VerifyOptions{
+			Roots: cabundle.Bundle{made.Certificate}.Pool(), Intermediates: cabundle.Bundle{below.Certificate}.Pool(),
+		}); err == nil {
+			t.Error("crypto/x509 takes it")
+		}
+	})
+}
+
+func opensslSays(t *testing.T, authority, leaf *x509.Certificate, good bool) {
+	t.Helper()
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Log("there is no openssl to ask too")
+		return
+	}
+	folder := t.TempDir()
+	files := map[string]*x509.Certificate{filepath.Join(folder, "authority"): authority, filepath.Join(folder, "leaf"): leaf}
+	for file, content := range files {
+		if err := os.WriteFile(file, cabundle.Bundle{content}.PEM(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output, err := exec.CommandContext(t.Context(), openssl, "verify", "-x509_strict", "-CAfile", filepath.Join(folder, "authority"), filepath.Join(folder, "leaf")).CombinedOutput()
+	if (err == nil) != good {
+		t.Errorf("openssl says %v: %s", err, output)
+	}
+}
+
+func TestSignedLeaf(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	made := newCA(t, now)
+	leaf, err := made.Sign(&x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(t).Public()}, "http://authority", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "http://authority/ca/" + cabundle.KeyID(made.Certificate) + ".cer"; len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != want {
+		t.Errorf("its authority is at %q, not at %s", leaf.IssuingCertificateURL, want)
+	}
+	if life := leaf.NotAfter.Sub(now); life > certificate.Lifetime || life < certificate.Lifetime-time.Minute {
+		t.Errorf("it is good for %s", life)
+	}
+	late := made.Certificate.NotAfter.Add(-time.Hour)
+	if leaf, err = made.Sign(&x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(t).Public()}, "", late); err != nil || leaf.NotAfter.After(made.Certificate.NotAfter) {
+		t.Errorf("a leaf outlives its authority: %v", err)
+	}
+	if _, err := made.Sign(&x509.Certificate{PublicKey: newKey(t).Public()}, "", made.Certificate.NotAfter); err == nil {
+		t.Error("an authority that has expired signs")
+	}
+}
+
+// forge signs whatever is asked for.
+func (c *CA) forge(t *testing.T, template x509.Certificate) *x509.Certificate {
+	t.Helper()
+	if template.PublicKey == nil {
+		template.PublicKey = newKey(t).Public()
+	}
+	template.NotBefore, template.NotAfter = time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
+	if template.KeyUsage == 0 {
+		template.KeyUsage = x509.KeyUsageDigitalSignature
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, c.Certificate, template.PublicKey, c.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func newCA(t *testing.T, now time.Time) *CA {
+	t.Helper()
+	made, err := NewCA(domains, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// pemOf is a key as an earlier release kept it.
+func pemOf(t *testing.T, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}

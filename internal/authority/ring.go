@@ -1,0 +1,65 @@
+package authority
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/keyring"
+)
+
+// ringOf reads the ring that a Secret keeps.
+func ringOf(secret *corev1.Secret) (keyring.Ring, error) {
+	ring, err := keyring.Parse(secret.Data[keyring.SecretKey])
+	if err != nil || !ring.IsEmpty() || len(secret.Data[corev1.TLSPrivateKeyKey]) == 0 {
+		return ring, err
+	}
+	return adopt(secret)
+}
+
+// adopt is the ring that has the only certificate of an earlier release: it signs, and another one is due to as soon as that
+// is known for long enough.
+func adopt(secret *corev1.Secret) (keyring.Ring, error) {
+	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
+	if err != nil {
+		return keyring.Ring{}, fmt.Errorf("read the authority of an earlier release: %w", err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return keyring.Ring{}, fmt.Errorf("encode the key of an earlier release's authority: %w", err)
+	}
+	return keyring.Ring{Current: &keyring.Slot{
+		ID: cabundle.KeyID(pair.Leaf), Private: private, Certificate: pair.Leaf.Raw,
+	}}, nil
+}
+
+// bundleOf is what is to be known of a ring.
+func bundleOf(ring keyring.Ring) (cabundle.Bundle, error) {
+	var bundle cabundle.Bundle
+	for _, slot := range ring.Published() {
+		found, err := x509.ParseCertificate(slot.Certificate)
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate %s of the authority: %w", slot.ID, err)
+		}
+		bundle = append(bundle, found)
+	}
+	return bundle, nil
+}
+
+// keep puts a ring and its bundle into the Secret, in place of an earlier release's authority. Keys that sign no more are
+// dropped.
+func keep(ring keyring.Ring, bundle cabundle.Bundle, secret *corev1.Secret, rotated bool) error {
+	for i := range ring.Retired {
+		ring.Retired[i].Private = nil
+	}
+	if err := ring.Keep(secret, rotated); err != nil {
+		return err
+	}
+	secret.Data[BundleKey] = bundle.PEM()
+	delete(secret.Data, corev1.TLSCertKey)
+	delete(secret.Data, corev1.TLSPrivateKeyKey)
+	return nil
+}

@@ -1,0 +1,64 @@
+package cabundle
+
+import (
+	"crypto/x509"
+	"slices"
+	"sync"
+)
+
+// Latest is the bundle that the authority's ConfigMap holds now. One that is gone, or that cannot be read, leaves what was
+// known.
+type Latest struct {
+	mu      sync.Mutex
+	current Bundle
+	pool    *x509.CertPool
+	changed chan struct{}
+}
+
+// Tell tells of the ConfigMap's data.
+func (l *Latest) Tell(data map[string]string) {
+	if bundle, err := Parse([]byte(data[Key])); err == nil {
+		l.Set(bundle)
+	}
+}
+
+// Set tells of a bundle.
+func (l *Latest) Set(bundle Bundle) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.EqualFunc(bundle, l.current, (*x509.Certificate).Equal) {
+		return
+	}
+	l.current, l.pool = bundle, bundle.Pool()
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// Bundle is what is known; nil while nothing is.
+func (l *Latest) Bundle() Bundle {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// Pool are the authorities to trust; nil while none is known.
+func (l *Latest) Pool() *x509.CertPool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pool
+}
+
+// Changed is closed when the bundle is another than now.
+func (l *Latest) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// Ready reports whether an authority is known.
+func (l *Latest) Ready() bool { return l.Pool() != nil }

@@ -1,0 +1,287 @@
+package certificate
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/kube-imds/kube-imds/internal/cabundle"
+)
+
+var names = []string{"kube-imds-issuer.imds.svc", "node-1.kube-imds-issuer.imds.svc"}
+
+// world is who issues certificates, and a certificate that is kept.
+type world struct {
+	*testing.T
+	kept    *Kept
+	signing *authority
+	known   *cabundle.Latest
+	names   []string
+	now     time.Time
+	refusal error
+	asked   int
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, known: &cabundle.Latest{}, names: names, now: time.Now()}
+	w.signing = newAuthority(t, w.now)
+	w.known.Set(cabundle.Bundle{w.signing.certificate})
+	w.kept = Keep(Wanted{
+		Names:  func(context.Context) ([]string, error) { return w.names, nil },
+		NewKey: NewECDSA, Issue: w.issue, Authorities: w.known,
+	}, logr.Discard())
+	w.kept.now = func() time.Time { return w.now }
+	return w
+}
+
+func (w *world) issue(_ context.Context, request *x509.CertificateRequest, _ crypto.Signer) ([]byte, error) {
+	w.asked++
+	if w.refusal != nil {
+		return nil, w.refusal
+	}
+	leaf := w.signing.sign(w.T, &x509.Certificate{
+		Subject: request.Subject, DNSNames: request.DNSNames, NotBefore: w.now, NotAfter: w.now.Add(Lifetime),
+	}, request.PublicKey)
+	return cabundle.Bundle{leaf}.PEM(), nil
+}
+
+// look looks once, and wants so many requests made by that.
+func (w *world) look(asked int) time.Duration {
+	w.Helper()
+	before := w.asked
+	pause := w.kept.look(w.Context())
+	if got := w.asked - before; got != asked {
+		w.Fatalf("it is asked %d times, not %d", got, asked)
+	}
+	return pause
+}
+
+func (w *world) after(wait time.Duration) *world {
+	w.now = w.now.Add(wait)
+	return w
+}
+
+func TestCertificateIsRenewedInTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if w.kept.Ready() {
+		t.Error("there is a certificate before one was asked for")
+	}
+	if pair, err := w.kept.GetCertificate(nil); pair != nil || err == nil {
+		t.Errorf("the certificate is %v, %v", pair, err)
+	}
+	w.look(1)
+	first := w.kept.Current()
+	if first == nil || first.Leaf.Subject.CommonName != names[0] || first.Leaf.VerifyHostname(names[1]) != nil {
+		t.Fatalf("the certificate is %+v", first)
+	}
+	w.look(0)
+	w.after(Lifetime / 2).look(0)
+	w.after(Lifetime / 6).look(1)
+	if got, err := w.kept.GetCertificate(nil); err != nil || got == first {
+		t.Errorf("the certificate is the first one, %v", err)
+	}
+}
+
+func TestNobodyIsAskedBeforeThereIsAnAuthority(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.kept.wanted.Authorities = &cabundle.Latest{}
+	w.look(0)
+	w.kept.wanted.Authorities.Set(w.known.Bundle())
+	w.look(1)
+}
+
+func TestExpiredCertificateIsOfNoUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.look(1)
+	w.refusal = errors.New("denied")
+	w.after(Lifetime - time.Second).look(1)
+	if !w.kept.Ready() {
+		t.Error("a certificate that is good is not used")
+	}
+	w.after(time.Second).look(1)
+	if _, err := w.kept.GetCertificate(nil); err == nil || w.kept.Ready() || w.kept.Current() != nil {
+		t.Error("an expired certificate is used")
+	}
+}
+
+func TestOtherNamesAreAskedForAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.look(1)
+	w.names = names[:1]
+	w.look(1)
+	w.look(0)
+}
+
+func TestWhoIsDeniedAsksLessAndLessOften(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.refusal = errors.New("denied")
+	var waited time.Duration
+	for range 12 {
+		waited += w.look(1)
+	}
+	if waited < time.Hour/2 {
+		t.Errorf("twelve requests are made in %s", waited)
+	}
+	if pause := w.look(1); pause < failing.Cap || pause > 2*failing.Cap {
+		t.Errorf("the next one is made in %s", pause)
+	}
+	w.refusal = nil
+	w.look(1)
+	w.look(0)
+	w.names, w.refusal = names[:1], errors.New("denied")
+	if pause := w.look(1); pause > 2*failing.Duration {
+		t.Errorf("after a success the first failure makes it wait for %s", pause)
+	}
+}
+
+// Another authority signs: each asks for another certificate in its turn, none after too long.
+func TestRotationIsFollowedInTurn(t *testing.T) {
+	t.Parallel()
+	turns := map[time.Duration]int{}
+	for range 20 {
+		w := newWorld(t)
+		w.look(1)
+		before := w.signing
+		w.signing = newAuthority(t, w.now)
+		w.known.Set(cabundle.Bundle{w.signing.certificate, before.certificate})
+		turn := w.look(0)
+		for w.asked == 1 {
+			if w.now.Sub(before.certificate.NotBefore) > spread+time.Minute {
+				t.Fatal("it is never asked for")
+			}
+			w.after(turn)
+			turn = w.kept.look(t.Context())
+		}
+		turns[w.now.Sub(before.certificate.NotBefore).Truncate(time.Minute)]++
+		w.look(0)
+		if w.kept.Current().Leaf.CheckSignatureFrom(w.signing.certificate) != nil {
+			t.Error("it is not of the new authority")
+		}
+	}
+	if len(turns) < 4 {
+		t.Errorf("20 ask in %d different minutes: %v", len(turns), turns)
+	}
+}
+
+func TestAuthorityThatIsGoneIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.look(1)
+	w.signing = newAuthority(t, w.now)
+	w.known.Set(cabundle.Bundle{w.signing.certificate})
+	w.look(1)
+	w.look(0)
+}
+
+// Whose bundle is older than what it was given must not ask without end.
+func TestNewerCertificateThanTheBundle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.signing = newAuthority(t, w.now)
+	var waited time.Duration
+	for range 5 {
+		waited += w.look(1)
+	}
+	if waited < 20*time.Second {
+		t.Errorf("five requests are made in %s", waited)
+	}
+}
+
+func TestChangeOfAuthorityWakesWhoWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.kept.now = time.Now
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- w.kept.Start(ctx) }()
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		before := time.Now()
+		w.now = before
+		w.signing = newAuthority(t, before)
+		w.known.Set(cabundle.Bundle{w.signing.certificate})
+		synctest.Wait()
+		if w.asked != 2 || !time.Now().Equal(before) {
+			t.Errorf("asked %d times, %s later", w.asked, time.Since(before))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatIsNoCertificateOfTheKeyIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.look(1)
+	kept := w.kept.Current()
+	other, err := NewECDSA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, issued := range map[string][]byte{
+		"nothing": nil, "garbage": []byte("garbage"),
+		"that of another key": cabundle.Bundle{w.signing.sign(t, &x509.Certificate{NotAfter: w.now.Add(time.Hour)}, other.Public())}.PEM(),
+	} {
+		key, err := NewECDSA()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.kept.hold(issued, key); err == nil || w.kept.Current() != kept {
+			t.Errorf("%s is taken for the certificate: %v", name, err)
+		}
+	}
+}
+
+// authority signs leaves.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T, now time.Time) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := &authority{key: key}
+	made.certificate = &x509.Certificate{
+		Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		NotBefore: now, NotAfter: now.Add(100 * Lifetime),
+	}
+	made.certificate = made.sign(t, made.certificate, key.Public())
+	return made
+}
+
+func (a *authority) sign(t *testing.T, template *x509.Certificate, public crypto.PublicKey) *x509.Certificate {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
