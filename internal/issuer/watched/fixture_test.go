@@ -104,7 +104,7 @@ func (s *stage) wantWatches(want int) {
 	s.Helper()
 	synctest.Wait()
 	if got := s.api.watches(); got != want {
-		s.Fatalf("%d watches are running, not %d: %v", got, want, s.api.watching)
+		s.Fatalf("%d watches are running, not %d", got, want)
 	}
 }
 

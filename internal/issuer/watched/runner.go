@@ -18,8 +18,8 @@ import (
 const (
 	// startsPerSecond bounds how fast watches begin, so that pods that come and go all day do not keep the API server busy.
 	// An issuer that starts on a full node begins them all at once.
-	startsPerSecond = 50
-	startsBurst     = 500
+	startsPerSecond = 100
+	startsBurst     = 1000
 
 	// pageSize is how many objects a page of a list has, where the API server does not stream them.
 	pageSize = 500

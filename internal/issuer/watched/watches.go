@@ -48,7 +48,7 @@ type follower struct {
 	pod   *corev1.Pod
 	names []string
 
-	// wants is whether it asks for more of them than its namespace may have watched.
+	// wants is whether it asks for more of them than there is room for.
 	wants bool
 }
 
@@ -127,7 +127,7 @@ func (w *Watches) lose(object any) {
 	defer w.mu.Unlock()
 	if known := w.pods[pod.UID]; known != nil {
 		delete(w.pods, pod.UID)
-		w.shareOut(pod.Namespace)
+		w.shareOut()
 	}
 	w.dirty.Add(pod.UID)
 }
@@ -141,7 +141,7 @@ func (w *Watches) follow(ctx context.Context, uid types.UID) {
 		w.pool.hold(ctx, uid, nil)
 		if one != nil && len(one.names) > 0 {
 			one.names, one.wants = nil, false
-			w.shareOut(one.pod.Namespace)
+			w.shareOut()
 		}
 		return
 	}

@@ -308,6 +308,24 @@ func TestWatchesOfANamespaceAreBounded(t *testing.T) {
 	})
 }
 
+// Nor does whoever may make namespaces have a node watch without end.
+func TestWatchesOfANodeAreBounded(t *testing.T) {
+	onStage(t, func(s *stage) {
+		const homes = 15
+		for n := range homes * maxNames / 32 {
+			var names []string
+			for m := range 32 {
+				names = append(names, fmt.Sprintf("no-%d-%d", n, m))
+			}
+			pod := newPod(fmt.Sprint("greedy-", n), strings.Join(names, ","))
+			pod.Namespace = fmt.Sprint("home-", n%homes)
+			s.arrive(pod)
+		}
+		time.Sleep(time.Minute)
+		s.wantWatches(homes*perPod + maxAllNames)
+	})
+}
+
 func TestWatchesThatNobodyNeedsAreBounded(t *testing.T) {
 	onStage(t, func(s *stage) {
 		for n := range 3 * maxIdle {
