@@ -5,8 +5,8 @@ const (
 	// could have a node watch thirty-two for each of them, whether they exist or not.
 	maxNames = 128
 
-	// maxAllNames is how many are watched on a node for all. A watch takes some 60 KiB.
-	maxAllNames = 1536
+	// maxAllNames is how many are watched on a node for all. A watch takes some 75 KiB, and an issuer may have 256 MiB.
+	maxAllNames = 1024
 )
 
 // afford has those identities watched for a pod that it asks for and that its namespace has room for. Of the others it is not known

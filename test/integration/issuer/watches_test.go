@@ -18,11 +18,11 @@ import (
 // testOthersCostAnIssuerNothing shows that an issuer hears and keeps nothing of what the pods of its node do not hang on: one
 // that runs while a cluster grows, and one that starts when it has grown.
 func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
-	const accounts, identities = 5000, 1000
+	const accounts, identities = 5000, 500
 	small := c.startNode(t, "small")
 	before := small.tap.received.Load()
 	heap := small.metric(t, "go_memstats_heap_inuse_bytes")
-	c.crowd(t, accounts, identities)
+	c.awaitCrowd(t, c.crowd(t, accounts, identities), identities)
 	small.wantBound(t, "later")
 	if sent := small.tap.received.Load() - before; sent > 512<<10 {
 		t.Errorf("of %d ServiceAccounts and %d identities of others an issuer is told %d KiB", accounts, identities, sent>>10)
@@ -70,7 +70,7 @@ func (n node) wantBound(t *testing.T, name string) {
 }
 
 // crowd makes what pods of other nodes could hang on.
-func (c *cluster) crowd(t *testing.T, accounts, identities int) {
+func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "crowd-"}}
 	c.create(t, namespace)
@@ -98,10 +98,14 @@ func (c *cluster) crowd(t *testing.T, accounts, identities int) {
 	}
 	close(objects)
 	working.Wait()
-	// The controller sees to one after the other, and to whoever comes later after them.
+	return namespace.Name
+}
+
+// awaitCrowd waits until the controller has seen to a crowd's identities: it sees to whoever comes later after them.
+func (c *cluster) awaitCrowd(t *testing.T, crowd string, identities int) {
+	t.Helper()
 	for n := range identities {
-		made := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", namespace.Name, n)}}
-		c.awaitReady(t, made)
+		c.awaitReady(t, &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", crowd, n)}})
 	}
 }
 
