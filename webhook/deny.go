@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // denial says why a pod cannot have the IMDS that it asks for, and what to do.
@@ -60,18 +60,11 @@ func denyNames(pod *corev1.Pod) *denial {
 		}
 	}
 	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == tokenVolumeName && !isOurs(volume) {
+		if volume.Name == tokenVolumeName && !workload.IsToken(volume, issuerapi.Audience) {
 			return nameTaken("volume", volume.Name)
 		}
 	}
 	return nil
-}
-
-// isOurs tells whether a volume is one that an earlier admission added: it holds a token for the issuer.
-func isOurs(volume corev1.Volume) bool {
-	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
-		return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == issuerapi.Audience
-	})
 }
 
 func nameTaken(kind, name string) *denial {

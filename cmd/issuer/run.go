@@ -7,7 +7,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -16,6 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/published"
@@ -39,7 +39,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	changes := directory.NewChanges()
-	if err := watch(ctx, manager, changes); err != nil {
+	watches, err := watch(ctx, manager, changes)
+	if err != nil {
 		return err
 	}
 
@@ -77,7 +78,7 @@ func run(ctx context.Context, o options) error {
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
 		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
-		Directory:     &directory.Directory{Reader: manager.GetClient(), Changes: changes},
+		Directory:     &directory.Directory{Source: watches, Changes: changes},
 		Attestations:  signer,
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },
 		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
@@ -95,7 +96,7 @@ func run(ctx context.Context, o options) error {
 	for _, part := range []interface {
 		Start(context.Context) error
 	}{
-		keys, keysWatch, rootsWatch, serving, minter,
+		watches, keys, keysWatch, rootsWatch, serving, minter,
 		// A request for a grant is held, and the answer to it must still go out.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
@@ -106,7 +107,7 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := server.AddChecks(manager, map[string]func() bool{
 		"workload-keys": keys.Ready, "certificate": serving.Ready, "authority": roots.Ready,
-		"published-keys": func() bool { return known.Current() != nil },
+		"published-keys": func() bool { return known.Current() != nil }, "watches": watches.Ready,
 	}); err != nil {
 		return err
 	}
@@ -116,8 +117,7 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// newManager makes a manager whose caches hold what this node's pods hang on: the node's own pods and Node, and of
-// ServiceAccounts and namespaces no more than what a grant hangs on.
+// newManager makes a manager whose caches hold the node's own pods and its Node.
 func newManager(o options) (manager.Manager, error) {
 	kinds, err := scheme.New()
 	if err != nil {
@@ -139,26 +139,25 @@ func newManager(o options) (manager.Manager, error) {
 	return manager, nil
 }
 
-// watch starts to watch all that a token hangs on, and tells of changes.
-func watch(ctx context.Context, manager manager.Manager, changes *directory.Changes) error {
+// watch starts to watch the node's pods and Node, and prepares to watch what the pods hang on.
+func watch(ctx context.Context, manager manager.Manager, changes *directory.Changes) (*watched.Watches, error) {
 	if err := manager.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
-		return fmt.Errorf("index the pods: %w", err)
+		return nil, fmt.Errorf("index the pods: %w", err)
 	}
-	for _, object := range []client.Object{
-		&corev1.Pod{}, &corev1.Node{}, &v1alpha1.ManagedIdentity{}, &v1alpha1.IdentityBinding{},
-		directory.Metadata("ServiceAccount"), directory.Metadata("Namespace"),
-	} {
-		informer, err := manager.GetCache().GetInformer(ctx, object)
-		if err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
-		}
-		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
-		}
+	api, err := watched.NewAPI(manager.GetConfig(), manager.GetHTTPClient(), manager.GetScheme())
+	if err != nil {
+		return nil, err
 	}
-	// No token hangs on load balancers, so nobody waits for their changes.
-	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Service{}); err != nil {
-		return fmt.Errorf("watch the load balancers: %w", err)
+	watches := watched.New(directory.Caches{Reader: manager.GetClient()}, api, changes, ctrl.Log.WithName("watches"))
+	pods, err := manager.GetCache().GetInformer(ctx, &corev1.Pod{})
+	if err != nil {
+		return nil, fmt.Errorf("watch the pods: %w", err)
 	}
-	return nil
+	if _, err := pods.AddEventHandler(watches.Handler()); err != nil {
+		return nil, fmt.Errorf("watch the pods: %w", err)
+	}
+	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Node{}); err != nil {
+		return nil, fmt.Errorf("watch the Node: %w", err)
+	}
+	return watches, nil
 }

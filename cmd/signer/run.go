@@ -75,7 +75,7 @@ func run(ctx context.Context, o options) error {
 		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
 		Namespace:     o.names.Namespace,
 		IssuerAccount: o.names.Object("issuer").Name,
-		Directory:     &directory.Directory{Reader: reader, Changes: changes},
+		Directory:     &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
 		Key:           keeper.Key,
 		TokenIssuers:  token.Issuers{BaseURL: o.names.URL("oidc"), EntraResources: o.entraResources},
 		Machine:       o.machine,

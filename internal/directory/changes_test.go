@@ -1,6 +1,9 @@
 package directory
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 func TestChanges(t *testing.T) {
 	t.Parallel()
@@ -13,18 +16,47 @@ func TestChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			changes := NewChanges()
-			one, other := changes.Next(), changes.Next()
-			if isClosed(one) || isClosed(other) {
+			one, other, pod := changes.Next(), changes.Next(), changes.Of("pod")
+			if isClosed(one) || isClosed(other) || isClosed(pod) {
 				t.Fatal("a change is told before there was one")
 			}
 			change(changes)
-			if !isClosed(one) || !isClosed(other) {
+			if !isClosed(one) || !isClosed(other) || !isClosed(pod) {
 				t.Error("the change is not told to all who wait")
 			}
-			if isClosed(changes.Next()) {
+			if isClosed(changes.Next()) || isClosed(changes.Of("pod")) {
 				t.Error("the change is told to one who came later")
 			}
 		})
+	}
+}
+
+func TestChangesOfAPodAreToldToThoseWhoWaitForIt(t *testing.T) {
+	t.Parallel()
+	changes := NewChanges()
+	one, another, other, all := changes.Of("pod"), changes.Of("pod"), changes.Of("other"), changes.Next()
+	changes.NotifyPod("pod")
+	changes.NotifyPod("unknown")
+	if !isClosed(one) || !isClosed(another) {
+		t.Error("the change is not told to all who wait for the pod")
+	}
+	if isClosed(other) || isClosed(all) || isClosed(changes.Of("pod")) {
+		t.Error("the change is told to others")
+	}
+}
+
+func TestPodsThatAreWaitedForAreBounded(t *testing.T) {
+	t.Parallel()
+	changes := NewChanges()
+	first := changes.Of("first")
+	for n := range maxWaited {
+		changes.Of(fmt.Sprint(n))
+	}
+	if len(changes.pods) > maxWaited {
+		t.Errorf("%d pods are waited for", len(changes.pods))
+	}
+	if !isClosed(first) {
+		t.Error("one who waits is forgotten")
 	}
 }
 

@@ -1,67 +1,27 @@
-// Package directory reads from caches what is known of pods, and what they may have.
+// Package directory looks up what is known of pods, and what they may have.
 package directory
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// PodUIDIndex is the name of the index of pods by UID.
-const PodUIDIndex = "metadata.uid"
-
-// IndexPodUID is what PodUIDIndex finds a pod by.
-func IndexPodUID(object client.Object) []string { return []string{string(object.GetUID())} }
-
-// Directory reads from caches what is known of pods.
+// Directory looks up what is known of pods, and costs the API server nothing.
 type Directory struct {
-	// Reader reads from caches: pods, Nodes, ServiceAccounts and Namespaces as metadata, and all identities and bindings.
-	Reader client.Reader
+	Source
 
-	// Changes is told of every change in the caches.
+	// Changes is told of every change of what a pod hangs on.
 	Changes *Changes
 }
 
-// Changed is closed at the next change of what the directory knows.
-func (d *Directory) Changed() <-chan struct{} { return d.Changes.Next() }
-
-// Pod is the pod with a UID, or nil.
-func (d *Directory) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
-	var pods corev1.PodList
-	if err := d.Reader.List(ctx, &pods, client.MatchingFields{PodUIDIndex: uid}); err != nil {
-		return nil, fmt.Errorf("look up the pod: %w", err)
-	}
-	if len(pods.Items) != 1 {
-		return nil, nil
-	}
-	return &pods.Items[0], nil
-}
-
-// Node is a node by its name.
-func (d *Directory) Node(ctx context.Context, name string) (*corev1.Node, error) {
-	var node corev1.Node
-	if err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
-		return nil, fmt.Errorf("look up the node: %w", err)
-	}
-	return &node, nil
-}
-
-// LoadBalancers are the Services of type LoadBalancer in a namespace.
-func (d *Directory) LoadBalancers(ctx context.Context, namespace string) ([]corev1.Service, error) {
-	var services corev1.ServiceList
-	if err := d.Reader.List(ctx, &services, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("look up the Services: %w", err)
-	}
-	return services.Items, nil
-}
+// Changed is closed at the next change of what a pod hangs on.
+func (d *Directory) Changed(podUID string) <-chan struct{} { return d.Changes.Of(podUID) }
 
 // What is not there was deleted, or is so new that it is not known yet.
 var (
@@ -71,7 +31,7 @@ var (
 
 // Account is the metadata of a pod's ServiceAccount.
 func (d *Directory) Account(ctx context.Context, pod *corev1.Pod) (*metav1.PartialObjectMetadata, error) {
-	account, err := d.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName})
+	account, err := d.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
 	if err == nil && account == nil {
 		return nil, errNoAccount
 	}
@@ -88,22 +48,18 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 	if serviceAccountUID != "" && string(account.UID) != serviceAccountUID {
 		return grant.Grant{}, reply.Forbidden(reply.ReasonUnauthenticated, "the pod's ServiceAccount was deleted")
 	}
-	namespace, err := d.metadata(ctx, "Namespace", client.ObjectKey{Name: pod.Namespace})
+	namespace, err := d.Namespace(ctx, pod.Namespace)
 	if err != nil {
 		return grant.Grant{}, err
 	}
 	if namespace == nil {
 		return grant.Grant{}, errNoNamespace
 	}
-	var bindings v1alpha1.IdentityBindingList
-	if err := d.Reader.List(ctx, &bindings, client.InNamespace(pod.Namespace)); err != nil {
-		return grant.Grant{}, fmt.Errorf("look up the bindings: %w", err)
+	bindings, err := d.Bindings(ctx, pod.Namespace)
+	if err != nil {
+		return grant.Grant{}, err
 	}
-	principal := grant.Principal{
-		Namespace: pod.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: account.Name,
-		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations, HostNetwork: pod.Spec.HostNetwork,
-	}
-	return d.decide(ctx, principal, bindings.Items)
+	return d.decide(ctx, Principal(pod, account, namespace), bindings)
 }
 
 // decide decides about a principal. An identity that cannot be looked up is not one that does not exist: there is no
@@ -111,15 +67,11 @@ func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUI
 func (d *Directory) decide(ctx context.Context, principal grant.Principal, bindings []v1alpha1.IdentityBinding) (grant.Grant, error) {
 	var failed error
 	decided := grant.Decide(principal, func(name string) *v1alpha1.ManagedIdentity {
-		var identity v1alpha1.ManagedIdentity
-		err := d.Reader.Get(ctx, client.ObjectKey{Name: name}, &identity)
-		if err == nil {
-			return &identity
+		identity, err := d.Identity(ctx, name)
+		if err != nil {
+			failed = err
 		}
-		if !apierrors.IsNotFound(err) {
-			failed = fmt.Errorf("look up ManagedIdentity %q: %w", name, err)
-		}
-		return nil
+		return identity
 	}, bindings)
 	if failed != nil {
 		return grant.Grant{}, failed
@@ -127,22 +79,10 @@ func (d *Directory) decide(ctx context.Context, principal grant.Principal, bindi
 	return decided, nil
 }
 
-// metadata is the metadata of an object of the core group, or nil if there is none.
-func (d *Directory) metadata(ctx context.Context, kind string, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
-	object := Metadata(kind)
-	err := d.Reader.Get(ctx, key, object)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
+// Principal is a pod as a grant sees it.
+func Principal(pod *corev1.Pod, account, namespace *metav1.PartialObjectMetadata) grant.Principal {
+	return grant.Principal{
+		Namespace: pod.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: pod.Spec.ServiceAccountName,
+		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations, HostNetwork: pod.Spec.HostNetwork,
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look up the %s: %w", kind, err)
-	}
-	return object, nil
-}
-
-// Metadata is an object of the core group of which only the metadata is read.
-func Metadata(kind string) *metav1.PartialObjectMetadata {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	return object
 }

@@ -2,7 +2,6 @@ package issuer
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -10,11 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
-// podLag is how long a pod, or its address, may be unknown: its sidecar can be faster than the watch that tells of it.
+// podLag is how long a pod, its address or what it hangs on may be unknown: its sidecar can be faster than the watches that tell
+// of it.
 const podLag = 2 * time.Second
 
 // authenticate finds out which pod the token is of that a request from a source address shows.
@@ -40,37 +41,23 @@ func (s *Server) authenticate(request *http.Request, source string) (workload.Wo
 	return authenticated, nil
 }
 
-// findPod finds the pod among those of this node. What is not as it must be may not be known yet, and is waited for.
-func (s *Server) findPod(asking context.Context, who caller) (*corev1.Pod, error) {
-	ctx, cancel := context.WithTimeout(asking, podLag)
-	defer cancel()
-	for {
-		changed := s.Directory.Changed()
-		pod, err := s.Directory.Pod(ctx, who.workload.Pod.UID)
-		if err != nil {
-			return nil, err
-		}
-		var refusal error
-		switch {
-		case pod == nil:
-			refusal = s.unknown(who.workload)
-		default:
-			if err := directory.CheckPod(pod, who.workload); err != nil {
-				return nil, err
-			}
-			if refusal = s.checkAddress(pod, who.source); refusal == nil {
-				return pod, nil
-			}
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			if err := asking.Err(); err != nil {
-				return nil, fmt.Errorf("wait for the pod: %w", err)
-			}
-			return nil, refusal
-		}
+// findPod finds the pod among those of this node, or says why it is not served. What is not as it must be may not be known yet.
+func (s *Server) findPod(ctx context.Context, who caller) (pod *corev1.Pod, mayChange bool, err error) {
+	pod, err = s.Directory.Pod(ctx, who.workload.Pod.UID)
+	if err != nil {
+		return nil, false, err
 	}
+	if pod == nil {
+		return nil, true, s.unknown(who.workload)
+	}
+	if err := directory.CheckPod(pod, who.workload); err != nil {
+		return nil, false, err
+	}
+	if !watched.Asks(pod) {
+		return nil, false, reply.Forbidden(reply.ReasonNotInjected, "the pod has no volume with a token for the issuer: "+
+			"what it hangs on is not known here, however it came by its token")
+	}
+	return pod, true, s.checkAddress(pod, who.source)
 }
 
 // unknown is what a pod is told that stays unknown. It was deleted, or, where its token is as young as a pod can be, may be

@@ -9,12 +9,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/slim"
 )
 
-// CacheOptions confine the caches to what the pods of one node hang on. The clock says when taints were first seen.
+// CacheOptions confine the caches to the pods of one node and the Node. What those pods hang on is watched by itself, as they
+// come and go. The clock says when taints were first seen.
 func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 	ofNode := func(field string) fields.Selector { return fields.OneTermEqualSelector(field, nodeName) }
 	return cache.Options{
@@ -22,14 +21,6 @@ func CacheOptions(nodeName string, now func() time.Time) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}:  {Field: ofNode("spec.nodeName"), Transform: slim.Pod},
 			&corev1.Node{}: {Field: ofNode("metadata.name"), Transform: slimNode(newTaintTimes(now))},
-			&corev1.Service{}: {
-				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
-				Transform: slim.Service,
-			},
-			&v1alpha1.ManagedIdentity{}:          {Transform: slim.Identity},
-			&v1alpha1.IdentityBinding{}:          {Transform: slim.Binding},
-			directory.Metadata("ServiceAccount"): {Transform: slim.Metadata},
-			directory.Metadata("Namespace"):      {Transform: slim.Metadata},
 		},
 	}
 }

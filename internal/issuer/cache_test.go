@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/slim"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
@@ -79,6 +80,9 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
 		t.Error("the pod's deletion or a UID is lost")
 	}
+	if !watched.Asks(pod) {
+		t.Error("that the pod can ask is lost")
+	}
 	if len(pod.Status.Conditions) > 1 || len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
 		t.Errorf("the pod is not slim: %+v", pod)
 	}
@@ -98,13 +102,9 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}
 	for object, options := range CacheOptions("node-1", time.Now).ByObject {
-		if options.Field != nil {
-			got[kindOf(object)] = options.Field.String()
-		}
+		got[kindOf(object)] = options.Field.String()
 	}
-	want := map[string]string{
-		"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1", "Service": "spec.type=LoadBalancer",
-	}
+	want := map[string]string{"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
 	}
@@ -112,8 +112,6 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 
 func kindOf(object client.Object) string {
 	switch object.(type) {
-	case *corev1.Service:
-		return "Service"
 	case *corev1.Pod:
 		return "Pod"
 	case *corev1.Node:

@@ -63,7 +63,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 		s.Server = &Server{
 			NodeName:      "node-1",
 			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
-			Directory:     &directory.Directory{Reader: s.client, Changes: s.changes},
+			Directory:     &directory.Directory{Source: directory.Caches{Reader: s.client}, Changes: s.changes},
 			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,
 			Revocations:   s.revocations.Load,

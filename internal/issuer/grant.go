@@ -18,7 +18,6 @@ import (
 func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 	ctx, cancel := context.WithTimeout(request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()
-	changed := s.Directory.Changed()
 	caller, done, err := s.identify(request)
 	done()
 	released := nothing
@@ -40,7 +39,7 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 			}
 		}
 		select {
-		case <-changed:
+		case <-caller.changed:
 		case <-ctx.Done():
 			writer.WriteHeader(http.StatusNotModified)
 			return
@@ -48,7 +47,6 @@ func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
 			writer.WriteHeader(http.StatusNotModified)
 			return
 		}
-		changed = s.Directory.Changed()
 		caller, err = s.lookUp(request.Context(), caller)
 	}
 	if !reply.IsGone(err) {

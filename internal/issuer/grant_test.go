@@ -172,7 +172,7 @@ func TestGrantIsRefusedToStrangers(t *testing.T) {
 // revision is that of the grant of a world's pod, as the reader tells of it.
 func revision(t *testing.T, w *world, reader client.Reader) string {
 	t.Helper()
-	decided, err := (&directory.Directory{Reader: reader, Changes: directory.NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
+	decided, err := (&directory.Directory{Source: directory.Caches{Reader: reader}, Changes: directory.NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package issuer
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/reply"
 )
@@ -25,7 +28,11 @@ func (s *Server) serveLoadBalancer(writer http.ResponseWriter, request *http.Req
 		}
 		return
 	}
-	services, err := s.Directory.LoadBalancers(request.Context(), caller.pod.Namespace)
+	var services []corev1.Service
+	err = s.await(request.Context(), caller.workload.Pod.UID, func(ctx context.Context) (mayChange bool, err error) {
+		services, err = s.Directory.LoadBalancers(ctx, caller.pod.Namespace)
+		return errors.Is(err, directory.ErrNotKnown), err
+	})
 	if err != nil {
 		reply.Fail(writer, err)
 		return

@@ -4,6 +4,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -83,6 +84,9 @@ type caller struct {
 
 	pod   *corev1.Pod
 	grant grant.Grant
+
+	// changed is closed when something has changed since.
+	changed <-chan struct{}
 }
 
 // identify authenticates the pod behind a request, sees that it does not ask too much, and looks up what it may have.
@@ -105,16 +109,25 @@ func (s *Server) identify(request *http.Request) (asking caller, done func(), er
 	return asking, done, err
 }
 
-// lookUp finds out what an authenticated pod may have now.
+// lookUp finds out what an authenticated pod may have now. What is not known yet is waited for.
 func (s *Server) lookUp(ctx context.Context, asking caller) (caller, error) {
-	pod, err := s.findPod(ctx, asking)
-	if err != nil {
-		return asking, err
-	}
-	decided, err := s.Directory.GrantYoung(ctx, pod, asking.workload.ServiceAccount.UID, s.Now())
+	err := s.await(ctx, asking.workload.Pod.UID, func(ctx context.Context) (mayChange bool, err error) {
+		asking.changed = s.Directory.Changed(asking.workload.Pod.UID)
+		asking.pod, mayChange, err = s.findPod(ctx, asking)
+		if err != nil {
+			return mayChange, err
+		}
+		asking.grant, err = s.decideGrant(ctx, asking)
+		return errors.Is(err, directory.ErrNotKnown), err
+	})
+	return asking, err
+}
+
+// decideGrant decides what a pod may have.
+func (s *Server) decideGrant(ctx context.Context, asking caller) (grant.Grant, error) {
+	decided, err := s.Directory.GrantYoung(ctx, asking.pod, asking.workload.ServiceAccount.UID, s.Now())
 	if denial := decided.Denied(); err == nil && denial != nil && denial.Reason == grant.ReasonHostNetwork {
 		err = reply.Forbidden(string(denial.Reason), denial.Message)
 	}
-	asking.pod, asking.grant = pod, decided
-	return asking, err
+	return decided, err
 }

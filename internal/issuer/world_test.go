@@ -12,6 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/scheme"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 const tenant = "11111111-2222-4333-8444-555555555555"
@@ -37,7 +38,7 @@ func newWorld(changes ...func(*world)) *world {
 		account:   &corev1.ServiceAccount{ObjectMeta: named("shop", "orders", "account-uid")},
 		pod: &corev1.Pod{
 			ObjectMeta: named("shop", "orders-0", "pod-uid"),
-			Spec:       corev1.PodSpec{NodeName: "node-1", ServiceAccountName: "orders"},
+			Spec:       corev1.PodSpec{NodeName: "node-1", ServiceAccountName: "orders", Volumes: []corev1.Volume{build.IssuerToken()}},
 			Status:     corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: ordersAddress}}},
 		},
 		bindings:   []*v1alpha1.IdentityBinding{binding("orders", "orders")},

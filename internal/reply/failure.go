@@ -38,6 +38,7 @@ const (
 	ReasonOtherNode       = "OtherNode"
 	ReasonUnknownPod      = "UnknownPod"
 	ReasonOtherAddress    = "OtherAddress"
+	ReasonNotInjected     = "NotInjected"
 	ReasonBadRequest      = "BadRequest"
 	ReasonResource        = "ResourceNotAllowed"
 	ReasonThrottled       = "Throttled"

@@ -88,7 +88,7 @@ func makeStage(t testing.TB, more ...client.Object) *stage {
 		Pods:          workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
 		Namespace:     "imds",
 		IssuerAccount: "kube-imds-issuer",
-		Directory:     &directory.Directory{Reader: known, Changes: directory.NewChanges()},
+		Directory:     &directory.Directory{Source: directory.Caches{Reader: known}, Changes: directory.NewChanges()},
 		Key:           func() *token.Key { return key },
 		TokenIssuers:  token.Issuers{BaseURL: "https://oidc.test"},
 		Machine:       machine.Defaults{SubscriptionID: "the-subscription", ResourceGroup: "the-group"},

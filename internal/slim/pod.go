@@ -4,6 +4,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // How many of a list are kept. Nobody has as many; the API server sets no bound.
@@ -24,7 +26,7 @@ func Pod(object any) (any, error) {
 		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
 		Spec: corev1.PodSpec{
 			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
-			HostNetwork: pod.Spec.HostNetwork, Containers: portsOf(pod.Spec.Containers),
+			HostNetwork: pod.Spec.HostNetwork, Containers: portsOf(pod.Spec.Containers), Volumes: issuerToken(pod),
 			Tolerations: first(pod.Spec.Tolerations, maxTolerations),
 		},
 		Status: corev1.PodStatus{
@@ -75,6 +77,17 @@ func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
 		}
 	}
 	return nil
+}
+
+// issuerToken keeps of volumes that there is one with a token for the issuer: who has it can ask.
+func issuerToken(pod *corev1.Pod) []corev1.Volume {
+	if !workload.HoldsToken(pod, issuerapi.Audience) {
+		return nil
+	}
+	token := corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: issuerapi.Audience}}
+	return []corev1.Volume{{VolumeSource: corev1.VolumeSource{
+		Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{token}},
+	}}}
 }
 
 // portsOf keeps of containers what Services lead to.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // megabyte is metadata as large as the API server takes them.
@@ -39,6 +40,7 @@ func metadata(namespace string) *metav1.PartialObjectMetadata {
 func hugePod() *corev1.Pod {
 	pod := &corev1.Pod{ObjectMeta: megabyte("shop")}
 	pod.Spec.ServiceAccountName, pod.Spec.HostNetwork = "orders", true
+	pod.Spec.Volumes = append(make([]corev1.Volume, 10_000), build.IssuerToken())
 	pod.Spec.Tolerations = make([]corev1.Toleration, 10_000)
 	pod.Spec.Containers = []corev1.Container{
 		{Image: strings.Repeat("i", 100<<10), Ports: make([]corev1.ContainerPort, 200)}, {Ports: make([]corev1.ContainerPort, 10_000)},

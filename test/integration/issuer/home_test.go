@@ -13,6 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
+	objects "github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // home is a test's own namespace, with a ServiceAccount that an identity of the same name as the namespace admits.
@@ -39,16 +40,22 @@ func (i *issuerProcess) newHome(t *testing.T) home {
 	}
 	i.create(t, h.account)
 	i.create(t, h.identity)
+	i.awaitReady(t, h.identity)
+	return h
+}
+
+// awaitReady waits until an identity is ready, and reads it.
+func (c *cluster) awaitReady(t *testing.T, identity *v1alpha1.ManagedIdentity) {
+	t.Helper()
 	eventually(t, "the identity is ready", func() error {
-		if err := i.Get(t.Context(), client.ObjectKeyFromObject(h.identity), h.identity); err != nil {
+		if err := c.Get(t.Context(), client.ObjectKeyFromObject(identity), identity); err != nil {
 			return err
 		}
-		if !apimeta.IsStatusConditionTrue(h.identity.Status.Conditions, v1alpha1.ConditionReady) {
-			return fmt.Errorf("its conditions are %+v", h.identity.Status.Conditions)
+		if !apimeta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady) {
+			return fmt.Errorf("its conditions are %+v", identity.Status.Conditions)
 		}
 		return nil
 	})
-	return h
 }
 
 // podAddress is that of every pod: one of the loopback device, from which the tests' clients ask.
@@ -57,14 +64,24 @@ const podAddress = "127.0.0.7"
 // newPod makes a pod that asks for the identity, and says that it runs.
 func (h home) newPod(t *testing.T, name, node string) *corev1.Pod {
 	t.Helper()
+	return h.runPod(t, name, node, map[string]string{v1alpha1.IdentityAnnotation: h.identity.Name})
+}
+
+// newPlainPod makes one that asks for none by itself.
+func (h home) newPlainPod(t *testing.T, name, node string) *corev1.Pod {
+	t.Helper()
+	return h.runPod(t, name, node, nil)
+}
+
+func (h home) runPod(t *testing.T, name, node string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: h.name, Name: name, Labels: map[string]string{"app": name},
-			Annotations: map[string]string{v1alpha1.IdentityAnnotation: h.identity.Name},
+			Namespace: h.name, Name: name, Labels: map[string]string{"app": name}, Annotations: annotations,
 		},
 		Spec: corev1.PodSpec{
 			NodeName: node, ServiceAccountName: h.account.Name,
-			Containers: []corev1.Container{{Name: "app", Image: "app"}},
+			Containers: []corev1.Container{{Name: "app", Image: "app"}}, Volumes: []corev1.Volume{objects.IssuerToken()},
 		},
 	}
 	h.create(t, pod)

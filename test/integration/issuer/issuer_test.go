@@ -26,6 +26,7 @@ func TestIssuer(t *testing.T) {
 			"WithdrawnGrantIsTold":            testWithdrawnGrantIsTold,
 			"InstanceIsThePod":                testInstanceIsThePod,
 			"PodIsAttested":                   testPodIsAttested,
+			"LaterChangesTakeEffect":          testLaterChangesTakeEffect,
 			"LoadBalancerLeadsToThePod":       testLoadBalancerLeadsToThePod,
 			"DeletionIsTold":                  testDeletionIsTold,
 		} {
@@ -35,6 +36,7 @@ func TestIssuer(t *testing.T) {
 			})
 		}
 	})
+	t.Run("OthersCostAnIssuerNothing", func(t *testing.T) { testOthersCostAnIssuerNothing(t, c) })
 	t.Run("HugeObjectsAreNotKept", func(t *testing.T) { testHugeObjectsAreNotKept(t, c) })
 	t.Run("DrainIsTold", func(t *testing.T) { testDrainIsTold(t, i) })
 	t.Run("KeyIsRevoked", func(t *testing.T) { testKeyIsRevoked(t, i) })

@@ -42,6 +42,12 @@ type issuerProcess struct {
 // startIssuer starts the issuer of a node, and waits until it is ready.
 func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *issuerProcess {
 	t.Helper()
+	return c.startIssuerOf(t, node, c.config.Host, arguments...)
+}
+
+// startIssuerOf has it find the API server at a URL.
+func (c *cluster) startIssuerOf(t *testing.T, node, apiServer string, arguments ...string) *issuerProcess {
+	t.Helper()
 	addresses, pod := freeAddresses(t, 3), c.partPod(t, "issuer", node)
 	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{},
 		metrics: "http://" + addresses[1] + "/metrics", health: "http://" + addresses[2] + "/readyz"}
@@ -49,7 +55,7 @@ func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *i
 		"--subscription-id=subscription", "--resource-group=group", "--signer-address=" + c.signerAddress,
 		"--signer-token-file=" + c.signerToken(t, pod),
 		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
-	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, pod))
+	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, pod, apiServer))
 	i.command.Stdout, i.command.Stderr = i.log, i.log
 	i.address = addresses[0]
 	i.http = i.clientAt(podAddress)
@@ -132,11 +138,11 @@ func (c *cluster) partPod(t *testing.T, part, node string) *corev1.Pod {
 }
 
 // kubeconfig holds the credentials that kubelet gives a pod: a token that is bound to it.
-func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod) string {
+func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod, apiServer string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: c.config.Host, CertificateAuthorityData: c.config.CAData}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: apiServer, CertificateAuthorityData: c.config.CAData}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: c.token(t, pod, toPod(pod))}},
 		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
 		CurrentContext: "x",

@@ -45,7 +45,7 @@ func (c *cluster) startSigner(t *testing.T) *signerProcess {
 	addresses := freeAddresses(t, 3)
 	c.signerAddress = addresses[0]
 	s := &signerProcess{cluster: c, log: &output{}, health: "http://" + addresses[2] + "/readyz",
-		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, "signer", "node-2"))),
+		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, "signer", "node-2"), c.config.Host)),
 		arguments: []string{"--namespace=" + namespace,
 			"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
 			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]},

@@ -1,0 +1,53 @@
+package watched
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kube-imds/kube-imds/internal/slim"
+)
+
+// kind is what can be watched.
+type kind string
+
+const (
+	serviceAccount kind = "ServiceAccount"
+	namespaces     kind = "Namespace"
+	identity       kind = "ManagedIdentity"
+	bindings       kind = "IdentityBinding"
+	loadBalancers  kind = "Service"
+)
+
+// key names a watch: of one object, or, where it has no name, of all in a namespace.
+type key struct {
+	kind      kind
+	namespace string
+	name      string
+}
+
+// selector confines the watch to what the key names.
+func (k key) selector() fields.Selector {
+	switch k.kind {
+	case bindings:
+		return fields.Everything()
+	case loadBalancers:
+		return fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer))
+	default:
+		return fields.OneTermEqualSelector("metadata.name", k.name)
+	}
+}
+
+// slim cuts what is kept to what a decision reads.
+func (k key) slim() cache.TransformFunc {
+	switch k.kind {
+	case identity:
+		return slim.Identity
+	case bindings:
+		return slim.Binding
+	case loadBalancers:
+		return slim.Service
+	default:
+		return slim.Metadata
+	}
+}

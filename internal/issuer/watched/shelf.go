@@ -1,0 +1,121 @@
+package watched
+
+import (
+	"fmt"
+	"sync"
+
+	"k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// shelf keeps what one watch tells of, slimmed, by name. Until the watch has told of all that there was at its beginning, the
+// shelf knows nothing; from then on what is not on it does not exist, as far as anybody knows, however long the API server
+// is away.
+type shelf struct {
+	transform cache.TransformFunc
+
+	// changed is called after each change.
+	changed func()
+
+	mu sync.RWMutex
+
+	// objects is nil while nothing is known.
+	objects map[string]client.Object
+}
+
+var _ cache.TransformingStore = (*shelf)(nil)
+
+func newShelf(transform cache.TransformFunc, changed func()) *shelf {
+	return &shelf{transform: transform, changed: changed}
+}
+
+// isKnown reports whether the shelf knows what there is.
+func (s *shelf) isKnown() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.objects != nil
+}
+
+// get is the object of a name; nil if it does not exist.
+func (s *shelf) get(name string) (object client.Object, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.objects[name], s.objects != nil
+}
+
+// all are all objects, in no order.
+func (s *shelf) all() (objects []client.Object, known bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, object := range s.objects {
+		objects = append(objects, object)
+	}
+	return objects, s.objects != nil
+}
+
+// Add keeps an object.
+func (s *shelf) Add(object any) error {
+	kept, err := s.slim(object)
+	if err != nil {
+		return err
+	}
+	defer s.changed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.objects == nil {
+		return fmt.Errorf("keep %T: the watch has not told yet what there is", object)
+	}
+	s.objects[kept.GetName()] = kept
+	return nil
+}
+
+// Update keeps an object in the place of its former state.
+func (s *shelf) Update(object any) error { return s.Add(object) }
+
+// Delete forgets an object.
+func (s *shelf) Delete(object any) error {
+	gone, ok := object.(client.Object)
+	if !ok {
+		return fmt.Errorf("forget %T: it is no object", object)
+	}
+	defer s.changed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, gone.GetName())
+	return nil
+}
+
+// Replace keeps a list of all that there is.
+func (s *shelf) Replace(list []any, _ string) error {
+	objects := make(map[string]client.Object, len(list))
+	for _, one := range list {
+		kept, err := s.slim(one)
+		if err != nil {
+			return err
+		}
+		objects[kept.GetName()] = kept
+	}
+	defer s.changed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.objects = objects
+	return nil
+}
+
+// Resync has nothing to do: whoever was told of a change looks at the shelf.
+func (s *shelf) Resync() error { return nil }
+
+// Transformer has a long list slimmed as it arrives.
+func (s *shelf) Transformer() cache.TransformFunc { return s.transform }
+
+func (s *shelf) slim(object any) (client.Object, error) {
+	slimmed, err := s.transform(object)
+	if err != nil {
+		return nil, fmt.Errorf("slim %T: %w", object, err)
+	}
+	kept, ok := slimmed.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("keep %T: it is no object", object)
+	}
+	return kept, nil
+}

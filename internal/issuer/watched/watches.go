@@ -1,0 +1,164 @@
+// Package watched knows of a cluster what the pods of one node hang on, and nothing else: each pod's ServiceAccount and
+// namespace, the bindings and load balancers of that namespace, and the identities that the pod asks for. Each of them is watched
+// by itself, for as long as there are pods that need it (docs/design/issuer-watches.md).
+package watched
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/kube-imds/kube-imds/internal/directory"
+)
+
+const (
+	// followsPerSecond bounds how often pods are looked at anew, and those woken that wait: whoever may write bindings all
+	// day must not keep every node busy that has a pod of theirs. In the beginning there is room for all pods of a node.
+	followsPerSecond = 500
+	followsBurst     = 1000
+)
+
+// Watches watch what the pods of a node hang on. They come and go with the pods, not with requests.
+type Watches struct {
+	// local are the caches of the node's own pods and its Node.
+	local directory.Caches
+
+	changes *directory.Changes
+	log     logr.Logger
+	pool    *pool
+	dirty   workqueue.TypedInterface[types.UID]
+	pace    *rate.Limiter
+	started atomic.Pointer[time.Time]
+	settled atomic.Bool
+
+	mu   sync.Mutex
+	pods map[types.UID]*follower
+}
+
+// follower is a pod, and the identities that are watched for it.
+type follower struct {
+	pod   *corev1.Pod
+	names []string
+
+	// wants is whether it asks for more of them than there is room for.
+	wants bool
+}
+
+var _ directory.Source = (*Watches)(nil)
+
+// New makes watches of an API, for pods that Handler is told of. Whoever waits for a pod is told by changes.
+func New(local directory.Caches, of api, changes *directory.Changes, log logr.Logger) *Watches {
+	w := &Watches{
+		local: local, changes: changes, log: log, pods: map[types.UID]*follower{},
+		dirty: workqueue.NewTyped[types.UID](), pace: rate.NewLimiter(followsPerSecond, followsBurst),
+	}
+	w.pool = newPool(newRunner(of, log).run, func(pod types.UID) { w.dirty.Add(pod) })
+	return w
+}
+
+// Start follows pods until the context ends.
+func (w *Watches) Start(ctx context.Context) error {
+	w.started.Store(new(time.Now()))
+	context.AfterFunc(ctx, w.dirty.ShutDown)
+	defer w.pool.running.Wait()
+	for {
+		uid, ended := w.dirty.Get()
+		if ended || w.pace.Wait(ctx) != nil {
+			return nil
+		}
+		w.follow(ctx, uid)
+		w.dirty.Done(uid)
+		w.changes.NotifyPod(string(uid))
+	}
+}
+
+// NeedLeaderElection says that every issuer watches.
+func (w *Watches) NeedLeaderElection() bool { return false }
+
+// Handler is told of the node's pods.
+func (w *Watches) Handler() cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(now any) { w.see(now) },
+		UpdateFunc: func(before, now any) {
+			// A watch that was interrupted may tell of a pod's successor as of the pod.
+			if before, ok := before.(*corev1.Pod); ok && before.UID != now.(*corev1.Pod).UID {
+				w.lose(before)
+			}
+			w.see(now)
+		},
+		DeleteFunc: func(before any) {
+			if gone, ok := before.(cache.DeletedFinalStateUnknown); ok {
+				before = gone.Obj
+			}
+			w.lose(before)
+		},
+	}
+}
+
+func (w *Watches) see(object any) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.pods[pod.UID]; known != nil {
+		known.pod = pod
+	} else {
+		w.pods[pod.UID] = &follower{pod: pod}
+	}
+	w.dirty.Add(pod.UID)
+}
+
+func (w *Watches) lose(object any) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.pods[pod.UID]; known != nil {
+		delete(w.pods, pod.UID)
+		w.shareOut()
+	}
+	w.dirty.Add(pod.UID)
+}
+
+// follow has a pod hold the watches of what it hangs on now, as far as that is known.
+func (w *Watches) follow(ctx context.Context, uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.pods[uid]
+	if one == nil || !Asks(one.pod) {
+		w.pool.hold(ctx, uid, nil)
+		if one != nil && len(one.names) > 0 {
+			one.names, one.wants = nil, false
+			w.shareOut()
+		}
+		return
+	}
+	w.afford(one, w.askedBy(one.pod))
+	w.pool.hold(ctx, uid, keysOf(one.pod, one.names))
+}
+
+// keysOf are the watches that a pod holds which asks for identities.
+func keysOf(pod *corev1.Pod, names []string) []key {
+	keys := []key{
+		{serviceAccount, pod.Namespace, pod.Spec.ServiceAccountName},
+		{namespaces, "", pod.Namespace},
+		{bindings, pod.Namespace, ""},
+		{loadBalancers, pod.Namespace, ""},
+	}
+	for _, name := range names {
+		keys = append(keys, key{identity, "", name})
+	}
+	return keys
+}

@@ -1,0 +1,19 @@
+package workload
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// HoldsToken reports whether a pod has a volume with a token for an audience.
+func HoldsToken(pod *corev1.Pod, audience string) bool {
+	return slices.ContainsFunc(pod.Spec.Volumes, func(volume corev1.Volume) bool { return IsToken(volume, audience) })
+}
+
+// IsToken reports whether a volume holds a token for an audience.
+func IsToken(volume corev1.Volume, audience string) bool {
+	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
+		return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == audience
+	})
+}

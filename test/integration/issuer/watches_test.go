@@ -1,0 +1,166 @@
+package issuer
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// testOthersCostAnIssuerNothing shows that an issuer hears and keeps nothing of what the pods of its node do not hang on: one
+// that runs while a cluster grows, and one that starts when it has grown.
+func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
+	const accounts, identities = 5000, 500
+	small := c.startNode(t, "small")
+	before := small.tap.received.Load()
+	heap := small.metric(t, "go_memstats_heap_inuse_bytes")
+	c.awaitCrowd(t, c.crowd(t, accounts, identities), identities)
+	small.wantBound(t, "later")
+	if sent := small.tap.received.Load() - before; sent > 512<<10 {
+		t.Errorf("of %d ServiceAccounts and %d identities of others an issuer is told %d KiB", accounts, identities, sent>>10)
+	}
+	big := c.startNode(t, "big")
+	t.Logf("the API server sends an issuer that starts %d KiB in a small cluster, %d KiB in a big one; memory %d and %d MiB; heap %.0f and %.0f MiB",
+		before>>10, big.tap.received.Load()>>10, small.memory(t)>>20, big.memory(t)>>20, heap/(1<<20), big.metric(t, "go_memstats_heap_inuse_bytes")/(1<<20))
+	if sent := big.tap.received.Load(); sent > before+256<<10 {
+		t.Errorf("an issuer that starts is told %d KiB, and %d KiB in a small cluster", sent>>10, before>>10)
+	}
+	if big.memory(t) > small.memory(t)+16<<20 {
+		t.Errorf("its memory is %d MiB, and %d MiB in a small cluster", big.memory(t)>>20, small.memory(t)>>20)
+	}
+	for kind, want := range map[string]float64{"ServiceAccount": 1, "Namespace": 1, "ManagedIdentity": 1, "IdentityBinding": 1, "Service": 1} {
+		if got := big.metric(t, `kube_imds_issuer_watches{kind="`+kind+`"}`); got != want {
+			t.Errorf("the issuer has %.0f watches of kind %s", got, kind)
+		}
+	}
+}
+
+// node is a node with an issuer and a pod that has had a token.
+type node struct {
+	*issuerProcess
+	home home
+	tap  *tap
+}
+
+func (c *cluster) startNode(t *testing.T, name string) node {
+	t.Helper()
+	c.create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	n := node{tap: c.newTap(t)}
+	n.issuerProcess = c.startIssuerOf(t, name, n.tap.url)
+	n.home = n.newHome(t)
+	n.granted(t, n.home.newPod(t, "first", name), vault)
+	return n
+}
+
+// wantBound sees that a binding which is made now takes effect.
+func (n node) wantBound(t *testing.T, name string) {
+	t.Helper()
+	pod := n.home.newPlainPod(t, name, "small")
+	n.home.bind(t, name, n.home.identity.Name)
+	n.granted(t, pod, vault)
+	n.delete(t, pod)
+}
+
+// crowd makes what pods of other nodes could hang on.
+func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "crowd-"}}
+	c.create(t, namespace)
+	objects := make(chan client.Object)
+	var working sync.WaitGroup
+	for range 32 {
+		working.Go(func() {
+			for object := range objects {
+				if err := c.Create(t.Context(), object); err != nil {
+					t.Errorf("make %s: %v", object.GetName(), err)
+				}
+			}
+		})
+	}
+	for n := range accounts {
+		objects <- &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: fmt.Sprint("account-", n)}}
+	}
+	for n := range identities {
+		objects <- &v1alpha1.ManagedIdentity{
+			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", namespace.Name, n)},
+			Spec: v1alpha1.ManagedIdentitySpec{AssumableBy: []v1alpha1.Admission{
+				{Namespaces: []string{namespace.Name}, ServiceAccounts: []string{"*"}},
+			}},
+		}
+	}
+	close(objects)
+	working.Wait()
+	return namespace.Name
+}
+
+// awaitCrowd waits until the controller has seen to a crowd's identities: it sees to whoever comes later after them.
+func (c *cluster) awaitCrowd(t *testing.T, crowd string, identities int) {
+	t.Helper()
+	for n := range identities {
+		c.awaitReady(t, &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", crowd, n)}})
+	}
+}
+
+// metric is a value that the issuer tells.
+func (i *issuerProcess) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	text, err := read(i.metrics)
+	must(t, err, "read the metrics")
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(strings.TrimSpace(line), name+" "); found {
+			number, err := strconv.ParseFloat(value, 64)
+			must(t, err, "read the metric %s", name)
+			return number
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+// testLaterChangesTakeEffect is a pod that asks for nothing at first.
+func testLaterChangesTakeEffect(t *testing.T, i *issuerProcess) {
+	h := i.newHome(t)
+	pod := h.newPlainPod(t, "later", "node-1")
+	bearer := i.bearer(t, pod)
+	i.refused(t, bearer, http.StatusBadRequest)
+
+	bound := h.bind(t, "later", h.identity.Name)
+	i.grantedTo(t, bearer, vault)
+	i.delete(t, bound)
+	i.refused(t, bearer, http.StatusBadRequest)
+
+	// The ServiceAccount names an identity that somebody makes only then.
+	name := h.name + "-named"
+	metav1.SetMetaDataAnnotation(&h.account.ObjectMeta, v1alpha1.IdentityAnnotation, name)
+	must(t, i.Update(t.Context(), h.account), "annotate the ServiceAccount")
+	later := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: h.identity.Spec}
+	i.create(t, later)
+	i.grantedTo(t, bearer, vault)
+	i.delete(t, later)
+	a := i.ask(t, bearer, vault)
+	for a.status == http.StatusOK {
+		a = i.ask(t, bearer, vault)
+	}
+	if a.status != http.StatusBadRequest && a.status != http.StatusServiceUnavailable {
+		t.Errorf("when the identity is gone, a request is answered with %d %s", a.status, a.body)
+	}
+}
+
+// bind maps the ServiceAccount to an identity.
+func (h home) bind(t *testing.T, name, identity string) *v1alpha1.IdentityBinding {
+	t.Helper()
+	bound := &v1alpha1.IdentityBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.name, Name: name},
+		Spec:       v1alpha1.IdentityBindingSpec{ServiceAccounts: []string{h.account.Name}, Identities: []string{identity}},
+	}
+	h.create(t, bound)
+	return bound
+}
