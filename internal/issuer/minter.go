@@ -65,8 +65,8 @@ type LocalMinter struct {
 }
 
 // Mint signs a token.
-func (m *LocalMinter) Mint(_ context.Context, request MintRequest) (Minted, error) {
-	signed, err := token.New(m.Key(), m.Issuers, token.Request{
+func (m *LocalMinter) Mint(ctx context.Context, request MintRequest) (Minted, error) {
+	signed, err := token.New(ctx, m.Key(), m.Issuers, token.Request{
 		Identity: request.Identity, Resource: request.Resource, Machine: m.Machine,
 	}, m.Now())
 	return Minted{Signed: signed}, err

@@ -39,7 +39,8 @@ type Look struct {
 	Now    time.Time
 }
 
-// Advance is the ring after a look at it, and whether a rotation that was ordered has been carried out. New makes a key.
+// Advance is the ring after a look at it, and whether a rotation that was ordered has been carried out. An error is that of
+// newSlot, which makes a key: the ring is to be kept nevertheless, and goes on without a successor.
 func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotated bool, err error) {
 	next = r.clone()
 	changed := next.notePublished(look)
@@ -50,18 +51,17 @@ func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotat
 		changed = true
 	}
 	if next.Next == nil {
-		made, err := newSlot()
-		if err != nil {
-			return r, false, err
+		var made Slot
+		if made, err = newSlot(); err == nil {
+			next.Next, changed = &made, true
 		}
-		next.Next, changed = &made, true
 	}
 	before := len(next.Retired)
 	next.Retired = slices.DeleteFunc(next.Retired, func(slot Slot) bool { return shouldWithdraw(slot, look) })
 	if changed || len(next.Retired) != before {
 		next.Generation++
 	}
-	return next, rotated, nil
+	return next, rotated, err
 }
 
 // notePublished dates the keys that are seen to be published for the first time.

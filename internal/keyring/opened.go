@@ -13,12 +13,12 @@ type Opened struct {
 	JWKS []byte
 }
 
-// Open reads the keys of a ring.
-func Open(ring Ring) (*Opened, error) {
+// Open reads the keys of a ring; remote signs with those that a KMS keeps.
+func Open(ring Ring, remote Remote) (*Opened, error) {
 	opened := &Opened{Ring: ring}
 	var published []*token.Key
 	for _, slot := range ring.Published() {
-		key, err := slot.Key()
+		key, err := slot.Key(remote)
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,9 @@ type Ring struct {
 
 	// Retired keys sign no more, and stay published until their last token has expired.
 	Retired []Slot `json:"retired,omitempty"`
+
+	// Spent are keys of a KMS that were in the ring and may not come back.
+	Spent []Spent `json:"spent,omitempty"`
 }
 
 // Slot is a key and what has become of it. Times are zero until it happens.
@@ -32,7 +35,11 @@ type Slot struct {
 	ID string `json:"id"`
 
 	// Private is the private half: PKCS #8, in DER.
-	Private []byte `json:"private"`
+	Private []byte `json:"private,omitempty"`
+
+	// URL names the key where a KMS keeps it, and Public is its public half then: PKIX, in DER.
+	URL    string `json:"url,omitempty"`
+	Public []byte `json:"public,omitempty"`
 
 	// Certificate is that of a certificate authority, in DER: it stays when the private half of a retired one is gone.
 	Certificate []byte `json:"certificate,omitempty"`
@@ -65,8 +72,8 @@ func (r Ring) Render() ([]byte, error) {
 	return content, nil
 }
 
-// IsEmpty tells whether there is no key at all.
-func (r Ring) IsEmpty() bool { return r.Current == nil && r.Next == nil && len(r.Retired) == 0 }
+// IsEmpty reports whether nothing was ever kept. A ring all of whose keys were revoked is not empty.
+func (r Ring) IsEmpty() bool { return r.Generation == 0 }
 
 // Published are the keys that validators are to know, the current one first.
 func (r Ring) Published() []Slot {

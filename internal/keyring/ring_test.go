@@ -38,7 +38,7 @@ func TestParseTellsNoSecret(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	current, next, retired := newSlot(t), newSlot(t), newSlot(t)
-	opened, err := Open(Ring{Current: &current, Next: &next, Retired: []Slot{retired}})
+	opened, err := Open(Ring{Current: &current, Next: &next, Retired: []Slot{retired}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a key of another ID": {ID: other.ID, Private: one.Private},
 		"a key that is none":  {ID: one.ID, Private: []byte("none")},
 	} {
-		if _, err := Open(Ring{Next: &slot}); err == nil {
+		if _, err := Open(Ring{Next: &slot}, nil); err == nil {
 			t.Errorf("%s is taken", name)
 		}
 	}

@@ -138,7 +138,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := one.Sign(claims)
+	signed, err := one.Sign(t.Context(), claims)
 	if err != nil {
 		t.Fatal(err)
 	}

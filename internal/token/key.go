@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -25,20 +26,42 @@ type Key struct {
 	// Public is the half that validators know.
 	Public *rsa.PublicKey
 
-	signer crypto.Signer
+	// Remote reports whether the private half is kept elsewhere, so that a signature takes a request.
+	Remote bool
+
+	sign SignFunc
 }
 
-// NewKey signs with a signer, whose key must be one that validators of RS256 take.
+// SignFunc makes the signature of a SHA-256 digest that RS256 asks for: PKCS #1 v1.5.
+type SignFunc func(ctx context.Context, digest []byte) ([]byte, error)
+
+// NewKey signs with a signer in memory, whose key must be one that validators of RS256 take.
 func NewKey(signer crypto.Signer) (*Key, error) {
-	public, ok := signer.Public().(*rsa.PublicKey)
-	if !ok || public.N.BitLen() < keyBits {
-		return nil, fmt.Errorf("a signing key must be an RSA key of at least %d bits", keyBits)
-	}
-	id, err := keyID(public)
+	return newKey(signer.Public(), func(_ context.Context, digest []byte) ([]byte, error) {
+		return signer.Sign(rand.Reader, digest, crypto.SHA256)
+	})
+}
+
+// NewRemoteKey is a key whose private half is kept elsewhere.
+func NewRemoteKey(public crypto.PublicKey, sign SignFunc) (*Key, error) {
+	key, err := newKey(public, sign)
 	if err != nil {
 		return nil, err
 	}
-	return &Key{ID: id, Public: public, signer: signer}, nil
+	key.Remote = true
+	return key, nil
+}
+
+func newKey(public crypto.PublicKey, sign SignFunc) (*Key, error) {
+	half, ok := public.(*rsa.PublicKey)
+	if !ok || half.N.BitLen() < keyBits {
+		return nil, fmt.Errorf("a signing key must be an RSA key of at least %d bits", keyBits)
+	}
+	id, err := keyID(half)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{ID: id, Public: half, sign: sign}, nil
 }
 
 // GenerateKey makes the private half of a key.
@@ -60,7 +83,7 @@ func keyID(public *rsa.PublicKey) (string, error) {
 }
 
 // Sign signs claims as RS256, with the header of Entra's v1 tokens: x5t is kid (tokens.md section 1).
-func (k *Key) Sign(claims Claims) (string, error) {
+func (k *Key) Sign(ctx context.Context, claims Claims) (string, error) {
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	unsigned.Header["kid"], unsigned.Header["x5t"] = k.ID, k.ID
 	text, err := unsigned.SigningString()
@@ -68,7 +91,7 @@ func (k *Key) Sign(claims Claims) (string, error) {
 		return "", fmt.Errorf("render a token: %w", err)
 	}
 	digest := sha256.Sum256([]byte(text))
-	signature, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	signature, err := k.sign(ctx, digest[:])
 	if err != nil {
 		return "", fmt.Errorf("sign a token: %w", err)
 	}

@@ -15,7 +15,7 @@ func TestPoint33TokenIsAJWTWithItsTenant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed, err := key.Sign(claims)
+	signed, err := key.Sign(t.Context(), claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package token
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Signed is a token. Nothing but the answer to its request may carry it.
 type Signed struct {
@@ -15,13 +18,13 @@ type Signed struct {
 }
 
 // New makes a token of a key, from the issuer that its resource's validators take.
-func New(key *Key, issuers Issuers, request Request, now time.Time) (Signed, error) {
+func New(ctx context.Context, key *Key, issuers Issuers, request Request, now time.Time) (Signed, error) {
 	issuer := issuers.For(request.Resource, string(request.Identity.Status.TenantID))
 	claims, err := NewClaims(request, issuer, now)
 	if err != nil {
 		return Signed{}, err
 	}
-	text, err := key.Sign(claims)
+	text, err := key.Sign(ctx, claims)
 	if err != nil {
 		return Signed{}, err
 	}
