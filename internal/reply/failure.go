@@ -43,6 +43,7 @@ const (
 	ReasonResource        = "ResourceNotAllowed"
 	ReasonThrottled       = "Throttled"
 	ReasonUnavailable     = "Unavailable"
+	ReasonNotSigned       = "NotSigned"
 )
 
 // Unauthenticated says that nobody knows who asks.
@@ -76,6 +77,13 @@ func Throttled(wait time.Duration) *Failure {
 func Unavailable(detail string) *Failure {
 	return &Failure{http.StatusServiceUnavailable, "service_unavailable",
 		"the issuer cannot make a token at the moment; try again", ReasonUnavailable, detail, 2}
+}
+
+// NotSigned says that there is a key, and no signature of it at the moment.
+func NotSigned(detail string) *Failure {
+	f := Unavailable(detail)
+	f.Reason = ReasonNotSigned
+	return f
 }
 
 // Refused turns the refusal of a grant into IMDS's answer (imds-contract.md section 4). The application learns no

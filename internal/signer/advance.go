@@ -2,7 +2,10 @@ package signer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -12,22 +15,25 @@ import (
 
 // advance is the ring of the Secret after one look at it. What has changed is kept before anybody may use it.
 func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *published.Published) (keyring.Ring, error) {
-	ring, err := keyring.Parse(secret.Data[keyring.SecretKey])
+	kept, err := keyring.Parse(secret.Data[keyring.SecretKey])
 	if err != nil {
-		return ring, err
+		return kept, err
 	}
+	ring := kept
 	if ring.IsEmpty() {
 		ring = k.succeed(known)
 	}
+	newSlot := func() (keyring.Slot, error) { return k.Source.newSlot(ctx, ring, k.Now()) }
 	orders := keyring.OrdersOf(secret)
+	var missing error
+	ring, orders.Rotate, missing = k.follow(ring, orders.Rotate, newSlot)
 	next, rotated, err := ring.Advance(keyring.Look{
 		Published: known.Has, Policy: k.Policy, Orders: orders, Now: k.Now(),
-	}, keyring.NewSlot)
-	if err != nil {
-		return ring, err
-	}
-	if next.Generation == ring.Generation && len(orders.Revoke) == 0 {
-		return ring, nil
+	}, newSlot)
+	k.tellMissing(errors.Join(missing, err))
+	next = next.Spend(ring)
+	if next.Generation == kept.Generation && len(orders.Revoke) == 0 {
+		return next, nil
 	}
 	if err := next.Keep(secret, rotated); err != nil {
 		return ring, err
@@ -43,11 +49,16 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 func (k *Keeper) succeed(known *published.Published) keyring.Ring {
 	var ring keyring.Ring
 	if known != nil {
-		ring.Generation, ring.Revocations = known.Generation, known.Revocations+1
+		ring.Generation, ring.Revocations = known.Generation+1, known.Revocations+1
 	}
 	if opened := k.opened.Load(); opened != nil {
-		ring.Generation = max(ring.Generation, opened.Ring.Generation)
+		ring.Generation = max(ring.Generation, opened.Ring.Generation+1)
 		ring.Revocations = max(ring.Revocations, opened.Ring.Revocations+1)
+		ring.Spent = opened.Ring.Spent
+		ring = ring.Spend(opened.Ring)
+	}
+	if known != nil {
+		ring = ring.SpendIDs(slices.Sorted(maps.Keys(known.KeyIDs)))
 	}
 	return ring
 }

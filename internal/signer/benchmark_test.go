@@ -25,7 +25,7 @@ func BenchmarkToken(b *testing.B) {
 	issuers := token.Issuers{BaseURL: "https://oidc.test"}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := token.New(key, issuers, request, time.Now()); err != nil {
+		if _, err := token.New(b.Context(), key, issuers, request, time.Now()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -41,6 +41,9 @@ type Keeper struct {
 
 	Policy keyring.Policy
 
+	// Source is where keys come from.
+	Source *Source
+
 	// Changes is told of every change of the two objects and of identities.
 	Changes *directory.Changes
 
@@ -49,6 +52,10 @@ type Keeper struct {
 
 	opened  atomic.Pointer[keyring.Opened]
 	differs time.Time
+
+	// unfit is since when the next key is not kept where keys are to be, and missing why there is none.
+	unfit   time.Time
+	missing string
 }
 
 // Key is the key that signs; nil while there is none.
@@ -115,7 +122,7 @@ func (k *Keeper) open(ring keyring.Ring) error {
 	if before := k.opened.Load(); before != nil && ring.Generation <= before.Ring.Generation {
 		return nil
 	}
-	opened, err := keyring.Open(ring)
+	opened, err := keyring.Open(ring, k.Source.sign)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ func (i *installation) keeper() *Keeper {
 		Client: i.client, Secret: signingKeys, ConfigMap: keys,
 		Tenants: func(context.Context) (map[string]bool, error) { return i.tenants, nil },
 		Policy:  keyring.Policy{Ahead: 24 * time.Hour, Every: 30 * 24 * time.Hour, Keep: 25 * time.Hour},
+		Source:  &Source{KMS: &memory{}},
 		Changes: directory.NewChanges(), Now: func() time.Time { return i.now }, Log: logr.Discard(),
 	}
 }

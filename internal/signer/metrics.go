@@ -21,11 +21,18 @@ var (
 		Help: "Requests that were asked to come again, because too many were worked on.",
 	})
 
-	signSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+	signSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "kube_imds_signer_sign_seconds",
-		Help:    "Time to sign a token.",
-		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128},
+		Help:    "Time to sign a token, or to fail to, by where the key is (local, kms).",
+		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1.024},
+	}, []string{"key"})
+
+	successorMissing = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "kube_imds_signer_successor_missing",
+		Help: "1 where there is no key to sign after the current one: the log says why.",
 	})
 )
 
-func init() { metrics.Registry.MustRegister(requests, suppressedLines, busy, signSeconds) }
+func init() {
+	metrics.Registry.MustRegister(requests, suppressedLines, busy, signSeconds, successorMissing)
+}

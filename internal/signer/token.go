@@ -68,9 +68,20 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 		return token.Signed{}, err
 	}
 	start := time.Now()
-	signed, err := token.New(key, s.TokenIssuers, claims, s.Now())
-	signSeconds.Observe(time.Since(start).Seconds())
+	signed, err := token.New(request.Context(), key, s.TokenIssuers, claims, s.Now())
+	signSeconds.WithLabelValues(placeOf(key)).Observe(time.Since(start).Seconds())
+	if err != nil && !reply.IsGone(err) {
+		return signed, reply.NotSigned(err.Error())
+	}
 	return signed, err
+}
+
+// placeOf is where a key is, for metrics.
+func placeOf(key *token.Key) string {
+	if key.Remote {
+		return "kms"
+	}
+	return "local"
 }
 
 // granted is the identity of a name, if it is granted to the pod and its tokens are made here.

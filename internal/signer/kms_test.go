@@ -1,0 +1,299 @@
+package signer
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// memory is a KMS in memory. internal/kms is tested with a real one.
+type memory struct {
+	mu   sync.Mutex
+	keys map[string]*rsa.PrivateKey
+	down bool
+	read []string
+}
+
+func (m *memory) Read(_ context.Context, url string) (*rsa.PublicKey, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.read = append(m.read, url)
+	if m.down || m.keys[url] == nil {
+		return nil, fmt.Errorf("there is no %s", url)
+	}
+	return &m.keys[url].PublicKey, nil
+}
+
+func (m *memory) Signer(url string, _ *rsa.PublicKey) token.SignFunc {
+	return func(_ context.Context, digest []byte) ([]byte, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.down {
+			return nil, errors.New("the KMS does not answer")
+		}
+		return m.keys[url].Sign(rand.Reader, digest, crypto.SHA256)
+	}
+}
+
+// threeKeys are made once: making a key takes long.
+var threeKeys = sync.OnceValues(func() (keys [3]*rsa.PrivateKey, err error) {
+	for n := range keys {
+		if keys[n], err = token.GenerateKey(); err != nil {
+			return keys, err
+		}
+	}
+	return keys, nil
+})
+
+func newMemory(t *testing.T) *memory {
+	t.Helper()
+	keys, err := threeKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &memory{keys: map[string]*rsa.PrivateKey{"kms://a": keys[0], "kms://b": keys[1], "kms://c": keys[2]}}
+}
+
+// kmsKeeper keeps keys of URLs of a KMS.
+func (i *installation) kmsKeeper(memory *memory, urls ...string) *Keeper {
+	keeper := i.keeper()
+	keeper.Source = &Source{URLs: urls, KMS: memory}
+	return keeper
+}
+
+// wantURLs wants the slots of the ring, current and next, to be of URLs: "-" is no slot, "secret" a key in the Secret.
+func (i *installation) wantURLs(want string) {
+	i.Helper()
+	i.change(func(secret *corev1.Secret) {
+		ring, err := keyring.Parse(secret.Data[keyring.SecretKey])
+		if err != nil {
+			i.Fatal(err)
+		}
+		var got []string
+		for _, slot := range []*keyring.Slot{ring.Current, ring.Next} {
+			switch {
+			case slot == nil:
+				got = append(got, "-")
+			case slot.URL == "":
+				got = append(got, "secret")
+			default:
+				got = append(got, slot.URL)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			i.Errorf("the slots are %v, not %s", got, want)
+		}
+	})
+}
+
+func TestKeysOfAKMSAreUsedInTheirOrder(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	keeper := i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c")
+	i.settle(keeper)
+	i.wantURLs("kms://a kms://b")
+	i.now = i.now.Add(30 * 24 * time.Hour)
+	i.settle(keeper)
+	i.wantURLs("kms://b kms://c")
+	i.now = i.now.Add(30 * 24 * time.Hour)
+	i.settle(keeper)
+	i.wantURLs("kms://c -")
+	i.change(func(secret *corev1.Secret) {
+		if strings.Contains(string(secret.Data[keyring.SecretKey]), `"private"`) {
+			t.Error("the Secret has a private half")
+		}
+	})
+	if !keeper.Key().Remote || keeper.Key().Public.N.Cmp(memory.keys["kms://c"].N) != 0 {
+		t.Error("another key signs")
+	}
+}
+
+func TestWithoutAnotherURLTheCurrentKeySignsOn(t *testing.T) {
+	i := newInstallation(t)
+	keeper := i.kmsKeeper(newMemory(t), "kms://a")
+	var log strings.Builder
+	keeper.Log = funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{})
+	i.settle(keeper)
+	i.now = i.now.Add(365 * 24 * time.Hour)
+	i.order(keyring.RotateAnnotation, "now")
+	i.settle(keeper)
+	i.wantURLs("kms://a -")
+	if lines := strings.Count(log.String(), "add one to signer.keys.kms"); lines != 1 {
+		t.Errorf("the log says it %d times:\n%s", lines, &log)
+	}
+	// The order stands until there is a key to rotate to.
+	keeper = i.kmsKeeper(newMemory(t), "kms://a", "kms://b")
+	i.settle(keeper)
+	i.wantURLs("kms://a kms://b")
+	i.now = i.now.Add(24 * time.Hour)
+	i.settle(keeper)
+	i.wantURLs("kms://b -")
+	i.wantNoOrder()
+}
+
+func TestMissingSuccessorIsMeasured(t *testing.T) {
+	keeper := &Keeper{Log: funcr.New(func(string, string) {}, funcr.Options{})}
+	for want, err := range map[float64]error{1: errNoURL, 0: nil} {
+		if keeper.tellMissing(err); testutil.ToFloat64(successorMissing) != want {
+			t.Errorf("with %v it is not %v", err, want)
+		}
+	}
+}
+
+func TestRevokedKeyOfAKMSComesBackNoMore(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
+	i.settle(keeper)
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
+	i.settle(keeper)
+	i.wantURLs("kms://b -")
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
+	i.settle(keeper)
+	i.wantURLs("- -")
+	if keeper.Ready() || len(i.published().KeyIDs) != 0 {
+		t.Errorf("there are keys: %v", i.published().KeyIDs)
+	}
+	before := i.published().Revocations
+	i.now = i.now.Add(time.Hour)
+	for range 3 {
+		restarted := i.kmsKeeper(memory, "kms://a", "kms://b")
+		i.settle(keeper, restarted)
+		i.wantURLs("- -")
+	}
+	if after := i.published().Revocations; after != before || before != 2 {
+		t.Errorf("there are %d revocations after %d", after, before)
+	}
+	i.settle(i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c"))
+	i.wantURLs("kms://c -")
+}
+
+// The same key under another URL is the same key.
+func TestRevokedKeyDoesNotComeBackByAnotherURL(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	memory.keys["kms://alias"] = memory.keys["kms://a"]
+	keeper := i.kmsKeeper(memory, "kms://a", "kms://alias", "kms://b")
+	i.settle(keeper)
+	i.wantURLs("kms://a kms://b")
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
+	i.settle(keeper)
+	i.wantURLs("kms://b -")
+}
+
+func TestEmptiedSecretRevokesKeysOfAKMS(t *testing.T) {
+	for name, restarted := range map[string]bool{"a replica that knew the keys": false, "one that has just started": true} {
+		t.Run(name, func(t *testing.T) {
+			i := newInstallation(t)
+			memory := newMemory(t)
+			keeper := i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c")
+			i.settle(keeper)
+			i.change(func(secret *corev1.Secret) { secret.Data = nil })
+			if restarted {
+				keeper = i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c")
+			}
+			i.settle(keeper)
+			i.now = i.now.Add(time.Hour)
+			i.settle(keeper)
+			i.wantURLs("kms://c -")
+			if i.published().Revocations != 1 {
+				t.Errorf("there are %d revocations", i.published().Revocations)
+			}
+		})
+	}
+}
+
+func TestKMSThatIsAwayStopsNoRevocation(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
+	i.settle(keeper)
+	memory.down = true
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
+	i.settle(keeper)
+	i.wantURLs("kms://b -")
+	// A KMS that is away does not keep a signer from starting.
+	restarted := i.kmsKeeper(memory, "kms://a", "kms://b")
+	i.settle(restarted)
+	if !restarted.Ready() {
+		t.Error("a signer that has just started has no key")
+	}
+}
+
+func TestKMSThatFailsIsSpared(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	memory.down = true
+	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
+	i.settle(keeper)
+	if !slices.Equal(memory.read, []string{"kms://a", "kms://b"}) {
+		t.Errorf("within a moment it is asked for %v", memory.read)
+	}
+	memory.down = false
+	i.now = i.now.Add(lookEvery)
+	i.settle(keeper)
+	i.wantURLs("kms://a kms://b")
+}
+
+func TestSwitchingToAKMSAndBackIsARotation(t *testing.T) {
+	i := newInstallation(t)
+	memory := newMemory(t)
+	i.settle(i.keeper())
+	i.wantURLs("secret secret")
+	switched := func(keeper *Keeper, first, then, last string) {
+		t.Helper()
+		before := i.published().KeyIDs
+		i.settle(keeper)
+		i.wantURLs(first)
+		i.now = i.now.Add(overlap)
+		i.settle(keeper)
+		i.wantURLs(then)
+		i.now = i.now.Add(24*time.Hour - time.Second)
+		i.settle(keeper)
+		i.wantURLs(then)
+		i.now = i.now.Add(time.Second)
+		i.settle(keeper)
+		i.wantURLs(last)
+		if before[keeper.Key().ID] {
+			t.Error("the key that signs is not a new one")
+		}
+	}
+	switched(i.kmsKeeper(memory, "kms://a", "kms://b"), "secret secret", "secret kms://a", "kms://a kms://b")
+	switched(i.keeper(), "kms://a kms://b", "kms://a secret", "secret secret")
+	// The key that never signed may be used yet.
+	switched(i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c"), "secret secret", "secret kms://b", "kms://b kms://c")
+}
+
+func TestTokenIsNotSignedWithoutTheKMS(t *testing.T) {
+	s := newStage(t)
+	memory := newMemory(t)
+	key, err := token.NewRemoteKey(&memory.keys["kms://a"].PublicKey, memory.Signer("kms://a", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Key = func() *token.Key { return key }
+	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
+	memory.down = true
+	s.wantRefusal(issuerOf("node-1"), asking("orders-0", "orders"), http.StatusServiceUnavailable, "NotSigned")
+	if !strings.Contains(s.audit.String(), "the KMS does not answer") {
+		t.Errorf("the audit log is %s", s.audit)
+	}
+	memory.down = false
+	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
+}
