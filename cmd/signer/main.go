@@ -13,6 +13,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/kms"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/machine"
 )
@@ -34,6 +35,7 @@ type options struct {
 	entraResources []string
 	nameWorkloads  bool
 	keys           keyring.Policy
+	kmsKeys        []string
 	nodePerSecond  float64
 	nodeBurst      int
 	listen         string
@@ -75,6 +77,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.machine.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` that attested documents are of")
 	flags.StringSliceVar(&o.entraResources, "entra-issuer-resources", nil, "`resources` whose tokens name Entra ID as issuer")
 	flags.BoolVar(&o.nameWorkloads, "name-workloads", true, "whether tokens name the pod, as Kubernetes' own tokens do")
+	flags.StringArrayVar(&o.kmsKeys, "kms-key", nil, "the `URL` of a key that a KMS keeps, of one version; any number of times, in the order of their use. Without, keys are kept in the Secret")
 	flags.DurationVar(&o.keys.Every, "rotate-every", 30*24*time.Hour, "how `long` a key signs")
 	flags.DurationVar(&o.keys.Ahead, "publish-ahead", 24*time.Hour, "how `long` a key is published before it signs")
 	flags.Float64Var(&o.nodePerSecond, "node-requests-per-second", 50, "how many `requests` a second a node may send in the long run")
@@ -95,6 +98,9 @@ func (o *options) check() error {
 		return errors.New("--rotate-every must be above 0, --publish-ahead at least 0")
 	case o.nodePerSecond <= 0 || o.nodeBurst < 1:
 		return errors.New("--node-requests-per-second must be above 0, --node-burst at least 1")
+	}
+	if err := kms.Check(o.kmsKeys); err != nil {
+		return fmt.Errorf("--kms-key: %w", err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/kms"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/scheme"
@@ -53,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	clusterKeys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
 	keeper := &signer.Keeper{
 		Client: reader, Secret: o.names.SigningKeys(), ConfigMap: o.names.Keys(), Tenants: signer.Tenants(reader),
-		Policy: o.keys, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
+		Policy: o.keys, Source: &signer.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	roots := &cabundle.Latest{}
 	rootsWatch, err := published.NewWatch(manager.GetConfig(), o.names.CA(), roots.Tell)
