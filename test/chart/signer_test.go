@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
@@ -26,6 +27,42 @@ func TestSignerIsApart(t *testing.T) {
 				t.Errorf("its API is open to %+v", rule.From)
 			}
 		}
+	}
+}
+
+func TestKMSValuesReachTheSigner(t *testing.T) {
+	t.Parallel()
+	rendered := render(t,
+		`signer.keys.kms=["hashivault://tokens-1","hashivault://tokens-2"]`,
+		`signer.env=[{"name":"VAULT_ADDR","value":"https://vault:8200"}]`, `signer.envFrom=[{"secretRef":{"name":"vault"}}]`,
+		`signer.volumes=[{"name":"vault","secret":{"secretName":"vault"}}]`,
+		`signer.volumeMounts=[{"name":"vault","mountPath":"/vault","readOnly":true}]`,
+		`signer.podLabels={"azure.workload.identity/use":"true"}`, `signer.podAnnotations={"vault.hashicorp.com/role":"signer"}`,
+		`signer.serviceAccount.annotations={"eks.amazonaws.com/role-arn":"arn:aws:iam::1:role/signer"}`,
+	)
+	pod := podsOf(t, rendered)["Deployment/kube-imds-signer"]
+	container := pod.Spec.Containers[0]
+	first, second := slices.Index(container.Args, "--kms-key=hashivault://tokens-1"), slices.Index(container.Args, "--kms-key=hashivault://tokens-2")
+	if first < 0 || second != first+1 {
+		t.Errorf("the signer is not told of the keys in their order, but %v", container.Args)
+	}
+	if !slices.ContainsFunc(container.Env, func(one corev1.EnvVar) bool { return one.Name == "VAULT_ADDR" && one.Value == "https://vault:8200" }) ||
+		len(container.EnvFrom) != 1 || container.EnvFrom[0].SecretRef.Name != "vault" {
+		t.Errorf("the environment is %+v %+v", container.Env, container.EnvFrom)
+	}
+	// What the signer needs itself comes last, and so counts.
+	if first := container.Env[0]; first.Name != "VAULT_ADDR" {
+		t.Errorf("the first variable is %s", first.Name)
+	}
+	if len(pod.Spec.Volumes) != 2 || len(container.VolumeMounts) != 2 || container.VolumeMounts[1].MountPath != "/vault" {
+		t.Errorf("the volumes are %+v, mounted at %+v", pod.Spec.Volumes, container.VolumeMounts)
+	}
+	if pod.Labels["azure.workload.identity/use"] != "true" || pod.Annotations["vault.hashicorp.com/role"] != "signer" {
+		t.Errorf("the pod has %v and %v", pod.Labels, pod.Annotations)
+	}
+	account := as[corev1.ServiceAccount](t, rendered.named(t, "ServiceAccount", "kube-imds-signer"))
+	if account.Annotations["eks.amazonaws.com/role-arn"] == "" {
+		t.Errorf("the ServiceAccount has %v", account.Annotations)
 	}
 }
 
