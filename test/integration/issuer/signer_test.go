@@ -34,21 +34,22 @@ type signerProcess struct {
 	arguments []string
 	env       []string
 	health    string
+	metrics   string
 	log       *output
 	command   *exec.Cmd
 	ended     chan error
 }
 
 // startSigner starts a signer, and waits until it is ready.
-func (c *cluster) startSigner(t *testing.T) *signerProcess {
+func (c *cluster) startSigner(t *testing.T, arguments ...string) *signerProcess {
 	t.Helper()
 	addresses := freeAddresses(t, 3)
 	c.signerAddress = addresses[0]
-	s := &signerProcess{cluster: c, log: &output{}, health: "http://" + addresses[2] + "/readyz",
+	s := &signerProcess{cluster: c, log: &output{}, health: "http://" + addresses[2] + "/readyz", metrics: "http://" + addresses[1] + "/metrics",
 		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, "signer", "node-2"), c.config.Host)),
-		arguments: []string{"--namespace=" + namespace,
+		arguments: append([]string{"--namespace=" + namespace,
 			"--subscription-id=subscription", "--resource-group=group", "--entra-issuer-resources=https://storage.azure.com",
-			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]},
+			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...),
 	}
 	s.start(t)
 	t.Cleanup(func() {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	semver "golang.org/x/mod/module"
 
 	"github.com/kube-imds/kube-imds/hack/internal/lock"
 )
@@ -33,8 +34,8 @@ func pinned(t *testing.T, goCommand string) (builder Builder, calls func() int) 
 
 // versionFor gives a module a version that its path allows.
 func versionFor(module string) string {
-	if major := filepath.Base(module); strings.HasPrefix(major, "v") {
-		return major + ".2.3"
+	if _, major, _ := semver.SplitPathVersion(module); major != "" {
+		return strings.TrimPrefix(major, "/") + ".2.3"
 	}
 	return "v1.2.3"
 }
@@ -58,19 +59,32 @@ func TestABinaryIsBuiltOnce(t *testing.T) {
 	}
 }
 
-func TestWithoutNamesAllAreBuilt(t *testing.T) {
+func TestWithoutNamesAllOfAClusterAreBuilt(t *testing.T) {
 	builder, calls := pinned(t, builds)
 	folder, err := builder.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range allNames() {
-		if !exists(filepath.Join(folder, name)) {
-			t.Errorf("%s was not built", name)
+		if want := name != "vault-transit"; exists(filepath.Join(folder, name)) != want {
+			t.Errorf("that %s is to be built: %t", name, want)
 		}
 	}
-	if got, want := calls(), len(allNames()); got != want {
+	if got, want := calls(), len(allNames())-1; got != want {
 		t.Errorf("Go was called %d times, want %d", got, want)
+	}
+}
+
+func TestAChangedProgramIsBuiltAnew(t *testing.T) {
+	builder, calls := pinned(t, builds)
+	for _, content := range []string{"one", "one", "another"} {
+		writeFile(t, filepath.Join(builder.Tools, "vault", "main.go"), content)
+		if _, err := builder.Build(t.Context(), "vault-transit"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := calls(); got != 2 {
+		t.Errorf("Go was called %d times, want twice", got)
 	}
 }
 

@@ -4,6 +4,7 @@ package binaries
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,11 +31,14 @@ type tool struct {
 	// needs are the Debian packages that a build needs beside Go.
 	needs string
 
+	// forTests says that no cluster is made of it: it is built where it is named.
+	forTests bool
+
 	// linker gives the linker flags that tell the binaries their version.
 	linker func(version string) string
 }
 
-// tools are all that a cluster is made of, and Helm.
+// tools are all that a cluster is made of, Helm, and what tests need.
 var tools = []tool{
 	{
 		folder: "kubernetes", module: "k8s.io/kubernetes", linker: kubernetesVersion,
@@ -67,6 +71,10 @@ var tools = []tool{
 	},
 	{folder: "coredns", module: "github.com/coredns/coredns", packages: map[string]string{"coredns": "github.com/coredns/coredns"}},
 	{folder: "helm", module: "helm.sh/helm/v3", packages: map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"}},
+	{
+		folder: "vault", module: "github.com/hashicorp/vault", forTests: true,
+		packages: map[string]string{"vault-transit": "github.com/kube-imds/kube-imds/hack/tools/vault"},
+	},
 }
 
 // kubernetesVersion names the version that clients ask for. Without it they find v0.0.0 and complain.
@@ -78,7 +86,7 @@ func kubernetesVersion(version string) string {
 		base + "gitTreeState=clean"
 }
 
-// version reads the tool's pinned version.
+// version reads the tool's pinned version. Where the tool's folder has a program of its own, that is a part of it.
 func (t tool) version(toolsFolder string) (string, error) {
 	path := filepath.Join(toolsFolder, t.folder, "go.mod")
 	content, err := os.ReadFile(path)
@@ -91,10 +99,24 @@ func (t tool) version(toolsFolder string) (string, error) {
 	}
 	for _, require := range file.Require {
 		if require.Mod.Path == t.module {
-			return require.Mod.Version, nil
+			program, err := t.program(toolsFolder)
+			return require.Mod.Version + program, err
 		}
 	}
 	return "", fmt.Errorf("%s does not require %s", path, t.module)
+}
+
+// program names the content of the program in the tool's folder; it is empty where there is none.
+func (t tool) program(toolsFolder string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(toolsFolder, t.folder, "main.go"))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the program of %s: %w", t.folder, err)
+	}
+	sum := sha256.Sum256(content)
+	return "-" + hex.EncodeToString(sum[:4]), nil
 }
 
 // flags are the arguments of go build.
