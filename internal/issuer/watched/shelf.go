@@ -29,13 +29,6 @@ func newShelf(transform cache.TransformFunc, changed func()) *shelf {
 	return &shelf{transform: transform, changed: changed}
 }
 
-// isKnown reports whether the shelf knows what there is.
-func (s *shelf) isKnown() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.objects != nil
-}
-
 // get is the object of a name; nil if it does not exist.
 func (s *shelf) get(name string) (object client.Object, known bool) {
 	s.mu.RLock()
