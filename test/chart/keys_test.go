@@ -28,8 +28,9 @@ func testKeysAreTheSignersAlone(t *testing.T, server apiServer) {
 			want(t, "writes the signing keys", may.secret, as.Update(t.Context(), secret, client.DryRunAll))
 			want(t, "lists all Secrets", false, as.List(t.Context(), &corev1.SecretList{}, client.InNamespace(namespace)))
 			want(t, "removes the signing keys", false, as.Delete(t.Context(), secret, client.DryRunAll))
+			want(t, "reads what is published", may.read, as.List(t.Context(), &corev1.ConfigMapList{},
+				client.InNamespace(published.Namespace), client.MatchingFields{"metadata.name": published.Name}))
 			config := &corev1.ConfigMap{}
-			want(t, "reads what is published", may.read, as.Get(t.Context(), published, config))
 			config.Namespace, config.Name = published.Namespace, published.Name
 			want(t, "publishes", may.write, as.Update(t.Context(), config, client.DryRunAll))
 		})

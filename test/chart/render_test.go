@@ -32,8 +32,8 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 		"ConfigMap":                        {"kube-imds-ca", "kube-imds-keys"},
 		"MutatingWebhookConfiguration":     {"kube-imds"},
 		"ValidatingWebhookConfiguration":   {"kube-imds"},
-		"ValidatingAdmissionPolicy":        {"kube-imds-token", "kube-imds-webhooks"},
-		"ValidatingAdmissionPolicyBinding": {"kube-imds-token", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicy":        {"kube-imds-token", "kube-imds-trust", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicyBinding": {"kube-imds-token", "kube-imds-trust", "kube-imds-webhooks"},
 	} {
 		var got []string
 		for _, object := range rendered.ofKind(kind) {

@@ -131,6 +131,7 @@ func (s *webhookServer) bringUp(t *testing.T) {
 		SidecarImage: "registry.example/sidecar:1", ImagePullPolicy: corev1.PullIfNotPresent,
 		Interception: webhook.Redirect, SidecarPort: 15780,
 		IssuerURL: "https://kube-imds-issuer.kube-imds-system.svc",
+		TrustName: "kube-imds-trust",
 		CABundle:  func(context.Context) []byte { return []byte("the authority's certificate") },
 	}
 	if err := options.SetupWithManager(manager); err != nil {

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kube-imds/kube-imds/controllers"
@@ -43,6 +44,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	ctrl.SetLogger(logr.Discard())
 	manager, err := ctrl.NewManager(c.config, ctrl.Options{
 		Scheme: kinds, Metrics: metricsserver.Options{BindAddress: "0"}, Logger: logr.Discard(),
+		// Each test that starts a cluster has a controller of its own in this process.
+		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	must(t, err, "make the controller")
 	made := &controller{authority: newCA(t)}

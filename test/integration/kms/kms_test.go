@@ -126,7 +126,8 @@ func TestStoppedKMSComesBack(t *testing.T) {
 	server := start(t)
 	sign, public := signer(t, &kms.Keys{})
 	server.Stop()
-	wantFailure(t, sign, "connection refused")
+	// A connection that was kept ends, and another one is refused.
+	wantFailure(t, sign, "sign with "+url)
 	wantFailure(t, new(kms.Keys).Signer(url, public), "connection refused")
 	server.Start()
 	eventually(t, sign)
