@@ -10,6 +10,6 @@ demo)
 	;;
 test)
 	echo "make test: the first run builds Kubernetes, if 'make demo' has not, and a program with each SDK:" \
-		"about 40 minutes on 2 cores. Later ones take about 20."
+		"about 40 minutes on 2 cores. Later ones take about 25."
 	;;
 esac
