@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
@@ -70,8 +71,7 @@ func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1
 		Type: v1alpha1.ConditionReady, ObservedGeneration: binding.Generation,
 		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBound, Message: "every identity admits the ServiceAccounts",
 	}
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	namespace := directory.Metadata("Namespace")
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: binding.Namespace}, namespace); err != nil {
 		return ready, fmt.Errorf("read the namespace %s: %w", binding.Namespace, err)
 	}

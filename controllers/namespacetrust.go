@@ -8,7 +8,6 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -23,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/slim"
 )
@@ -112,8 +112,7 @@ func (r *NamespaceTrustReconciler) wanted(key client.ObjectKey, bundle []byte, o
 
 // isGoing reports whether a namespace takes no new objects, or is gone.
 func (r *NamespaceTrustReconciler) isGoing(ctx context.Context, name string) bool {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	namespace := directory.Metadata("Namespace")
 	return r.Client.Get(ctx, client.ObjectKey{Name: name}, namespace) != nil || namespace.DeletionTimestamp != nil
 }
 

@@ -37,7 +37,7 @@ func (p plan) netInit() corev1.Container {
 		ImagePullPolicy:          p.options.ImagePullPolicy,
 		Args:                     arguments,
 		Resources:                p.options.NetInitResources,
-		SecurityContext:          restricted("NET_ADMIN"),
+		SecurityContext:          install.Restricted("NET_ADMIN"),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 }
@@ -55,7 +55,7 @@ func (p plan) sidecar() corev1.Container {
 		Args:            []string{ownSubcommands[sidecarName], "--listen=" + address},
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
 		Resources:       p.options.SidecarResources,
-		SecurityContext: restricted(),
+		SecurityContext: install.Restricted(),
 		Env:             p.sidecarVariables(),
 		VolumeMounts:    []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
 		StartupProbe: &corev1.Probe{
@@ -107,19 +107,6 @@ func (p plan) tokenVolume() corev1.Volume {
 				}},
 			},
 		}},
-	}
-}
-
-// restricted is the security context that Pod Security asks for, with some capabilities more.
-func restricted(capabilities ...corev1.Capability) *corev1.SecurityContext {
-	return &corev1.SecurityContext{
-		RunAsNonRoot:             new(true),
-		RunAsUser:                new(int64(65532)),
-		RunAsGroup:               new(int64(65532)),
-		AllowPrivilegeEscalation: new(false),
-		ReadOnlyRootFilesystem:   new(true),
-		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: capabilities},
-		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 }
 

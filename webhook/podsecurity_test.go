@@ -8,13 +8,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	"github.com/kube-imds/kube-imds/internal/install"
 )
 
 // A pod that meets Pod Security "restricted" meets it injected too, but for net-init's NET_ADMIN.
 func TestPodSecurity(t *testing.T) {
 	t.Parallel()
 	restrictedPod := newPod("orders", func(pod *corev1.Pod) {
-		pod.Spec.Containers[0].SecurityContext = restricted()
+		pod.Spec.Containers[0].SecurityContext = install.Restricted()
 	})
 	if got := violations(t, restrictedPod); len(got) != 0 {
 		t.Fatalf("the pod itself violates %v", got)

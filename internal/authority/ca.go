@@ -108,17 +108,21 @@ func (c *CA) slot() (keyring.Slot, error) {
 
 // open is the CA in a slot.
 func open(slot keyring.Slot) (*CA, error) {
+	found, err := certificateIn(slot)
+	if err != nil {
+		return nil, err
+	}
+	key, err := slot.Signer()
+	if err != nil {
+		return nil, fmt.Errorf("read key %s of the authority: %w", slot.ID, err)
+	}
+	return &CA{found, key}, nil
+}
+
+func certificateIn(slot keyring.Slot) (*x509.Certificate, error) {
 	found, err := x509.ParseCertificate(slot.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate %s of the authority: %w", slot.ID, err)
 	}
-	private, err := x509.ParsePKCS8PrivateKey(slot.Private)
-	if err != nil {
-		return nil, fmt.Errorf("read key %s of the authority: it is no PKCS #8", slot.ID)
-	}
-	key, ok := private.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("read key %s of the authority: it cannot sign", slot.ID)
-	}
-	return &CA{found, key}, nil
+	return found, nil
 }

@@ -40,9 +40,9 @@ func adopt(secret *corev1.Secret) (keyring.Ring, error) {
 func bundleOf(ring keyring.Ring) (cabundle.Bundle, error) {
 	var bundle cabundle.Bundle
 	for _, slot := range ring.Published() {
-		found, err := x509.ParseCertificate(slot.Certificate)
+		found, err := certificateIn(slot)
 		if err != nil {
-			return nil, fmt.Errorf("read the certificate %s of the authority: %w", slot.ID, err)
+			return nil, err
 		}
 		bundle = append(bundle, found)
 	}

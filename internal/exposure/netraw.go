@@ -1,9 +1,11 @@
 package exposure
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 )
 
 // Raw is a container whose processes can send packets of their own making.
@@ -45,7 +47,7 @@ func whyRaw(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) s
 	if container == nil {
 		container = &corev1.SecurityContext{}
 	}
-	if isTrue(container.Privileged) {
+	if ptr.Deref(container.Privileged, false) {
 		return whyPrivileged
 	}
 	var added, dropped []corev1.Capability
@@ -68,22 +70,12 @@ func whyRaw(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) s
 func cannotGain(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) bool {
 	user, nonRoot := container.RunAsUser, container.RunAsNonRoot
 	if pod != nil {
-		user, nonRoot = orElse(user, pod.RunAsUser), orElse(nonRoot, pod.RunAsNonRoot)
+		user, nonRoot = cmp.Or(user, pod.RunAsUser), cmp.Or(nonRoot, pod.RunAsNonRoot)
 	}
-	isRoot := !isTrue(nonRoot) && (user == nil || *user == 0)
-	mayGain := container.AllowPrivilegeEscalation == nil || *container.AllowPrivilegeEscalation
-	return !isRoot && !mayGain
+	isRoot := !ptr.Deref(nonRoot, false) && ptr.Deref(user, 0) == 0
+	return !isRoot && !ptr.Deref(container.AllowPrivilegeEscalation, true)
 }
 
 func names(capabilities []corev1.Capability) bool {
 	return slices.ContainsFunc(capabilities, func(one corev1.Capability) bool { return one == "NET_RAW" || one == "ALL" })
-}
-
-func isTrue(value *bool) bool { return value != nil && *value }
-
-func orElse[T any](value, otherwise *T) *T {
-	if value != nil {
-		return value
-	}
-	return otherwise
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/install"
 )
 
 // Probe looks from pods of its own, which are not injected, at what a node lets pods reach.
@@ -81,12 +82,7 @@ func (p *Probe) pod(node string) *corev1.Pod {
 			Tolerations:                  []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
 			Containers: []corev1.Container{{
 				Name: "check", Image: p.Image, Args: []string{"reach", "--output=" + terminationLog},
-				SecurityContext: &corev1.SecurityContext{
-					RunAsNonRoot: new(true), RunAsUser: new(int64(65532)),
-					AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
-					Capabilities:   &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-				},
+				SecurityContext:          install.Restricted(),
 				TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 			}},
 		},

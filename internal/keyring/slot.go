@@ -59,6 +59,15 @@ func (s Slot) open(remote Remote) (*token.Key, error) {
 	if s.URL != "" {
 		return s.openRemote(remote)
 	}
+	signer, err := s.Signer()
+	if err != nil {
+		return nil, err
+	}
+	return token.NewKey(signer)
+}
+
+// Signer signs with the private half that the slot holds.
+func (s Slot) Signer() (crypto.Signer, error) {
 	private, err := x509.ParsePKCS8PrivateKey(s.Private)
 	if err != nil {
 		// The error may quote what it could not read.
@@ -68,7 +77,7 @@ func (s Slot) open(remote Remote) (*token.Key, error) {
 	if !ok {
 		return nil, errors.New("it cannot sign")
 	}
-	return token.NewKey(signer)
+	return signer, nil
 }
 
 // openRemote asks the KMS nothing: that it keeps the right key is seen at each signature.

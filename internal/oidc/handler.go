@@ -44,9 +44,9 @@ type Documents struct {
 // Handler routes the paths.
 func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery))
+	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery(token.Discovery)))
 	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, keys))
-	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discoveryV1))
+	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery(token.DiscoveryV1)))
 	mux.HandleFunc("GET /{tenant}/discovery/keys", d.ofTenant(keysAge, keys))
 	return mux
 }
@@ -76,12 +76,9 @@ func (d *Documents) ofTenant(age string, render func(known *published.Published,
 	}
 }
 
-func (d *Documents) discovery(_ *published.Published, tenant string) ([]byte, error) {
-	return token.Discovery(d.BaseURL, tenant)
-}
-
-func (d *Documents) discoveryV1(_ *published.Published, tenant string) ([]byte, error) {
-	return token.DiscoveryV1(d.BaseURL, tenant)
+// discovery renders a version of the document, which hangs on nothing that is published.
+func (d *Documents) discovery(render func(baseURL, tenant string) ([]byte, error)) func(*published.Published, string) ([]byte, error) {
+	return func(_ *published.Published, tenant string) ([]byte, error) { return render(d.BaseURL, tenant) }
 }
 
 func keys(known *published.Published, _ string) ([]byte, error) {

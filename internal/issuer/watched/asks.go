@@ -3,6 +3,7 @@ package watched
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/workload"
 )
@@ -10,6 +11,5 @@ import (
 // Asks reports whether a pod can ask the issuer for anything: it holds a token for it, and has not ended. That is the volume
 // that the webhook adds, for it is what the kubelet goes by, and nobody can add or remove it later, as they can annotations.
 func Asks(pod *corev1.Pod) bool {
-	return workload.HoldsToken(pod, issuerapi.Audience) &&
-		pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+	return workload.HoldsToken(pod, issuerapi.Audience) && directory.CheckRuns(pod) == nil
 }
