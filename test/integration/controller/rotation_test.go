@@ -165,6 +165,10 @@ func (r *rounds) await(t *testing.T) {
 	until(t, "clients connect", func() bool { return r.Load() > before+20 })
 }
 
+// connectEvery is the pause between two rounds of connections: well below the rate at which the webhook's server resets
+// those of a single source.
+const connectEvery = 20 * time.Millisecond
+
 // connect connects to the servers in turn, as one who trusts the bundle that the ConfigMap has just then, until it is stopped.
 func (s *system) connect(t *testing.T, servers []server) (made *rounds, stop func()) {
 	t.Helper()
@@ -173,7 +177,10 @@ func (s *system) connect(t *testing.T, servers []server) (made *rounds, stop fun
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		next := time.NewTicker(connectEvery)
+		defer next.Stop()
 		for ; ctx.Err() == nil; made.Add(1) {
+			<-next.C
 			roots := s.bundle(t).Pool()
 			for _, server := range servers {
 				if _, err := server.handshake(ctx, roots); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
