@@ -9,8 +9,8 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 // CertificateNames are those of an installation that certificates are asked for by.

@@ -21,10 +21,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/install"
-	"github.com/kube-imds/kube-imds/internal/slim"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // NamespaceTrustReconciler keeps a ConfigMap in every namespace with the authorities that sidecars there trust, as

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/scheme"
+	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/logging"
-	"github.com/kube-imds/kube-imds/internal/machine"
 )
 
 // version is set by the linker.

@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/dev"
-	"github.com/kube-imds/kube-imds/internal/machine"
-	"github.com/kube-imds/kube-imds/internal/manifest"
+	"github.com/kube-imds/kube-imds/internal/dev/manifest"
 )
 
 const devLong = `Answer as Azure's Instance Metadata Service (IMDS) on this machine, without a cluster and without Azure.

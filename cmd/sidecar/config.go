@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 func TestReadConfig(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
 // netInit makes 169.254.169.254 the pod's own: it adds the address to lo and redirects port 80 to where the sidecar

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
 // networked adds the pod's network to the instance that another source tells of: the sidecar is where it is.

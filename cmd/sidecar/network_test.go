@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
 func TestInterfacesOfDevices(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
-	"github.com/kube-imds/kube-imds/internal/podnet"
-	"github.com/kube-imds/kube-imds/internal/scheduledevents"
-	"github.com/kube-imds/kube-imds/internal/tokencache"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
+	"github.com/kube-imds/kube-imds/internal/sidecar/tokencache"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
 // buffer is what a sidecar logs.

@@ -9,7 +9,7 @@ import (
 // The clients of KMSs are large, and what they can do is nobody's business but the signer's.
 func TestTheSignerAloneLinksTheKMS(t *testing.T) {
 	t.Parallel()
-	const kms = "github.com/kube-imds/kube-imds/internal/kms"
+	const kms = "github.com/kube-imds/kube-imds/internal/signer/kms"
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.Name}} {{.ImportPath}} {{join .Deps " "}} `, "../../...").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
-	"github.com/kube-imds/kube-imds/internal/kms"
 	"github.com/kube-imds/kube-imds/internal/logging"
-	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/signer/kms"
 )
 
 // version is set by the linker.

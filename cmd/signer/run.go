@@ -13,19 +13,19 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/cabundle"
-	"github.com/kube-imds/kube-imds/internal/certificate"
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/kms"
 	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/published"
-	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/signer/kms"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // answerTimeout is how long an answer may take: issuers wait for less.

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // attestation signs who the machine is, with a certificate of an authority that lives as long as the process.

@@ -7,7 +7,7 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/kube-imds/kube-imds/internal/podnet"
+	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
 // claim adds IMDS's address to this machine and listens there, for this machine alone. Release gives the address back.

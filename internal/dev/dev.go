@@ -14,17 +14,17 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/dev/manifest"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuer"
-	"github.com/kube-imds/kube-imds/internal/machine"
-	"github.com/kube-imds/kube-imds/internal/manifest"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/published"
-	"github.com/kube-imds/kube-imds/internal/scheduledevents"
+	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
+	"github.com/kube-imds/kube-imds/internal/sidecar/tokencache"
 	"github.com/kube-imds/kube-imds/internal/token"
-	"github.com/kube-imds/kube-imds/internal/tokencache"
 )
 
 // drainTimeout is how long requests may still take when it is stopped.

@@ -8,10 +8,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuer"
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
-	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 // name is the machine's, and the pod's.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // appServicePath is where IDENTITY_ENDPOINT points.

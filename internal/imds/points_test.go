@@ -13,7 +13,7 @@ import (
 )
 
 // The tests here hold the numbered list that ends clients.md, as far as this package can. Of the rest, 11 and 31 are
-// in server_test.go, 19 in internal/tokencache, 24 in cmd/sidecar, 33 is the issuer's, 34 is in appservice_test.go, and
+// in server_test.go, 19 in internal/sidecar/tokencache, 24 in cmd/sidecar, 33 is the issuer's, 34 is in appservice_test.go, and
 // 12 is a matter of the environment that SDKs are given.
 
 // Points 1, 2, 3, 9 and 25: the probe without the header.

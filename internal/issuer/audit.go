@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/reply"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // decision is what is known of a request when it has been answered.

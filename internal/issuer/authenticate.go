@@ -8,10 +8,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/reply"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // podLag is how long a pod, its address or what it hangs on may be unknown: its sidecar can be faster than the watches that tell

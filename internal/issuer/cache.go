@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kube-imds/kube-imds/internal/slim"
+	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 )
 
 // CacheOptions confine the caches to the pods of one node and the Node. What those pods hang on is watched by itself, as they

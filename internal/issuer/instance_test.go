@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/machine"
 )
 
 var someDefaults = machine.Defaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", Environment: "AzureChinaCloud"}

@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/machine"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )

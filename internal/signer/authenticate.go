@@ -7,10 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // authenticate finds out which issuer sent the request. Its node is the one that its token names, and its pod must still

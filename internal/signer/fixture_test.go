@@ -25,15 +25,15 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/machine"
-	"github.com/kube-imds/kube-imds/internal/scheme"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/testing/bound"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/internal/token"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 const vault = "https://vault.azure.net"

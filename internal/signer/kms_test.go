@@ -22,7 +22,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// memory is a KMS in memory. internal/kms is tested with a real one.
+// memory is a KMS in memory. internal/signer/kms is tested with a real one.
 type memory struct {
 	mu   sync.Mutex
 	keys map[string]*rsa.PrivateKey

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
-	"github.com/kube-imds/kube-imds/internal/directory"
-	"github.com/kube-imds/kube-imds/internal/machine"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // Server answers the issuers of all nodes.

@@ -11,9 +11,9 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/capability"
-	"github.com/kube-imds/kube-imds/internal/certificate"
+	"github.com/kube-imds/kube-imds/internal/pki/authority"
+	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 // Of several replicas that begin at once, all have one authority, and so has one that comes later.

@@ -27,12 +27,12 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kube-imds/kube-imds/controllers"
-	"github.com/kube-imds/kube-imds/internal/authority"
 	"github.com/kube-imds/kube-imds/internal/capability"
-	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/pki/authority"
+	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 const (

@@ -3,9 +3,9 @@ package watched
 import (
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // Asks reports whether a pod can ask the issuer for anything: it holds a token for it, and has not ended. That is the volume

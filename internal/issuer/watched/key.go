@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/kube-imds/kube-imds/internal/slim"
+	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 )
 
 // kind is what can be watched.

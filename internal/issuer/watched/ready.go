@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 )
 
 // settleWithin is how long an issuer that starts may wait for what the node's pods hang on. One pod of which nothing can be learnt

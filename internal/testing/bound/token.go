@@ -14,7 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/kube-imds/kube-imds/internal/workload"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // testPodIsAttested shows that the issuer gets a certificate to attest with, and that it is of the release's authority.

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
-	"github.com/kube-imds/kube-imds/internal/scheme"
+	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 )
 
 const (

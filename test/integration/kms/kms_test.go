@@ -1,4 +1,4 @@
-// Package kms tests internal/kms against a real Vault.
+// Package kms tests internal/signer/kms against a real Vault.
 package kms
 
 import (
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/kms"
+	"github.com/kube-imds/kube-imds/internal/signer/kms"
 	"github.com/kube-imds/kube-imds/internal/testing/transit"
 	"github.com/kube-imds/kube-imds/internal/token"
 )

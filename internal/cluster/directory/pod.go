@@ -7,9 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/reply"
-	"github.com/kube-imds/kube-imds/internal/workload"
 )
 
 // Youth is how long after a pod's start a cache may not have heard yet of what was made with it: as long as a watch waits

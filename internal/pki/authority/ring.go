@@ -7,8 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
 	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // ringOf reads the ring that a Secret keeps.

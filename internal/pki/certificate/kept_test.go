@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 var names = []string{"kube-imds-issuer.imds.svc", "node-1.kube-imds-issuer.imds.svc"}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 // maxEntries bounds how many tokens are kept. An application has a few.

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/keyutil"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // Lifetime is how long a certificate is good. It is renewed long before that.

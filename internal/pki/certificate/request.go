@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/certificate/csr"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // The signers of CertificateSigningRequests. The controller is behind each of them.

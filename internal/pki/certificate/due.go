@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
 // spread is over how long all parts of an installation ask anew when another authority signs: thousands of nodes hear of it

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
 func TestATokenIsAskedForOnce(t *testing.T) {

@@ -14,9 +14,9 @@ import (
 	"net"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/cabundle"
-	"github.com/kube-imds/kube-imds/internal/certificate"
 	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
+	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 const (
