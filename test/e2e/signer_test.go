@@ -68,6 +68,7 @@ func testNodeForgesNothing(t *testing.T, c *cluster) {
 // testSignerKilled kills one signer after the other under a pod that asks for a token of a new resource time and again.
 func testSignerKilled(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-while-signers-die")
+	c.waitSigners(t, 2)
 	began := time.Now()
 	for range killings {
 		var pods corev1.PodList

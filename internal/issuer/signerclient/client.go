@@ -22,20 +22,22 @@ import (
 )
 
 const (
-	dialTimeout = 500 * time.Millisecond
+	// connectTimeout is short because the signer is in the cluster, and because a connection may lead to a replica that
+	// is gone: kube-proxy balances to it until it hears of that, which takes it many seconds after an outage of the API
+	// server. The patience below has room for a dozen such connections.
+	connectTimeout   = 250 * time.Millisecond
+	handshakeTimeout = time.Second
 
-	// attemptTimeout is how long one replica may take, and patience how long all attempts together: less than a sidecar
-	// waits for its issuer.
+	// attemptTimeout bounds one attempt, and patience all of them together: less than a sidecar waits for its issuer.
 	attemptTimeout = 1500 * time.Millisecond
 	patience       = 4 * time.Second
 
-	// refusalPatience is how long a refusal is not believed: the issuer has decided otherwise, and a replica may only not
-	// have heard yet of what it has decided by.
+	// refusalPatience is how long a refusal is not believed: the issuer has granted, so the replica may only lag behind.
 	refusalPatience = time.Second
 
-	// firstPause is how long to wait before the second attempt; each later wait is twice as long, up to mostPause.
-	firstPause = 20 * time.Millisecond
-	mostPause  = 500 * time.Millisecond
+	// minPause is the pause before the second attempt. Each later pause is twice as long, up to maxPause.
+	minPause = 20 * time.Millisecond
+	maxPause = 500 * time.Millisecond
 )
 
 // Client asks the signer. It keeps a few connections, and makes a new one, which may lead to another replica, after
@@ -73,7 +75,10 @@ func New(options Options) *Client {
 	}}}
 }
 
-var errNoRoots = errors.New("the authority of the signer's certificate is not known yet")
+var (
+	errNoRoots      = errors.New("the authority of the signer's certificate is not known yet")
+	errNotConnected = errors.New("no connection to the signer")
+)
 
 func (o Options) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	roots := o.Roots()
@@ -87,11 +92,18 @@ func (o Options) dial(ctx context.Context, network, address string) (net.Conn, e
 	if o.Address != "" {
 		address = o.Address
 	}
-	dialer := &tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: dialTimeout},
-		Config:    &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS13},
+	connection, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotConnected, err)
 	}
-	return dialer.DialContext(ctx, network, address)
+	secured := tls.Client(connection, &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS13})
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = connection.Close()
+		return nil, err
+	}
+	return secured, nil
 }
 
 // Token asks for a token.
@@ -116,13 +128,17 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := c.attempt(ctx, path, body, answer)
 		if err == nil {
 			return nil
 		}
 		if refusal, refused := asRefusal(err); refused && (refusal.Status == http.StatusTooManyRequests || time.Since(asked) >= refusalPatience) {
 			return refusal
+		}
+		if errors.Is(err, errNotConnected) {
+			// It cost the signer nothing, and the next connection may lead to another replica.
+			pause = minPause
 		}
 		select {
 		case <-time.After(pause):
