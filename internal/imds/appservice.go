@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// AppService answers token requests as Azure App Service does (clients.md, "App Service"): for SDKs that are pointed at
-// an endpoint by IDENTITY_ENDPOINT and IDENTITY_HEADER. What is asked and answered is as at IMDS's token endpoint; in
-// place of the header Metadata there is one that carries a secret.
+// AppService serves token requests as Azure App Service does (clients.md, "App Service"), for SDKs configured by
+// IDENTITY_ENDPOINT and IDENTITY_HEADER. It is IMDS's token endpoint with a secret header instead of Metadata.
 type AppService struct {
 	endpoint endpoint
 	secret   string
 }
 
-// NewAppService answers who shows the secret in the header X-IDENTITY-HEADER. An empty secret admits nobody.
+// NewAppService returns a handler for requests with the secret in X-IDENTITY-HEADER. An empty secret admits nobody.
 func NewAppService(tokens TokenSource, secret string, now func() time.Time) *AppService {
 	return &AppService{
 		endpoint: endpoint{methods: getOnly, shape: identityShape, serve: newTokenEndpoint(tokens, now).serve},
@@ -24,7 +23,7 @@ func NewAppService(tokens TokenSource, secret string, now func() time.Time) *App
 	}
 }
 
-// ServeHTTP answers on whatever path it is mounted.
+// ServeHTTP serves any path that it is mounted on.
 func (a *AppService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, rawQuery, _ := strings.Cut(r.RequestURI, "?")
 	refusal := a.check(r)

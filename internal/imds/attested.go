@@ -5,28 +5,28 @@ import (
 	"net/http"
 )
 
-// AttestationSource signs who the machine is. Its errors are read as those of TokenSource.
+// AttestationSource signs attested documents. Its errors are handled like TokenSource's.
 type AttestationSource interface {
-	// Attest gives a signed document: PKCS #7, in DER.
+	// Attest returns a signed document: PKCS #7 in DER.
 	Attest(ctx context.Context, request AttestationRequest) ([]byte, error)
 }
 
-// AttestationRequest is what an attested document is asked for with.
+// AttestationRequest is a request for an attested document.
 type AttestationRequest struct {
-	// Nonce is put into the document; left empty, the document has a nonce of its own.
+	// Nonce goes into the document. If it is empty, the source generates one.
 	Nonce string
 
-	// Version is the API's, which says what the document tells.
+	// Version is the api-version, which decides what the document contains.
 	Version string
 }
 
-// BadNonce is what whoever sends a wrong nonce is told.
+// BadNonce describes the error of an invalid nonce.
 const BadNonce = "Bad request. The nonce is at most 32 letters, digits, hyphens and underscores"
 
 // maxNonce bounds a nonce (imds-contract.md section 5).
 const maxNonce = 32
 
-// attestedEndpoint answers GET /metadata/attested/document.
+// attestedEndpoint serves GET /metadata/attested/document.
 type attestedEndpoint struct {
 	source AttestationSource
 }
@@ -55,8 +55,7 @@ func (e *attestedEndpoint) serve(w http.ResponseWriter, r *http.Request, _, rawQ
 	return nil
 }
 
-// IsNonce reports whether a nonce is of base64url's characters, which Teleport sends and a default nonce has, and short
-// enough. It may be empty.
+// IsNonce reports whether a nonce is short enough and has only base64url's characters, which Teleport sends. It may be empty.
 func IsNonce(nonce string) bool {
 	for i := range len(nonce) {
 		c := lower(nonce[i])

@@ -1,6 +1,4 @@
-// Package imds answers as Azure's Instance Metadata Service does: HTTP in, HTTP out, over a TokenSource and an
-// InstanceSource. It knows neither Kubernetes nor keys, and it forwards nothing: what is not in its list of paths
-// is 404.
-//
-// What is answered comes from imds-contract.md, what clients need of it from the numbered list that ends clients.md.
+// Package imds implements the HTTP contract of Azure's Instance Metadata Service over a TokenSource, an InstanceSource and
+// the other sources. It knows nothing of Kubernetes or keys, and it proxies nothing: unknown paths get 404.
+// The answers follow imds-contract.md; the numbered list at the end of clients.md says what clients need of them.
 package imds

@@ -1,10 +1,20 @@
 package imds
 
 import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -76,6 +86,132 @@ func FuzzStartRequests(f *testing.F) {
 		}
 		if refusal == nil && (len(ids) == 0 || slices.Contains(ids, "")) {
 			t.Errorf("%q lets %q begin", body, ids)
+		}
+	})
+}
+
+// recordedConn is a connection whose client has sent all that it sends, and reads when the server is done.
+type recordedConn struct {
+	sent *bytes.Reader
+
+	mu      sync.Mutex
+	written bytes.Buffer
+
+	done   chan struct{}
+	finish func()
+}
+
+func newRecordedConn(sent []byte) *recordedConn {
+	done := make(chan struct{})
+	return &recordedConn{sent: bytes.NewReader(sent), done: done, finish: sync.OnceFunc(func() { close(done) })}
+}
+
+func (c *recordedConn) Read(into []byte) (int, error) { return c.sent.Read(into) }
+
+func (c *recordedConn) Write(answer []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.written.Write(answer)
+}
+
+// CloseWrite says that nothing more will be written; the server then lingers for half a second.
+func (c *recordedConn) CloseWrite() error { c.finish(); return nil }
+func (c *recordedConn) Close() error      { c.finish(); return nil }
+
+func (c *recordedConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *recordedConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *recordedConn) SetDeadline(time.Time) error      { return nil }
+func (c *recordedConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *recordedConn) SetWriteDeadline(time.Time) error { return nil }
+
+// answers waits until the server is done, and reads what it wrote.
+func (c *recordedConn) answers(t *testing.T) []answer {
+	t.Helper()
+	select {
+	case <-c.done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the server is not done")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reader := bufio.NewReader(bytes.NewReader(c.written.Bytes()))
+	var all []answer
+	for {
+		next, err := readAnswer(reader)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatalf("%v in %q", err, c.written.Bytes())
+		}
+		all = append(all, next)
+	}
+}
+
+// readAnswer reads an answer that may be one to HEAD, and so without the body that it speaks of.
+func readAnswer(reader *bufio.Reader) (answer, error) {
+	if _, err := reader.Peek(1); err != nil {
+		return answer{}, err
+	}
+	text := textproto.NewReader(reader)
+	line, err := text.ReadLine()
+	if err != nil {
+		return answer{}, errors.New("a line without end")
+	}
+	version, rest, _ := strings.Cut(line, " ")
+	code, _, _ := strings.Cut(rest, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil || version != "HTTP/1.1" && version != "HTTP/1.0" {
+		return answer{}, errors.New("no status line: " + line)
+	}
+	header, err := text.ReadMIMEHeader()
+	if err != nil {
+		return answer{}, errors.New("no header: " + err.Error())
+	}
+	length, err := strconv.Atoi(header.Get("Content-Length"))
+	if err != nil {
+		return answer{}, errors.New("no length")
+	}
+	if next, err := reader.Peek(len("HTTP/1.")); err != nil && len(next) == 0 || string(next) == "HTTP/1." {
+		return answer{status, http.Header(header), ""}, nil
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(reader, body); err != nil {
+		return answer{}, errors.New("the body is not whole")
+	}
+	return answer{status, http.Header(header), string(body)}, nil
+}
+
+// mostAnswered bounds the body of any answer: what a request says is in it at most once, and that is bounded too.
+const mostAnswered = 16 << 10
+
+// FuzzConnection: whatever is sent, each answer is a whole one, of IMDS, in JSON, and none of a failure.
+func FuzzConnection(f *testing.F) {
+	token := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"
+	for _, sent := range []string{
+		"", "hello\r\n\r\n", token + "\r\n", token + "\r\n" + token + "\r\n?\r\n\r\n",
+		token + "Expect: x\r\n\r\n", token + "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+		token + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + token + "\r\n",
+		token + "Transfer-Encoding: x\r\n\r\n", token + "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+		"HEAD /metadata HTTP/1.0\r\n\r\n", token + "X: " + strings.Repeat("x", 16<<10),
+	} {
+		f.Add([]byte(sent))
+	}
+	server := NewServer(newIMDS().build(), slog.New(slog.DiscardHandler))
+	listener := &pipeListener{make(chan net.Conn), make(chan struct{})}
+	go server.Serve(listener)
+	f.Cleanup(func() { server.Close() })
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		connection := newRecordedConn(sent)
+		listener.connections <- connection
+		for _, got := range connection.answers(t) {
+			if got.status >= 500 || got.header.Get("Server") != serverName[0] || len(got.body) > mostAnswered {
+				t.Fatalf("an answer is %d %v, of %d bytes", got.status, got.header, len(got.body))
+			}
+			if got.header.Get("Content-Type") == contentJSON[0] && got.body != "" && !json.Valid([]byte(got.body)) {
+				t.Fatalf("an answer is %q", got.body)
+			}
 		}
 	})
 }

@@ -2,37 +2,38 @@ package imds
 
 import (
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Handler answers as the Instance Metadata Service.
+// Handler serves the Instance Metadata Service.
 type Handler struct {
 	endpoints []endpoint
 }
 
-// endpoint is a path and what answers there.
+// endpoint is a path and its handler.
 type endpoint struct {
 	path string
 
-	// subpaths tells whether everything below the path is answered too.
+	// subpaths reports whether the endpoint also serves every path below its own.
 	subpaths bool
 
 	shape shape
 
-	// methods are what is answered; GET alone where none is named.
+	// methods are the methods served; nil means GET only.
 	methods []string
 
-	// serve writes an answer, or returns what is wrong with the request and writes nothing. It is given the part of
-	// the path below its own, and the raw query.
+	// serve writes the response, or returns an error and writes nothing. subpath is the part of the path below the endpoint's.
 	serve func(w http.ResponseWriter, r *http.Request, subpath, rawQuery string) *Error
 }
 
-// getOnly are the methods of most endpoints.
+// getOnly is the default of endpoint.methods.
 var getOnly = []string{http.MethodGet}
 
-// Sources are what the endpoints answer from. An endpoint that has no source does not exist.
+// Sources supply the endpoints. An endpoint without a source gets 404.
 type Sources struct {
 	Tokens        TokenSource
 	Identities    IdentitySource
@@ -42,7 +43,7 @@ type Sources struct {
 	Attestations  AttestationSource
 }
 
-// NewHandler answers from sources. The clock says how long tokens are still valid.
+// NewHandler returns a handler over sources. It computes expires_in with now.
 func NewHandler(sources Sources, now func() time.Time) *Handler {
 	h := &Handler{}
 	if sources.Tokens != nil {
@@ -78,14 +79,14 @@ func (h *Handler) add(e endpoint) {
 	h.endpoints = append(h.endpoints, e)
 }
 
-// ServeHTTP looks at the request's target as it came, once: what is matched is what is answered.
+// ServeHTTP routes by the raw request target, so that no later decoding can lead to another endpoint than the one checked.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rawPath, rawQuery, _ := strings.Cut(r.RequestURI, "?")
 	path := normalPath(rawPath)
 	endpoint, subpath := h.find(path)
 	if endpoint == nil {
-		// Before the header is looked at: an identity endpoint that asks for the header is one that exists
-		// (clients.md, point 4).
+		// This comes before the check of the header: clients take a complaint about the header as proof that the endpoint
+		// exists (clients.md, point 4).
 		shapeOf(path).writeError(w, errNotFound)
 		return
 	}
@@ -114,7 +115,7 @@ func (h *Handler) find(path string) (found *endpoint, subpath string) {
 	return nil, ""
 }
 
-// shapeOf is the shape of errors for paths that do not exist.
+// shapeOf returns the shape of errors for a path that may not exist.
 func shapeOf(path string) shape {
 	if _, ok := below(path, identityPath); ok {
 		return identityShape
@@ -122,8 +123,8 @@ func shapeOf(path string) shape {
 	return plainShape
 }
 
-// check holds what every endpoint asks of a request. Whoever makes a server send requests for him can rarely
-// make it send the header Metadata; and proxies and browsers, which would let others in, add headers of their own.
+// check applies the rules of every endpoint. An SSRF attacker can rarely set headers, so Metadata is required; proxies and
+// browsers, which would relay for others, reveal themselves by theirs.
 func (e *endpoint) check(r *http.Request) *Error {
 	if !saysMetadata(r.Header) {
 		return e.shape.noHeader
@@ -137,15 +138,61 @@ func (e *endpoint) check(r *http.Request) *Error {
 	return nil
 }
 
-// saysMetadata tells whether the header Metadata is there, once, and true.
+// saysMetadata reports whether the request has exactly one Metadata header, with the value true.
 func saysMetadata(header http.Header) bool {
 	values := header["Metadata"]
 	return len(values) == 1 && strings.EqualFold(values[0], "true")
 }
 
-// wrongMethod names the methods that are answered.
+// wrongMethod returns 405 with the methods served.
 func (e *endpoint) wrongMethod() *Error {
 	refusal := *errMethod
 	refusal.allow = strings.Join(e.methods, ", ")
 	return &refusal
 }
+
+// OnlyHosts rejects requests whose Host is not allowed.
+func OnlyHosts(next http.Handler, allowed func(host string) bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !allowed(r.Host) {
+			shapeOf(normalPath(r.URL.Path)).writeError(w, errHost)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// LocalHost reports whether a Host header is an IP address, localhost or, as in HTTP/1.0, empty. It keeps out web pages that
+// resolve their own name to this address (DNS rebinding) to read tokens through a visitor's browser.
+func LocalHost(host string) bool {
+	name := (&url.URL{Host: host}).Hostname()
+	if name == "" || strings.EqualFold(name, "localhost") {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
+// fromOthers are the headers that only proxies and browsers send. Sec-Fetch-Mode is not among them: Node's fetch sends it,
+// and browsers never send it without Sec-Fetch-Site.
+var fromOthers = []string{
+	"X-Forwarded-For", "Forwarded", "Via", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Fetch-User", "Sec-Fetch-Storage-Access",
+}
+
+// refuseOthers rejects requests that a proxy or browser relays from outside the pod.
+func refuseOthers(header http.Header) *Error {
+	for _, name := range fromOthers {
+		if _, found := header[name]; found {
+			return errsFromOthers[name]
+		}
+	}
+	return nil
+}
+
+var errsFromOthers = func() map[string]*Error {
+	all := map[string]*Error{}
+	for _, name := range fromOthers {
+		all[name] = invalid("Bad request. A request with the header " + name + " is not answered")
+	}
+	return all
+}()

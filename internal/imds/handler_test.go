@@ -2,6 +2,7 @@ package imds
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"testing"
 	"time"
@@ -124,5 +125,39 @@ func TestUnknownPaths(t *testing.T) {
 			t.Parallel()
 			get(t, newIMDS().build(), target).want(t, http.StatusNotFound, body)
 		})
+	}
+}
+
+func TestOtherHostsAreRefusedInTheShapeOfTheirPath(t *testing.T) {
+	t.Parallel()
+	handler := OnlyHosts(newIMDS().build(), func(host string) bool { return host == "127.0.0.1" })
+	for target, body := range map[string]string{
+		tokenTarget(""):                `{"error":"invalid_request","error_description":"Bad request. The request was made to a host name that is not this machine's"}`,
+		instancePath + instanceVersion: `{ "error": "Bad request. The request was made to a host name that is not this machine's" }`,
+	} {
+		for host, status := range map[string]int{"example.com": http.StatusBadRequest, "127.0.0.1": http.StatusOK} {
+			request := httptest.NewRequest(http.MethodGet, target, http.NoBody)
+			request.Host, request.RequestURI = host, target
+			request.Header.Set("Metadata", "true")
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, request)
+			if recorder.Code != status || status != http.StatusOK && recorder.Body.String() != body {
+				t.Errorf("%s of %s: %d %s", target, host, recorder.Code, recorder.Body)
+			}
+		}
+	}
+}
+
+func TestLocalHost(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"169.254.169.254": true, "169.254.169.254:80": true, "127.0.0.1": true, "127.0.0.1:8253": true, "[::1]": true,
+		"[::1]:80": true, "localhost": true, "LocalHost:80": true, "": true,
+		"evil.example": false, "evil.example:80": false, "localhost.evil.example": false, "169.254.169.254.nip.io": false,
+		"metadata": false, "127.1": false, "2130706433": false, "localhost.": false, "user@169.254.169.254.evil": false,
+	} {
+		if got := LocalHost(host); got != want {
+			t.Errorf("%q is this machine: %t", host, got)
+		}
 	}
 }

@@ -2,7 +2,7 @@ package imds
 
 import "net/http"
 
-// infoEndpoint answers GET /metadata/identity/info (imds-contract.md section 4).
+// infoEndpoint serves GET /metadata/identity/info (imds-contract.md section 4).
 type infoEndpoint struct {
 	source IdentitySource
 }

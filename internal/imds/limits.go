@@ -15,10 +15,10 @@ const (
 	identityAtOnce            = 5
 )
 
-// errAtOnce is the answer to too many requests at once. How long the others will take is not known.
+// errAtOnce is the response to too many concurrent requests. How long the others take is unknown.
 var errAtOnce = throttled(time.Second)
 
-// throttled is IMDS's answer to too many requests.
+// throttled returns IMDS's response to too many requests.
 func throttled(wait time.Duration) *Error {
 	return &Error{
 		Status:      http.StatusTooManyRequests,
@@ -28,20 +28,19 @@ func throttled(wait time.Duration) *Error {
 	}
 }
 
-// azureLimits bounds requests as Azure does, however they would be answered.
+// azureLimits limits requests as Azure does.
 type azureLimits struct {
 	next http.Handler
 	now  func() time.Time
 
 	identity, others *rate.Limiter
 
-	// atOnce holds something for each identity request that is being answered.
+	// atOnce is a semaphore of identity requests.
 	atOnce chan struct{}
 }
 
-// LimitAsAzure answers no more requests than Azure's IMDS says it does, for clients that are to be tested against that.
-// Requests without the header Metadata, by which clients find out that IMDS is there, are never limited (clients.md,
-// point 27).
+// LimitAsAzure applies the rate limits of Azure's IMDS, to test clients against them. Requests without the Metadata header,
+// with which clients probe for IMDS, are never limited (clients.md, point 27).
 func LimitAsAzure(next http.Handler, now func() time.Time) http.Handler {
 	return &azureLimits{
 		next:     next,
@@ -52,7 +51,7 @@ func LimitAsAzure(next http.Handler, now func() time.Time) http.Handler {
 	}
 }
 
-// ServeHTTP hands on what is within the limits.
+// ServeHTTP passes on requests within the limits.
 func (l *azureLimits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !saysMetadata(r.Header) {
 		l.next.ServeHTTP(w, r)
@@ -81,7 +80,7 @@ func (l *azureLimits) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.next.ServeHTTP(w, r)
 }
 
-// take counts a request, or tells how long it is until there may be one.
+// take admits a request, or returns how long to wait.
 func (l *azureLimits) take(bucket *rate.Limiter) (wait time.Duration) {
 	now := l.now()
 	reservation := bucket.ReserveN(now, 1)

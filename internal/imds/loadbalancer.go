@@ -5,34 +5,34 @@ import (
 	"net/http"
 )
 
-// LoadBalancerSource tells which load balancers lead to the machine. Its errors are read as those of TokenSource.
+// LoadBalancerSource describes the load balancers in front of the machine. Its errors are handled like TokenSource's.
 type LoadBalancerSource interface {
 	LoadBalancer(ctx context.Context) (*LoadBalancer, error)
 }
 
-// LoadBalancer is what leads to the machine from outside (imds-contract.md section 7).
+// LoadBalancer describes how traffic reaches the machine from outside (imds-contract.md section 7).
 type LoadBalancer struct {
 	PublicIPAddresses []FrontendAddress
 	InboundRules      []InboundRule
 }
 
-// FrontendAddress is a load balancer's address, and that of the machine behind it.
+// FrontendAddress is the address of a load balancer and of the machine behind it.
 type FrontendAddress struct {
 	FrontendIPAddress string `json:"frontendIpAddress"`
 	PrivateIPAddress  string `json:"privateIpAddress"`
 }
 
-// InboundRule leads from a load balancer's port to one of the machine's.
+// InboundRule maps a load balancer's port to the machine's.
 type InboundRule struct {
 	FrontendIPAddress string `json:"frontendIpAddress"`
-	// Protocol is in lower case, as in tcp.
+	// Protocol is in lower case, such as tcp.
 	Protocol         string `json:"protocol"`
 	FrontendPort     int32  `json:"frontendPort"`
 	BackendPort      int32  `json:"backendPort"`
 	PrivateIPAddress string `json:"privateIpAddress"`
 }
 
-// loadBalancerEndpoint answers GET /metadata/loadbalancer.
+// loadBalancerEndpoint serves GET /metadata/loadbalancer.
 type loadBalancerEndpoint struct {
 	source LoadBalancerSource
 }

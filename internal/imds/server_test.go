@@ -2,6 +2,7 @@ package imds
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -285,5 +286,227 @@ func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+const malformedBody = `{ "error": "Bad request. The request is malformed, or longer than a request may be" }`
+
+// answers are all that comes back for bytes that are sent, until the connection is closed.
+func answers(t *testing.T, connection net.Conn, sent string) []answer {
+	t.Helper()
+	go func() {
+		_, _ = io.WriteString(connection, sent)
+	}()
+	return readAnswers(t, connection)
+}
+
+// readAnswers reads answers until there are no more. It fails on anything that is no whole answer.
+func readAnswers(t testing.TB, connection io.Reader) []answer {
+	t.Helper()
+	var all []answer
+	reader := bufio.NewReader(connection)
+	for {
+		if _, err := reader.Peek(1); err != nil {
+			return all
+		}
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatalf("what comes back is no answer: %v", err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatalf("the answer is not whole: %v", err)
+		}
+		if response.Close {
+			// The reader takes it away.
+			response.Header.Set("Connection", "close")
+		}
+		all = append(all, answer{response.StatusCode, response.Header, string(body)})
+		if response.Close {
+			if rest, err := io.ReadAll(reader); len(rest) > 0 && err == nil {
+				t.Fatalf("after the last answer there is %q", rest)
+			}
+			return all
+		}
+	}
+}
+
+func (a answer) wantMalformed(t *testing.T) {
+	t.Helper()
+	a.want(t, http.StatusBadRequest, malformedBody)
+	for name, want := range map[string]string{
+		"Server": serverName[0], "Content-Type": contentJSON[0], "Content-Length": fmt.Sprint(len(malformedBody)), "Connection": "close",
+	} {
+		if got := a.header.Get(name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if _, err := http.ParseTime(a.header.Get("Date")); err != nil || len(a.header.Get("X-Ms-Request-Id")) != 36 {
+		t.Errorf("the headers are %v", a.header)
+	}
+}
+
+func TestWhatIsNoRequestIsAnsweredAsIMDSDoes(t *testing.T) {
+	t.Parallel()
+	token := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		for name, sent := range map[string]string{
+			"no HTTP":                        "hello\r\n\r\n",
+			"a request of another age":       "GET /metadata\r\n\r\n",
+			"a version that does not exist":  "GET / HTTP/1.9.9\r\n\r\n",
+			"a version that is not served":   "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+			"a method that is none":          "G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
+			"a target that is none":          "GET x HTTP/1.1\r\nHost: a\r\n\r\n",
+			"a target with a bad escape":     "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+			"no host":                        "GET " + tokenTarget("") + " HTTP/1.1\r\nMetadata: true\r\n\r\n",
+			"two hosts":                      token + "Host: b\r\n\r\n",
+			"a host that is none":            "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+			"a header without a colon":       token + "hello\r\n\r\n",
+			"a header name that is none":     token + "a b: c\r\n\r\n",
+			"a header value that is none":    token + "a: \x00\r\n\r\n",
+			"headers that are too long":      token + "X: " + strings.Repeat("x", 16<<10) + "\r\n\r\n",
+			"too many headers":               token + strings.Repeat("X: y\r\n", 4<<10) + "\r\n",
+			"an encoding that nobody knows":  token + "Transfer-Encoding: rot13\r\n\r\n",
+			"two encodings":                  token + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"a length that is none":          token + "Content-Length: -1\r\n\r\n",
+			"two lengths":                    token + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+			"an expectation that is not met": token + "Expect: a miracle\r\n\r\n",
+			"one of HTTP/1.0":                "GET / HTTP/1.0\r\nExpect: a miracle\r\n\r\n",
+			"one with a body":                "POST / HTTP/1.1\r\nHost: a\r\nExpect: x\r\nContent-Length: 5\r\n\r\nhello",
+		} {
+			got := answers(t, connect(), sent)
+			if len(got) != 1 {
+				t.Errorf("%s: there are %d answers", name, len(got))
+				continue
+			}
+			got[0].wantMalformed(t)
+			if t.Failed() {
+				t.Fatalf("that is %s", name)
+			}
+		}
+	})
+}
+
+func TestConnectionsOfManyRequests(t *testing.T) {
+	t.Parallel()
+	token := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"
+	missing := "GET /metadata/nothing HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"
+	serving(t, func(t *testing.T, connect func() net.Conn) {
+		for name, test := range map[string]struct {
+			sent string
+			want []int
+		}{
+			"a good and a bad one":        {token + "hello\r\n\r\n", []int{200, -400}},
+			"many good and a bad one":     {token + missing + token + token + "\x00", []int{200, 404, 200, 200, -400}},
+			"what follows a bad one":      {token + "hello\r\n\r\n" + token, []int{200, -400}},
+			"what follows an expectation": {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n" + token, []int{-400}},
+			"a body, and a bad one":       {strings.Replace(token, "\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nxx", 1) + "?\r\n\r\n", []int{200, -400}},
+			"continue, and a bad one": {strings.Replace(token, "\r\n\r\n", "\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 1) +
+				"?\r\n\r\n", []int{200, -400}},
+			"one that closes":          {strings.Replace(token, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1) + "hello\r\n\r\n", []int{200}},
+			"one of HTTP/1.0 and more": {"GET / HTTP/1.0\r\n\r\nhello\r\n\r\n", []int{404}},
+		} {
+			// Without the last end a server would wait for more.
+			got := answers(t, connect(), test.sent+"\r\n\r\n")
+			if len(got) != len(test.want) {
+				t.Errorf("%s: there are %d answers", name, len(got))
+				continue
+			}
+			for i, want := range test.want {
+				if want < 0 {
+					got[i].wantMalformed(t)
+				} else if got[i].status != want || got[i].body == malformedBody {
+					t.Errorf("%s: answer %d is %d %s", name, i, got[i].status, got[i].body)
+				}
+			}
+		}
+	})
+}
+
+// An answer that the server writes in several parts stays what the handler wrote.
+func TestLongAnswersArriveWhole(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("HTTP/1.1 400 Bad Request\r\n\r\n", 4<<10)
+		server := NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for part := range strings.SplitAfterSeq(long, "\n") {
+				io.WriteString(w, part)
+			}
+		}), slog.New(slog.DiscardHandler))
+		listener := &pipeListener{make(chan net.Conn), make(chan struct{})}
+		stopped := make(chan error)
+		go func() { stopped <- server.Serve(listener) }()
+		got := answers(t, listener.connect(), "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n?\r\n\r\n")
+		if len(got) != 3 || got[0].body != long || got[1].body != long {
+			t.Errorf("there are %d answers, or they are not whole", len(got))
+		} else {
+			got[2].wantMalformed(t)
+		}
+		server.Close()
+		<-stopped
+	})
+}
+
+// brokenConn is a connection that takes nothing.
+type brokenConn struct{ net.Conn }
+
+func (brokenConn) Write([]byte) (int, error) { return 0, net.ErrClosed }
+
+func TestAnswersThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	c := &connection{Conn: brokenConn{}}
+	if written, err := c.Write([]byte("HTTP/1.1 400 Bad Request")); written != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%d bytes are written, %v", written, err)
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The server may write its own answer in parts.
+func TestTheServersOwnAnswerIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	recorded := newRecordedConn(nil)
+	c := &connection{Conn: recorded}
+	for range 2 {
+		if written, err := c.Write([]byte("12345")); written != 5 || err != nil {
+			t.Errorf("%d bytes are written, %v", written, err)
+		}
+	}
+	if err := c.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	// That it is done is what the half close of the inner connection says.
+	got := recorded.answers(t)
+	if len(got) != 1 {
+		t.Fatalf("there are %d answers", len(got))
+	}
+	got[0].wantMalformed(t)
+}
+
+// The server half closes a connection on which a client still sends, so that the client can read the answer.
+func TestAnswersArriveOverTCP(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(newIMDS().build(), slog.New(slog.DiscardHandler))
+	stopped := make(chan error)
+	go func() { stopped <- server.Serve(listener) }()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	client.SetDeadline(time.Now().Add(10 * time.Second))
+	got := answers(t, client, "GET / HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 1<<20))
+	if len(got) != 1 {
+		t.Fatalf("there are %d answers", len(got))
+	}
+	got[0].wantMalformed(t)
+	server.Close()
+	if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
 	}
 }

@@ -5,44 +5,43 @@ import (
 	"time"
 )
 
-// TokenSource gives out tokens.
+// TokenSource issues tokens.
 type TokenSource interface {
-	// Token gives a token that is valid now. The answer is shared and must not be changed; as long as it is the
-	// same token it should be the same pointer, because rendered answers are kept by it.
-	//
-	// An *Error in the chain of the error is what the application sees; anything else is answered with 503.
+	// Token returns a token that is valid now. It is shared and must not be changed. The same token should be the same //
+	// pointer, because rendered responses are cached by it. An *Error in the error's chain is what the application gets;
+	// any other error becomes 503.
 	Token(ctx context.Context, request TokenRequest) (*Token, error)
 }
 
-// InstanceSource describes the machine. Its errors are read as those of TokenSource.
+// InstanceSource describes the machine. Its errors are handled like TokenSource's.
 type InstanceSource interface {
 	Instance(ctx context.Context) (*Instance, error)
 }
 
-// IdentitySource tells of identities without a token. Its errors are read as those of TokenSource.
+// IdentitySource describes identities. Its errors are handled like TokenSource's.
 type IdentitySource interface {
 	Identity(ctx context.Context, selector Selector) (*Identity, error)
 }
 
-// TokenRequest is what an application asks for.
+// TokenRequest is an application's request for a token.
 type TokenRequest struct {
-	// Resource is the audience of the token, to the letter.
+	// Resource becomes the audience of the token, unchanged.
 	Resource string
 
 	Selector
 
-	// BypassCache asks for a token that nobody was given yet.
+	// BypassCache asks for a newly minted token.
 	BypassCache bool
 }
 
-// Selector names an identity by at most one of its IDs. The zero Selector stands for the default identity.
+// Selector names an identity by at most one of its IDs. The zero Selector means the default identity.
 type Selector struct {
 	ClientID   string
 	ObjectID   string
 	ResourceID string
 }
 
-// Token is an access token and what is said beside it.
+// Token is an access token with its metadata.
 type Token struct {
 	AccessToken string
 	ClientID    string
@@ -50,12 +49,12 @@ type Token struct {
 	ExpiresOn   time.Time
 }
 
-// Identity is what the info endpoint says of an identity.
+// Identity is an identity as the info endpoint describes it.
 type Identity struct {
 	TenantID string
 }
 
-// Instance is what the instance document says of the machine. What is not known is empty.
+// Instance is a machine as the instance document describes it. Unknown values are empty.
 type Instance struct {
 	Name                string
 	ComputerName        string
@@ -72,14 +71,14 @@ type Instance struct {
 	VMScaleSetID        string
 	Tags                []Tag
 
-	// UserData and CustomData are what they say; the document encodes them.
+	// UserData and CustomData are not encoded; the document encodes them as base64.
 	UserData   string
 	CustomData string
 
 	Interfaces []Interface
 }
 
-// Tag is a name and a value.
+// Tag is a machine's tag.
 type Tag struct {
 	Name  string
 	Value string
@@ -87,17 +86,17 @@ type Tag struct {
 
 // Interface is a network interface.
 type Interface struct {
-	// MACAddress is twelve hexadecimal digits in upper case.
+	// MACAddress has twelve upper-case hexadecimal digits and no separators.
 	MACAddress string
 
 	IPv4 []string
 	IPv6 []string
 
-	// Subnets are those of the IPv4 addresses.
+	// Subnets are the subnets of the IPv4 addresses.
 	Subnets []Subnet
 }
 
-// Subnet is an address and the number of its leading bits, as in 10.224.0.0 and 16.
+// Subnet is a network address and a prefix length, such as 10.224.0.0 and 16.
 type Subnet struct {
 	Address string
 	Prefix  string

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// What a line of the log may hold of a request. The longest target that clients send is below 1 KiB.
+// The bounds of what a log line quotes. The longest target that clients send is below 1 KiB.
 const (
 	maxLoggedTarget = 2 << 10
 	maxLoggedHeader = 256
 )
 
-// LogRequests writes a line about each request that next answers, at level debug. Neither targets nor the headers that
-// are written hold secrets; answers do, and nothing of them is written. For a logger without that level next stays as it
-// is: most sidecars have none, and answers from the cache cost no more than they must.
+// LogRequests logs each request at level debug. The target and the logged headers hold no secrets; responses do, so only
+// their status is logged. If the logger has no debug level, it returns next itself, which keeps cached tokens fast.
 func LogRequests(next http.Handler, logger *slog.Logger, now func() time.Time) http.Handler {
 	if !logger.Enabled(context.Background(), slog.LevelDebug) {
 		return next
@@ -37,22 +36,22 @@ func LogRequests(next http.Handler, logger *slog.Logger, now func() time.Time) h
 	})
 }
 
-// statusRecorder notes an answer's status.
+// statusRecorder records a response's status.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
 }
 
-// WriteHeader notes the status and hands it on.
+// WriteHeader records the status and passes it on.
 func (r *statusRecorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap supports http.ResponseController.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// capped is the beginning of a text that may be too long for a line, as valid UTF-8.
+// capped shortens text to a bound, in bytes, keeping it valid UTF-8.
 func capped(text string, most int) string {
 	if len(text) <= most {
 		return text

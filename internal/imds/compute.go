@@ -2,8 +2,8 @@ package imds
 
 import "encoding/base64"
 
-// computeFields is the compute document (imds-contract.md section 3): each field, the version that first had it, and
-// what it is. What a virtual machine has and a pod has not is empty, as IMDS leaves what a machine has not.
+// computeFields defines the compute document (imds-contract.md section 3). What a pod lacks is empty, as IMDS does with what a
+// virtual machine lacks.
 var computeFields = fields{
 	{"additionalCapabilities", "2021-11-01", fields{{"hibernationEnabled", "2021-11-01", constant("false")}}},
 	{"azEnvironment", "2018-10-01", text(func(i *Instance) string { return i.AzureEnvironment })},
@@ -64,7 +64,7 @@ var computeFields = fields{
 	{"zone", "2017-12-01", text(func(i *Instance) string { return i.Zone })},
 }
 
-// storageFields are the disks. A pod's file systems are none of its node's disks, so there is nothing to tell of.
+// storageFields defines the disks. A pod has none, so all are empty.
 var storageFields = fields{
 	{"dataDisks", "2019-06-01", none{}},
 	{"imageReference", "2019-06-01", fields{
@@ -100,7 +100,7 @@ var storageFields = fields{
 	{"resourceDisk", "2021-02-01", fields{{"size", "2021-02-01", constant("")}}},
 }
 
-// keyFields is a key in a vault, of which there is none.
+// keyFields defines a key in a vault, which no pod has.
 func keyFields(url string) fields {
 	return fields{
 		{url, "2021-11-01", constant("")},
@@ -109,3 +109,46 @@ func keyFields(url string) fields {
 }
 
 func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
+// field is a member of an object in the instance document. since is the first version that has it.
+type field struct {
+	name, since string
+	value       value
+}
+
+// value is a field's content: text, a constant, a list or nested fields.
+type value interface {
+	of(instance *Instance, version string) any
+}
+
+type (
+	// fields is an object.
+	fields []field
+
+	// text is a string from the source.
+	text func(*Instance) string
+
+	// all is a list from the source.
+	all func(*Instance) list
+
+	// constant is a string that is the same for every pod.
+	constant string
+
+	// none is an empty list.
+	none struct{}
+)
+
+func (f fields) of(instance *Instance, version string) any {
+	members := make(object, len(f))
+	for _, field := range f {
+		if field.since <= version {
+			members[field.name] = field.value.of(instance, version)
+		}
+	}
+	return members
+}
+
+func (t text) of(instance *Instance, _ string) any { return t(instance) }
+func (a all) of(instance *Instance, _ string) any  { return a(instance) }
+func (c constant) of(*Instance, string) any        { return string(c) }
+func (none) of(*Instance, string) any              { return list{} }
