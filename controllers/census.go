@@ -49,15 +49,10 @@ func (c *census) count(ctx context.Context, identity *v1alpha1.ManagedIdentity) 
 	return granted, nil
 }
 
-// isGranted tells whether the principal has the identity, whether or not it is ready yet.
+// isGranted reports whether the principal is granted the identity, ready or not.
 func isGranted(principal grant.Principal, identity *v1alpha1.ManagedIdentity, bindings []v1alpha1.IdentityBinding) bool {
-	only := func(name string) *v1alpha1.ManagedIdentity {
-		if name == identity.Name {
-			return identity
-		}
-		return nil
-	}
-	decided := grant.Decide(principal, only, bindings)
+	// A lookup in memory never fails.
+	decided, _ := grant.Decide(principal, grant.Among(identity), bindings)
 	for _, refusal := range decided.Refusals {
 		if refusal.Identity == identity.Name && refusal.Temporary() {
 			return true

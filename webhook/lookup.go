@@ -1,8 +1,8 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,65 +16,66 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// maxLive is how many identities that are not cached one pod makes the API server read. Who applies a pod together with
-// new identities has a few of them.
+// maxLive bounds the identities that one pod makes the API server read because they are not cached. A pod that is applied
+// together with new identities has a few of them.
 const maxLive = 4
 
-// lookup reads what a pod's grant hangs on: from caches, and from the API server what was made together with the pod.
+// lookup reads what a pod's grant depends on: from caches, and from the API server what was created together with the pod.
 type lookup struct {
 	cached client.Reader
 	live   client.Reader
 }
 
-// grant computes what a pod may have.
+// grant returns what a pod may have.
 func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error) {
-	account := pod.Spec.ServiceAccountName
-	if account == "" {
-		account = "default"
-	}
-	namespaceLabels, err := l.metadata(ctx, "Namespace", client.ObjectKey{Name: pod.Namespace})
-	if err != nil {
-		return grant.Grant{}, err
-	}
-	accountMetadata, err := l.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: pod.Namespace, Name: account})
-	if err != nil {
-		return grant.Grant{}, err
-	}
-	var bindings v1alpha1.IdentityBindingList
-	if err := l.cached.List(ctx, &bindings, client.InNamespace(pod.Namespace)); err != nil {
-		return grant.Grant{}, fmt.Errorf("list the bindings of namespace %s: %w", pod.Namespace, err)
-	}
-	var failed error
-	live := maxLive
-	decided := grant.Decide(grant.Principal{
-		Namespace: pod.Namespace, NamespaceLabels: namespaceLabels.Labels, ServiceAccount: account,
-		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: accountMetadata.Annotations, HostNetwork: pod.Spec.HostNetwork,
-	}, func(name string) *v1alpha1.ManagedIdentity {
-		identity, err := l.identity(ctx, name, &live)
-		failed = errors.Join(failed, err)
-		return identity
-	}, bindings.Items)
-	if failed != nil {
-		// What could not be read may well exist: say that, and not that it does not.
-		return grant.Grant{}, failed
-	}
-	return decided, nil
+	subject := *pod
+	subject.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default")
+	return grant.Load(ctx, &podLookup{lookup: l, live: maxLive}, &subject, "")
 }
 
-// identity looks an identity up; nil is none. One that is not cached may have been made just before the pod; so many of
-// them are asked for live.
-func (l lookup) identity(ctx context.Context, name string, live *int) (*v1alpha1.ManagedIdentity, error) {
+// podLookup is a lookup for one pod that is admitted.
+type podLookup struct {
+	lookup
+
+	// live is how many identities may still be read from the API server.
+	live int
+}
+
+var _ grant.Reader = (*podLookup)(nil)
+
+// ServiceAccount returns the metadata of a ServiceAccount. That it does not exist is an error.
+func (a *podLookup) ServiceAccount(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
+	return a.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: namespace, Name: name})
+}
+
+// Namespace returns the metadata of a namespace. That it does not exist is an error.
+func (a *podLookup) Namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
+	return a.metadata(ctx, "Namespace", client.ObjectKey{Name: name})
+}
+
+// Bindings returns the bindings of a namespace, from the cache.
+func (a *podLookup) Bindings(ctx context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
+	var bindings v1alpha1.IdentityBindingList
+	if err := a.cached.List(ctx, &bindings, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list the bindings of namespace %s: %w", namespace, err)
+	}
+	return bindings.Items, nil
+}
+
+// Identity returns an identity, or nil if it does not exist. One that is not cached may have been created just before the pod, so
+// maxLive of them are read from the API server.
+func (a *podLookup) Identity(ctx context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
 	if len(content.IsPathSegmentName(name)) > 0 || len(name) > validation.DNS1123SubdomainMaxLength {
 		return nil, nil
 	}
 	var identity v1alpha1.ManagedIdentity
-	err := l.cached.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	err := a.cached.Get(ctx, client.ObjectKey{Name: name}, &identity)
 	if apierrors.IsNotFound(err) {
-		if *live == 0 {
+		if a.live == 0 {
 			return nil, fmt.Errorf("ManagedIdentity %q is not known yet, and %d others are not either: try again once they exist", name, maxLive)
 		}
-		*live--
-		err = l.live.Get(ctx, client.ObjectKey{Name: name}, &identity)
+		a.live--
+		err = a.lookup.live.Get(ctx, client.ObjectKey{Name: name}, &identity)
 	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil
@@ -85,7 +86,7 @@ func (l lookup) identity(ctx context.Context, name string, live *int) (*v1alpha1
 	return &identity, nil
 }
 
-// metadata is that of an object of the core group.
+// metadata returns the metadata of an object of the core group, from the cache or else the API server.
 func (l lookup) metadata(ctx context.Context, kind string, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))

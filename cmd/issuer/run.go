@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
@@ -15,6 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuer/signerclient"
 	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -38,6 +40,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	metrics.Registry.MustRegister(issuer.Collectors()...)
 	changes := directory.NewChanges()
 	watches, err := watch(ctx, manager, changes)
 	if err != nil {
@@ -54,8 +57,8 @@ func run(ctx context.Context, o options) error {
 		URL: o.names().URL("signer"), Address: o.signerAddress, TokenFile: o.signerTokenFile, Roots: roots.Pool,
 	})
 	known := &published.Latest{Log: ctrl.Log.WithName("signing-keys")}
-	minter := issuer.NewCachingMinter(&issuer.SignerMinter{
-		Signer: signer, IsPublished: func(id string) bool { return known.Current().Has(id) }, Changes: changes,
+	minter := mint.NewCache(&mint.Signer{
+		Client: signer, IsPublished: func(id string) bool { return known.Current().Has(id) }, Changes: changes,
 	}, time.Now)
 	known.OnChange = func(_, now *published.Published) {
 		minter.KeepSignedBy(now.Has)
@@ -81,7 +84,7 @@ func run(ctx context.Context, o options) error {
 		Directory:     &directory.Directory{Source: watches, Changes: changes},
 		Attestations:  signer,
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },
-		Minters:       issuer.Minters{v1alpha1.TokenSourceLocal: minter},
+		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: minter},
 		Metadata:      o.metadata,
 		AnyAddress:    o.anyAddress,
 		Limits:        issuer.NewLimits(o.podLimits, time.Now),

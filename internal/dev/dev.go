@@ -20,6 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
@@ -83,22 +84,25 @@ func (d *Dev) Run(ctx context.Context) (err error) {
 // serve answers on the listeners, of which the first one's address is the issuer's.
 func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	baseURL := "http://" + listeners[0].Addr().String()
-	lookup := find(d.Objects.Identities)
-	granted := grant.Decide(d.Pod.principal(d.Objects), lookup, d.Objects.Bindings)
+	lookup := grant.Among(d.Objects.Identities...)
+	granted, err := grant.Decide(d.Pod.principal(d.Objects), lookup, d.Objects.Bindings)
+	if err != nil {
+		return err
+	}
 	key, known, err := newKey(d.Objects.Identities)
 	if err != nil {
 		return err
 	}
 	log := logr.FromSlogHandler(d.Logger.Handler())
 	machine := newInstance(d.Pod, d.Metadata)
-	direct := &issuer.Direct{
+	local := &issuer.InProcess{
 		Grant: granted, Identities: lookup, Log: log,
-		Minters: issuer.Minters{v1alpha1.TokenSourceLocal: &issuer.LocalMinter{
+		Minters: mint.Minters{v1alpha1.TokenSourceLocal: &mint.Local{
 			Key: func() *token.Key { return key }, Machine: machine.described.ResourceID, Now: time.Now,
 			Issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
 		}},
 	}
-	tokens := tokencache.New(direct, time.Now, d.Logger)
+	tokens := tokencache.New(local, time.Now, d.Logger)
 	secret := rand.Text()
 	documents := &oidc.Documents{
 		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Published: func() *published.Published { return known }, Now: time.Now, Log: log,
@@ -109,15 +113,15 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
 	}
 	handler := &routes{
 		imds: imds.NewHandler(imds.Sources{
-			Tokens: tokens, Identities: direct, Instances: machine, Attestations: attestation,
+			Tokens: tokens, Identities: local, Instances: machine, Attestations: attestation,
 			LoadBalancers: uneventful{}, Events: scheduledevents.New(uneventful{time.Now()}, time.Now),
 		}, time.Now),
 		authority:  attestation.authorityHandler(),
 		appService: imds.NewAppService(tokens, secret, time.Now),
 		documents:  documents.Handler(),
 	}
-	local := imds.OnlyHosts(handler, imds.LocalHost)
-	server := imds.NewServer(imds.LogRequests(local, d.Logger, time.Now), d.Logger)
+	guarded := imds.OnlyHosts(handler, imds.LocalHost)
+	server := imds.NewServer(imds.LogRequests(guarded, d.Logger, time.Now), d.Logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

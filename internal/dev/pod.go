@@ -74,17 +74,6 @@ func resolve(identities []*v1alpha1.ManagedIdentity, defaults identifier.Default
 	return nil
 }
 
-// find looks an identity up by its name.
-func find(identities []*v1alpha1.ManagedIdentity) grant.Identities {
-	return func(name string) *v1alpha1.ManagedIdentity {
-		i := slices.IndexFunc(identities, func(identity *v1alpha1.ManagedIdentity) bool { return identity.Name == name })
-		if i < 0 {
-			return nil
-		}
-		return identities[i]
-	}
-}
-
 // warn tells of what will be refused.
 func warn(logger *slog.Logger, granted grant.Grant) {
 	for _, refusal := range granted.Refusals {

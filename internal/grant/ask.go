@@ -7,34 +7,35 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// request is what a pod asks for, before anything is granted.
+// request is what a pod asks for.
 type request struct {
 	source      Source
 	names       []string
 	defaultName string
 }
 
-// ask finds what the pod asks for. The first source that names an identity decides alone, so that a pod can ask
-// for fewer identities than its ServiceAccount is bound to, and for others that admit it.
-func ask(principal Principal, identities Identities, bindings []v1alpha1.IdentityBinding) request {
+// ask returns what the pod asks for. The first source that names an identity decides alone, so that a pod can ask for fewer
+// identities than its ServiceAccount is bound to, or for others.
+func ask(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBinding) (request, error) {
 	if names := ParseNames(principal.PodAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
-		return request{SourcePodAnnotation, names, names[0]}
+		return request{SourcePodAnnotation, names, names[0]}, nil
 	}
 	if names := ParseNames(principal.ServiceAccountAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
-		return request{SourceServiceAccountAnnotation, names, names[0]}
+		return request{SourceServiceAccountAnnotation, names, names[0]}, nil
 	}
 	names, defaults := bound(principal, bindings)
 	if len(names) == 0 {
-		return request{source: SourceNone}
+		return request{source: SourceNone}, nil
 	}
-	return request{SourceBinding, names, defaultOf(names, defaults, identities)}
+	defaultName, err := defaultOf(names, defaults, lookup)
+	return request{SourceBinding, names, defaultName}, err
 }
 
-// maxName is one more byte than a name of Kubernetes may have. A longer one is cut there, and is still that of nothing.
+// maxName is one more than the length of a Kubernetes name: a longer name is cut there and still names nothing.
 const maxName = 254
 
-// ParseNames reads the value of an IdentityAnnotation: names separated by commas, each counted once. It stops at one name
-// more than there may be.
+// ParseNames parses the value of an IdentityAnnotation: unique names separated by commas. It returns MaxIdentities+1 names at
+// the most.
 func ParseNames(value string) []string {
 	var names []string
 	for name := range strings.SplitSeq(value, ",") {
@@ -51,8 +52,8 @@ func ParseNames(value string) []string {
 	return names
 }
 
-// bound collects the identities that bindings map the principal to, and the defaults they name. The bindings are
-// read in the order of their names, so that the answer does not hang on the order of a list.
+// bound returns the identities that bindings map the principal to, and the defaults that they name, in the order of the
+// bindings' names.
 func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, defaults []string) {
 	ordered := slices.SortedFunc(slices.Values(bindings), func(a, b v1alpha1.IdentityBinding) int {
 		return strings.Compare(a.Name, b.Name)
@@ -73,27 +74,31 @@ func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, def
 	return names, defaults
 }
 
-// defaultOf chooses as Azure does: the one that is named, else the only system-assigned one, else the only one.
-// Bindings that name different defaults cancel each other, for none of them is to be preferred.
-func defaultOf(names, defaults []string, identities Identities) string {
+// defaultOf chooses the default as Azure does: the named one, else the only system-assigned one, else the only one. If bindings
+// name different defaults, there is none.
+func defaultOf(names, defaults []string, lookup Lookup) (string, error) {
 	switch {
 	case len(defaults) == 1:
-		return defaults[0]
-	case len(defaults) > 1:
-		return ""
+		return defaults[0], nil
+	case len(defaults) > 1, len(names) > MaxIdentities:
+		return "", nil
 	case len(names) == 1:
-		return names[0]
-	case len(names) > MaxIdentities:
-		return ""
+		return names[0], nil
 	}
-	systemAssigned := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		identity := identities(name)
-		return identity == nil || identity.Spec.Type != v1alpha1.SystemAssigned
-	})
+	var systemAssigned []string
+	for _, name := range names {
+		identity, err := lookup(name)
+		if err != nil {
+			return "", err
+		}
+		if identity != nil && identity.Spec.Type == v1alpha1.SystemAssigned {
+			systemAssigned = append(systemAssigned, name)
+		}
+	}
 	if len(systemAssigned) == 1 {
-		return systemAssigned[0]
+		return systemAssigned[0], nil
 	}
-	return ""
+	return "", nil
 }
 
 func appendNew(names []string, more ...string) []string {

@@ -8,16 +8,13 @@ import (
 // newIdentity is ready and admits nobody.
 func newIdentity(name string) build.Identity { return build.NewIdentity(name).Ready() }
 
-// lookup finds identities among these.
-func lookup(all ...build.Identity) Identities {
-	return func(name string) *v1alpha1.ManagedIdentity {
-		for _, one := range all {
-			if one.Name == name {
-				return one.ManagedIdentity
-			}
-		}
-		return nil
+// lookup looks identities up among these.
+func lookup(all ...build.Identity) Lookup {
+	var identities []*v1alpha1.ManagedIdentity
+	for _, one := range all {
+		identities = append(identities, one.ManagedIdentity)
 	}
+	return Among(identities...)
 }
 
 // newBinding is a binding of the namespace shop.
@@ -46,4 +43,13 @@ func (p Principal) asking(value string) Principal {
 func (p Principal) whoseAccountAsks(value string) Principal {
 	p.ServiceAccountAnnotations = map[string]string{v1alpha1.IdentityAnnotation: value}
 	return p
+}
+
+// decide decides with a lookup that never fails.
+func decide(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBinding) Grant {
+	decided, err := Decide(principal, lookup, bindings)
+	if err != nil {
+		panic(err)
+	}
+	return decided
 }

@@ -38,7 +38,7 @@ func TestDefaultOfSeveral(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			identity, refusal := Decide(test.principal, all, test.bindings).Select(Selector{})
+			identity, refusal := decide(test.principal, all, test.bindings).Select(Selector{})
 			got, reason := "", Reason("")
 			if identity != nil {
 				got = identity.Name
@@ -59,7 +59,7 @@ func TestOrderOfTheListDoesNotMatter(t *testing.T) {
 		newIdentity("stock").Admitting("shop", "*"), newIdentity("closed"))
 	list := bindings(newBinding("a", "*", "stock", "orders"), newBinding("b", "cashier", "closed"),
 		newBinding("c", "cashier", "machine", "stock"), newBinding("d", "cashier", "missing"))
-	want := outcomeOf(Decide(cashier(), all, list))
+	want := outcomeOf(decide(cashier(), all, list))
 	if len(want.Granted) != 3 || want.Default != "machine" {
 		t.Fatalf("the grant is %+v", want)
 	}
@@ -67,7 +67,7 @@ func TestOrderOfTheListDoesNotMatter(t *testing.T) {
 		list = append(list[1:], list[0])
 		for _, order := range [][]v1alpha1.IdentityBinding{list, reversed(list)} {
 			before := slices.Clone(order)
-			if diff := cmp.Diff(want, outcomeOf(Decide(cashier(), all, order))); diff != "" {
+			if diff := cmp.Diff(want, outcomeOf(decide(cashier(), all, order))); diff != "" {
 				t.Errorf("in another order, the grant (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, order); diff != "" {

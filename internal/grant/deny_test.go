@@ -25,7 +25,7 @@ func TestWhoIsGrantedNothing(t *testing.T) {
 			t.Parallel()
 			principal := cashier().asking("orders")
 			test.change(&principal)
-			decided := Decide(principal, lookup(newIdentity("orders").Admitting("shop", "*")), nil)
+			decided := decide(principal, lookup(newIdentity("orders").Admitting("shop", "*")), nil)
 			var reason Reason
 			if denied := decided.Denied(); denied != nil {
 				reason = denied.Reason

@@ -1,35 +1,37 @@
 // Package grant decides which managed identities a pod may assume, which one is its default, and if none, why.
 //
-// It does no I/O: the webhook, the controller, the issuer and the command line all hand it what they read, and
-// so all come to the same answer.
+// Decide is pure. Load reads what a decision depends on from a Reader. The webhook, the issuer, the signer and the command
+// line use the same two functions, so that they all come to the same answer.
 package grant
 
 import (
+	"slices"
+
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Grant is the answer for one pod.
+// Grant is what one pod may assume.
 type Grant struct {
-	// Source says where the pod's identities were asked for.
+	// Source is where the pod's identities were asked for.
 	Source Source
 
-	// Identities are the granted ones, in the order in which they were asked for. Each is ready.
+	// Identities are the granted identities in the order of the request. Each is ready.
 	Identities []*v1alpha1.ManagedIdentity
 
-	// Default answers requests that name no identity. It is nil where there is none.
+	// Default is the identity of requests that select none; nil if there is no default.
 	Default *v1alpha1.ManagedIdentity
 
-	// Refusals are the identities that were asked for and not granted, in the order in which they were asked for.
+	// Refusals are the other identities of the request, in its order.
 	Refusals []Refusal
 
-	// defaultName is the default that was asked for, granted or not; empty where several are equally good.
+	// defaultName is the requested default, granted or not; "" if no identity is preferred.
 	defaultName string
 }
 
-// Source says where a pod's identities were asked for.
+// Source is where a pod's identities were asked for.
 type Source string
 
-// The sources, from the one that counts most to the one that counts least.
+// The sources in order of precedence.
 const (
 	SourcePodAnnotation            Source = "PodAnnotation"
 	SourceServiceAccountAnnotation Source = "ServiceAccountAnnotation"
@@ -37,7 +39,7 @@ const (
 	SourceNone                     Source = "None"
 )
 
-// Principal is the pod, as far as the decision hangs on it.
+// Principal is what a decision depends on of a pod.
 type Principal struct {
 	// Namespace and NamespaceLabels are the pod's namespace and its labels.
 	Namespace       string
@@ -46,7 +48,7 @@ type Principal struct {
 	// ServiceAccount is the name of the pod's ServiceAccount.
 	ServiceAccount string
 
-	// HostNetwork tells whether the pod is in its node's network.
+	// HostNetwork reports whether the pod is in its node's network.
 	HostNetwork bool
 
 	// PodAnnotations and ServiceAccountAnnotations are the annotations of both.
@@ -54,24 +56,41 @@ type Principal struct {
 	ServiceAccountAnnotations map[string]string
 }
 
-// MaxIdentities is how many identities a pod can ask for. It bounds what one pod makes others look up.
+// MaxIdentities bounds the identities that a pod can ask for, and so the lookups that it causes.
 const MaxIdentities = 32
 
-// Identities looks an identity up by name. It answers nil where there is none.
-type Identities func(name string) *v1alpha1.ManagedIdentity
+// Lookup returns the identity with a name, or nil if there is none.
+type Lookup func(name string) (*v1alpha1.ManagedIdentity, error)
 
-// Decide computes the grant of a principal from the identities and the bindings of its namespace.
-func Decide(principal Principal, identities Identities, bindings []v1alpha1.IdentityBinding) Grant {
-	if denial := deny(principal); denial != nil {
-		return Grant{Refusals: []Refusal{*denial}}
+// Among returns a Lookup in a list.
+func Among(identities ...*v1alpha1.ManagedIdentity) Lookup {
+	return func(name string) (*v1alpha1.ManagedIdentity, error) {
+		i := slices.IndexFunc(identities, func(one *v1alpha1.ManagedIdentity) bool { return one.Name == name })
+		if i < 0 {
+			return nil, nil
+		}
+		return identities[i], nil
 	}
-	asked := ask(principal, identities, bindings)
+}
+
+// Decide returns the grant of a principal with the bindings of its namespace. The error is that of a lookup.
+func Decide(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBinding) (Grant, error) {
+	if denial := deny(principal); denial != nil {
+		return Grant{Refusals: []Refusal{*denial}}, nil
+	}
+	asked, err := ask(principal, lookup, bindings)
+	if err != nil {
+		return Grant{}, err
+	}
 	if len(asked.names) > MaxIdentities {
-		return Grant{Source: asked.source, Refusals: []Refusal{tooMany()}}
+		return Grant{Source: asked.source, Refusals: []Refusal{tooMany()}}, nil
 	}
 	grant := Grant{Source: asked.source, defaultName: asked.defaultName}
 	for _, name := range asked.names {
-		identity := identities(name)
+		identity, err := lookup(name)
+		if err != nil {
+			return Grant{}, err
+		}
 		if refusal := Check(principal, name, identity); refusal != nil {
 			grant.Refusals = append(grant.Refusals, *refusal)
 			continue
@@ -81,5 +100,5 @@ func Decide(principal Principal, identities Identities, bindings []v1alpha1.Iden
 			grant.Default = identity
 		}
 	}
-	return grant
+	return grant, nil
 }

@@ -85,7 +85,7 @@ func TestWhatIsAskedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(test.want, outcomeOf(Decide(test.principal, all, test.bindings))); diff != "" {
+			if diff := cmp.Diff(test.want, outcomeOf(decide(test.principal, all, test.bindings))); diff != "" {
 				t.Errorf("the grant (-want +got):\n%s", diff)
 			}
 		})
@@ -146,7 +146,7 @@ func TestNoMoreNamesAreReadThanMatter(t *testing.T) {
 	if got := len(ParseNames(value.String())); got != MaxIdentities+1 {
 		t.Errorf("%d names are read", got)
 	}
-	decided := Decide(cashier().asking(value.String()), lookup(), nil)
+	decided := decide(cashier().asking(value.String()), lookup(), nil)
 	if len(decided.Refusals) != 1 || decided.Refusals[0].Reason != ReasonTooMany {
 		t.Errorf("the refusals are %+v", decided.Refusals)
 	}

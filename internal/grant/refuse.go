@@ -11,22 +11,22 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Refusal says that an identity is not granted, and why.
+// Refusal is why an identity is not granted.
 type Refusal struct {
-	// Identity is the name of the ManagedIdentity that was asked for; empty where none was named.
+	// Identity is the name of the ManagedIdentity; "" if the request names none.
 	Identity string
 
-	// Reason is one word for programs.
+	// Reason is for programs.
 	Reason Reason
 
-	// Message is a sentence for people, with the way out.
+	// Message is for people and says what to do.
 	Message string
 }
 
-// Error is the message.
+// Error returns the message.
 func (r *Refusal) Error() string { return r.Message }
 
-// Temporary tells whether the same question may be answered otherwise in a moment, with nobody changing anything.
+// Temporary reports whether the refusal will pass by itself.
 func (r *Refusal) Temporary() bool { return r.Reason == ReasonNotReady }
 
 // Reason is why an identity is not granted.
@@ -44,8 +44,8 @@ const (
 	ReasonTooMany     Reason = "TooManyIdentities"
 )
 
-// Check decides about one identity, which is nil if it does not exist; nil grants it. Admission comes before readiness,
-// so that who is not admitted learns nothing of the identity's state.
+// Check returns why a principal may not assume an identity, or nil if it may. identity is nil if it does not exist. Admission
+// comes before readiness, so that a pod that is not admitted learns nothing of the identity's state.
 func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity) *Refusal {
 	if identity == nil || !identity.DeletionTimestamp.IsZero() {
 		return &Refusal{name, ReasonNotFound, fmt.Sprintf(
@@ -71,12 +71,12 @@ func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity)
 	return nil
 }
 
-// tooMany refuses everything: to grant some of it would make a pod hang on which ones.
+// tooMany refuses the whole request: granting a part of it would be arbitrary.
 func tooMany() Refusal {
 	return Refusal{Reason: ReasonTooMany, Message: fmt.Sprintf("more than %d identities are asked for: ask for fewer", MaxIdentities)}
 }
 
-// Admits tells whether an identity admits the principal's ServiceAccount.
+// Admits reports whether an identity admits the principal's ServiceAccount.
 func Admits(identity *v1alpha1.ManagedIdentity, principal Principal) bool {
 	return slices.ContainsFunc(identity.Spec.AssumableBy, func(admission v1alpha1.Admission) bool {
 		return matchesName(admission.ServiceAccounts, principal.ServiceAccount) &&
@@ -84,7 +84,7 @@ func Admits(identity *v1alpha1.ManagedIdentity, principal Principal) bool {
 	})
 }
 
-// CheckAdmissions refuses what the CRD's own rules cannot: selectors that are none.
+// CheckAdmissions rejects invalid selectors, which the CRD's own rules cannot.
 func CheckAdmissions(identity *v1alpha1.ManagedIdentity) error {
 	for i, admission := range identity.Spec.AssumableBy {
 		if _, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector); err != nil {
@@ -100,13 +100,13 @@ func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {
 	}
 	selector, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector)
 	if err != nil {
-		// The webhook refuses such a selector. One that got past it admits nobody.
+		// The webhook rejects such a selector. One that got past it admits nobody.
 		return false
 	}
 	return selector.Matches(labels.Set(principal.NamespaceLabels))
 }
 
-// matchesName tells whether names contains name, or "*", which stands for all.
+// matchesName reports whether names contains name or "*".
 func matchesName(names []string, name string) bool {
 	return slices.Contains(names, name) || slices.Contains(names, "*")
 }

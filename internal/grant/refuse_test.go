@@ -14,7 +14,7 @@ import (
 func TestWhyAnIdentityIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		identities Identities
+		identities Lookup
 		reason     Reason
 		message    string
 		temporary  bool
@@ -30,7 +30,7 @@ func TestWhyAnIdentityIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			decided := Decide(cashier().asking("orders"), test.identities, nil)
+			decided := decide(cashier().asking("orders"), test.identities, nil)
 			if len(decided.Refusals) != 1 || len(decided.Identities) != 0 || decided.Default != nil {
 				t.Fatalf("the grant is %+v", decided)
 			}
@@ -48,7 +48,7 @@ func TestRefusalsSayTheWayOut(t *testing.T) {
 	all := lookup(newIdentity("closed"), build.NewIdentity("waiting").Admitting("shop", "*"),
 		newIdentity("conflicting").Admitting("shop", "*").NotReady("clientID is that of payments"))
 	var got []string
-	for _, refusal := range Decide(cashier().asking("missing,closed,waiting,conflicting"), all, nil).Refusals {
+	for _, refusal := range decide(cashier().asking("missing,closed,waiting,conflicting"), all, nil).Refusals {
 		got = append(got, refusal.Message)
 	}
 	want := []string{
@@ -76,25 +76,25 @@ func TestOnlyWhatIsNotReadyIsTemporary(t *testing.T) {
 
 func TestTooManyIdentities(t *testing.T) {
 	t.Parallel()
-	nobody := func(string) *v1alpha1.ManagedIdentity {
+	nobody := func(string) (*v1alpha1.ManagedIdentity, error) {
 		t.Error("identities are looked up")
-		return nil
+		return nil, nil
 	}
 	names := make([]string, MaxIdentities+1)
 	for i := range names {
 		names[i] = fmt.Sprintf("identity-%d", i)
 	}
 	for name, decided := range map[string]Grant{
-		"by annotation": Decide(cashier().asking(strings.Join(names, ",")), nobody, nil),
-		"by bindings": Decide(cashier(), nobody, bindings(
+		"by annotation": decide(cashier().asking(strings.Join(names, ",")), nobody, nil),
+		"by bindings": decide(cashier(), nobody, bindings(
 			newBinding("a", "*", names[:20]...).WithDefault("identity-0"), newBinding("b", "*", names[20:]...))),
-		"by bindings without a default": Decide(cashier(), nobody, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
+		"by bindings without a default": decide(cashier(), nobody, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
 	} {
 		if _, refusal := decided.Select(Selector{}); refusal == nil || refusal.Reason != ReasonTooMany {
 			t.Errorf("%s, refused for %v", name, refusal)
 		}
 	}
-	if decided := Decide(cashier().asking(strings.Join(names[1:], ",")), lookup(), nil); len(decided.Refusals) != MaxIdentities {
+	if decided := decide(cashier().asking(strings.Join(names[1:], ",")), lookup(), nil); len(decided.Refusals) != MaxIdentities {
 		t.Errorf("of as many as can be, %d are looked up", len(decided.Refusals))
 	}
 }

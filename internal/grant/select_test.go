@@ -13,11 +13,11 @@ func TestSelect(t *testing.T) {
 	closed := newIdentity("closed")
 	waiting := build.NewIdentity("waiting").Admitting("shop", "*")
 	all := lookup(orders, payments, closed, waiting)
-	two := Decide(cashier().asking("orders,payments"), all, nil)
-	ambiguous := Decide(cashier(), all, bindings(newBinding("b", "cashier", "orders", "payments")))
-	none := Decide(cashier(), all, nil)
-	defaultRefused := Decide(cashier().asking("closed,orders"), all, nil)
-	oneWaits := Decide(cashier().asking("orders,waiting"), all, nil)
+	two := decide(cashier().asking("orders,payments"), all, nil)
+	ambiguous := decide(cashier(), all, bindings(newBinding("b", "cashier", "orders", "payments")))
+	none := decide(cashier(), all, nil)
+	defaultRefused := decide(cashier().asking("closed,orders"), all, nil)
+	oneWaits := decide(cashier().asking("orders,waiting"), all, nil)
 
 	for name, test := range map[string]struct {
 		grant    Grant

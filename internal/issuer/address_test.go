@@ -9,12 +9,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 var (
-	elsewhere = notServed.because(reply.ReasonOtherAddress)
+	elsewhere = notServed.because(failure.ReasonOtherAddress)
 	onItsNode = notServed.because("HostNetwork")
 )
 
@@ -80,7 +80,7 @@ func TestAddressThatIsToldOfInTimeIsTaken(t *testing.T) {
 			w := newWorld(before)
 			onStage(t, w, func(s *stage) {
 				go func() {
-					time.Sleep(podLag - time.Second)
+					time.Sleep(watchLag - time.Second)
 					s.update(w.pod, func() {})
 					w.pod.Status.PodIPs = []corev1.PodIP{{IP: ordersAddress}}
 					if err := s.client.Status().Update(s.Context(), w.pod); err != nil {

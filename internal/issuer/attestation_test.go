@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -59,7 +59,7 @@ func TestPodIsNotAttested(t *testing.T) {
 		"another node's pod": {attester{}, `{}`, func(p *podToken) { p.node = "node-2" }, http.StatusForbidden},
 		"no JSON":            {attester{}, `[`, func(*podToken) {}, http.StatusBadRequest},
 		"a nonce of others":  {attester{}, `{"nonce":"}\"{"}`, func(*podToken) {}, http.StatusBadRequest},
-		"without the signer": {attester{err: reply.Unavailable("gone")}, `{}`, func(*podToken) {}, http.StatusServiceUnavailable},
+		"without the signer": {attester{err: failure.NotNow("gone")}, `{}`, func(*podToken) {}, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {

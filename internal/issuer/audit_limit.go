@@ -7,29 +7,29 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// lineBound is how many lines one may write to the audit log, a second in the long run and at once.
+// lineBound bounds the lines of one writer in the audit log.
 type lineBound struct {
 	perSecond rate.Limit
 	burst     int
 }
 
 var (
-	// sourceLines are for an address that no pod's limit counts: requests of nobody, and those that are too many. The
-	// first ones say it all; thousands a second would fill the node's disk and hide all else.
+	// sourceLines is for requests that no pod's limit counts, by source address: thousands a second would fill the node's
+	// disk and hide everything else.
 	sourceLines = lineBound{1, 10}
 
-	// podLines are for a pod, of what it is granted, and of what it is refused, so that neither hides the other. A calm pod
-	// asks at most as much as podLimits lets it ask at once, when all that its sidecar keeps is to be renewed.
+	// podLines is for a pod's grants and, separately, its refusals, so that neither hides the other. The burst covers a
+	// sidecar that renews all its tokens at once.
 	podLines = lineBound{1, 100}
 )
 
-// maxSources bounds how many are told apart. A node has at most some hundred pods; what is more shares one bucket.
+// maxSources bounds the buckets. A node has some hundred pods at the most; all others share a bucket.
 const maxSources = 4096
 
-// lineLimit bounds how many lines are written for each pod, and for each source address.
+// lineLimit limits the lines of each pod and each source address.
 type lineLimit struct {
 	mu      sync.Mutex
 	buckets map[string]*lineBucket
@@ -39,19 +39,19 @@ type lineLimit struct {
 type lineBucket struct {
 	limiter *rate.Limiter
 
-	// suppressed counts the lines that were not written since the last one that was.
+	// suppressed counts the lines dropped since the last one written.
 	suppressed int
 }
 
-// take tells whether a line may be written, and how many that should stand before it were not.
-func (l *lineLimit) take(e entry, now time.Time) (suppressed int, allowed bool) {
+// take reports whether a line may be written, and how many before it were dropped.
+func (l *lineLimit) take(x *exchange, now time.Time) (suppressed int, allowed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) >= sweepEvery {
 		l.swept = now
 		maps.DeleteFunc(l.buckets, func(_ string, bucket *lineBucket) bool { return isFull(bucket.limiter, now) })
 	}
-	bucket := l.bucket(e.writer())
+	bucket := l.bucket(x.writer())
 	if !bucket.limiter.AllowN(now, 1) {
 		bucket.suppressed++
 		return 0, false
@@ -60,15 +60,15 @@ func (l *lineLimit) take(e entry, now time.Time) (suppressed int, allowed bool) 
 	return suppressed, true
 }
 
-// writer is who is to be counted for a line, and what he may write.
-func (e entry) writer() (string, lineBound) {
+// writer returns the bucket that a line counts for, and its bound.
+func (x *exchange) writer() (string, lineBound) {
 	switch {
-	case e.workload.Pod.UID == "" || isUncounted(e.failure):
-		return "source " + e.source, sourceLines
-	case e.failure == nil:
-		return "granted " + e.workload.Pod.UID, podLines
+	case x.workload.Pod.UID == "" || isUncounted(x.failure):
+		return "source " + x.source, sourceLines
+	case x.failure == nil:
+		return "granted " + x.workload.Pod.UID, podLines
 	}
-	return "refused " + e.workload.Pod.UID, podLines
+	return "refused " + x.workload.Pod.UID, podLines
 }
 
 func (l *lineLimit) bucket(writer string, bound lineBound) *lineBucket {
@@ -89,14 +89,13 @@ func (l *lineLimit) bucket(writer string, bound lineBound) *lineBucket {
 	return bucket
 }
 
-// isUncounted reports whether a request was refused before a pod's limit counted it, or for not being the pod's, so that
-// nothing bounds how many there are.
-func isUncounted(f *reply.Failure) bool {
+// isUncounted reports whether a request failed without counting for a pod's limit, so that nothing else bounds such requests.
+func isUncounted(f *failure.Failure) bool {
 	if f == nil {
 		return false
 	}
 	switch f.Reason {
-	case reply.ReasonUnauthenticated, reply.ReasonOtherNode, reply.ReasonOtherAddress, reply.ReasonThrottled:
+	case failure.ReasonUnauthenticated, failure.ReasonOtherNode, failure.ReasonOtherAddress, failure.ReasonThrottled:
 		return true
 	}
 	return false

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // askFrom asks for a token from a source address.
@@ -42,9 +42,9 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 		reason string
 		world  *world
 	}{
-		"without a token":         {func() string { return "" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
-		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, reply.ReasonUnauthenticated, newWorld()},
-		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, reply.ReasonOtherNode, newWorld()},
+		"without a token":         {func() string { return "" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
+		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
+		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, failure.ReasonOtherNode, newWorld()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
@@ -73,7 +73,7 @@ func TestNobodyFillsTheAuditLog(t *testing.T) {
 // What is refused to a pod that asks too often is counted by nothing else.
 func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		before := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled))
+		before := testutil.ToFloat64(suppressedLines.WithLabelValues(failure.ReasonThrottled))
 		bearer := ordersPod().sign(t)
 		for range podLimits.Burst + 100 {
 			s.askFrom("10.0.0.7:1024", bearer)
@@ -82,7 +82,7 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 			t.Errorf("%d lines are written", got)
 		}
 		// Other tests count there too.
-		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(reply.ReasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
+		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(failure.ReasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
 			t.Errorf("%g suppressed lines are counted", got)
 		}
 	})
@@ -106,7 +106,7 @@ func TestWritersAreForgotten(t *testing.T) {
 	var lines lineLimit
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	writable := func(source string) bool {
-		_, allowed := lines.take(entry{source: source}, now)
+		_, allowed := lines.take(&exchange{source: source}, now)
 		return allowed
 	}
 	for i := range 2 * maxSources {

@@ -65,7 +65,7 @@ func TestNothingIsRefusedByWhatIsNotKnownYet(t *testing.T) {
 				s.Directory.Source = source
 				start := time.Now()
 				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
-				if waited := time.Since(start); waited != podLag {
+				if waited := time.Since(start); waited != watchLag {
 					t.Errorf("the answer came after %s", waited)
 				}
 				answered := make(chan int, 1)

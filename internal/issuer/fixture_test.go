@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -26,7 +27,9 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
 )
 
 // stage is a server of node-1 in the time of a bubble, with the audit log that it writes.
@@ -64,7 +67,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 			NodeName:      "node-1",
 			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
 			Directory:     &directory.Directory{Source: directory.Caches{Reader: s.client}, Changes: s.changes},
-			Minters:       Minters{v1alpha1.TokenSourceLocal: s.minter},
+			Minters:       mint.Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,
 			Revocations:   s.revocations.Load,
 			Limits:        NewLimits(podLimits, time.Now),
@@ -255,4 +258,39 @@ func startKeys(ctx context.Context) *workload.Keys {
 	go func() { _ = keys.Start(ctx) }()
 	synctest.Wait()
 	return keys
+}
+
+// mintedSecret is in every token that a countingMinter mints, and must be nowhere else.
+const mintedSecret = "minted-secret"
+
+const (
+	vault   = "https://vault.azure.net"
+	storage = "https://storage.azure.com/"
+)
+
+// countingMinter numbers the tokens that it mints.
+type countingMinter struct {
+	life  time.Duration
+	takes time.Duration
+	err   error
+	made  atomic.Int32
+}
+
+func (m *countingMinter) Mint(_ context.Context, request mint.Request) (mint.Minted, error) {
+	number, now := m.made.Add(1), time.Now()
+	time.Sleep(m.takes)
+	if m.err != nil {
+		return mint.Minted{}, m.err
+	}
+	return mint.Minted{Signed: token.Signed{
+		Token: fmt.Sprintf("%s %d %s %s", mintedSecret, number, request.Identity.Name, request.Resource),
+		ID:    fmt.Sprintf("token-%d", number), NotBefore: now, Expiry: now.Add(m.life),
+	}}, nil
+}
+
+func (m *countingMinter) wantMade(t *testing.T, want int32) {
+	t.Helper()
+	if made := m.made.Load(); made != want {
+		t.Errorf("%d tokens were minted, want %d", made, want)
+	}
 }

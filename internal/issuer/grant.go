@@ -6,56 +6,49 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// serveGrant answers with the pod's grant: at once, or, where the sidecar knows it, when it changes.
-func (s *Server) serveGrant(writer http.ResponseWriter, request *http.Request) {
-	ctx, cancel := context.WithTimeout(request.Context(), issuerapi.GrantWaitSeconds*time.Second)
+// answerGrant answers with the pod's grant. If the sidecar has it already, the answer waits for a change, for GrantWaitSeconds
+// at the most.
+func (s *Server) answerGrant(x *exchange) (answer, error) {
+	// A request that waits takes nothing of what the pod may ask.
+	x.done()
+	ctx, cancel := context.WithTimeout(x.request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()
-	caller, done, err := s.identify(request)
-	done()
 	released := nothing
 	defer func() { released() }()
-	for held := false; err == nil; held = true {
-		var answer issuerapi.Grant
-		if answer, err = describe(caller.grant, s.Revocations()); err != nil {
-			break
+	for waiting := false; ; waiting = true {
+		described, err := describe(x.grant, s.Revocations())
+		if err != nil {
+			return answer{}, err
 		}
-		etag := `"` + answer.Revision + `"`
-		writer.Header().Set("ETag", etag)
-		if etag != request.Header.Get("If-None-Match") {
-			reply.JSON(writer, http.StatusOK, answer)
-			return
+		etag := `"` + described.Revision + `"`
+		if etag != x.request.Header.Get("If-None-Match") {
+			return answer{body: described, etag: etag}, nil
 		}
-		if !held {
-			if released, err = s.Limits.Hold(caller.workload.Pod.UID); err != nil {
-				break
+		if !waiting {
+			if released, err = s.Limits.Hold(x.workload.Pod.UID); err != nil {
+				return answer{}, err
 			}
 		}
 		select {
-		case <-caller.changed:
+		case <-x.changed:
 		case <-ctx.Done():
-			writer.WriteHeader(http.StatusNotModified)
-			return
+			return answer{etag: etag, unchanged: true}, nil
 		case <-s.Stopping:
-			writer.WriteHeader(http.StatusNotModified)
-			return
+			return answer{etag: etag, unchanged: true}, nil
 		}
-		caller, err = s.lookUp(request.Context(), caller)
-	}
-	if !reply.IsGone(err) {
-		writer.Header().Del("ETag")
-		reply.Fail(writer, err)
+		if err := s.lookUp(x); err != nil {
+			return answer{}, err
+		}
 	}
 }
 
-// describe is a grant as sidecars see it. Its revision stands for all that a token hangs on.
+// describe returns a grant as sidecars see it. Its revision covers everything that a token depends on.
 func describe(decided grant.Grant, revocations int64) (issuerapi.Grant, error) {
 	answer := issuerapi.Grant{Identities: []issuerapi.GrantIdentity{}}
 	hash := sha256.New()

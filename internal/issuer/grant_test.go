@@ -17,6 +17,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
@@ -172,7 +173,7 @@ func TestGrantIsRefusedToStrangers(t *testing.T) {
 // revision is that of the grant of a world's pod, as the reader tells of it.
 func revision(t *testing.T, w *world, reader client.Reader) string {
 	t.Helper()
-	decided, err := (&directory.Directory{Source: directory.Caches{Reader: reader}, Changes: directory.NewChanges()}).Grant(t.Context(), w.pod, "account-uid")
+	decided, err := grant.Load(t.Context(), directory.Caches{Reader: reader}, w.pod, "account-uid")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestIdentityIsDescribed(t *testing.T) {
 		`{}`: {http.StatusOK, `{"tenant_id":"` + string(identity("orders").Status.TenantID) + `"}`},
 		`{"client_id":"` + string(identity("orders").Status.ClientID) + `"}`: {http.StatusOK, `{"tenant_id":"` + string(identity("orders").Status.TenantID) + `"}`},
 		`{"client_id":"unknown"}`: {http.StatusBadRequest, `{"error":"invalid_request","error_description":"Identity not found"}`},
-		`[`:                       {http.StatusBadRequest, `{"error":"invalid_request","error_description":"the request is not a JSON object of an identity request"}`},
+		`[`:                       {http.StatusBadRequest, `{"error":"invalid_request","error_description":"the body is not the JSON object of an identity request"}`},
 	} {
 		t.Run(body, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {

@@ -3,7 +3,6 @@ package issuer
 import (
 	"cmp"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -12,28 +11,18 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// serveInstance answers with the pod as a virtual machine.
-func (s *Server) serveInstance(writer http.ResponseWriter, request *http.Request) {
-	caller, done, err := s.identify(request)
-	defer done()
+// answerInstance describes the pod as a virtual machine.
+func (s *Server) answerInstance(x *exchange) (answer, error) {
+	node, err := s.Directory.Node(x.request.Context(), s.NodeName)
 	if err != nil {
-		if !reply.IsGone(err) {
-			reply.Fail(writer, err)
-		}
-		return
+		return answer{}, err
 	}
-	node, err := s.Directory.Node(request.Context(), s.NodeName)
-	if err != nil {
-		reply.Fail(writer, err)
-		return
-	}
-	reply.JSON(writer, http.StatusOK, DescribeInstance(caller.pod, node, s.Metadata))
+	return answer{body: DescribeInstance(x.pod, node, s.Metadata)}, nil
 }
 
-// DescribeInstance is a pod as a virtual machine: its own name and labels, where its node is, and the defaults.
+// DescribeInstance describes a pod as a virtual machine: by its name and labels, its node's place, and the defaults.
 func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults machine.Defaults) issuerapi.Instance {
 	place := machine.PlaceOf(node, defaults)
 	return issuerapi.Instance{
@@ -56,7 +45,7 @@ func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults machine.Defau
 	}
 }
 
-// maxHostname is how many bytes of a pod's name the kubelet makes its hostname of.
+// maxHostname is the length at which the kubelet cuts a pod's name for its hostname.
 const maxHostname = 63
 
 func hostname(pod *corev1.Pod) string {

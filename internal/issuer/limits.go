@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
 // PodLimits is what one pod may ask of the issuer, which is what its sidecar cannot answer from its cache. An application
@@ -92,10 +92,10 @@ func (l *Limits) Begin(uid string) (done func(), err error) {
 
 func (l *Limits) begin(asker *usage, bounds PodLimits, now time.Time) (done func(), err error) {
 	if asker.asking >= bounds.Concurrent {
-		return nothing, reply.Throttled(busyWait)
+		return nothing, failure.TooMany(busyWait)
 	}
 	if wait := take(asker.bucket, now); wait > 0 {
-		return nothing, reply.Throttled(wait)
+		return nothing, failure.TooMany(wait)
 	}
 	return l.count(&asker.asking), nil
 }
@@ -106,7 +106,7 @@ func (l *Limits) Hold(uid string) (done func(), err error) {
 	defer l.mu.Unlock()
 	pod := usageOf(l.pods, uid, l.bounds)
 	if pod.held >= maxHeld {
-		return nothing, reply.Throttled(busyWait)
+		return nothing, failure.TooMany(busyWait)
 	}
 	return l.count(&pod.held), nil
 }

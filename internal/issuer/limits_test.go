@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // podLimits are those of the chart.
@@ -48,11 +48,11 @@ func wantCount(t *testing.T, what string, got, want int) {
 // waitOf is how many seconds a refused request has to wait.
 func waitOf(t *testing.T, err error) int {
 	t.Helper()
-	var refused *reply.Failure
-	if !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
+	var refused *failure.Failure
+	if !errors.As(err, &refused) || refused.Kind != failure.Throttled {
 		t.Fatalf("the request is not throttled but %v", err)
 	}
-	return refused.RetryAfter
+	return int(refused.RetryAfter / time.Second)
 }
 
 func TestAPodMayNotAskTooOften(t *testing.T) {

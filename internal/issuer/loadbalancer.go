@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,33 +14,23 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// serveLoadBalancer answers with what leads to the pod from outside.
-func (s *Server) serveLoadBalancer(writer http.ResponseWriter, request *http.Request) {
-	caller, done, err := s.identify(request)
-	defer done()
-	if err != nil {
-		if !reply.IsGone(err) {
-			reply.Fail(writer, err)
-		}
-		return
-	}
+// answerLoadBalancer describes the load balancers in front of the pod.
+func (s *Server) answerLoadBalancer(x *exchange) (answer, error) {
 	var services []corev1.Service
-	err = s.await(request.Context(), caller.workload.Pod.UID, func(ctx context.Context) (mayChange bool, err error) {
-		services, err = s.Directory.LoadBalancers(ctx, caller.pod.Namespace)
+	err := s.await(x, func(ctx context.Context) (mayChange bool, err error) {
+		services, err = s.Directory.LoadBalancers(ctx, x.pod.Namespace)
 		return errors.Is(err, directory.ErrNotKnown), err
 	})
 	if err != nil {
-		reply.Fail(writer, err)
-		return
+		return answer{}, err
 	}
-	reply.JSON(writer, http.StatusOK, describeLoadBalancer(caller.pod, services))
+	return answer{body: describeLoadBalancer(x.pod, services)}, nil
 }
 
-// describeLoadBalancer is what leads to a pod from outside: the addresses and ports of the Services of type LoadBalancer
-// that select it. A load balancer that has a name and no address is left out, for there is no telling its address.
+// describeLoadBalancer returns the addresses and ports of the Services of type LoadBalancer that select a pod. It omits load
+// balancers with a host name instead of an address.
 func describeLoadBalancer(pod *corev1.Pod, services []corev1.Service) issuerapi.LoadBalancer {
 	answer := issuerapi.LoadBalancer{PublicIPAddresses: []issuerapi.FrontendAddress{}, InboundRules: []issuerapi.InboundRule{}}
 	services = slices.SortedFunc(slices.Values(services), func(a, b corev1.Service) int { return cmp.Compare(a.Name, b.Name) })
@@ -59,13 +48,13 @@ func describeLoadBalancer(pod *corev1.Pod, services []corev1.Service) issuerapi.
 	return answer
 }
 
-// selects tells whether a load balancer leads to the pod. One without a selector leads where somebody else says.
+// selects reports whether a Service is a load balancer that selects the pod.
 func selects(service *corev1.Service, pod *corev1.Pod) bool {
 	return service.Spec.Type == corev1.ServiceTypeLoadBalancer && len(service.Spec.Selector) > 0 &&
 		labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels))
 }
 
-// frontends are the addresses of a load balancer, each with the pod's own address of that family.
+// frontends returns the addresses of a load balancer, each with the pod's address of the same family.
 func frontends(service *corev1.Service, pod *corev1.Pod) []issuerapi.FrontendAddress {
 	var found []issuerapi.FrontendAddress
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
@@ -82,7 +71,7 @@ func frontends(service *corev1.Service, pod *corev1.Pod) []issuerapi.FrontendAdd
 	return found
 }
 
-// rules are a load balancer's ports, as far as the pod has what they lead to.
+// rules returns a load balancer's ports, without those whose target port the pod lacks.
 func rules(service *corev1.Service, pod *corev1.Pod, frontend issuerapi.FrontendAddress) []issuerapi.InboundRule {
 	var found []issuerapi.InboundRule
 	for _, port := range service.Spec.Ports {
@@ -98,7 +87,7 @@ func rules(service *corev1.Service, pod *corev1.Pod, frontend issuerapi.Frontend
 	return found
 }
 
-// targetPort is the pod's port that a Service's port leads to, or 0 where it leads to a name that the pod has not.
+// targetPort returns the pod's port behind a Service's port, or 0 if the pod has no port of that name.
 func targetPort(port corev1.ServicePort, pod *corev1.Pod) int32 {
 	if port.TargetPort.Type == intstr.Int {
 		return cmp.Or(port.TargetPort.IntVal, port.Port)

@@ -1,28 +1,40 @@
 package issuer
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 )
 
 var (
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "kube_imds_issuer_requests_total",
+		Help: "Requests by endpoint, outcome (granted, refused, unavailable) and reason.",
+	}, []string{"endpoint", "outcome", "reason"})
+
+	tokenRequests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "kube_imds_issuer_token_requests_total",
 		Help: "Token requests by outcome (granted, refused, unavailable), reason and whether the token was cached.",
 	}, []string{"outcome", "reason", "cached"})
 
 	suppressedLines = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "kube_imds_issuer_audit_lines_suppressed_total",
-		Help: "Refused token requests that left no line in the audit log, because their source address had left too many.",
+		Help: "Requests without a line in the audit log, because their pod or source address had written too many.",
 	}, []string{"reason"})
-
-	mintSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "kube_imds_issuer_mint_seconds",
-		Help:    "Time to have a token signed by the signer.",
-		Buckets: []float64{.001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1, 2, 4},
-	})
 )
 
-func init() {
-	metrics.Registry.MustRegister(requests, suppressedLines, mintSeconds)
+// Collectors returns the issuer's metrics, for the process to register.
+func Collectors() []prometheus.Collector {
+	return append(mint.Collectors(), requests, tokenRequests, suppressedLines)
+}
+
+// count counts a request.
+func (s *Server) count(e endpoint, x *exchange) {
+	outcome, reason := x.outcome()
+	requests.WithLabelValues(e.name, outcome, reason).Inc()
+	if e.name == nameToken {
+		tokenRequests.WithLabelValues(outcome, reason, strconv.FormatBool(x.issued.minted.Cached)).Inc()
+	}
 }

@@ -45,7 +45,7 @@ var (
 	notServed   = refusal{403, "unauthorized_client", "this issuer does not serve the pod", "", "refused", "UnknownPod"}
 	notFound    = refusal{400, "invalid_request", "Identity not found", "", "refused", "NotAdmitted"}
 	badResource = refusal{400, "invalid_request", "the resource has characters that no resource has", "", "refused", "BadRequest"}
-	badBody     = refusal{400, "invalid_request", "the request is not a JSON object of a token request", "", "refused", "BadRequest"}
+	badBody     = refusal{400, "invalid_request", "the body is not the JSON object of a token request", "", "refused", "BadRequest"}
 	noResource  = refusal{400, "invalid_request", "Required audience parameter not specified", "", "refused", "BadRequest"}
 	away        = refusal{503, "service_unavailable", "the issuer cannot make a token at the moment; try again", "2", "unavailable", "Unavailable"}
 	stranger    = refusal{401, "unauthorized_client", "the pod's ServiceAccount token does not authenticate it to the issuer", "", "refused", "Unauthenticated"}

@@ -1,10 +1,11 @@
-// Package issuer is the node API: it authenticates the pods of its own node, decides what they may have, and hands
-// out tokens. It answers from memory alone. The API is that of internal/issuerapi.
+// Package issuer is the node API: it authenticates the pods of its own node, decides what they get, and issues tokens. It
+// answers from memory; a token request costs the API server nothing. Package issuerapi has the wire types.
 package issuer
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"io"
 	"net/http"
 	"time"
 
@@ -14,120 +15,171 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/reply"
-	"github.com/kube-imds/kube-imds/internal/server"
 )
 
 // Server answers the sidecars of one node.
 type Server struct {
-	// NodeName is the server's own node. Pods of others are refused.
+	// NodeName is the server's own node. Pods of other nodes are refused.
 	NodeName string
 
-	// Authenticator finds out which pod asks.
+	// Authenticator verifies the tokens of pods.
 	Authenticator *workload.Authenticator
 
-	// Directory is what is known of the node's pods and what they may have.
+	// Directory holds the node's pods and what their grants depend on.
 	Directory *directory.Directory
 
-	// Minters make the tokens, by the identity's token source.
-	Minters Minters
+	// Minters mint the tokens.
+	Minters mint.Minters
 
-	// Attestations signs who pods are.
+	// Attestations signs attested documents.
 	Attestations Attester
 
-	// Revocations is how often signing keys have been revoked: sidecars drop what they keep when it changes.
+	// Revocations counts the revocations of signing keys: sidecars drop their tokens when it changes.
 	Revocations func() int64
 
-	// Metadata is what instance metadata says where the node says nothing.
+	// Metadata holds the defaults of instance metadata.
 	Metadata machine.Defaults
 
-	// AnyAddress takes a pod's requests from whatever address: for networks that hide pods' own on the way here.
+	// AnyAddress accepts requests of a pod from any address, for networks that hide the pods' own.
 	AnyAddress bool
 
-	// Limits bounds what one pod may ask.
+	// Limits limits the requests of each pod.
 	Limits *Limits
 
-	// Log is the audit log.
-	Log logr.Logger
-
-	// lines bounds what anybody may write to it.
+	// Log is the audit log. lines bounds what each pod writes there.
+	Log   logr.Logger
 	lines lineLimit
 
-	// Now is the clock.
 	Now func() time.Time
 
-	// Stopping is closed when the server is to end: requests that are held are answered then.
+	// Stopping is closed when the server shuts down, which ends long requests.
 	Stopping <-chan struct{}
 }
 
-// Handler routes the API's paths.
+// endpoint is a path of the API and what answers it.
+type endpoint struct {
+	pattern string
+
+	// name is the message of the endpoint's lines in the audit log and its label in metrics.
+	name string
+
+	// audited endpoints give out what a pod can act with: each answer leaves a line in the audit log.
+	audited bool
+
+	answer func(*Server, *exchange) (answer, error)
+}
+
+// The names of endpoints.
+const (
+	nameToken        = "token"
+	nameAttestation  = "attestation"
+	nameGrant        = "grant"
+	nameIdentity     = "identity"
+	nameInstance     = "instance"
+	nameLoadBalancer = "loadbalancer"
+	nameEvents       = "scheduledevents"
+)
+
+var endpoints = []endpoint{
+	{"POST " + issuerapi.TokenPath, nameToken, true, (*Server).answerToken},
+	{"POST " + issuerapi.AttestationPath, nameAttestation, true, (*Server).answerAttestation},
+	{"GET " + issuerapi.GrantPath, nameGrant, false, (*Server).answerGrant},
+	{"POST " + issuerapi.IdentityPath, nameIdentity, false, (*Server).answerIdentity},
+	{"GET " + issuerapi.InstancePath, nameInstance, false, (*Server).answerInstance},
+	{"GET " + issuerapi.LoadBalancerPath, nameLoadBalancer, false, (*Server).answerLoadBalancer},
+	{"GET " + issuerapi.EventsPath, nameEvents, false, (*Server).answerEvents},
+}
+
+// Handler returns the API's handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+issuerapi.TokenPath, s.serveToken)
-	mux.HandleFunc("GET "+issuerapi.GrantPath, s.serveGrant)
-	mux.HandleFunc("POST "+issuerapi.IdentityPath, s.serveIdentity)
-	mux.HandleFunc("GET "+issuerapi.InstancePath, s.serveInstance)
-	mux.HandleFunc("POST "+issuerapi.AttestationPath, s.serveAttestation)
-	mux.HandleFunc("GET "+issuerapi.LoadBalancerPath, s.serveLoadBalancer)
-	mux.HandleFunc("GET "+issuerapi.EventsPath, s.serveEvents)
+	for _, e := range endpoints {
+		mux.HandleFunc(e.pattern, func(writer http.ResponseWriter, request *http.Request) { s.serve(e, writer, request) })
+	}
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
 }
 
-// caller is a pod that has been authenticated, and what it may have.
-type caller struct {
+// exchange is one request and what is known of it.
+type exchange struct {
+	request *http.Request
+
+	// source is the address of the client.
+	source   string
 	workload workload.Workload
 
-	// source is the address that asks.
-	source string
-
-	pod   *corev1.Pod
-	grant grant.Grant
-
-	// changed is closed when something has changed since.
+	// pod and grant are the pod's and what it may have; changed is closed when they may have changed.
+	pod     *corev1.Pod
+	grant   grant.Grant
 	changed <-chan struct{}
+
+	// done ends what the request takes of the pod's limits.
+	done func()
+
+	// issued is what a token request led to, and failure why the request failed.
+	issued  issued
+	failure *failure.Failure
 }
 
-// identify authenticates the pod behind a request, sees that it does not ask too much, and looks up what it may have.
-// The request counts as worked on until it is done.
-func (s *Server) identify(request *http.Request) (asking caller, done func(), err error) {
-	asking.source = sourceOf(request.RemoteAddr)
-	asking.workload, err = s.authenticate(request, asking.source)
-	if err != nil {
-		return asking, nothing, err
-	}
-	// Whoever has a pod's token and not its address must not use up what the pod may ask.
-	done, err = s.Limits.Begin(asking.workload.Pod.UID + "@" + asking.source)
-	if err != nil {
-		return asking, done, err
-	}
-	asking, err = s.lookUp(request.Context(), asking)
+// answer is a successful response.
+type answer struct {
+	body any
+
+	// etag identifies the body, if it is set. unchanged says that the client has that body already.
+	etag      string
+	unchanged bool
+}
+
+// serve takes a request the same way at every endpoint: authenticate, decide, answer, count, audit, respond.
+func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Request) {
+	x := &exchange{request: request, source: sourceOf(request.RemoteAddr), done: nothing}
+	err := s.identify(x)
+	defer func() { x.done() }()
+	var response answer
 	if err == nil {
-		server.Proven(request.Context())
+		response, err = e.answer(s, x)
 	}
-	return asking, done, err
-}
-
-// lookUp finds out what an authenticated pod may have now. What is not known yet is waited for.
-func (s *Server) lookUp(ctx context.Context, asking caller) (caller, error) {
-	err := s.await(ctx, asking.workload.Pod.UID, func(ctx context.Context) (mayChange bool, err error) {
-		asking.changed = s.Directory.Changed(asking.workload.Pod.UID)
-		asking.pod, mayChange, err = s.findPod(ctx, asking)
-		if err != nil {
-			return mayChange, err
+	if err != nil {
+		if isGone(request.Context()) {
+			return
 		}
-		asking.grant, err = s.decideGrant(ctx, asking)
-		return errors.Is(err, directory.ErrNotKnown), err
-	})
-	return asking, err
+		x.failure = failure.Of(err)
+	}
+	s.count(e, x)
+	if e.audited {
+		s.audit(e, x)
+	}
+	respond(writer, response, x.failure)
 }
 
-// decideGrant decides what a pod may have.
-func (s *Server) decideGrant(ctx context.Context, asking caller) (grant.Grant, error) {
-	decided, err := s.Directory.GrantYoung(ctx, asking.pod, asking.workload.ServiceAccount.UID, s.Now())
-	if denial := decided.Denied(); err == nil && denial != nil && denial.Reason == grant.ReasonHostNetwork {
-		err = reply.Forbidden(string(denial.Reason), denial.Message)
+// isGone reports whether the client of a request has gone: it gets no answer, and its failures mean nothing.
+func isGone(ctx context.Context) bool { return ctx.Err() != nil }
+
+func respond(writer http.ResponseWriter, response answer, failed *failure.Failure) {
+	if failed != nil {
+		_, code := reply.Status(failed)
+		reply.Fail(writer, failed, issuerapi.Error{Code: code, Description: failed.Description})
+		return
 	}
-	return decided, err
+	if response.etag != "" {
+		writer.Header().Set("ETag", response.etag)
+	}
+	if response.unchanged {
+		writer.WriteHeader(http.StatusNotModified)
+		return
+	}
+	reply.JSON(writer, http.StatusOK, response.body)
+}
+
+// read parses the JSON body of a request. name is what it should be, as in "a token request".
+func (x *exchange) read(name string, into any) error {
+	content, err := io.ReadAll(x.request.Body)
+	if err != nil || json.Unmarshal(content, into) != nil {
+		return failure.BadRequest("the body is not the JSON object of " + name)
+	}
+	return nil
 }

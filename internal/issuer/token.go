@@ -1,77 +1,90 @@
 package issuer
 
 import (
-	"encoding/json"
-	"io"
-	"net/http"
+	"context"
 	"slices"
-	"strings"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// serveToken answers a TokenRequest.
-func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
-	decision := decision{source: sourceOf(request.RemoteAddr)}
-	response, err := s.decide(request, &decision)
-	if err != nil {
-		if reply.IsGone(err) {
-			return
-		}
-		decision.failure = reply.Fail(writer, err)
-		s.record(decision)
-		return
+// answerToken issues a token.
+func (s *Server) answerToken(x *exchange) (answer, error) {
+	var asked issuerapi.TokenRequest
+	if err := x.read("a token request", &asked); err != nil {
+		return answer{}, err
 	}
-	s.record(decision)
-	reply.JSON(writer, http.StatusOK, response)
+	pod := mint.Pod{UID: x.workload.Pod.UID, Token: bearerOf(x.request)}
+	refuse := func(refusal *grant.Refusal) error { return s.refuse(x, refusal) }
+	response, err := issue(x.request.Context(), s.Minters, pod, x.grant, asked, refuse, &x.issued)
+	return answer{body: response}, err
 }
 
-// decide answers a request, and notes in the decision what the audit log needs.
-func (s *Server) decide(request *http.Request, decision *decision) (*issuerapi.TokenResponse, error) {
-	caller, done, err := s.identify(request)
-	defer done()
-	decision.workload = caller.workload
+// answerIdentity describes an identity without a token.
+func (s *Server) answerIdentity(x *exchange) (answer, error) {
+	var asked issuerapi.IdentityRequest
+	if err := x.read("an identity request", &asked); err != nil {
+		return answer{}, err
+	}
+	identity, refusal := x.grant.Select(grant.Selector(asked))
+	if refusal != nil {
+		return answer{}, s.refuse(x, refusal)
+	}
+	return answer{body: issuerapi.Identity{TenantID: string(identity.Status.TenantID)}}, nil
+}
+
+// issued is what the audit log says of a token request.
+type issued struct {
+	identity, clientID, resource string
+	minted                       mint.Minted
+}
+
+// issue mints a token of an identity of the grant. refuse turns a refused identity into an error. It fills in record as far as
+// it comes.
+func issue(ctx context.Context, minters mint.Minters, pod mint.Pod, granted grant.Grant, asked issuerapi.TokenRequest,
+	refuse func(*grant.Refusal) error, record *issued,
+) (*issuerapi.TokenResponse, error) {
+	if complaint := grant.CheckResource(asked.Resource); complaint != "" {
+		return nil, failure.BadRequest(complaint)
+	}
+	record.resource = asked.Resource
+	identity, refusal := granted.Select(grant.Selector{
+		ClientID: asked.ClientID, ObjectID: asked.ObjectID, ResourceID: asked.ResourceID,
+	})
+	if refusal != nil {
+		record.identity = refusal.Identity
+		return nil, refuse(refusal)
+	}
+	record.identity, record.clientID = identity.Name, string(identity.Status.ClientID)
+	if !grant.AllowsResource(identity, asked.Resource) {
+		return nil, failure.ResourceNotAllowed(identity, asked.Resource)
+	}
+	minted, err := minters.Mint(ctx, mint.Request{Pod: pod, Identity: identity, Resource: asked.Resource, BypassCache: asked.BypassCache})
 	if err != nil {
 		return nil, err
 	}
-	asked, err := readTokenRequest(request.Body)
-	if err != nil {
-		return nil, err
-	}
-	refuse := func(refusal *grant.Refusal) error { return s.refuse(caller, refusal) }
-	pod := Pod{UID: caller.workload.Pod.UID, Token: bearerOf(request)}
-	return s.Minters.issue(request.Context(), pod, caller.grant, asked, refuse, decision)
+	record.minted = minted
+	return &issuerapi.TokenResponse{
+		AccessToken: minted.Token, ClientID: string(identity.Status.ClientID),
+		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(),
+	}, nil
 }
 
-// mayLag tells whether the pod asks for an identity that this issuer may only not have heard of yet: the pod is young,
-// and at its admission the identity was there.
-func (s *Server) mayLag(caller caller) bool {
-	return directory.IsYoung(caller.pod, s.Now()) && slices.ContainsFunc(caller.grant.Refusals, func(refusal grant.Refusal) bool {
+// refuse returns the failure of a refused identity. It is temporary while the watches may lag.
+func (s *Server) refuse(x *exchange, refusal *grant.Refusal) error {
+	if s.mayLag(x) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+		return failure.NotNow(refusal.Message)
+	}
+	return failure.Refused(refusal)
+}
+
+// mayLag reports whether an identity of the pod may exist that this issuer has not heard of yet: the webhook admitted the pod a
+// moment ago, and so must have seen it.
+func (s *Server) mayLag(x *exchange) bool {
+	return directory.MayLag(x.pod, s.Now()) && slices.ContainsFunc(x.grant.Refusals, func(refusal grant.Refusal) bool {
 		return refusal.Reason == grant.ReasonNotFound
 	})
-}
-
-// refuse is what a pod is told of an identity that it may not have.
-func (s *Server) refuse(caller caller, refusal *grant.Refusal) *reply.Failure {
-	if s.mayLag(caller) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
-		return reply.Unavailable(refusal.Message)
-	}
-	return reply.Refused(refusal)
-}
-
-func readTokenRequest(body io.Reader) (issuerapi.TokenRequest, error) {
-	var asked issuerapi.TokenRequest
-	content, err := io.ReadAll(body)
-	if err != nil || json.Unmarshal(content, &asked) != nil {
-		return asked, reply.BadRequest("the request is not a JSON object of a token request")
-	}
-	return asked, nil
-}
-
-// bearerOf is the token that an authenticated request carries.
-func bearerOf(request *http.Request) string {
-	return strings.TrimPrefix(request.Header.Get("Authorization"), "Bearer ")
 }

@@ -14,8 +14,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
+	"github.com/kube-imds/kube-imds/internal/token"
 )
 
 const askVault = `{"resource":"https://vault.azure.net"}`
@@ -110,7 +113,7 @@ func TestTokenIsRefusedByWhatThePodIs(t *testing.T) {
 		})), nil, away.because("IdentityNotReady")},
 		"an identity of Entra": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenSource = v1alpha1.TokenSourceEntra
-		})), nil, refusal{400, "invalid_request", "the token source Entra of the identity is not supported by this version", "", "refused", "BadRequest"}},
+		})), nil, refusal{400, "invalid_request", "this version does not support the identity's token source Entra", "", "refused", "BadRequest"}},
 		"a resource that is not allowed": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.AllowedResources = []string{storage}
 		})), nil, refusal{400, "invalid_resource",
@@ -197,7 +200,7 @@ func TestTokenIsRefusedWithoutBearer(t *testing.T) {
 
 func TestTokenPastTheCacheIsMadeAnew(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		s.Minters = Minters{v1alpha1.TokenSourceLocal: NewCachingMinter(s.minter, time.Now)}
+		s.Minters = mint.Minters{v1alpha1.TokenSourceLocal: mint.NewCache(s.minter, time.Now)}
 		for _, body := range []string{askVault, `{"resource":"https://vault.azure.net","bypass_cache":true}`, askVault} {
 			wantStatus(t, s.askToken(ordersPod(), body), http.StatusOK)
 		}
@@ -234,7 +237,7 @@ func TestEverythingIsThrottled(t *testing.T) {
 
 func TestTokenWaitsForTheSigner(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		s.Minters[v1alpha1.TokenSourceLocal] = signerMinter(&tokenSigner{err: reply.Unavailable("gone")})
+		s.Minters[v1alpha1.TokenSourceLocal] = &countingMinter{err: failure.NotNow("gone")}
 		s.wantRefusal(s.askToken(ordersPod(), askVault), away)
 	})
 }
@@ -257,8 +260,9 @@ func TestTokenWaitsForIdentities(t *testing.T) {
 // The whole way, with a real key: neither the log nor anything but the answer has the token.
 func TestTokenIsInTheAnswerAlone(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		minter := localMinter(t)
-		s.Minters[v1alpha1.TokenSourceLocal] = NewCachingMinter(minter, time.Now)
+		key := build.Key(t)
+		local := &mint.Local{Key: func() *token.Key { return key }, Issuers: token.Issuers{BaseURL: "https://oidc.test"}, Now: time.Now}
+		s.Minters[v1alpha1.TokenSourceLocal] = mint.NewCache(local, time.Now)
 		for _, cached := range []bool{false, true} {
 			recorder := s.askToken(ordersPod(), askVault)
 			wantStatus(t, recorder, http.StatusOK)

@@ -24,7 +24,7 @@ func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
 			onStage(t, w, func(s *stage) {
 				s.update(w.pod, func() { w.pod.CreationTimestamp = metav1.NewTime(time.Now()) })
 				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
-				time.Sleep(directory.Youth + time.Second)
+				time.Sleep(directory.MaxLag + time.Second)
 				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusBadRequest && status != http.StatusForbidden {
 					t.Errorf("a pod that is young no longer is answered with status %d", status)
 				}
@@ -39,7 +39,7 @@ func TestPodThatIsNotKnownYetIsTakenForANewOneWhileItsTokenIsYoung(t *testing.T)
 		who := ordersPod()
 		who.podUID, who.issuedAt = "not-known-yet", time.Now()
 		s.wantRefusal(s.askToken(who, askVault), away)
-		time.Sleep(directory.Youth)
+		time.Sleep(directory.MaxLag)
 		s.wantRefusal(s.askToken(who, askVault), notServed)
 	})
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
@@ -33,7 +34,7 @@ func (s *Server) attest(request *http.Request, entry *entry) ([]byte, error) {
 		return nil, err
 	}
 	if !imds.IsNonce(asked.Nonce) {
-		return nil, reply.BadRequest(imds.BadNonce)
+		return nil, failure.BadRequest(imds.BadNonce)
 	}
 	found, err := s.find(request.Context(), issuer, asked.Pod)
 	entry.pod = found.pod

@@ -7,7 +7,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
@@ -23,7 +23,7 @@ type entry struct {
 	resource string
 
 	signed  token.Signed
-	failure *reply.Failure
+	failure *failure.Failure
 }
 
 // Outcomes of a request.
@@ -51,7 +51,7 @@ func (s *Server) record(e *entry) {
 		return
 	}
 	outcome := outcomeRefused
-	if e.failure.RetryAfter > 0 {
+	if e.failure.Temporary() {
 		outcome = outcomeUnavailable
 	}
 	requests.WithLabelValues(e.kind, outcome, e.failure.Reason).Inc()
@@ -63,6 +63,6 @@ func (s *Server) record(e *entry) {
 }
 
 // isUncounted tells whether a request was refused before the limit of its node counted it, or by it.
-func isUncounted(failure *reply.Failure) bool {
-	return failure.Reason == reply.ReasonUnauthenticated || failure.Reason == reply.ReasonThrottled
+func isUncounted(f *failure.Failure) bool {
+	return f.Reason == failure.ReasonUnauthenticated || f.Reason == failure.ReasonThrottled
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -18,14 +18,14 @@ import (
 func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !found || bearer == "" {
-		return workload.Workload{}, reply.Unauthenticated("the request carries no bearer token")
+		return workload.Workload{}, failure.Unauthorized("the request carries no bearer token")
 	}
 	issuer, err := s.Issuers.Authenticate(bearer)
 	if err != nil {
-		return workload.Workload{}, reply.Unauthenticated(err.Error())
+		return workload.Workload{}, failure.Unauthorized(err.Error())
 	}
 	if issuer.Namespace != s.Namespace || issuer.ServiceAccount.Name != s.IssuerAccount {
-		return issuer, reply.Unauthenticated("the token is not an issuer's")
+		return issuer, failure.Unauthorized("the token is not an issuer's")
 	}
 	pod, err := s.findPod(request.Context(), issuer.Node.Name, issuer)
 	if err != nil {
@@ -42,12 +42,12 @@ func (s *Server) findPod(ctx context.Context, node string, found workload.Worklo
 		return nil, err
 	}
 	switch {
-	case pod == nil && s.Now().Sub(found.TokenIssuedAt) < directory.Youth:
-		return nil, reply.Unavailable("the pod is not known yet")
+	case pod == nil && s.Now().Sub(found.TokenIssuedAt) < directory.MaxLag:
+		return nil, failure.NotNow("the pod is not known yet")
 	case pod == nil:
-		return nil, reply.Forbidden(reply.ReasonUnknownPod, "there is no such pod")
+		return nil, failure.Denied(failure.ReasonUnknownPod, "there is no such pod")
 	case pod.Spec.NodeName != node:
-		return nil, reply.Forbidden(reply.ReasonOtherNode, "the pod runs on node "+pod.Spec.NodeName+", not on the issuer's")
+		return nil, failure.Denied(failure.ReasonOtherNode, "the pod runs on node "+pod.Spec.NodeName+", not on the issuer's")
 	}
 	return pod, nil
 }
@@ -67,10 +67,10 @@ func (s *Server) find(ctx context.Context, issuer workload.Workload, asked signe
 	if asked.Token != "" {
 		var err error
 		if found, err = s.Pods.Authenticate(asked.Token); err != nil {
-			return subject{}, reply.Forbidden(reply.ReasonUnauthenticated, "the pod's own token: "+err.Error())
+			return subject{}, failure.Denied(failure.ReasonUnauthenticated, "the pod's own token: "+err.Error())
 		}
 		if found.Pod.UID != asked.UID || found.Node.Name != issuer.Node.Name {
-			return subject{}, reply.Forbidden(reply.ReasonUnauthenticated, "the token that was passed on is another pod's")
+			return subject{}, failure.Denied(failure.ReasonUnauthenticated, "the token that was passed on is another pod's")
 		}
 	}
 	pod, err := s.findPod(ctx, issuer.Node.Name, found)
@@ -90,7 +90,7 @@ func (s *Server) find(ctx context.Context, issuer workload.Workload, asked signe
 		return subject{pod: pod}, err
 	}
 	if issuer.Node.UID != string(node.UID) {
-		return subject{pod: pod}, reply.Forbidden(reply.ReasonOtherNode, "the issuer's token is of a former node of that name")
+		return subject{pod: pod}, failure.Denied(failure.ReasonOtherNode, "the issuer's token is of a former node of that name")
 	}
 	return subject{pod, node, found.ServiceAccount.UID}, nil
 }

@@ -3,7 +3,7 @@ package signer
 import (
 	"net/http"
 
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
 // maxAtOnce is how many requests are worked on at once: what a few cores sign in a second. More are asked to come again,
@@ -18,7 +18,7 @@ func bounded(atOnce int, handler http.Handler) http.Handler {
 		case slots <- struct{}{}:
 		default:
 			busy.Inc()
-			refuse(writer, reply.Unavailable("the signer is busy"))
+			refuse(writer, failure.NotNow("the signer is busy"))
 			return
 		}
 		defer func() { <-slots }()

@@ -14,6 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
@@ -70,20 +71,18 @@ func (s *Server) read(request *http.Request, into any) (workload.Workload, error
 	}
 	server.Proven(request.Context())
 	if wait := s.Limits.take(issuer.Node.Name, s.Now()); wait > 0 {
-		return issuer, reply.Throttled(wait)
+		return issuer, failure.TooMany(wait)
 	}
 	if err := json.NewDecoder(request.Body).Decode(into); err != nil {
-		return issuer, reply.BadRequest("the request is not the JSON object that it should be")
+		return issuer, failure.BadRequest("the request is not the JSON object that it should be")
 	}
 	return issuer, nil
 }
 
-// refuse says why there is no answer.
-func refuse(writer http.ResponseWriter, err error) *reply.Failure {
-	failure := reply.AsFailure(err)
-	failure.SetRetryAfter(writer.Header())
-	reply.JSON(writer, failure.Status, signerapi.Error{
-		Code: failure.Code, Description: failure.Description, Reason: failure.Reason, Detail: failure.Detail,
-	})
-	return failure
+// refuse writes a failure.
+func refuse(writer http.ResponseWriter, err error) *failure.Failure {
+	f := failure.Of(err)
+	_, code := reply.Status(f)
+	reply.Fail(writer, f, signerapi.Error{Code: code, Description: f.Description, Reason: f.Reason, Detail: f.Detail})
+	return f
 }

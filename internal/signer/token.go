@@ -9,6 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
@@ -43,7 +44,7 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 		return token.Signed{}, err
 	}
 	if complaint := grant.CheckResource(asked.Resource); complaint != "" {
-		return token.Signed{}, reply.BadRequest(complaint)
+		return token.Signed{}, failure.BadRequest(complaint)
 	}
 	entry.resource = asked.Resource
 	found, err := s.find(request.Context(), issuer, asked.Pod)
@@ -57,11 +58,11 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 	}
 	entry.identity = identity
 	if !grant.AllowsResource(identity, asked.Resource) {
-		return token.Signed{}, reply.ResourceNotAllowed(identity, asked.Resource)
+		return token.Signed{}, failure.ResourceNotAllowed(identity, asked.Resource)
 	}
 	key := s.Key()
 	if key == nil {
-		return token.Signed{}, reply.Unavailable("there is no published key to sign with")
+		return token.Signed{}, failure.NotNow("there is no published key to sign with")
 	}
 	claims, err := s.describe(request.Context(), found, identity, asked.Resource)
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 	signed, err := token.New(request.Context(), key, s.TokenIssuers, claims, s.Now())
 	signSeconds.WithLabelValues(placeOf(key)).Observe(time.Since(start).Seconds())
 	if err != nil && !reply.IsGone(err) {
-		return signed, reply.NotSigned(err.Error())
+		return signed, failure.NotSigned(err.Error())
 	}
 	return signed, err
 }
@@ -86,14 +87,14 @@ func placeOf(key *token.Key) string {
 
 // granted is the identity of a name, if it is granted to the pod and its tokens are made here.
 func (s *Server) granted(ctx context.Context, found subject, name string) (*v1alpha1.ManagedIdentity, error) {
-	decided, err := s.Directory.GrantYoung(ctx, found.pod, found.accountUID, s.Now())
+	decided, err := s.Directory.Grant(ctx, found.pod, found.accountUID, s.Now())
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(decided.Identities, func(one *v1alpha1.ManagedIdentity) bool { return one.Name == name })
 	if i >= 0 {
 		if source := decided.Identities[i].Spec.TokenSource; source != v1alpha1.TokenSourceLocal {
-			return nil, reply.BadRequest("tokens of the identity are not signed here, but by " + string(source))
+			return nil, failure.BadRequest("tokens of the identity are not signed here, but by " + string(source))
 		}
 		return decided.Identities[i], nil
 	}
@@ -103,10 +104,10 @@ func (s *Server) granted(ctx context.Context, found subject, name string) (*v1al
 			refusal = &one
 		}
 	}
-	if directory.IsYoung(found.pod, s.Now()) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
-		return nil, reply.Unavailable(refusal.Message)
+	if directory.MayLag(found.pod, s.Now()) && (refusal.Reason == grant.ReasonNotFound || refusal.Reason == grant.ReasonNotGranted) {
+		return nil, failure.NotNow(refusal.Message)
 	}
-	return nil, reply.Refused(refusal)
+	return nil, failure.Refused(refusal)
 }
 
 // describe is what a token is made for.

@@ -1,88 +1,74 @@
-// Package directory looks up what is known of pods, and what they may have.
+// Package directory looks up pods and their grants in memory.
 package directory
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// Directory looks up what is known of pods, and costs the API server nothing.
+// Directory looks up pods and their grants. It costs the API server nothing.
 type Directory struct {
 	Source
 
-	// Changes is told of every change of what a pod hangs on.
+	// Changes wakes waiters when something changes that a pod depends on.
 	Changes *Changes
 }
 
-// Changed is closed at the next change of what a pod hangs on.
+// Changed returns a channel that is closed at the next change of what a pod depends on.
 func (d *Directory) Changed(podUID string) <-chan struct{} { return d.Changes.Of(podUID) }
 
-// What is not there was deleted, or is so new that it is not known yet.
-var (
-	errNoAccount   = reply.Forbidden(reply.ReasonUnauthenticated, "the pod's ServiceAccount was deleted")
-	errNoNamespace = reply.Forbidden(reply.ReasonUnknownPod, "the pod's namespace was deleted")
-)
-
-// Account is the metadata of a pod's ServiceAccount.
+// Account returns the metadata of a pod's ServiceAccount.
 func (d *Directory) Account(ctx context.Context, pod *corev1.Pod) (*metav1.PartialObjectMetadata, error) {
 	account, err := d.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
 	if err == nil && account == nil {
-		return nil, errNoAccount
+		return nil, failure.Denied(failure.ReasonUnauthenticated, grant.ErrNoServiceAccount.Error())
 	}
 	return account, err
 }
 
-// Grant computes what a pod may have. The ServiceAccount must be the one that its token was made for, not a later one of
-// the same name; an empty UID stands for a pod that has shown no token.
-func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, serviceAccountUID string) (grant.Grant, error) {
-	account, err := d.Account(ctx, pod)
-	if err != nil {
-		return grant.Grant{}, err
+// Grant returns what a pod may have. The ServiceAccount must have the UID that the pod's token names; "" stands for a pod
+// without a token. A missing ServiceAccount or namespace is a temporary failure while watches may lag behind the pod.
+func (d *Directory) Grant(ctx context.Context, pod *corev1.Pod, accountUID string, now time.Time) (grant.Grant, error) {
+	decided, err := grant.Load(ctx, d.Source, pod, accountUID)
+	missing := errors.Is(err, grant.ErrNoServiceAccount) || errors.Is(err, grant.ErrNoNamespace)
+	switch {
+	case missing && MayLag(pod, now):
+		return decided, failure.NotNow("the pod's ServiceAccount or namespace is not known yet")
+	case errors.Is(err, grant.ErrNoNamespace):
+		return decided, failure.Denied(failure.ReasonUnknownPod, err.Error())
+	case missing, errors.Is(err, grant.ErrOtherServiceAccount):
+		return decided, failure.Denied(failure.ReasonUnauthenticated, err.Error())
 	}
-	if serviceAccountUID != "" && string(account.UID) != serviceAccountUID {
-		return grant.Grant{}, reply.Forbidden(reply.ReasonUnauthenticated, "the pod's ServiceAccount was deleted")
-	}
-	namespace, err := d.Namespace(ctx, pod.Namespace)
-	if err != nil {
-		return grant.Grant{}, err
-	}
-	if namespace == nil {
-		return grant.Grant{}, errNoNamespace
-	}
-	bindings, err := d.Bindings(ctx, pod.Namespace)
-	if err != nil {
-		return grant.Grant{}, err
-	}
-	return d.decide(ctx, Principal(pod, account, namespace), bindings)
+	return decided, err
 }
 
-// decide decides about a principal. An identity that cannot be looked up is not one that does not exist: there is no
-// decision then.
-func (d *Directory) decide(ctx context.Context, principal grant.Principal, bindings []v1alpha1.IdentityBinding) (grant.Grant, error) {
-	var failed error
-	decided := grant.Decide(principal, func(name string) *v1alpha1.ManagedIdentity {
-		identity, err := d.Identity(ctx, name)
-		if err != nil {
-			failed = err
-		}
-		return identity
-	}, bindings)
-	if failed != nil {
-		return grant.Grant{}, failed
+// MaxLag is how long a watch may lag behind what was created with a pod: as long as it waits between attempts to reach an API
+// server that was away.
+const MaxLag = time.Minute
+
+// MayLag reports whether watches may lag behind a pod.
+func MayLag(pod *corev1.Pod, now time.Time) bool { return now.Sub(pod.CreationTimestamp.Time) < MaxLag }
+
+// CheckPod returns an error for a pod that has ended or is not the one that its token names.
+func CheckPod(pod *corev1.Pod, found workload.Workload) error {
+	if pod.Namespace != found.Namespace || pod.Spec.ServiceAccountName != found.ServiceAccount.Name {
+		return failure.Denied(failure.ReasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
 	}
-	return decided, nil
+	return CheckRuns(pod)
 }
 
-// Principal is a pod as a grant sees it.
-func Principal(pod *corev1.Pod, account, namespace *metav1.PartialObjectMetadata) grant.Principal {
-	return grant.Principal{
-		Namespace: pod.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: pod.Spec.ServiceAccountName,
-		PodAnnotations: pod.Annotations, ServiceAccountAnnotations: account.Annotations, HostNetwork: pod.Spec.HostNetwork,
+// CheckRuns returns an error for a pod that has ended.
+func CheckRuns(pod *corev1.Pod) error {
+	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return failure.Denied(failure.ReasonUnknownPod, "the pod has ended")
 	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
 // Source is where a Directory looks things up. What does not exist is nil; of what is not known yet the error is ErrNotKnown.
@@ -28,4 +28,4 @@ type Source interface {
 }
 
 // ErrNotKnown says of something that nobody knows yet whether it exists. Nothing is decided by that.
-var ErrNotKnown error = reply.Unavailable("what the pod hangs on is not known yet")
+var ErrNotKnown error = failure.NotNow("what the pod hangs on is not known yet")

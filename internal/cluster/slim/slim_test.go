@@ -106,7 +106,8 @@ func TestWhatIsCutIsRefused(t *testing.T) {
 		"a pod's annotation":            {PodAnnotations: pod.(metav1.Object).GetAnnotations()},
 		"a namespace's labels":          {NamespaceLabels: namespace.(metav1.Object).GetLabels()},
 	} {
-		if denied := grant.Decide(principal, nil, nil).Denied(); denied == nil || denied.Reason != grant.ReasonTooLarge {
+		decided, _ := grant.Decide(principal, nil, nil)
+		if denied := decided.Denied(); denied == nil || denied.Reason != grant.ReasonTooLarge {
 			t.Errorf("%s is not refused but %v", name, denied)
 		}
 	}

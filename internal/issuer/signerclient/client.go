@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
@@ -119,7 +120,7 @@ func (c *Client) Attest(ctx context.Context, request signerapi.AttestationReques
 	return answer.Signature, err
 }
 
-// ask asks one replica after the other until one decides. The error is a *reply.Failure.
+// ask asks one replica after the other until one decides. The error is a *failure.Failure.
 func (c *Client) ask(ctx context.Context, path string, request, answer any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -133,7 +134,7 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 		if err == nil {
 			return nil
 		}
-		if refusal, refused := asRefusal(err); refused && (refusal.Status == http.StatusTooManyRequests || time.Since(asked) >= refusalPatience) {
+		if refusal, refused := asRefusal(err); refused && (refusal.Kind == failure.Throttled || time.Since(asked) >= refusalPatience) {
 			return refusal
 		}
 		if errors.Is(err, errNotConnected) {
@@ -143,15 +144,15 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return reply.Unavailable(err.Error())
+			return failure.NotNow(err.Error())
 		}
 	}
 }
 
 // asRefusal tells a decision from a replica that is away.
-func asRefusal(err error) (*reply.Failure, bool) {
-	refusal, ok := errors.AsType[*reply.Failure](err)
-	return refusal, ok && refusal.Status < http.StatusInternalServerError
+func asRefusal(err error) (*failure.Failure, bool) {
+	refusal, ok := errors.AsType[*failure.Failure](err)
+	return refusal, ok && refusal.Kind != failure.Unavailable
 }
 
 func (c *Client) attempt(ctx context.Context, path string, body []byte, answer any) error {
@@ -192,11 +193,11 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, answer a
 func refusalOf(response *http.Response, content []byte) error {
 	var told signerapi.Error
 	if err := json.Unmarshal(content, &told); err != nil || response.StatusCode == http.StatusUnauthorized {
-		return reply.Unavailable(fmt.Sprintf("the signer answers %d: %s", response.StatusCode, told.Detail))
+		return failure.NotNow(fmt.Sprintf("the signer answers %d: %s", response.StatusCode, told.Detail))
 	}
 	wait, _ := strconv.Atoi(response.Header.Get("Retry-After"))
-	return &reply.Failure{
-		Status: response.StatusCode, Code: told.Code, Description: told.Description,
-		Reason: told.Reason, Detail: "the signer: " + told.Detail, RetryAfter: wait,
+	return &failure.Failure{
+		Kind: reply.KindOf(response.StatusCode, told.Code), Description: told.Description,
+		Reason: told.Reason, Detail: "the signer: " + told.Detail, RetryAfter: time.Duration(wait) * time.Second,
 	}
 }

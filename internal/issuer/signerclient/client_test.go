@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -107,25 +107,26 @@ func refusing(status int) http.HandlerFunc {
 func TestRefusalIsPassedOn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		status, want int
-		reason       string
-		patient      bool
+		status  int
+		want    failure.Kind
+		reason  string
+		patient bool
 	}{
-		"forbidden":          {403, 403, "Reason", false},
-		"refused":            {400, 400, "Reason", false},
-		"throttled":          {429, 429, "Reason", false},
-		"unavailable":        {503, 503, "Unavailable", true},
-		"a stranger to it":   {401, 503, "Unavailable", true},
-		"some other failure": {500, 503, "Unavailable", true},
+		"forbidden":          {403, failure.Forbidden, "Reason", false},
+		"refused":            {400, failure.Invalid, "Reason", false},
+		"throttled":          {429, failure.Throttled, "Reason", false},
+		"unavailable":        {503, failure.Unavailable, "Unavailable", true},
+		"a stranger to it":   {401, failure.Unavailable, "Unavailable", true},
+		"some other failure": {500, failure.Unavailable, "Unavailable", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, refusing(test.status))
 			start := time.Now()
 			_, err := client.Token(t.Context(), request)
-			failure := reply.AsFailure(err)
-			if err == nil || failure.Status != test.want || failure.Reason != test.reason || !strings.Contains(failure.Detail, "detail") {
-				t.Errorf("the failure is %+v", failure)
+			failed := failure.Of(err)
+			if err == nil || failed.Kind != test.want || failed.Reason != test.reason || !strings.Contains(failed.Detail, "detail") {
+				t.Errorf("the failure is %+v", failed)
 			}
 			if took := time.Since(start); (took >= patience) != test.patient {
 				t.Errorf("it took %s", took)
@@ -142,8 +143,8 @@ func TestOnlyTheAuthoritysSignerIsAsked(t *testing.T) {
 			t.Parallel()
 			other := clientOf(t, client.url, func() *x509.CertPool { return roots })
 			_, err := other.Token(t.Context(), request)
-			if failure := reply.AsFailure(err); err == nil || failure.Status != http.StatusServiceUnavailable {
-				t.Errorf("the failure is %+v", failure)
+			if failed := failure.Of(err); err == nil || failed.Kind != failure.Unavailable {
+				t.Errorf("the failure is %+v", failed)
 			}
 		})
 	}

@@ -9,12 +9,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// askedBy are the identities that a decision about a pod looks up: the decision itself is asked. What is not known yet of
-// its ServiceAccount and namespace is taken to say nothing; when it is known, the pod is looked at again.
+// askedBy returns the identities that the grant of a pod looks up, by deciding with a lookup that records names. A ServiceAccount
+// or namespace that is not known yet counts as empty; the pod is looked at again when it becomes known.
 func (w *Watches) askedBy(pod *corev1.Pod) []string {
 	ctx := context.Background()
 	account, _ := w.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
@@ -27,14 +26,16 @@ func (w *Watches) askedBy(pod *corev1.Pod) []string {
 		namespace = &metav1.PartialObjectMetadata{}
 	}
 	var names []string
-	grant.Decide(directory.Principal(pod, account, namespace), func(name string) *v1alpha1.ManagedIdentity {
+	lookup := func(name string) (*v1alpha1.ManagedIdentity, error) {
 		if isName(name) && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
-		return nil
-	}, bindings)
+		return nil, nil
+	}
+	// The lookup never fails, and the grant is not of interest.
+	_, _ = grant.Decide(grant.PrincipalOf(pod, account, namespace), lookup, bindings)
 	return names
 }
 
-// isName reports whether an object may have a name. The API server would look through all objects for one that none can have.
+// isName reports whether an object can have a name. Watching an impossible name would make the API server scan all objects.
 func isName(name string) bool { return len(validation.IsDNS1123Subdomain(name)) == 0 }

@@ -70,7 +70,7 @@ func (s *stage) leave(pods ...*corev1.Pod) {
 
 // grantOf is what a pod may have.
 func (s *stage) grantOf(pod *corev1.Pod) (grant.Grant, error) {
-	return (&directory.Directory{Source: s.Watches}).Grant(context.Background(), pod, "")
+	return grant.Load(context.Background(), s.Watches, pod, "")
 }
 
 // wantGranted are the names of the identities that a pod is granted.

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
 // settleWithin is how long an issuer that starts may wait for what the node's pods hang on. One pod of which nothing can be learnt
@@ -28,9 +29,8 @@ func (w *Watches) Ready() bool {
 }
 
 func (w *Watches) isAllKnown() bool {
-	d := directory.Directory{Source: w}
 	for _, pod := range w.asking() {
-		if _, err := d.Grant(context.Background(), pod, ""); errors.Is(err, directory.ErrNotKnown) {
+		if _, err := grant.Load(context.Background(), w, pod, ""); errors.Is(err, directory.ErrNotKnown) {
 			return false
 		}
 	}

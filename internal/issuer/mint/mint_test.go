@@ -1,4 +1,4 @@
-package issuer
+package mint
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
@@ -32,7 +33,7 @@ type countingMinter struct {
 	keyID string
 }
 
-func (m *countingMinter) Mint(_ context.Context, request MintRequest) (Minted, error) {
+func (m *countingMinter) Mint(_ context.Context, request Request) (Minted, error) {
 	m.mu.Lock()
 	m.made++
 	number, takes, err, life, keyID := m.made, m.takes, m.err, m.life, m.keyID
@@ -69,7 +70,7 @@ func (m *countingMinter) wantMade(t *testing.T, want int) {
 
 func mint(t *testing.T, minter Minter, identity *v1alpha1.ManagedIdentity, resource string) Minted {
 	t.Helper()
-	minted, err := minter.Mint(t.Context(), MintRequest{Identity: identity, Resource: resource})
+	minted, err := minter.Mint(t.Context(), Request{Identity: identity, Resource: resource})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,25 +101,26 @@ func TestLocalMinter(t *testing.T) {
 	})
 }
 
-func localMinter(t testing.TB) *LocalMinter {
+func localMinter(t testing.TB) *Local {
 	t.Helper()
-	private, err := token.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := token.NewKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &LocalMinter{
+	key := build.Key(t)
+	return &Local{
 		Key: func() *token.Key { return key }, Machine: "/the/machine", Issuers: token.Issuers{BaseURL: "https://oidc.test"}, Now: time.Now,
 	}
+}
+
+const tenant = "11111111-2222-4333-8444-555555555555"
+
+func identity(name string) *v1alpha1.ManagedIdentity {
+	made := build.NewIdentity(name).Ready()
+	made.Spec.Type, made.Spec.TokenSource, made.Status.TenantID = v1alpha1.UserAssigned, v1alpha1.TokenSourceLocal, tenant
+	return made.ManagedIdentity
 }
 
 // minterFunc makes a token of a context.
 type minterFunc func(ctx context.Context) (Minted, error)
 
-func (f minterFunc) Mint(ctx context.Context, _ MintRequest) (Minted, error) {
+func (f minterFunc) Mint(ctx context.Context, _ Request) (Minted, error) {
 	return f(ctx)
 }
 
@@ -127,13 +129,13 @@ func BenchmarkMint(b *testing.B) {
 	signing := localMinter(b)
 	for name, minter := range map[string]Minter{
 		"signing": signing,
-		"cached":  NewCachingMinter(signing, time.Now),
+		"cached":  NewCache(signing, time.Now),
 	} {
 		b.Run(name, func(b *testing.B) {
 			orders := identity("orders")
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := minter.Mint(b.Context(), MintRequest{Identity: orders, Resource: vault}); err != nil {
+				if _, err := minter.Mint(b.Context(), Request{Identity: orders, Resource: vault}); err != nil {
 					b.Fatal(err)
 				}
 			}

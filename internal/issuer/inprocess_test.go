@@ -13,33 +13,36 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// newDirect serves a pod that asked for "orders", which it has, and for "invoices", which does not admit it. It returns
+// newInProcess serves a pod that asked for "orders", which it has, and for "invoices", which does not admit it. It returns
 // what is logged.
-func newDirect(minter Minter) (*Direct, *strings.Builder) {
+func newInProcess(minter mint.Minter) (*InProcess, *strings.Builder) {
 	identities := map[string]*v1alpha1.ManagedIdentity{
 		"orders":   build.NewIdentity("orders").Admitting("shop", "orders").Ready().ManagedIdentity,
 		"invoices": build.NewIdentity("invoices").Ready().ManagedIdentity,
 	}
-	find := func(name string) *v1alpha1.ManagedIdentity { return identities[name] }
+	find := grant.Among(identities["orders"], identities["invoices"])
+	// A lookup in memory never fails.
+	granted, _ := grant.Decide(grant.Principal{
+		Namespace: "shop", ServiceAccount: "orders",
+		PodAnnotations: map[string]string{v1alpha1.IdentityAnnotation: "orders,invoices"},
+	}, find, nil)
 	log := new(strings.Builder)
-	return &Direct{
-		Grant: grant.Decide(grant.Principal{
-			Namespace: "shop", ServiceAccount: "orders",
-			PodAnnotations: map[string]string{v1alpha1.IdentityAnnotation: "orders,invoices"},
-		}, find, nil),
+	return &InProcess{
+		Grant:      granted,
 		Identities: find,
-		Minters:    Minters{identities["orders"].Spec.TokenSource: minter},
+		Minters:    mint.Minters{identities["orders"].Spec.TokenSource: minter},
 		Log:        funcr.New(func(_, line string) { log.WriteString(line + "\n") }, funcr.Options{}),
 	}, log
 }
 
-func TestDirectTokenIsThatOfTheMinter(t *testing.T) {
+func TestInProcessTokenIsThatOfTheMinter(t *testing.T) {
 	t.Parallel()
-	direct, log := newDirect(&countingMinter{life: time.Hour})
-	got, err := direct.Token(t.Context(), imds.TokenRequest{Resource: vault})
+	local, log := newInProcess(&countingMinter{life: time.Hour})
+	got, err := local.Token(t.Context(), imds.TokenRequest{Resource: vault})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +54,7 @@ func TestDirectTokenIsThatOfTheMinter(t *testing.T) {
 	}
 }
 
-func TestDirectRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
+func TestInProcessRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 	t.Parallel()
 	const notAdmitted = `ManagedIdentity \"invoices\" does not admit the ServiceAccount \"orders\" of namespace \"shop\": ` +
 		"its administrator can add them to spec.assumableBy"
@@ -65,9 +68,9 @@ func TestDirectRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			direct, log := newDirect(&countingMinter{})
-			_, tokenErr := direct.Token(t.Context(), imds.TokenRequest{Resource: vault, Selector: test.selector})
-			_, identityErr := direct.Identity(t.Context(), test.selector)
+			local, log := newInProcess(&countingMinter{})
+			_, tokenErr := local.Token(t.Context(), imds.TokenRequest{Resource: vault, Selector: test.selector})
+			_, identityErr := local.Identity(t.Context(), test.selector)
 			want := &imds.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: "Identity not found"}
 			for _, err := range []error{tokenErr, identityErr} {
 				var told *imds.Error
@@ -85,10 +88,10 @@ func TestDirectRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDirectFailureWillPass(t *testing.T) {
+func TestInProcessFailureWillPass(t *testing.T) {
 	t.Parallel()
-	direct, _ := newDirect(&countingMinter{err: errors.New("no entropy")})
-	_, err := direct.Token(t.Context(), imds.TokenRequest{Resource: vault})
+	local, _ := newInProcess(&countingMinter{err: errors.New("no entropy")})
+	_, err := local.Token(t.Context(), imds.TokenRequest{Resource: vault})
 	var told *imds.Error
 	if !errors.As(err, &told) || told.Status != http.StatusServiceUnavailable || told.RetryAfter != 2*time.Second {
 		t.Errorf("the error is %v", err)

@@ -1,16 +1,16 @@
-package issuer
+package mint
 
 import (
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
 // withRenewal runs a test with a cache that renews tokens, which last for two hours.
-func withRenewal(t *testing.T, test func(t *testing.T, source *countingMinter, cache *CachingMinter)) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+func withRenewal(t *testing.T, test func(t *testing.T, source *countingMinter, cache *Cache)) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		go func() { _ = cache.Start(t.Context()) }()
 		test(t, source, cache)
 	})
@@ -24,11 +24,11 @@ func sleep(t *testing.T, duration time.Duration) {
 }
 
 func TestTokenIsRenewedFromHalfOfItsLifeOn(t *testing.T) {
-	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		sleep(t, 55*time.Minute)
 		source.wantMade(t, 1)
-		sleep(t, 5*time.Minute+renewEvery)
+		sleep(t, 5*time.Minute+renewalInterval)
 		source.wantMade(t, 2)
 		if got := mint(t, cache, identity("orders"), vault); !got.Cached || got.ID != "token-2" {
 			t.Errorf("%+v is handed out", got)
@@ -37,30 +37,30 @@ func TestTokenIsRenewedFromHalfOfItsLifeOn(t *testing.T) {
 }
 
 func TestTokenThatNobodyAsksForIsRenewedOnce(t *testing.T) {
-	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		sleep(t, 6*time.Hour)
 		source.wantMade(t, 2)
-		if kept := len(cache.minted); kept != 0 {
+		if kept := len(cache.tokens); kept != 0 {
 			t.Errorf("%d tokens that have expired are kept", kept)
 		}
 	})
 }
 
-// An outage as long as half of a token's life, less what makes a token scarce, is noticed by nobody who has asked before.
+// An outage as long as half of a token's life, less what makes a token minRemaining, is noticed by nobody who has asked before.
 func TestOutageOfTheMinterIsNotNoticed(t *testing.T) {
-	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.become(func(m *countingMinter) { m.life = time.Hour })
 		mint(t, cache, identity("orders"), vault)
 		for range 12 {
 			sleep(t, 10*time.Minute)
 			mint(t, cache, identity("orders"), vault)
 		}
-		source.fail(reply.Unavailable("gone"))
+		source.fail(failure.NotNow("gone"))
 		for range 25 {
 			sleep(t, time.Minute)
 			got := mint(t, cache, identity("orders"), vault)
-			if left := time.Until(got.Expiry); left <= scarce {
+			if left := time.Until(got.Expiry); left <= minRemaining {
 				t.Fatalf("the token that is handed out is good for %s", left)
 			}
 		}
@@ -74,11 +74,11 @@ func TestOutageOfTheMinterIsNotNoticed(t *testing.T) {
 }
 
 func TestTokenThatIsRefusedIsHandedOutNoMore(t *testing.T) {
-	withRenewal(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
-		source.fail(reply.Forbidden("reason", "detail"))
-		sleep(t, time.Hour+renewEvery)
-		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err == nil {
+		source.fail(failure.Denied("reason", "detail"))
+		sleep(t, time.Hour+renewalInterval)
+		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err == nil {
 			t.Error("the token is handed out")
 		}
 	})
@@ -86,7 +86,7 @@ func TestTokenThatIsRefusedIsHandedOutNoMore(t *testing.T) {
 
 func TestRenewalKeepsNoTokenOfThePod(t *testing.T) {
 	t.Parallel()
-	one := newKept(MintRequest{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true)
+	one := newCached(Request{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true)
 	if one.request.Pod.Token != "" || one.request.Pod.UID != "uid" || one.request.BypassCache {
 		t.Errorf("it keeps %+v", one.request)
 	}

@@ -1,4 +1,4 @@
-package issuer
+package mint
 
 import (
 	"context"
@@ -12,29 +12,29 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
 // withCache runs a test with a cache before a minter whose tokens last for two hours.
-func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cache *CachingMinter)) {
+func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cache *Cache)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &countingMinter{life: 2 * time.Hour}
-		test(t, source, NewCachingMinter(source, time.Now))
+		test(t, source, NewCache(source, time.Now))
 	})
 }
 
 func TestTokenIsHandedOutUntilItIsScarce(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
 		if first.Cached {
 			t.Error("a token that was just made is said to come from the cache")
 		}
-		time.Sleep(2*time.Hour - scarce - time.Second)
+		time.Sleep(2*time.Hour - minRemaining - time.Second)
 		again := mint(t, cache, identity("orders"), vault)
 		if !again.Cached || again.Token != first.Token {
-			t.Errorf("another token is handed out before the first one is scarce: %+v", again)
+			t.Errorf("another token is handed out before the first one is minRemaining: %+v", again)
 		}
 		time.Sleep(time.Second)
 		if second := mint(t, cache, identity("orders"), vault); second.Cached || second.Token == first.Token {
@@ -45,35 +45,35 @@ func TestTokenIsHandedOutUntilItIsScarce(t *testing.T) {
 }
 
 func TestScarceTokenIsHandedOutWhileTheMinterIsAway(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
-		source.err = reply.Unavailable("gone")
+		source.err = failure.NotNow("gone")
 		time.Sleep(2*time.Hour - time.Second)
 		if again := mint(t, cache, identity("orders"), vault); again.Token != first.Token {
 			t.Errorf("another token is handed out: %+v", again)
 		}
 		time.Sleep(time.Second)
-		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err == nil {
+		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err == nil {
 			t.Error("a token that has expired is handed out")
 		}
 	})
 }
 
 func TestScarceTokenIsNotHandedOutWhenItIsRefused(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
-		source.err = reply.Forbidden("reason", "detail")
-		time.Sleep(2*time.Hour - scarce)
-		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
+		source.err = failure.Denied("reason", "detail")
+		time.Sleep(2*time.Hour - minRemaining)
+		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
 			t.Errorf("the answer is %v", err)
 		}
 	})
 }
 
 func TestTokensAreNotThoseOfAnotherPod(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		for _, uid := range []string{"one", "other", "one"} {
-			if _, err := cache.Mint(t.Context(), MintRequest{Pod: Pod{UID: uid, Token: uid}, Identity: identity("orders"), Resource: vault}); err != nil {
+			if _, err := cache.Mint(t.Context(), Request{Pod: Pod{UID: uid, Token: uid}, Identity: identity("orders"), Resource: vault}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -82,9 +82,9 @@ func TestTokensAreNotThoseOfAnotherPod(t *testing.T) {
 }
 
 func TestTokenIsMadeAnewPastTheCache(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
-		fresh, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault, BypassCache: true})
+		fresh, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault, BypassCache: true})
 		if err != nil || fresh.Cached || fresh.Token == first.Token {
 			t.Errorf("past the cache there is %+v, %v", fresh, err)
 		}
@@ -96,7 +96,7 @@ func TestTokenIsMadeAnewPastTheCache(t *testing.T) {
 }
 
 func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.takes = time.Second
 		var all sync.WaitGroup
 		for range 50 {
@@ -109,18 +109,18 @@ func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
 
 func TestTokenIsMadeEvenIfTheFirstWhoAskedIsGone(t *testing.T) {
 	t.Parallel()
-	cache := NewCachingMinter(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)
+	cache := NewCache(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := cache.Mint(gone, MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {
+	if _, err := cache.Mint(gone, Request{Identity: identity("orders"), Resource: vault}); err != nil {
 		t.Errorf("the request of one who is gone takes that of the others with it: %v", err)
 	}
 }
 
 func TestFailureIsNotKept(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.err = errors.New("no key")
-		if _, err := cache.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
+		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
 			t.Errorf("the error is %v", err)
 		}
 		source.err = nil
@@ -133,7 +133,7 @@ func none(string) bool { return false }
 
 func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 	t.Run("of what is kept", func(t *testing.T) {
-		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 			first := mint(t, cache, identity("orders"), vault)
 			cache.KeepSignedBy(none)
 			if second := mint(t, cache, identity("orders"), vault); second.Token == first.Token {
@@ -142,7 +142,7 @@ func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 		})
 	})
 	t.Run("of what is being made", func(t *testing.T) {
-		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 			source.takes = time.Second
 			var asking sync.WaitGroup
 			asking.Go(func() { mint(t, cache, identity("orders"), vault) })
@@ -159,7 +159,7 @@ func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 }
 
 func TestTokensOfPublishedKeysAreKept(t *testing.T) {
-	withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.keyID = "published"
 		first := mint(t, cache, identity("orders"), vault)
 		cache.KeepSignedBy(func(id string) bool { return id == "published" })
@@ -181,7 +181,7 @@ func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
 		"resource ID": func(i *v1alpha1.ManagedIdentity) { i.Status.ResourceID = "/other" },
 	} {
 		t.Run("another "+name, func(t *testing.T) {
-			withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+			withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 				changed := identity("orders")
 				other(changed)
 				mint(t, cache, identity("orders"), vault)
@@ -191,14 +191,14 @@ func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
 		})
 	}
 	t.Run("another resource", func(t *testing.T) {
-		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 			mint(t, cache, identity("orders"), vault)
 			mint(t, cache, identity("orders"), vault+"/")
 			source.wantMade(t, 2)
 		})
 	})
 	t.Run("the same of two objects", func(t *testing.T) {
-		withCache(t, func(t *testing.T, source *countingMinter, cache *CachingMinter) {
+		withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 			labelled := identity("orders")
 			labelled.Labels = map[string]string{"a": "b"}
 			mint(t, cache, identity("orders"), vault)
@@ -209,11 +209,11 @@ func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	withCache(t, func(t *testing.T, _ *countingMinter, cache *CachingMinter) {
+	withCache(t, func(t *testing.T, _ *countingMinter, cache *Cache) {
 		for i := range maxCached + 10 {
 			mint(t, cache, identity("orders"), fmt.Sprint("api://", i))
 		}
-		if kept := len(cache.minted); kept > maxCached {
+		if kept := len(cache.tokens); kept > maxCached {
 			t.Errorf("%d tokens are kept", kept)
 		}
 	})

@@ -1,8 +1,7 @@
-package issuer
+package mint
 
 import (
 	"context"
-	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
-	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -29,16 +28,16 @@ func (s *tokenSigner) Token(_ context.Context, request signerapi.TokenRequest) (
 }
 
 // signerMinter takes the key "published" for published.
-func signerMinter(signer TokenSigner) *SignerMinter {
-	return &SignerMinter{
-		Signer: signer, Changes: directory.NewChanges(), IsPublished: func(id string) bool { return id == "published" },
+func signerMinter(signer SignerClient) *Signer {
+	return &Signer{
+		Client: signer, Changes: directory.NewChanges(), IsPublished: func(id string) bool { return id == "published" },
 	}
 }
 
 func TestSignerIsToldWhoAsksForWhat(t *testing.T) {
 	t.Parallel()
 	signer := &tokenSigner{keyID: "published"}
-	minted, err := signerMinter(signer).Mint(t.Context(), MintRequest{
+	minted, err := signerMinter(signer).Mint(t.Context(), Request{
 		Pod: Pod{UID: "pod-uid", Token: "pod-token"}, Identity: identity("orders"), Resource: vault,
 	})
 	if err != nil {
@@ -59,8 +58,8 @@ func TestSignerIsToldWhoAsksForWhat(t *testing.T) {
 func TestTokenOfAKeyThatIsNotPublishedIsHandedOutToNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		_, err := signerMinter(&tokenSigner{keyID: "revoked"}).Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault})
-		if failure := reply.AsFailure(err); err == nil || failure.Status != http.StatusServiceUnavailable || failure.RetryAfter == 0 {
+		_, err := signerMinter(&tokenSigner{keyID: "revoked"}).Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault})
+		if err == nil || !failure.Of(err).Temporary() {
 			t.Errorf("the answer is %v", err)
 		}
 	})
@@ -77,7 +76,7 @@ func TestKeyThatIsPublishedALittleLaterIsWaitedFor(t *testing.T) {
 			published.Store(true)
 			minter.Changes.Notify()
 		}()
-		if _, err := minter.Mint(t.Context(), MintRequest{Identity: identity("orders"), Resource: vault}); err != nil {
+		if _, err := minter.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err != nil {
 			t.Errorf("the answer is %v", err)
 		}
 	})

@@ -17,14 +17,14 @@ func TestPodThatAppearsInTimeIsServed(t *testing.T) {
 	onStage(t, w, func(s *stage) {
 		start := time.Now()
 		go func() {
-			time.Sleep(podLag - time.Second)
+			time.Sleep(watchLag - time.Second)
 			if err := s.client.Create(s.Context(), pod); err != nil {
 				t.Error(err)
 			}
 			s.changes.Notify()
 		}()
 		wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
-		if waited := time.Since(start); waited != podLag-time.Second {
+		if waited := time.Since(start); waited != watchLag-time.Second {
 			t.Errorf("the answer came after %s, not when the pod appeared", waited)
 		}
 	})
@@ -34,8 +34,8 @@ func TestPodThatDoesNotAppearIsRefusedInTime(t *testing.T) {
 	onStage(t, newWorld(func(w *world) { w.pod = nil }), func(s *stage) {
 		start := time.Now()
 		s.wantRefusal(s.askToken(ordersPod(), askVault), notServed)
-		if waited := time.Since(start); waited != podLag {
-			t.Errorf("the refusal came after %s, not %s", waited, podLag)
+		if waited := time.Since(start); waited != watchLag {
+			t.Errorf("the refusal came after %s, not %s", waited, watchLag)
 		}
 	})
 }

@@ -1,3 +1,4 @@
+// Package reply writes the answers of the issuer and the signer: JSON, with the HTTP status of a failure.
 package reply
 
 import (
@@ -7,7 +8,7 @@ import (
 	"net/http"
 )
 
-// JSON writes an answer. One that cannot be written has nobody to hear of it.
+// JSON writes an answer with a body. It ignores errors: then there is no client left to tell.
 func JSON(writer http.ResponseWriter, status int, body any) {
 	writer.Header().Set("Content-Type", "application/json")
 	writer.Header().Set("Cache-Control", "no-store")
@@ -15,5 +16,5 @@ func JSON(writer http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(writer).Encode(body)
 }
 
-// IsGone tells whether the one who asked has gone away.
+// IsGone reports whether an error means that the client has gone.
 func IsGone(err error) bool { return errors.Is(err, context.Canceled) }

@@ -1,0 +1,155 @@
+package mint
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+const (
+	// maxCached bounds the tokens that a Cache holds.
+	maxCached = 10_000
+
+	// minRemaining is the remaining life below which a token is returned only if no new one can be minted: Azure's SDKs
+	// ask again then.
+	minRemaining = 5 * time.Minute
+
+	// renewalJitter is the part of a token's life over which renewals of tokens minted together are spread.
+	renewalJitter = 0.04
+)
+
+// Cache caches the tokens of another minter. Once half of a token's life has passed it renews the token in the background,
+// so that no request waits and the minter may be away for the other half.
+type Cache struct {
+	minter Minter
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu     sync.Mutex
+	tokens map[string]*cached
+
+	// generation counts calls of KeepSignedBy. Tokens of an earlier generation are neither cached nor waited for.
+	generation int
+}
+
+// NewCache returns a cache in front of a minter.
+func NewCache(minter Minter, now func() time.Time) *Cache {
+	return &Cache{minter: minter, now: now, tokens: map[string]*cached{}}
+}
+
+// Mint returns the cached token, or mints one: a single one for all concurrent requests.
+func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
+	found, generation := c.find(request)
+	if request.BypassCache {
+		return c.mint(ctx, request, generation, true)
+	}
+	if found != nil && found.remaining(c.now()) > minRemaining {
+		return found.asCached(), nil
+	}
+	minted, err := c.mint(ctx, request, generation, true)
+	if err != nil && failure.Of(err).Temporary() && found != nil && found.remaining(c.now()) > 0 {
+		return found.asCached(), nil
+	}
+	return minted, err
+}
+
+// find returns the cached token, if there is one, and the generation.
+func (c *Cache) find(request Request) (*cached, int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := c.tokens[cacheKey(request)]
+	if found != nil {
+		found.used = true
+	}
+	return found, c.generation
+}
+
+// mint mints a token and caches it.
+func (c *Cache) mint(ctx context.Context, request Request, generation int, used bool) (Minted, error) {
+	key := cacheKey(request)
+	minted, err, _ := c.flight.Do(strconv.Itoa(generation)+"\n"+key, func() (any, error) {
+		// Others wait for it too, so it must not end with the first one's request.
+		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
+		if err == nil {
+			c.store(key, generation, newCached(request, minted, used))
+		}
+		return minted, err
+	})
+	if err != nil {
+		return Minted{}, err
+	}
+	return minted.(Minted), nil
+}
+
+// store caches a token of the current generation. A full cache is emptied: it holds far more than the pods of a node use.
+func (c *Cache) store(key string, generation int, fresh *cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation != c.generation {
+		return
+	}
+	if len(c.tokens) >= maxCached {
+		clear(c.tokens)
+	}
+	c.tokens[key] = fresh
+}
+
+// KeepSignedBy drops the tokens whose keys are not published, and ignores those that are being minted.
+func (c *Cache) KeepSignedBy(isPublished func(keyID string) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.tokens, func(_ string, one *cached) bool { return !isPublished(one.minted.KeyID) })
+	c.generation++
+}
+
+// cacheKey names everything that a token depends on.
+func cacheKey(request Request) string {
+	identity, status := request.Identity, request.Identity.Status
+	return strings.Join([]string{
+		request.Pod.UID, identity.Name,
+		string(status.TenantID), string(status.ClientID), string(status.PrincipalID), status.ResourceID,
+		string(identity.Spec.Type), token.Lifetime(identity).String(), request.Resource,
+	}, "\n")
+}
+
+// cached is a token in a Cache.
+type cached struct {
+	minted  Minted
+	request Request
+
+	// renewAt is when the token is renewed, if it was used.
+	renewAt time.Time
+	used    bool
+}
+
+// newCached returns a cache entry. used says whether a pod asked for the token, or a renewal.
+func newCached(request Request, minted Minted, used bool) *cached {
+	life := minted.Expiry.Sub(minted.NotBefore)
+	part := 0.5 - renewalJitter*rand.Float64()
+	// The pod's own token has expired when the renewal comes.
+	request.Pod.Token, request.BypassCache = "", false
+	return &cached{
+		minted: minted, request: request, used: used,
+		renewAt: minted.NotBefore.Add(time.Duration(float64(life) * part)),
+	}
+}
+
+func (c *cached) asCached() Minted {
+	minted := c.minted
+	minted.Cached = true
+	return minted
+}
+
+func (c *cached) remaining(now time.Time) time.Duration { return c.minted.Expiry.Sub(now) }
+
+// isDue reports whether the token is to be renewed.
+func (c *cached) isDue(now time.Time) bool { return c.used && !now.Before(c.renewAt) }

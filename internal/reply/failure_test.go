@@ -1,0 +1,54 @@
+package reply
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/kube-imds/kube-imds/internal/failure"
+)
+
+// The issuer must read the same kind of failure that the signer had.
+func TestKindsSurviveHTTP(t *testing.T) {
+	t.Parallel()
+	for kind := failure.Unavailable; kind <= failure.Throttled; kind++ {
+		status, code := Status(&failure.Failure{Kind: kind})
+		if status < 400 || code == "" {
+			t.Errorf("kind %d has status %d and code %q", kind, status, code)
+		}
+		if got := KindOf(status, code); got != kind {
+			t.Errorf("kind %d is read as %d", kind, got)
+		}
+	}
+	if got := KindOf(502, ""); got != failure.Unavailable {
+		t.Errorf("an unknown status is of kind %d", got)
+	}
+}
+
+func TestFail(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failure    *failure.Failure
+		status     int
+		retryAfter string
+	}{
+		"throttled":   {failure.TooMany(1500 * time.Millisecond), 429, "2"},
+		"for long":    {failure.TooMany(time.Hour), 429, "25"},
+		"unavailable": {failure.NotNow("detail"), 503, "2"},
+		"final":       {failure.Denied("Reason", "detail"), 403, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			recorder := httptest.NewRecorder()
+			Fail(recorder, test.failure, "body")
+			var body string
+			if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil || body != "body" {
+				t.Errorf("the body is %q, %v", recorder.Body, err)
+			}
+			if recorder.Code != test.status || recorder.Header().Get("Retry-After") != test.retryAfter {
+				t.Errorf("the answer is %d with Retry-After %q", recorder.Code, recorder.Header().Get("Retry-After"))
+			}
+		})
+	}
+}
