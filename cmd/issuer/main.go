@@ -70,6 +70,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
 	flags.StringVar(&o.metadata.SubscriptionID, "subscription-id", "", "the subscription `ID` in instance metadata")
 	flags.StringVar(&o.metadata.ResourceGroup, "resource-group", "", "the resource `group` in instance metadata")
+	flags.StringVar(&o.metadata.VMSize, "vm-size", "", "the `size` of the virtual machine in instance metadata where the node has no instance type")
 	flags.StringVar(&o.metadata.Location, "location", "", "the `location` in instance metadata where the node has no region")
 	flags.StringVar(&o.metadata.Environment, "azure-environment", "AzurePublicCloud", "the `cloud` in instance metadata")
 	flags.StringVar(&o.signerAddress, "signer-address", "", "the `address` of the signer, if it is not its Service's")

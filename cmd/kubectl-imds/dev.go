@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/google/uuid"
@@ -13,9 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/dev"
-	"github.com/kube-imds/kube-imds/internal/dev/manifest"
 )
 
 const devLong = `Answer as Azure's Instance Metadata Service (IMDS) on this machine, without a cluster and without Azure.
@@ -23,11 +20,18 @@ const devLong = `Answer as Azure's Instance Metadata Service (IMDS) on this mach
 One process is a pod's IMDS, the issuer that signs its tokens, and the OpenID Connect discovery and JWKS by which
 anybody on this machine can verify them. It prints the environment variables that point Azure SDKs at it.
 
-Identities come from a YAML file of the same objects that a cluster takes, ManagedIdentity and IdentityBinding, and are
-granted by the same rules: an identity must admit the ServiceAccount of --namespace and --service-account. Where the
-file has IdentityBindings, they say what the pod asks for; without any, it asks for every identity in the file, and the
-first one is the default. Without a file there is one identity that admits everybody. The same names give the same IDs
-as in a cluster that the chart was installed into with its defaults.
+A YAML file (-f) describes the pod and what is around it, with the objects that a cluster takes:
+
+- ManagedIdentity and IdentityBinding, granted by the same rules: an identity must admit the pod's ServiceAccount. The Pod's
+  annotation or the IdentityBindings say what the pod asks for; without any, it asks for every identity in the file, and the
+  first one is the default. The same names give the same IDs as in a cluster with the chart's defaults.
+- a Pod: its name, labels, annotations and addresses are those of the virtual machine in instance metadata; with
+  metadata.deletionTimestamp it has a scheduled event.
+- a Node: its labels and provider ID give size, region and zone; cordon or taint it for scheduled events.
+- Services of type LoadBalancer with addresses in their status, for /metadata/loadbalancer.
+
+The file is watched, so that a client can be seen to react. A mistake in a later version is logged, and the version before
+still holds. Without identities there is one that admits everybody.
 
 It listens on loopback only. Every user and process of this machine can have its tokens; nothing but what is told of
 this issuer trusts them.
@@ -42,12 +46,14 @@ const devExample = `  # One generated identity
   # The identities of a file, as a pod of the ServiceAccount shop/orders has them
   kubectl imds dev -f identities.yaml --namespace shop --service-account orders
 
+  # A whole pod, its node and its load balancers, with every answer in the log
+  kubectl imds dev -f pod.yaml -f node.yaml -f services.yaml --log-level debug
+
   # At 169.254.169.254, for programs that cannot be pointed elsewhere
   sudo kubectl-imds dev --claim-address`
 
 // devOptions are the flags of dev.
 type devOptions struct {
-	file     string
 	logLevel slog.Level
 	dev      dev.Dev
 }
@@ -66,11 +72,12 @@ func newDevCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVarP(&o.file, "file", "f", "", "a YAML `file` of ManagedIdentities and IdentityBindings; - is standard input")
+	flags.StringArrayVarP(&o.dev.Files.Paths, "file", "f", nil,
+		"a YAML `file` of ManagedIdentities, IdentityBindings, a Pod, a Node and Services, which is watched; may be repeated; - is standard input")
 	flags.StringVar(&o.dev.Listen, "listen", "127.0.0.1:8253", "the loopback `address` to listen on; port 0 takes any")
 	flags.BoolVar(&o.dev.ClaimAddress, "claim-address", false, "on Linux as root, serve on 169.254.169.254:80 too")
-	flags.StringVarP(&o.dev.Pod.Namespace, "namespace", "n", "default", "the `namespace` of the pod that asks")
-	flags.StringVar(&o.dev.Pod.ServiceAccount, "service-account", "default", "the `name` of the ServiceAccount of the pod that asks")
+	flags.StringVarP(&o.dev.Pod.Namespace, "namespace", "n", "default", "the `namespace` of the pod, and of objects that name none")
+	flags.StringVar(&o.dev.Pod.ServiceAccount, "service-account", "default", "the `name` of the pod's ServiceAccount, if the file has no Pod that names one")
 	flags.StringToStringVar(&o.dev.Pod.NamespaceLabels, "namespace-labels", nil,
 		"`labels` of the namespace, as in team=shop,tier=web, for identities that select namespaces")
 	flags.StringVar((*string)(&o.dev.Defaults.TenantID), "tenant", "28a37578-cd01-54f5-804a-52ef0695644e",
@@ -79,10 +86,11 @@ func newDevCommand() *cobra.Command {
 		"the subscription's `ID` in resource IDs and instance metadata")
 	flags.StringVar(&o.dev.Defaults.ResourceGroup, "resource-group", "kube-imds",
 		"the resource `group` in resource IDs and instance metadata")
-	flags.StringVar(&o.dev.Metadata.Location, "location", "local", "the `location` in instance metadata")
+	flags.StringVar(&o.dev.Metadata.Location, "location", "local", "the `location` in instance metadata where the Node has no region")
+	flags.StringVar(&o.dev.Metadata.VMSize, "vm-size", "Standard_D2s_v3", "the `size` in instance metadata where the Node has no instance type")
 	flags.StringSliceVar(&o.dev.EntraResources, "entra-issuer-resources", []string{"https://storage.azure.com"},
 		"`resources` whose tokens name Entra ID as their issuer, for validators with Microsoft's issuers built in")
-	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "the log's `level`: DEBUG, which tells of every request, INFO, WARN or ERROR")
+	flags.TextVar(&o.logLevel, "log-level", slog.LevelInfo, "the log's `level`: DEBUG, which has every request and answer without its token, INFO, WARN or ERROR")
 	return command
 }
 
@@ -90,15 +98,9 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 	if err := o.check(); err != nil {
 		return err
 	}
-	objects, err := o.objects(input)
-	if err != nil {
-		return err
-	}
-	o.dev.Objects = objects
-	o.dev.Metadata = machine.Defaults{
-		SubscriptionID: o.dev.Defaults.SubscriptionID, ResourceGroup: o.dev.Defaults.ResourceGroup,
-		Location: o.dev.Metadata.Location, Environment: "AzurePublicCloud",
-	}
+	o.dev.Files.Namespace, o.dev.Files.Input = o.dev.Pod.Namespace, input
+	o.dev.Metadata.SubscriptionID, o.dev.Metadata.ResourceGroup = o.dev.Defaults.SubscriptionID, o.dev.Defaults.ResourceGroup
+	o.dev.Metadata.Environment = "AzurePublicCloud"
 	o.dev.Output, o.dev.Logger = output, slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: o.logLevel}))
 	return o.dev.Run(ctx)
 }
@@ -117,23 +119,4 @@ func (o *devOptions) check() error {
 		return fmt.Errorf("read --service-account: %q: %s", o.dev.Pod.ServiceAccount, complaints[0])
 	}
 	return nil
-}
-
-// objects reads the file, or makes up an identity.
-func (o *devOptions) objects(input io.Reader) (*manifest.Manifest, error) {
-	switch o.file {
-	case "":
-		return dev.Generated(), nil
-	case "-":
-		content, err := io.ReadAll(input)
-		if err != nil {
-			return nil, fmt.Errorf("read standard input: %w", err)
-		}
-		return manifest.Parse("standard input", content, o.dev.Pod.Namespace)
-	}
-	content, err := os.ReadFile(o.file)
-	if err != nil {
-		return nil, fmt.Errorf("read the identities: %w", err)
-	}
-	return manifest.Parse(o.file, content, o.dev.Pod.Namespace)
 }

@@ -1,3 +1,5 @@
+// Package dev runs IMDS, an issuer and its OIDC documents in one process, without a cluster: for a pod and what is around it
+// as files describe them.
 package dev
 
 import (
@@ -8,19 +10,17 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/dev/manifest"
-	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/disruption"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/imds"
-	"github.com/kube-imds/kube-imds/internal/issuer"
-	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
@@ -28,33 +28,33 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// drainTimeout is how long requests may still take when it is stopped.
+// drainTimeout bounds the requests in flight at the end.
 const drainTimeout = 5 * time.Second
 
-// Dev is what runs.
+// Dev is the process.
 type Dev struct {
-	// Listen is the address and port, on loopback.
+	// Listen is a loopback address and port.
 	Listen string
 
-	// ClaimAddress adds IMDS's own address to this machine, and serves there too.
+	// ClaimAddress adds IMDS's own address to this machine and serves there too.
 	ClaimAddress bool
 
-	// Objects are the identities and bindings.
-	Objects *manifest.Manifest
+	// Files describe the pod and what is around it. They are watched.
+	Files Files
 
-	// Pod is who asks.
+	// Pod holds what the files do not say of the pod.
 	Pod Pod
 
-	// Defaults are what identities have where they do not say otherwise.
+	// Defaults are what identities have if they do not say otherwise.
 	Defaults identifier.Defaults
 
-	// Metadata is what instance metadata says.
+	// Metadata is what instance metadata says if the Node does not.
 	Metadata machine.Defaults
 
 	// EntraResources are the resources whose tokens name Entra ID as their issuer.
 	EntraResources []string
 
-	// Output is told how to use it, once it listens.
+	// Output gets the instructions once the process listens.
 	Output io.Writer
 
 	Logger *slog.Logger
@@ -62,7 +62,8 @@ type Dev struct {
 
 // Run serves until the context ends.
 func (d *Dev) Run(ctx context.Context) (err error) {
-	if err := resolve(d.Objects.Identities, d.Defaults); err != nil {
+	objects, err := d.Files.Load()
+	if err != nil {
 		return err
 	}
 	listener, err := listen(ctx, d.Listen)
@@ -78,84 +79,102 @@ func (d *Dev) Run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, release()) }()
 		listeners = append(listeners, claimed)
 	}
-	return d.serve(ctx, listeners)
+	return d.serve(ctx, listeners, objects)
 }
 
-// serve answers on the listeners, of which the first one's address is the issuer's.
-func (d *Dev) serve(ctx context.Context, listeners []net.Listener) error {
+// serve serves on the listeners. The address of the first one is the issuer's.
+func (d *Dev) serve(ctx context.Context, listeners []net.Listener, objects *manifest.Manifest) error {
 	baseURL := "http://" + listeners[0].Addr().String()
-	lookup := grant.Among(d.Objects.Identities...)
-	granted, err := grant.Decide(d.Pod.principal(d.Objects), lookup, d.Objects.Bindings)
+	key, err := newSigningKey()
 	if err != nil {
 		return err
 	}
-	key, known, err := newKey(d.Objects.Identities)
-	if err != nil {
+	vm := &virtualMachine{
+		pod: d.Pod, ids: d.Defaults, metadata: d.Metadata, key: key, log: d.Logger,
+		issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
+		started: time.Now(), taints: disruption.NewTaintTimes(time.Now),
+	}
+	if err := vm.load(ctx, objects); err != nil {
 		return err
 	}
-	log := logr.FromSlogHandler(d.Logger.Handler())
-	machine := newInstance(d.Pod, d.Metadata)
-	local := &issuer.InProcess{
-		Grant: granted, Identities: lookup, Log: log,
-		Minters: mint.Minters{v1alpha1.TokenSourceLocal: &mint.Local{
-			Key: func() *token.Key { return key }, Machine: machine.described.ResourceID, Now: time.Now,
-			Issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
-		}},
-	}
-	tokens := tokencache.New(local, time.Now, d.Logger)
+	tokens := tokencache.New(vm, time.Now, d.Logger)
 	secret := rand.Text()
-	documents := &oidc.Documents{
-		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Published: func() *published.Published { return known }, Now: time.Now, Log: log,
-	}
-	attestation, err := newAttestation(ctx, machine, baseURL)
+	handler, err := d.handler(ctx, vm, tokens, baseURL, secret)
 	if err != nil {
 		return err
 	}
-	handler := &routes{
-		imds: imds.NewHandler(imds.Sources{
-			Tokens: tokens, Identities: local, Instances: machine, Attestations: attestation,
-			LoadBalancers: uneventful{}, Events: scheduledevents.New(uneventful{time.Now()}, time.Now),
-		}, time.Now),
-		authority:  attestation.authorityHandler(),
-		appService: imds.NewAppService(tokens, secret, time.Now),
-		documents:  documents.Handler(),
-	}
-	guarded := imds.OnlyHosts(handler, imds.LocalHost)
-	server := imds.NewServer(imds.LogRequests(guarded, d.Logger, time.Now), d.Logger)
 
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
 	running.Go(func() { tokens.Run(ctx) })
+	running.Go(func() { d.watch(ctx, vm, tokens) })
 
-	warn(d.Logger, granted)
+	current := vm.current.Load()
 	introduction := introduction{
-		BaseURL: baseURL, Secret: secret, Pod: d.Pod, Granted: granted, Claimed: len(listeners) > 1,
+		BaseURL: baseURL, Secret: secret, Pod: current.pod, Granted: current.granted, Claimed: len(listeners) > 1,
 	}
 	if err := introduction.print(d.Output); err != nil {
-		return fmt.Errorf("print how to use it: %w", err)
+		return fmt.Errorf("print the instructions: %w", err)
 	}
-	return serveAll(ctx, server, listeners)
+	return serveAll(ctx, imds.NewServer(handler, d.Logger), listeners)
 }
 
-// serveAll serves on all listeners until the context ends or one of them fails, and lets requests end.
-func serveAll(ctx context.Context, server *imds.Server, listeners []net.Listener) error {
-	failed := make(chan error, len(listeners))
-	for _, listener := range listeners {
-		go func() { failed <- server.Serve(listener) }()
+// handler returns the handler of everything that the process serves.
+func (d *Dev) handler(ctx context.Context, vm *virtualMachine, tokens imds.TokenSource, baseURL, secret string) (http.Handler, error) {
+	attestation, err := newAttestation(ctx, vm, baseURL)
+	if err != nil {
+		return nil, err
 	}
-	var failure error
+	documents := &oidc.Documents{
+		BaseURL: baseURL, DefaultTenant: d.Defaults.TenantID, Now: time.Now, Log: logr.FromSlogHandler(d.Logger.Handler()),
+		Published: func() *published.Published { return vm.current.Load().published },
+	}
+	all := &routes{
+		imds: imds.NewHandler(imds.Sources{
+			Tokens: tokens, Identities: vm, Instances: vm, Attestations: attestation,
+			LoadBalancers: vm, Events: scheduledevents.New(vm, time.Now),
+		}, time.Now),
+		authority:  attestation.authorityHandler(),
+		appService: imds.NewAppService(tokens, secret, time.Now),
+		documents:  documents.Handler(),
+	}
+	guarded := imds.OnlyHosts(all, imds.LocalHost)
+	return imds.LogRequests(logAnswers(guarded, d.Logger), d.Logger, time.Now), nil
+}
+
+// watch follows the files. A version that is wrong changes nothing.
+func (d *Dev) watch(ctx context.Context, vm *virtualMachine, tokens *tokencache.Cache) {
+	d.Files.Watch(ctx, func(objects *manifest.Manifest) {
+		if err := vm.load(ctx, objects); err != nil {
+			d.Logger.Error("the files are wrong; what they said before still holds", "error", err)
+			return
+		}
+		tokens.Drop()
+		d.Logger.Info("the files have changed", "identities", len(vm.current.Load().granted.Identities))
+	}, func(err error) {
+		d.Logger.Error("the files are wrong; what they said before still holds", "error", err)
+	})
+}
+
+// serveAll serves on all listeners until the context ends or one of them fails, and then lets requests finish.
+func serveAll(ctx context.Context, server *imds.Server, listeners []net.Listener) error {
+	errs := make(chan error, len(listeners))
+	for _, listener := range listeners {
+		go func() { errs <- server.Serve(listener) }()
+	}
+	var failed error
 	select {
-	case err := <-failed:
-		failure = fmt.Errorf("serve: %w", err)
+	case err := <-errs:
+		failed = fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
 		// Requests that take longer are cut off.
-		failure = errors.Join(failure, server.Close())
+		failed = errors.Join(failed, server.Close())
 	}
-	return failure
+	return failed
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"text/template"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -13,13 +15,13 @@ import (
 type introduction struct {
 	BaseURL string
 	Secret  string
-	Pod     Pod
+	Pod     *corev1.Pod
 	Granted grant.Grant
 	Claimed bool
 }
 
 var text = template.Must(template.New("introduction").Parse(
-	`# kube-imds dev: IMDS for a pod of ServiceAccount {{.Pod.ServiceAccount}} in namespace {{.Pod.Namespace}}, on {{.BaseURL}}{{if .Claimed}} and http://169.254.169.254{{end}}
+	`# kube-imds dev: IMDS for a pod of ServiceAccount {{.Pod.Spec.ServiceAccountName}} in namespace {{.Pod.Namespace}}, on {{.BaseURL}}{{if .Claimed}} and http://169.254.169.254{{end}}
 
 {{range .Granted.Identities}}# identity {{.Name}}{{if $.IsDefault .}} (the default){{end}}
 #   tenant     {{.Status.TenantID}}

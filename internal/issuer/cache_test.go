@@ -14,6 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/disruption"
 	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 )
 
@@ -45,12 +46,12 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},
 		}
 	})
-	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slimNode(newTaintTimes(time.Now)), w.node)
+	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slimNode(disruption.NewTaintTimes(time.Now)), w.node)
 
 	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
 		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
 	}
-	if diff := cmp.Diff(describeEvents(w.pod, w.node), describeEvents(pod, node)); diff != "" {
+	if diff := cmp.Diff(DescribeEvents(w.pod, w.node), DescribeEvents(pod, node)); diff != "" {
 		t.Errorf("the events differ (-whole +slim):\n%s", diff)
 	}
 	if err := directory.CheckPod(pod, workload.Workload{
@@ -61,8 +62,8 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	service := loadBalancer("front", corev1.ServicePort{Name: "web", Port: 80, TargetPort: intstr.FromString("web"), Protocol: corev1.ProtocolTCP})
 	service.Annotations = map[string]string{"other": "x"}
 	front := slimmed[*corev1.Service](t, slim.Service, service)
-	if diff := cmp.Diff(describeLoadBalancer(w.pod, []corev1.Service{*service}),
-		describeLoadBalancer(pod, []corev1.Service{*front})); diff != "" {
+	if diff := cmp.Diff(DescribeLoadBalancer(w.pod, []corev1.Service{*service}),
+		DescribeLoadBalancer(pod, []corev1.Service{*front})); diff != "" {
 		t.Errorf("the load balancer differs (-whole +slim):\n%s", diff)
 	}
 	if front.Annotations != nil || front.ResourceVersion != service.ResourceVersion || front.UID != service.UID {
@@ -91,7 +92,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 // A cache hands its transforms tombstones too, which they must leave as they are.
 func TestSlimLeavesOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slimNode(newTaintTimes(time.Now)), "metadata": slim.Metadata, "service": slim.Service} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slimNode(disruption.NewTaintTimes(time.Now)), "metadata": slim.Metadata, "service": slim.Service} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}

@@ -13,10 +13,11 @@ func (s *Server) answerEvents(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: describeEvents(x.pod, node)}, nil
+	return answer{body: DescribeEvents(x.pod, node)}, nil
 }
 
-func describeEvents(pod *corev1.Pod, node *corev1.Node) issuerapi.Events {
+// DescribeEvents returns the scheduled events of a pod on a node.
+func DescribeEvents(pod *corev1.Pod, node *corev1.Node) issuerapi.Events {
 	described := issuerapi.Events{PodName: pod.Name, PodCreatedOn: pod.CreationTimestamp.Unix(), Events: []issuerapi.Event{}}
 	if event := disruption.Of(pod, node); event != nil {
 		described.Events = append(described.Events, issuerapi.Event{

@@ -29,7 +29,7 @@ func DescribeInstance(pod *corev1.Pod, node *corev1.Node, defaults machine.Defau
 		Name:                pod.Name,
 		ComputerName:        hostname(pod),
 		VMID:                string(pod.UID),
-		VMSize:              node.Labels[corev1.LabelInstanceTypeStable],
+		VMSize:              cmp.Or(node.Labels[corev1.LabelInstanceTypeStable], defaults.VMSize),
 		Location:            place.Location,
 		Zone:                place.Zone,
 		PlatformFaultDomain: place.FaultDomain,

@@ -13,12 +13,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-var someDefaults = machine.Defaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", Environment: "AzureChinaCloud"}
+var someDefaults = machine.Defaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", VMSize: "default-size", Environment: "AzureChinaCloud"}
 
 // bareInstance is the pod of a new world as a virtual machine.
 func bareInstance() issuerapi.Instance {
 	return issuerapi.Instance{
-		Name: "orders-0", ComputerName: "orders-0", PlatformFaultDomain: "0", VMID: "pod-uid", Location: "default-place", AzureEnvironment: "AzureChinaCloud",
+		Name: "orders-0", ComputerName: "orders-0", PlatformFaultDomain: "0", VMID: "pod-uid", Location: "default-place", VMSize: "default-size", AzureEnvironment: "AzureChinaCloud",
 		SubscriptionID: "default-subscription", ResourceGroupName: "default-group",
 		ResourceID: "/subscriptions/default-subscription/resourceGroups/default-group/providers/Microsoft.Compute/virtualMachines/orders-0",
 		Tags:       []issuerapi.Tag{},

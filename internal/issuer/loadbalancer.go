@@ -26,12 +26,12 @@ func (s *Server) answerLoadBalancer(x *exchange) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{body: describeLoadBalancer(x.pod, services)}, nil
+	return answer{body: DescribeLoadBalancer(x.pod, services)}, nil
 }
 
-// describeLoadBalancer returns the addresses and ports of the Services of type LoadBalancer that select a pod. It omits load
+// DescribeLoadBalancer returns the addresses and ports of the Services of type LoadBalancer that select a pod. It omits load
 // balancers with a host name instead of an address.
-func describeLoadBalancer(pod *corev1.Pod, services []corev1.Service) issuerapi.LoadBalancer {
+func DescribeLoadBalancer(pod *corev1.Pod, services []corev1.Service) issuerapi.LoadBalancer {
 	answer := issuerapi.LoadBalancer{PublicIPAddresses: []issuerapi.FrontendAddress{}, InboundRules: []issuerapi.InboundRule{}}
 	services = slices.SortedFunc(slices.Values(services), func(a, b corev1.Service) int { return cmp.Compare(a.Name, b.Name) })
 	for _, service := range services {

@@ -86,7 +86,7 @@ func TestDescribeLoadBalancer(t *testing.T) {
 				PublicIPAddresses: append([]issuerapi.FrontendAddress{}, test.at...),
 				InboundRules:      append([]issuerapi.InboundRule{}, test.rules...),
 			}
-			if diff := cmp.Diff(want, describeLoadBalancer(w.pod, services)); diff != "" {
+			if diff := cmp.Diff(want, DescribeLoadBalancer(w.pod, services)); diff != "" {
 				t.Errorf("the load balancer differs (-want +got):\n%s", diff)
 			}
 		})

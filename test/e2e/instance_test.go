@@ -53,7 +53,7 @@ func testInstanceIsThePod(t *testing.T, c *cluster) {
 		"computerName": {got.Compute.OSProfile.ComputerName, pod.Name},
 		"location":     {got.Compute.Location, locationOf(&node)},
 		"zone":         {got.Compute.Zone, node.Labels[corev1.LabelTopologyZone]},
-		"vmSize":       {got.Compute.VMSize, node.Labels[corev1.LabelInstanceTypeStable]},
+		"vmSize":       {got.Compute.VMSize, sizeOf(&node)},
 		"tags":         {got.Compute.Tags, tagsOf(pod)},
 		"userData":     {got.Compute.UserData, base64.StdEncoding.EncodeToString([]byte("greeting=hello"))},
 		"customData":   {got.Compute.CustomData, base64.StdEncoding.EncodeToString([]byte("#cloud-config\n"))},
@@ -94,6 +94,14 @@ func checkNetwork(t *testing.T, got *instanceDocument, pod *corev1.Pod) {
 }
 
 // locationOf is the node's region, or the chart's default.
+// sizeOf is the node's size, or the chart's default.
+func sizeOf(node *corev1.Node) string {
+	if size := node.Labels[corev1.LabelInstanceTypeStable]; size != "" {
+		return size
+	}
+	return "Standard_D2s_v3"
+}
+
 func locationOf(node *corev1.Node) string {
 	if region := node.Labels[corev1.LabelTopologyRegion]; region != "" {
 		return region

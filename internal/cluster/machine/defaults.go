@@ -1,10 +1,13 @@
 package machine
 
-// Defaults is what instance metadata says where the node says nothing.
+// Defaults are the values of instance metadata for nodes without labels and provider ID.
 type Defaults struct {
 	SubscriptionID string
 	ResourceGroup  string
 	Location       string
+
+	// VMSize is the size of nodes without the label node.kubernetes.io/instance-type. Some agents refuse an empty one.
+	VMSize string
 
 	// Environment is the name of the cloud, as in AzurePublicCloud.
 	Environment string

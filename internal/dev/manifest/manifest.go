@@ -14,103 +14,145 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// Manifest is what a file holds, in its order.
+// Manifest is a cluster's objects around one pod, as far as IMDS answers from them.
 type Manifest struct {
 	Identities []*v1alpha1.ManagedIdentity
 	Bindings   []v1alpha1.IdentityBinding
+
+	// Pod and Node are nil if the files have none.
+	Pod  *corev1.Pod
+	Node *corev1.Node
+
+	Services []corev1.Service
 }
 
-// Parse reads YAML of one or more documents. The name says in errors where it is from; bindings that name no namespace
-// are of the given one.
-func Parse(name string, content []byte, namespace string) (*Manifest, error) {
+// File is a file of YAML documents.
+type File struct {
+	Name    string
+	Content []byte
+}
+
+// Parse parses files. Objects without a namespace are put into namespace. The error names the file, the document and the field of
+// every mistake.
+func Parse(namespace string, files ...File) (*Manifest, error) {
 	definitions, err := loadDefinitions()
 	if err != nil {
 		return nil, err
 	}
-	parsed := &parser{definitions: definitions, namespace: namespace, seen: map[string]int{}}
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+	parsed := &parser{definitions: definitions, namespace: namespace, seen: map[string]string{}}
 	var problems []error
+	for _, file := range files {
+		problems = append(problems, parsed.read(file)...)
+	}
+	if len(problems) == 0 {
+		problems = append(problems, parsed.manifest.check())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return &parsed.manifest, nil
+}
+
+// check returns an error for objects that do not fit together.
+func (m *Manifest) check() error {
+	if len(m.Bindings) > 0 && len(m.Identities) == 0 {
+		return errors.New("there are IdentityBindings, but no ManagedIdentity")
+	}
+	if m.Pod == nil || m.Node == nil || m.Pod.Spec.NodeName == "" || m.Pod.Spec.NodeName == m.Node.Name {
+		return nil
+	}
+	return fmt.Errorf("the Pod %q runs on node %q, and the only Node is %q: rename one of them", m.Pod.Name, m.Pod.Spec.NodeName, m.Node.Name)
+}
+
+type parser struct {
+	definitions map[string]*definition
+	namespace   string
+	manifest    Manifest
+
+	// place is the file and the number of the current document, counted from 1 without documents of comments alone.
+	place string
+
+	// seen are the places of objects by kind, namespace and name.
+	seen map[string]string
+}
+
+// read adds the documents of a file and returns what is wrong with them.
+func (p *parser) read(file File) (problems []error) {
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file.Content)))
+	number := 0
 	for {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return append(problems, fmt.Errorf("read %s: %w", file.Name, err))
 		}
-		if err := parsed.add(document); err != nil {
-			problems = append(problems, fmt.Errorf("%s, document %d: %w", name, parsed.number, err))
+		content, err := yaml.YAMLToJSONStrict(document)
+		if string(content) == "null" {
+			continue
+		}
+		number++
+		p.place = fmt.Sprintf("%s, document %d", file.Name, number)
+		if err != nil {
+			err = fmt.Errorf("read it as YAML: %w", err)
+		} else {
+			err = p.add(content)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", p.place, err))
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
+	if number == 0 {
+		problems = append(problems, fmt.Errorf("%s holds no object", file.Name))
 	}
-	if len(parsed.manifest.Identities) == 0 {
-		return nil, fmt.Errorf("%s holds no ManagedIdentity", name)
-	}
-	return &parsed.manifest, nil
+	return problems
 }
 
-// parser collects documents.
-type parser struct {
-	definitions map[string]*definition
-	namespace   string
-	manifest    Manifest
-
-	// number is that of the document, counted from 1. What is nothing but comments is none.
-	number int
-
-	// seen are the documents' numbers, by kind, namespace and name.
-	seen map[string]int
-}
-
-// add reads a document.
-func (p *parser) add(document []byte) error {
-	content, err := yaml.YAMLToJSONStrict(document)
-	if string(content) == "null" {
-		return nil
-	}
-	p.number++
-	if err != nil {
-		return fmt.Errorf("read it as YAML: %w", err)
-	}
+// add adds an object in JSON.
+func (p *parser) add(content []byte) error {
 	var object map[string]any
-	// An API server's way: whole numbers stay whole.
+	// Unlike encoding/json it keeps whole numbers whole, like an API server.
 	if err := utiljson.Unmarshal(content, &object); err != nil {
 		return errors.New("it is no object with apiVersion, kind and metadata")
 	}
-	kind, err := p.kindOf(object)
+	version, _ := object["apiVersion"].(string)
+	kind, _ := object["kind"].(string)
+	if version == "v1" {
+		return p.addCore(kind, content)
+	}
+	definition, found := p.definitions[kind]
+	if !found || version != v1alpha1.GroupVersion.String() {
+		return fmt.Errorf("unknown apiVersion %q and kind %q: want %s ManagedIdentity or IdentityBinding, or v1 Pod, Node or Service",
+			version, kind, v1alpha1.GroupVersion)
+	}
+	metadata, err := definition.admit(object)
 	if err != nil {
 		return err
 	}
-	metadata, err := kind.admit(object)
-	if err != nil {
-		return err
-	}
-	if kind.namespaced && metadata.Namespace == "" {
+	if definition.namespaced && metadata.Namespace == "" {
 		metadata.Namespace = p.namespace
 	}
-	key := fmt.Sprintf("%s %s/%s", kind.name, metadata.Namespace, metadata.Name)
-	if before, found := p.seen[key]; found {
-		return fmt.Errorf("%s %q is in document %d already", kind.name, metadata.Name, before)
+	if err := p.see(kind, metadata.Namespace, metadata.Name); err != nil {
+		return err
 	}
-	p.seen[key] = p.number
-	return p.keep(kind, object, metadata.Namespace)
+	return p.keep(definition, object, metadata.Namespace)
 }
 
-func (p *parser) kindOf(object map[string]any) (*definition, error) {
-	version, _ := object["apiVersion"].(string)
-	name, _ := object["kind"].(string)
-	definition, found := p.definitions[name]
-	if !found || version != v1alpha1.GroupVersion.String() {
-		return nil, fmt.Errorf("it is of apiVersion %q and kind %q: what is read is %s, ManagedIdentity and IdentityBinding",
-			version, name, v1alpha1.GroupVersion)
+// see returns an error if the object was seen before.
+func (p *parser) see(kind, namespace, name string) error {
+	key := fmt.Sprintf("%s %s/%s", kind, namespace, name)
+	if before, found := p.seen[key]; found {
+		return fmt.Errorf("%s %q is in %s already", kind, name, before)
 	}
-	return definition, nil
+	p.seen[key] = p.place
+	return nil
 }
 
 // keep turns an object that its definition admits into its type.

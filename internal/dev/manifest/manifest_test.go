@@ -16,6 +16,11 @@ func document(kind, name string, lines ...string) string {
 	return "---\napiVersion: kube-imds.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + strings.Join(lines, "\n") + "\n"
 }
 
+// core is a document of an object of the core group.
+func core(kind, name, lines string) string {
+	return "---\napiVersion: v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + lines + "\n"
+}
+
 func TestDocumentsAreReadInTheirOrder(t *testing.T) {
 	t.Parallel()
 	content := "# two identities\n" + document("ManagedIdentity", "orders") +
@@ -23,7 +28,7 @@ func TestDocumentsAreReadInTheirOrder(t *testing.T) {
 		document("ManagedIdentity", "invoices", "spec: {type: SystemAssigned, tokenLifetime: 90m}") +
 		strings.Replace(document("IdentityBinding", "here", `spec: {serviceAccounts: ["*"], identities: [orders]}`),
 			"{name: here}", "{name: here, namespace: elsewhere}", 1)
-	got, err := Parse("file", []byte(content), "shop")
+	got, err := Parse("shop", File{"file", []byte(content)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +59,8 @@ func TestDocumentsAreReadInTheirOrder(t *testing.T) {
 
 func TestStatusIsLeftOut(t *testing.T) {
 	t.Parallel()
-	got, err := Parse("file", []byte(document("ManagedIdentity", "orders",
-		"status: {clientID: 11111111-1111-4111-8111-111111111111}")), "shop")
+	got, err := Parse("shop", File{"file", []byte(document("ManagedIdentity", "orders",
+		"status: {clientID: 11111111-1111-4111-8111-111111111111}"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,16 +123,22 @@ func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
 		"metadata of a wrong field": {
 			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\nmetadata: {name: orders, namme: a}\n", one + "metadata: ",
 		},
-		"another kind":    {"---\napiVersion: v1\nkind: Pod\n", `file, document 2: it is of apiVersion "v1" and kind "Pod"`},
-		"another version": {"---\napiVersion: kube-imds.io/v1\nkind: ManagedIdentity\n", `file, document 2: it is of apiVersion "kube-imds.io/v1"`},
+		"another kind":    {"---\napiVersion: v1\nkind: Secret\n", `file, document 2: unknown apiVersion "v1" and kind "Secret": want v1 Pod, Node or Service`},
+		"another version": {"---\napiVersion: kube-imds.io/v1\nkind: ManagedIdentity\n", `file, document 2: unknown apiVersion "kube-imds.io/v1"`},
+		"a Pod's field":   {core("Pod", "a", "spec: {serviceAccount: x, nodename: y}"), `file, document 2: Pod: `},
+		"a Pod's name":    {core("Pod", "A", ""), `file, document 2: Pod "A": metadata.name: `},
+		"two Pods":        {core("Pod", "a", "") + core("Pod", "b", ""), `file, document 3: a second Pod: the first one, "a", is who asks`},
+		"two Nodes":       {core("Node", "a", "") + core("Node", "b", ""), `file, document 3: a second Node: the pod runs on the first one, "a"`},
+		"a Service twice": {core("Service", "a", "") + core("Service", "a", ""), `file, document 3: Service "a" is in file, document 2 already`},
+		"a Pod elsewhere": {core("Pod", "a", "spec: {nodeName: x}") + core("Node", "b", ""), `the Pod "a" runs on node "x", and the only Node is "b"`},
 		"a key twice":     {"---\na: 1\na: 2\n", "file, document 2: read it as YAML: "},
 		"no YAML":         {"---\n\t{\n", "file, document 2: read it as YAML: "},
 		"no object":       {"---\n- a\n", "file, document 2: it is no object"},
-		"the same again":  {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in document 1 already`},
+		"the same again":  {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in file, document 1 already`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Parse("file", []byte("# what we have\n"+document("ManagedIdentity", "first")+test.content), "shop")
+			_, err := Parse("shop", File{"file", []byte("# what we have\n" + document("ManagedIdentity", "first") + test.content)})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error is %v\nwithout      %s", err, test.want)
 			}
@@ -137,7 +148,7 @@ func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
 
 func TestEveryWrongDocumentIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := Parse("file", []byte("a: 1\n---\nb: 2\n"), "shop")
+	_, err := Parse("shop", File{"file", []byte("a: 1\n---\nb: 2\n")})
 	for _, want := range []string{"file, document 1: ", "file, document 2: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v, without %q", err, want)
@@ -145,11 +156,28 @@ func TestEveryWrongDocumentIsNamed(t *testing.T) {
 	}
 }
 
-func TestFileWithoutIdentities(t *testing.T) {
+func TestFilesThatAreOfNoUse(t *testing.T) {
 	t.Parallel()
-	for _, content := range []string{"", "---\n# nothing\n", document("IdentityBinding", "b", "spec: {serviceAccounts: [a], identities: [b]}")} {
-		if _, err := Parse("file", []byte(content), "shop"); err == nil || err.Error() != "file holds no ManagedIdentity" {
+	for content, want := range map[string]string{
+		"":                 "file holds no object",
+		"---\n# nothing\n": "file holds no object",
+		document("IdentityBinding", "b", "spec: {serviceAccounts: [a], identities: [b]}"): "there are IdentityBindings, but no ManagedIdentity",
+	} {
+		if _, err := Parse("shop", File{"file", []byte(content)}); err == nil || err.Error() != want {
 			t.Errorf("%q: the error is %v", content, err)
 		}
+	}
+}
+
+func TestWhatIsAroundAPodComesFromSeveralFiles(t *testing.T) {
+	t.Parallel()
+	got, err := Parse("shop", File{"pod", []byte(core("Pod", "orders-0", "spec: {nodeName: worker}"))},
+		File{"rest", []byte(core("Node", "worker", "") + core("Service", "a", "") + strings.Replace(core("Service", "a", ""), "{name: a}", "{name: a, namespace: other}", 1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Pod.Name != "orders-0" || got.Pod.Namespace != "shop" || got.Node.Name != "worker" || got.Node.Namespace != "" ||
+		len(got.Services) != 2 || got.Services[0].Namespace != "shop" || got.Services[1].Namespace != "other" {
+		t.Errorf("they hold %+v", got)
 	}
 }

@@ -148,6 +148,8 @@ func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 			asking.Go(func() { mint(t, cache, identity("orders"), vault) })
 			synctest.Wait()
 			cache.KeepSignedBy(none)
+			// So that the older one is minted last.
+			source.become(func(m *countingMinter) { m.takes = time.Millisecond })
 			during := mint(t, cache, identity("orders"), vault)
 			asking.Wait()
 			if after := mint(t, cache, identity("orders"), vault); after.ID != during.ID || after.ID != "token-2" {

@@ -19,7 +19,7 @@ func (c *Client) Instance(ctx context.Context) (*imds.Instance, error) {
 	return InstanceOf(answer), nil
 }
 
-// InstanceOf reads an answer of the issuer as IMDS has it.
+// InstanceOf converts the issuer's answer.
 func InstanceOf(answer issuerapi.Instance) *imds.Instance {
 	instance := &imds.Instance{
 		Name:                answer.Name,

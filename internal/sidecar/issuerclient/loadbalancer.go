@@ -16,6 +16,11 @@ func (c *Client) LoadBalancer(ctx context.Context) (*imds.LoadBalancer, error) {
 	if err := c.ask(ctx, http.MethodGet, issuerapi.LoadBalancerPath, nil, &answer); err != nil {
 		return nil, err
 	}
+	return LoadBalancerOf(answer), nil
+}
+
+// LoadBalancerOf converts the issuer's answer.
+func LoadBalancerOf(answer issuerapi.LoadBalancer) *imds.LoadBalancer {
 	balancer := &imds.LoadBalancer{}
 	for _, address := range answer.PublicIPAddresses {
 		balancer.PublicIPAddresses = append(balancer.PublicIPAddresses, imds.FrontendAddress(address))
@@ -23,5 +28,5 @@ func (c *Client) LoadBalancer(ctx context.Context) (*imds.LoadBalancer, error) {
 	for _, rule := range answer.InboundRules {
 		balancer.InboundRules = append(balancer.InboundRules, imds.InboundRule(rule))
 	}
-	return balancer, nil
+	return balancer
 }

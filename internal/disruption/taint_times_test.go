@@ -1,4 +1,4 @@
-package issuer
+package disruption
 
 import (
 	"testing"
@@ -11,7 +11,7 @@ import (
 func TestTaintTimes(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1000, 5)
-	times := newTaintTimes(func() time.Time { return now })
+	times := NewTaintTimes(func() time.Time { return now })
 	custom := corev1.Taint{Key: "gone", Effect: corev1.TaintEffectNoExecute}
 	dated := corev1.Taint{Key: "gone", Value: "dated", Effect: corev1.TaintEffectNoExecute, TimeAdded: new(metav1.Unix(7, 0))}
 	byAutoscaler := corev1.Taint{Key: "ToBeDeletedByClusterAutoscaler", Value: "900", Effect: corev1.TaintEffectNoSchedule}
@@ -19,7 +19,7 @@ func TestTaintTimes(t *testing.T) {
 
 	want := func(when string, taints []corev1.Taint, seconds ...int64) {
 		t.Helper()
-		for i, taint := range times.date(taints) {
+		for i, taint := range times.Date(taints) {
 			if !taint.TimeAdded.Time.Equal(time.Unix(seconds[i], 0)) {
 				t.Errorf("%s: %s %s was added at %v, not %d", when, taint.Key, taint.Value, taint.TimeAdded, seconds[i])
 			}
@@ -30,7 +30,7 @@ func TestTaintTimes(t *testing.T) {
 	want("with others", []corev1.Taint{dated, byAutoscaler, custom, bySomebody}, 7, 900, 1000, 1001)
 	want("without it", []corev1.Taint{dated, bySomebody}, 7, 1001)
 	want("with it again", []corev1.Taint{custom, bySomebody}, 1003, 1001)
-	if custom.TimeAdded != nil || len(times.date(nil)) != 0 {
+	if custom.TimeAdded != nil || len(times.Date(nil)) != 0 {
 		t.Error("the API server's taint was changed, or one was made up")
 	}
 }

@@ -1,4 +1,4 @@
-package issuer
+package disruption
 
 import (
 	"strconv"
@@ -9,12 +9,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// autoscalerTaint bears the time at which it was added as its value, in seconds since 1970 UTC.
+// autoscalerTaint has the time at which it was added as its value, in seconds since 1970 UTC.
 const autoscalerTaint = "ToBeDeletedByClusterAutoscaler"
 
-// taintTimes remembers when the taints of one node were first seen. Whoever taints a node need not say when; those of the
-// cluster's own controllers mostly do.
-type taintTimes struct {
+// TaintTimes remembers when the taints of one node were first seen, because most taints do not say when they were added.
+type TaintTimes struct {
 	now func() time.Time
 
 	mu   sync.Mutex
@@ -27,13 +26,14 @@ type taintKey struct {
 	effect     corev1.TaintEffect
 }
 
-func newTaintTimes(now func() time.Time) *taintTimes {
-	return &taintTimes{now: now, seen: map[taintKey]metav1.Time{}}
+// NewTaintTimes returns TaintTimes that have seen nothing.
+func NewTaintTimes(now func() time.Time) *TaintTimes {
+	return &TaintTimes{now: now, seen: map[taintKey]metav1.Time{}}
 }
 
-// date gives each of a node's taints the time at which it was added, as far as it has none. One that is gone in between
-// is forgotten: it may come back for another reason.
-func (t *taintTimes) date(taints []corev1.Taint) []corev1.Taint {
+// Date returns a node's taints with the times at which they were added. It forgets taints that are gone: they may come back for
+// another reason.
+func (t *TaintTimes) Date(taints []corev1.Taint) []corev1.Taint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var dated []corev1.Taint
@@ -53,8 +53,8 @@ func (t *taintTimes) date(taints []corev1.Taint) []corev1.Taint {
 	return dated
 }
 
-// added is when a taint that is seen for the first time was added, in whole seconds as the API server has times.
-func (t *taintTimes) added(taint corev1.Taint) metav1.Time {
+// added returns when a new taint was added, in whole seconds like the API server's times.
+func (t *TaintTimes) added(taint corev1.Taint) metav1.Time {
 	if taint.Key == autoscalerTaint {
 		if seconds, err := strconv.ParseInt(taint.Value, 10, 64); err == nil {
 			return metav1.Unix(seconds, 0)
