@@ -99,10 +99,11 @@ func (c *census) namedByBinding(_ context.Context, object client.Object) []ctrl.
 func (c *census) askedByServiceAccount(ctx context.Context, object client.Object) []ctrl.Request {
 	names := grant.ParseNames(object.GetAnnotations()[v1alpha1.IdentityAnnotation])
 	var bindings v1alpha1.IdentityBindingList
-	if c.reader.List(ctx, &bindings, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy) == nil {
-		for _, binding := range bindings.Items {
-			names = append(names, binding.Spec.Identities...)
-		}
+	if err := c.reader.List(ctx, &bindings, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
+	}
+	for _, binding := range bindings.Items {
+		names = append(names, binding.Spec.Identities...)
 	}
 	return requestsFor(names)
 }
@@ -110,7 +111,8 @@ func (c *census) askedByServiceAccount(ctx context.Context, object client.Object
 // all are all identities.
 func (c *census) all(ctx context.Context, _ client.Object) []ctrl.Request {
 	var list v1alpha1.ManagedIdentityList
-	if c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy) != nil {
+	if err := c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
 		return nil
 	}
 	var requests []ctrl.Request

@@ -110,7 +110,8 @@ func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace c
 
 func (r *IdentityBindingReconciler) list(ctx context.Context, wanted func(v1alpha1.IdentityBinding) bool) []ctrl.Request {
 	var bindings v1alpha1.IdentityBindingList
-	if r.Client.List(ctx, &bindings, client.UnsafeDisableDeepCopy) != nil {
+	if err := r.Client.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
 		return nil
 	}
 	var requests []ctrl.Request

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -35,12 +36,16 @@ func (i *Inventory) Describe(descriptions chan<- *prometheus.Desc) {
 func (i *Inventory) Collect(counts chan<- prometheus.Metric) {
 	ctx := context.Background()
 	var identities v1alpha1.ManagedIdentityList
-	if i.Reader.List(ctx, &identities, client.UnsafeDisableDeepCopy) == nil {
+	if err := i.Reader.List(ctx, &identities, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.Log.WithName("metrics").Error(err, "list the identities")
+	} else {
 		tally(counts, identitiesMetric, identities.Items, v1alpha1.ConditionReady,
 			func(identity *v1alpha1.ManagedIdentity) []metav1.Condition { return identity.Status.Conditions })
 	}
 	var bindings v1alpha1.IdentityBindingList
-	if i.Reader.List(ctx, &bindings, client.UnsafeDisableDeepCopy) == nil {
+	if err := i.Reader.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.Log.WithName("metrics").Error(err, "list the bindings")
+	} else {
 		tally(counts, bindingsMetric, bindings.Items, v1alpha1.ConditionReady,
 			func(binding *v1alpha1.IdentityBinding) []metav1.Condition { return binding.Status.Conditions })
 	}

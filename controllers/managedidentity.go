@@ -126,7 +126,8 @@ func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object clie
 		return nil
 	}
 	var all v1alpha1.ManagedIdentityList
-	if r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy) != nil {
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
 		return nil
 	}
 	resolved := identifier.Resolve(changed, r.Defaults)

@@ -119,7 +119,8 @@ func (r *NamespaceTrustReconciler) isGoing(ctx context.Context, name string) boo
 // allNamespaces are asked for when something changes that all ConfigMaps hang on.
 func (r *NamespaceTrustReconciler) allNamespaces(ctx context.Context, _ client.Object) []ctrl.Request {
 	namespaces := metadataList("NamespaceList")
-	if r.Client.List(ctx, namespaces, client.UnsafeDisableDeepCopy) != nil {
+	if err := r.Client.List(ctx, namespaces, client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
 		return nil
 	}
 	requests := make([]ctrl.Request, 0, len(namespaces.Items))

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // Outcomes of an admission.
@@ -30,4 +29,5 @@ var refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 func refuse(reason string) { refusals.WithLabelValues(reason).Inc() }
 
-func init() { metrics.Registry.MustRegister(admissions, refusals) }
+// Collectors returns the webhook's metrics, for the process to register.
+func Collectors() []prometheus.Collector { return []prometheus.Collector{admissions, refusals} }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
@@ -59,9 +62,8 @@ func run(ctx context.Context, o options) error {
 	if err := addReconcilers(manager, o, trust, capabilities); err != nil {
 		return err
 	}
-	if err := metrics.Registry.Register(&controllers.Inventory{Reader: manager.GetClient()}); err != nil {
-		return fmt.Errorf("register the metrics: %w", err)
-	}
+	metrics.Registry.MustRegister(slices.Concat(webhook.Collectors(), server.Collectors(),
+		[]prometheus.Collector{&controllers.Inventory{Reader: manager.GetClient()}})...)
 	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,18 +37,19 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	manager, err := newManager(o)
+	mgr, err := newManager(o)
 	if err != nil {
 		return err
 	}
-	metrics.Registry.MustRegister(issuer.Collectors()...)
+	metrics.Registry.MustRegister(slices.Concat(
+		issuer.Collectors(), watched.Collectors(), workload.Collectors(), server.Collectors())...)
 	changes := directory.NewChanges()
-	watches, err := watch(ctx, manager, changes)
+	watches, err := watch(ctx, mgr, changes)
 	if err != nil {
 		return err
 	}
 
-	source, err := workload.NewAPIServer(manager.GetConfig(), "issuer")
+	source, err := workload.NewAPIServer(mgr.GetConfig(), "issuer")
 	if err != nil {
 		return err
 	}
@@ -64,16 +66,16 @@ func run(ctx context.Context, o options) error {
 		minter.KeepSignedBy(now.Has)
 		changes.Notify()
 	}
-	keysWatch, err := published.NewWatch(manager.GetConfig(), o.names().Keys(), known.Tell)
+	keysWatch, err := published.NewWatch(mgr.GetConfig(), o.names().Keys(), known.Tell)
 	if err != nil {
 		return err
 	}
-	rootsWatch, err := published.NewWatch(manager.GetConfig(), o.names().CA(), roots.Tell)
+	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.names().CA(), roots.Tell)
 	if err != nil {
 		return err
 	}
 	services := o.names().Services("issuer")
-	serving, err := certificate.KeepServing(manager.GetConfig(), certificate.IssuerSigner,
+	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.IssuerSigner,
 		append(services, issuerapi.NodeHost(o.nodeName, services[0])), roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
@@ -96,25 +98,23 @@ func run(ctx context.Context, o options) error {
 	if o.anyAddress {
 		bounds = bounds.WithoutSources()
 	}
-	for _, part := range []interface {
-		Start(context.Context) error
-	}{
+	for _, part := range []manager.Runnable{
 		watches, keys, keysWatch, rootsWatch, serving, minter,
 		// A request for a grant is held, and the answer to it must still go out.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
 	} {
-		if err := manager.Add(part); err != nil {
+		if err := mgr.Add(part); err != nil {
 			return fmt.Errorf("put the issuer together: %w", err)
 		}
 	}
-	if err := server.AddChecks(manager, map[string]func() bool{
+	if err := server.AddChecks(mgr, map[string]func() bool{
 		"workload-keys": keys.Ready, "certificate": serving.Ready, "authority": roots.Ready,
 		"published-keys": func() bool { return known.Current() != nil }, "watches": watches.Ready,
 	}); err != nil {
 		return err
 	}
-	if err := manager.Start(ctx); err != nil {
+	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run the issuer: %w", err)
 	}
 	return nil
@@ -130,7 +130,7 @@ func newManager(o options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
-	manager, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 kinds,
 		Cache:                  issuer.CacheOptions(o.nodeName, time.Now),
 		Metrics:                server.MetricsOptions(o.metricsAddress),
@@ -139,27 +139,27 @@ func newManager(o options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
-	return manager, nil
+	return mgr, nil
 }
 
 // watch starts to watch the node's pods and Node, and prepares to watch what the pods hang on.
-func watch(ctx context.Context, manager manager.Manager, changes *directory.Changes) (*watched.Watches, error) {
-	if err := manager.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
+func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) (*watched.Watches, error) {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
 		return nil, fmt.Errorf("index the pods: %w", err)
 	}
-	api, err := watched.NewAPI(manager.GetConfig(), manager.GetHTTPClient(), manager.GetScheme())
+	api, err := watched.NewAPI(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme())
 	if err != nil {
 		return nil, err
 	}
-	watches := watched.New(directory.Caches{Reader: manager.GetClient()}, api, changes, ctrl.Log.WithName("watches"))
-	pods, err := manager.GetCache().GetInformer(ctx, &corev1.Pod{})
+	watches := watched.New(directory.Caches{Reader: mgr.GetClient()}, api, changes, ctrl.Log.WithName("watches"))
+	pods, err := mgr.GetCache().GetInformer(ctx, &corev1.Pod{})
 	if err != nil {
 		return nil, fmt.Errorf("watch the pods: %w", err)
 	}
 	if _, err := pods.AddEventHandler(watches.Handler()); err != nil {
 		return nil, fmt.Errorf("watch the pods: %w", err)
 	}
-	if _, err := manager.GetCache().GetInformer(ctx, &corev1.Node{}); err != nil {
+	if _, err := mgr.GetCache().GetInformer(ctx, &corev1.Node{}); err != nil {
 		return nil, fmt.Errorf("watch the Node: %w", err)
 	}
 	return watches, nil

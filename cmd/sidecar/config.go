@@ -61,23 +61,21 @@ func readConfig(getenv func(string) string) (config, error) {
 	}, nil
 }
 
-// parseLogLevel reads the name of a level, which are those of the chart. Without one it is info.
-func parseLogLevel(name string) (slog.Level, error) {
-	switch name {
-	case "debug":
-		return slog.LevelDebug, nil
-	case "", "info":
+// parseLogLevel parses the name of a level. The default is info.
+func parseLogLevel(name string) (level slog.Level, err error) {
+	if name == "" {
 		return slog.LevelInfo, nil
-	case "error":
-		return slog.LevelError, nil
 	}
-	return 0, fmt.Errorf("%q is no level; it is debug, info or error", name)
+	if err := level.UnmarshalText([]byte(name)); err != nil {
+		return level, fmt.Errorf("unknown level %q: want debug, info, warn or error", name)
+	}
+	return level, nil
 }
 
-// parseLimits reads whose limits are wanted. Without a name there are none.
+// parseLimits reports whether Azure's limits apply. The default is no limits.
 func parseLimits(name string) (azure bool, err error) {
 	if name != "" && name != "azure" {
-		return false, fmt.Errorf("%q has no limits; it is azure or empty", name)
+		return false, fmt.Errorf("unknown limits %q: want \"azure\" or \"\"", name)
 	}
 	return name == "azure", nil
 }

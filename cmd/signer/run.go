@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -10,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
@@ -38,16 +40,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	manager, err := newManager(o)
+	mgr, err := newManager(o)
 	if err != nil {
 		return err
 	}
+	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), workload.Collectors(), server.Collectors())...)
 	changes := directory.NewChanges()
-	if err := watch(ctx, manager, changes); err != nil {
+	if err := watch(ctx, mgr, changes); err != nil {
 		return err
 	}
-	reader := manager.GetClient()
-	source, err := workload.NewAPIServer(manager.GetConfig(), "signer")
+	reader := mgr.GetClient()
+	source, err := workload.NewAPIServer(mgr.GetConfig(), "signer")
 	if err != nil {
 		return err
 	}
@@ -57,16 +60,16 @@ func run(ctx context.Context, o options) error {
 		Policy: o.keys, Source: &signer.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	roots := &cabundle.Latest{}
-	rootsWatch, err := published.NewWatch(manager.GetConfig(), o.names.CA(), roots.Tell)
+	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.names.CA(), roots.Tell)
 	if err != nil {
 		return err
 	}
-	serving, err := certificate.KeepServing(manager.GetConfig(), certificate.SignerSigner, o.names.Services("signer"),
+	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.SignerSigner, o.names.Services("signer"),
 		roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
 	}
-	attestation, err := certificate.KeepAttestation(manager.GetConfig(), signer.AttestationNames(reader, o.machine),
+	attestation, err := certificate.KeepAttestation(mgr.GetConfig(), signer.AttestationNames(reader, o.machine),
 		roots, ctrl.Log.WithName("attestation"))
 	if err != nil {
 		return err
@@ -87,22 +90,20 @@ func run(ctx context.Context, o options) error {
 		Strangers:     rate.NewLimiter(1, 20),
 		Now:           time.Now,
 	}
-	for _, part := range []interface {
-		Start(context.Context) error
-	}{
+	for _, part := range []manager.Runnable{
 		clusterKeys, keeper, rootsWatch, serving, attestation,
 		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
 	} {
-		if err := manager.Add(part); err != nil {
+		if err := mgr.Add(part); err != nil {
 			return fmt.Errorf("put the signer together: %w", err)
 		}
 	}
-	if err := server.AddChecks(manager, map[string]func() bool{
+	if err := server.AddChecks(mgr, map[string]func() bool{
 		"workload-keys": clusterKeys.Ready, "signing-key": keeper.Ready, "certificate": serving.Ready,
 	}); err != nil {
 		return err
 	}
-	if err := manager.Start(ctx); err != nil {
+	if err := mgr.Start(ctx); err != nil {
 		return fmt.Errorf("run the signer: %w", err)
 	}
 	return nil
@@ -117,7 +118,7 @@ func newManager(o options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the API server: %w", err)
 	}
-	manager, err := ctrl.NewManager(config, ctrl.Options{
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 kinds,
 		Cache:                  signer.CacheOptions(o.names.SigningKeys(), o.names.Keys()),
 		Metrics:                server.MetricsOptions(o.metricsAddress),
@@ -126,24 +127,24 @@ func newManager(o options) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
-	return manager, nil
+	return mgr, nil
 }
 
 // watch starts to watch all that a signature hangs on, and tells of changes of what the keys and their publication hang on.
-func watch(ctx context.Context, manager manager.Manager, changes *directory.Changes) error {
-	if err := manager.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
+func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) error {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
 		return fmt.Errorf("index the pods: %w", err)
 	}
 	for _, object := range []client.Object{
 		&corev1.Pod{}, &corev1.Node{}, &v1alpha1.IdentityBinding{},
 		directory.Metadata("ServiceAccount"), directory.Metadata("Namespace"),
 	} {
-		if _, err := manager.GetCache().GetInformer(ctx, object); err != nil {
+		if _, err := mgr.GetCache().GetInformer(ctx, object); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 	}
 	for _, object := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{}} {
-		informer, err := manager.GetCache().GetInformer(ctx, object)
+		informer, err := mgr.GetCache().GetInformer(ctx, object)
 		if err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"net/http"
 
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// AddChecks makes a process healthy while it runs, and ready when all that it needs is there.
+// AddChecks makes a process healthy while it runs, and ready while every function of ready returns true.
 func AddChecks(to manager.Manager, ready map[string]func() bool) error {
-	if err := to.AddHealthzCheck("ping", func(*http.Request) error { return nil }); err != nil {
+	if err := to.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the health check: %w", err)
 	}
 	for name, isReady := range ready {

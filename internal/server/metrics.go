@@ -2,7 +2,6 @@ package server
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 var refusedConnections = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -11,4 +10,5 @@ var refusedConnections = prometheus.NewCounterVec(prometheus.CounterOpts{
 		"(source) or in all (total), made too fast by their source (rate), or not proven in time (unproven).",
 }, []string{"server", "reason"})
 
-func init() { metrics.Registry.MustRegister(refusedConnections) }
+// Collectors returns the metrics of servers, for the process to register.
+func Collectors() []prometheus.Collector { return []prometheus.Collector{refusedConnections} }

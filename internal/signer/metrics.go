@@ -2,7 +2,6 @@ package signer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 var (
@@ -33,6 +32,7 @@ var (
 	})
 )
 
-func init() {
-	metrics.Registry.MustRegister(requests, suppressedLines, busy, signSeconds, successorMissing)
+// Collectors returns the signer's metrics, for the process to register.
+func Collectors() []prometheus.Collector {
+	return []prometheus.Collector{requests, suppressedLines, busy, signSeconds, successorMissing}
 }

@@ -12,13 +12,12 @@ import (
 
 // Workload is the pod that a token is bound to.
 type Workload struct {
-	Namespace         string
-	Pod               Reference
-	ServiceAccount    Reference
-	Node              Reference
-	TokenExpiresAfter time.Time
+	Namespace      string
+	Pod            Reference
+	ServiceAccount Reference
+	Node           Reference
 
-	// TokenIssuedAt is zero where the token does not say.
+	// TokenIssuedAt is zero if the token does not say.
 	TokenIssuedAt time.Time
 }
 
@@ -111,6 +110,6 @@ func (a *Authenticator) Authenticate(token string) (Workload, error) {
 	}
 	return Workload{
 		Namespace: bound.Namespace, Pod: bound.Pod, ServiceAccount: bound.ServiceAccount, Node: bound.Node,
-		TokenExpiresAfter: c.ExpiresAt.Time, TokenIssuedAt: issuedAt,
+		TokenIssuedAt: issuedAt,
 	}, nil
 }

@@ -22,11 +22,11 @@ func TestAuthenticate(t *testing.T) {
 	keys := knowing(t, newCluster(t))
 	right := newToken(t, noon)
 	want := Workload{
-		Namespace:         "shop",
-		Pod:               Reference{"orders-0", "pod-uid"},
-		ServiceAccount:    Reference{"orders", "account-uid"},
-		Node:              Reference{"node-1", "node-uid"},
-		TokenExpiresAfter: noon.Add(10 * time.Minute), TokenIssuedAt: noon,
+		Namespace:      "shop",
+		Pod:            Reference{"orders-0", "pod-uid"},
+		ServiceAccount: Reference{"orders", "account-uid"},
+		Node:           Reference{"node-1", "node-uid"},
+		TokenIssuedAt:  noon,
 	}
 	for name, test := range map[string]struct {
 		token token

@@ -2,7 +2,6 @@ package workload
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // Outcomes of a look at the cluster's keys.
@@ -16,4 +15,5 @@ var refreshes = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Looks at the cluster's keys of ServiceAccount tokens by outcome (read, failed).",
 }, []string{"outcome"})
 
-func init() { metrics.Registry.MustRegister(refreshes) }
+// Collectors returns the package's metrics, for the process to register.
+func Collectors() []prometheus.Collector { return []prometheus.Collector{refreshes} }

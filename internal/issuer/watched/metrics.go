@@ -2,7 +2,6 @@ package watched
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // running counts watches by their kind.
@@ -11,4 +10,5 @@ var running = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Help: "Watches of what the node's pods hang on, by kind.",
 }, []string{"kind"})
 
-func init() { metrics.Registry.MustRegister(running) }
+// Collectors returns the package's metrics, for the process to register.
+func Collectors() []prometheus.Collector { return []prometheus.Collector{running} }
