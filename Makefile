@@ -49,7 +49,7 @@ tell-test:
 	@hack/how-long.sh test
 
 .PHONY: check
-check: ## What needs no running: vet, staticcheck, generated files, modules.
+check: ## What needs no running: linters, generated files, modules, references.
 	hack/check.sh $(MODULES)
 
 .PHONY: test-unit

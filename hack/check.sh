@@ -1,22 +1,16 @@
 #!/usr/bin/env bash
-# Checks what needs no running, in every module named: formatting, vet, staticcheck, tidy modules; and that what is
-# generated is current, and what is referred to is there.
+# Checks what needs no running, in every module named: linters and formatting (.golangci.yml) and tidy modules; and that generated
+# files are current, and references lead somewhere.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-unformatted=$(git ls-files -z '*.go' | xargs -0 gofmt -l)
-if [ -n "$unformatted" ]; then
-	printf 'not formatted; run gofmt -w on:\n%s\n' "$unformatted" >&2
-	exit 1
-fi
-
 # With -n the Go command builds the tool, and names the file in its own cache, which others may use at the same time.
-staticcheck=$(hack/with-progress.sh "building staticcheck" go -C hack/tools/dev tool -n staticcheck)
+golangci_lint=$(hack/with-progress.sh "building golangci-lint" go -C hack/tools/lint tool -n golangci-lint)
 for module in "$@"; do
 	echo "check: module $module"
 	hack/with-progress.sh "check: module $module" \
-		sh -c 'cd "$1" && go mod tidy -diff && go vet ./... && "$2" ./...' sh "$module" "$staticcheck"
+		sh -c 'cd "$1" && go mod tidy -diff && "$2" run --config "$3/.golangci.yml" --allow-parallel-runners ./...' sh "$module" "$golangci_lint" "$root"
 done
 
 echo "check: references"

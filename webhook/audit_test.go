@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	corev1 "k8s.io/api/core/v1"
 
@@ -110,7 +109,7 @@ func record(m *mutator) *[]string {
 func count(t *testing.T, outcome, reason string) float64 {
 	t.Helper()
 	var metric dto.Metric
-	var counter prometheus.Counter = admissions.WithLabelValues(outcome, reason)
+	counter := admissions.WithLabelValues(outcome, reason)
 	if err := counter.Write(&metric); err != nil {
 		t.Fatal(err)
 	}

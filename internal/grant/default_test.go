@@ -63,7 +63,7 @@ func TestOrderOfTheListDoesNotMatter(t *testing.T) {
 	if len(want.Granted) != 3 || want.Default != "machine" {
 		t.Fatalf("the grant is %+v", want)
 	}
-	for range len(list) {
+	for range list {
 		list = append(list[1:], list[0])
 		for _, order := range [][]v1alpha1.IdentityBinding{list, reversed(list)} {
 			before := slices.Clone(order)

@@ -11,7 +11,7 @@ import (
 )
 
 // askAt sends a request of the pod orders to an endpoint.
-func (s *stage) askAt(e endpoint, ctx context.Context, bearer string) *httptest.ResponseRecorder {
+func (s *stage) askAt(ctx context.Context, e endpoint, bearer string) *httptest.ResponseRecorder {
 	s.Helper()
 	method, path, _ := strings.Cut(e.pattern, " ")
 	body := ""
@@ -35,7 +35,7 @@ func TestEveryEndpointIsCountedAndWhatIsIssuedIsOnRecord(t *testing.T) {
 				} {
 					before := testutil.ToFloat64(requests.WithLabelValues(e.name, test.outcome, test.reason))
 					lines := len(s.audit.entries(t))
-					wantStatus(t, s.askAt(e, s.Context(), test.bearer), test.status)
+					wantStatus(t, s.askAt(s.Context(), e, test.bearer), test.status)
 					if got := testutil.ToFloat64(requests.WithLabelValues(e.name, test.outcome, test.reason)) - before; got < 1 {
 						t.Errorf("an answer that is %s is not counted", test.outcome)
 					}

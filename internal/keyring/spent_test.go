@@ -65,7 +65,7 @@ func TestRemoteSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	var signed string
-	opened, err := Open(ring, func(url string, public *rsa.PublicKey) token.SignFunc {
+	opened, err := Open(ring, func(url string, _ *rsa.PublicKey) token.SignFunc {
 		return func(context.Context, []byte) ([]byte, error) {
 			signed = url
 			return nil, nil

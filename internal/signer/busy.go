@@ -18,7 +18,7 @@ func bounded(atOnce int, handler http.Handler) http.Handler {
 		case slots <- struct{}{}:
 		default:
 			busy.Inc()
-			refuse(writer, failure.NotNow("the signer is busy"))
+			_ = refuse(writer, failure.NotNow("the signer is busy"))
 			return
 		}
 		defer func() { <-slots }()

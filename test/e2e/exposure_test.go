@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -70,7 +71,7 @@ func (c *cluster) check(t *testing.T, plugin, namespace string) (printed string,
 	t.Helper()
 	command := exec.CommandContext(t.Context(), plugin, "check", "--namespace", namespace, "--node", c.nodes[0])
 	output, err := command.CombinedOutput()
-	if _, ended := err.(*exec.ExitError); err != nil && !ended {
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		t.Fatal(err)
 	}
 	return string(output), err == nil

@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"testing"
 	"time"
 
@@ -97,6 +97,9 @@ func (c *cluster) removeAndWait(t *testing.T, pod *corev1.Pod) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("it is still there (%v)", err)
+		if err != nil {
+			return err
+		}
+		return errors.New("it is still there")
 	})
 }

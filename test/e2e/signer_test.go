@@ -145,7 +145,7 @@ func testKeyRevoked(t *testing.T, c *cluster) {
 	})
 	t.Logf("the sidecar handed out a token of another key after %s", time.Since(revoked).Round(time.Millisecond))
 	c.verify(t, pod, c.token(t, pod, "https://vault.azure.net"))
-	issuer, err := jwt.MapClaims(claimsOf(t, old)).GetIssuer()
+	issuer, err := claimsOf(t, old).GetIssuer()
 	must(t, err, "read iss")
 	var discovery struct {
 		JWKSURI string `json:"jwks_uri"`

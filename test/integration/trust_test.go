@@ -73,7 +73,7 @@ func TestTrustFollowsTheAuthority(t *testing.T) {
 func awaitTrust(t *testing.T, config *corev1.ConfigMap, mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration) []byte {
 	t.Helper()
 	var bundle []byte
-	eventually(t, func(ctx context.Context) string {
+	eventually(t, func(_ context.Context) string {
 		secret := get(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: caKey.Namespace, Name: caKey.Name}})
 		bundle = secret.Data[authority.BundleKey]
 		if len(bundle) == 0 {

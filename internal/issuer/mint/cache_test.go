@@ -133,7 +133,7 @@ func none(string) bool { return false }
 
 func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 	t.Run("of what is kept", func(t *testing.T) {
-		withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
+		withCache(t, func(t *testing.T, _ *countingMinter, cache *Cache) {
 			first := mint(t, cache, identity("orders"), vault)
 			cache.KeepSignedBy(none)
 			if second := mint(t, cache, identity("orders"), vault); second.Token == first.Token {

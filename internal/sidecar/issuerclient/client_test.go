@@ -99,7 +99,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+			client := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(test.status)
 				io.WriteString(w, test.body)
@@ -132,7 +132,7 @@ func TestFailuresOnTheWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			issuer := newIssuer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"access_token":"a.b.c"}`) })
+			issuer := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"access_token":"a.b.c"}`) })
 			options := issuer.options()
 			breakIt(t, issuer, &options)
 			client, err := New(options)
@@ -165,7 +165,7 @@ func TestProxiesAreNotAsked(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy is asked") }))
 	t.Cleanup(proxy.Close)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
-	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{}`) }).client(t)
+	client := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{}`) }).client(t)
 	// The standard proxy function leaves loopback addresses alone, so that asking it would not show.
 	if client.connections().http.Transport.(*http.Transport).Proxy != nil {
 		t.Error("a proxy may be asked")

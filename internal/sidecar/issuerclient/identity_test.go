@@ -30,7 +30,7 @@ func TestIdentityIsRead(t *testing.T) {
 
 func TestIdentityIsRefused(t *testing.T) {
 	t.Parallel()
-	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		io.WriteString(w, `{"error":"invalid_request","error_description":"Identity not found"}`)
 	}).client(t)

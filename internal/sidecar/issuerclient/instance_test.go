@@ -17,7 +17,7 @@ import (
 
 func TestInstanceIsRead(t *testing.T) {
 	t.Parallel()
-	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
+	client := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"name":"n","vm_id":"v","vm_size":"s","location":"l","zone":"z","azure_environment":"a",`+
 			`"subscription_id":"u","resource_group_name":"g","resource_id":"/r","tags":[{"name":"k","value":"v"}],`+
 			`"computer_name":"c","platform_fault_domain":"1","vm_scale_set_name":"x","vm_scale_set_id":"/x",`+

@@ -111,8 +111,8 @@ func attempt(ctx context.Context, network, address string, timeout time.Duration
 		return "nothing: " + err.Error()
 	}
 	defer connection.Close()
-	connection.SetDeadline(time.Now().Add(timeout))
-	fmt.Fprint(connection, "GET /metadata/identity/oauth2/token HTTP/1.0\r\n\r\n")
+	_ = connection.SetDeadline(time.Now().Add(timeout))
+	_, _ = fmt.Fprint(connection, "GET /metadata/identity/oauth2/token HTTP/1.0\r\n\r\n")
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	if err != nil && line == "" {
 		return "nothing: " + err.Error()

@@ -38,7 +38,7 @@ func proxy(ctx context.Context, arguments []string) error {
 }
 
 func passOn(ctx context.Context, inbound *net.TCPConn) {
-	defer inbound.Close()
+	defer func() { _ = inbound.Close() }()
 	target, err := originalDestination(inbound)
 	if err != nil {
 		fmt.Println("lost:", err)
@@ -50,7 +50,7 @@ func passOn(ctx context.Context, inbound *net.TCPConn) {
 		return
 	}
 	defer outbound.Close()
-	defer context.AfterFunc(ctx, func() { inbound.Close(); outbound.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = inbound.Close(); outbound.Close() })()
 	go func() {
 		_, _ = io.Copy(outbound, inbound)
 		_ = outbound.(*net.TCPConn).CloseWrite()

@@ -84,7 +84,7 @@ func (w way) knock(target netip.AddrPort, timeout time.Duration) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("make a packet socket: %w", err)
 	}
-	defer unix.Close(socket)
+	defer func() { _ = unix.Close(socket) }()
 	to := &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: w.device, Halen: 6}
 	copy(to.Addr[:], w.gateway)
 	if err := unix.Sendto(socket, firstPacket(w.source, target), 0, to); err != nil {

@@ -21,7 +21,7 @@ func serve(ctx context.Context, arguments []string) error {
 		w.Header().Set("Server", "probe")
 		_, _ = io.WriteString(w, "the application\n")
 	})}
-	context.AfterFunc(ctx, func() { server.Close() })
+	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}

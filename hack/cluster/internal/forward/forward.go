@@ -66,7 +66,7 @@ func Dial(namespace, target string) (net.Conn, error) {
 		runtime.LockOSThread()
 		handle, err := netns.GetFromName(namespace)
 		if err == nil {
-			defer handle.Close()
+			defer func() { _ = handle.Close() }()
 			err = netns.Set(handle)
 		}
 		if err != nil {

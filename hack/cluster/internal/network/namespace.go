@@ -49,7 +49,7 @@ func makeAt(path string) error {
 		if err != nil {
 			return err
 		}
-		defer handle.Close()
+		defer func() { _ = handle.Close() }()
 		return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
 	})
 }
@@ -61,7 +61,7 @@ func inside(name string, do func(*netlink.Handle) error) error {
 		if err != nil {
 			return fmt.Errorf("find the network namespace %s: %w", name, err)
 		}
-		defer namespace.Close()
+		defer func() { _ = namespace.Close() }()
 		if err := netns.Set(namespace); err != nil {
 			return fmt.Errorf("enter the network namespace %s: %w", name, err)
 		}

@@ -85,7 +85,7 @@ func connect(cluster layout.Layout, node layout.Node) error {
 	if err != nil {
 		return fmt.Errorf("find the namespace of %s: %w", node.Name, err)
 	}
-	defer target.Close()
+	defer func() { _ = target.Close() }()
 	port := fmt.Sprintf("node-%d", node.Number)
 	return inside(cluster.Hub(), func(handle *netlink.Handle) error {
 		if _, err := handle.LinkByName(port); err == nil {
