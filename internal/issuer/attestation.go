@@ -14,7 +14,7 @@ type Attester interface {
 	Attest(ctx context.Context, request signerapi.AttestationRequest) ([]byte, error)
 }
 
-// answerAttestation has the signer sign who the pod is.
+// answerAttestation answers with a document that the signer signed.
 func (s *Server) answerAttestation(x *exchange) (answer, error) {
 	var asked issuerapi.AttestationRequest
 	if err := x.read("an attestation request", &asked); err != nil {

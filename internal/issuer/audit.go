@@ -15,7 +15,7 @@ const (
 	outcomeUnavailable = "unavailable"
 )
 
-// outcome returns the outcome of a request, and one word of why it failed.
+// outcome returns the outcome of a request, and one word for why it failed.
 func (x *exchange) outcome() (outcome, reason string) {
 	switch {
 	case x.failure == nil:
@@ -58,7 +58,7 @@ func (s *Server) audit(e endpoint, x *exchange) {
 	s.Log.Info(e.name, values...)
 }
 
-// values returns what the audit log says of a token beyond who asked for it.
+// values returns what the audit log says of a token beyond the pod.
 func (i issued) values(failed *failure.Failure) []any {
 	values := []any{"identity", i.identity, "clientID", i.clientID, "resource", i.resource}
 	if failed == nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// answerEvents returns the disruption that is ahead of the pod, as a scheduled event.
+// answerEvents answers with the scheduled events of the pod.
 func (s *Server) answerEvents(x *exchange) (answer, error) {
 	node, err := s.Directory.Node(x.request.Context(), s.NodeName)
 	if err != nil {

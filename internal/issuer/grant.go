@@ -15,7 +15,7 @@ import (
 // answerGrant answers with the pod's grant. If the sidecar has it already, the answer waits for a change, for GrantWaitSeconds
 // at the most.
 func (s *Server) answerGrant(x *exchange) (answer, error) {
-	// A request that waits takes nothing of what the pod may ask.
+	// A waiting request does not count for the pod's limits.
 	x.done()
 	ctx, cancel := context.WithTimeout(x.request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()

@@ -113,7 +113,7 @@ func (l *Limits) Hold(uid string) (done func(), err error) {
 
 func nothing() {}
 
-// count counts one more, and one less when it is done.
+// count increments a counter until done.
 func (l *Limits) count(number *int) (done func()) {
 	*number++
 	return sync.OnceFunc(func() {
@@ -132,7 +132,7 @@ func usageOf(all map[string]*usage, key string, bounds PodLimits) *usage {
 	return one
 }
 
-// sweep forgets pods and sources of which nothing needs to be known, whether they are calm or gone.
+// sweep removes pods and sources that are calm or gone.
 func (l *Limits) sweep(now time.Time) {
 	if now.Sub(l.swept) < sweepEvery {
 		return
@@ -143,7 +143,7 @@ func (l *Limits) sweep(now time.Time) {
 	maps.DeleteFunc(l.sources, isCalm)
 }
 
-// take takes a token out of a bucket, or tells how long it is until there is one.
+// take takes a token out of a bucket, or returns how long until there is one.
 func take(bucket *rate.Limiter, now time.Time) (wait time.Duration) {
 	reservation := bucket.ReserveN(now, 1)
 	if wait = reservation.DelayFrom(now); wait > 0 {
@@ -152,7 +152,7 @@ func take(bucket *rate.Limiter, now time.Time) (wait time.Duration) {
 	return wait
 }
 
-// isFull tells whether a bucket is as good as a new one.
+// isFull reports whether a bucket is as good as new.
 func isFull(bucket *rate.Limiter, now time.Time) bool {
 	return bucket.TokensAt(now) >= float64(bucket.Burst())
 }

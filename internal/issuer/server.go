@@ -112,15 +112,15 @@ type exchange struct {
 	source   string
 	workload workload.Workload
 
-	// pod and grant are the pod's and what it may have; changed is closed when they may have changed.
+	// changed is closed when pod and grant may have changed.
 	pod     *corev1.Pod
 	grant   grant.Grant
 	changed <-chan struct{}
 
-	// done ends what the request takes of the pod's limits.
+	// done ends the request for the pod's limits.
 	done func()
 
-	// issued is what a token request led to, and failure why the request failed.
+	// issued is the outcome of a token request, and failure why the request failed.
 	issued  issued
 	failure *failure.Failure
 }
@@ -129,7 +129,7 @@ type exchange struct {
 type answer struct {
 	body any
 
-	// etag identifies the body, if it is set. unchanged says that the client has that body already.
+	// etag identifies the body, if set. unchanged means that the client has that body.
 	etag      string
 	unchanged bool
 }
@@ -156,7 +156,7 @@ func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Req
 	respond(writer, response, x.failure)
 }
 
-// isGone reports whether the client of a request has gone: it gets no answer, and its failures mean nothing.
+// isGone reports whether the client has gone: there is nobody to answer, and failures mean nothing.
 func isGone(ctx context.Context) bool { return ctx.Err() != nil }
 
 func respond(writer http.ResponseWriter, response answer, failed *failure.Failure) {

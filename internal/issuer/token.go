@@ -81,8 +81,8 @@ func (s *Server) refuse(x *exchange, refusal *grant.Refusal) error {
 	return failure.Refused(refusal)
 }
 
-// mayLag reports whether an identity of the pod may exist that this issuer has not heard of yet: the webhook admitted the pod a
-// moment ago, and so must have seen it.
+// mayLag reports whether an identity of the pod may exist although this issuer has not heard of it: the webhook saw it when
+// it admitted the pod a moment ago.
 func (s *Server) mayLag(x *exchange) bool {
 	return directory.MayLag(x.pod, s.Now()) && slices.ContainsFunc(x.grant.Refusals, func(refusal grant.Refusal) bool {
 		return refusal.Reason == grant.ReasonNotFound

@@ -15,18 +15,18 @@ import (
 // PodUIDIndex is the name of the index of pods by UID.
 const PodUIDIndex = "metadata.uid"
 
-// IndexPodUID is what PodUIDIndex finds a pod by.
+// IndexPodUID returns the value of PodUIDIndex.
 func IndexPodUID(object client.Object) []string { return []string{string(object.GetUID())} }
 
-// Caches are a Source that holds all objects of a kind: what is not in them does not exist.
+// Caches is a Source of complete caches: what is not in them does not exist.
 type Caches struct {
-	// Reader reads from caches: pods, Nodes, ServiceAccounts and Namespaces as metadata, identities and bindings.
+	// Reader reads pods, Nodes, identities, bindings, and the metadata of ServiceAccounts and Namespaces.
 	Reader client.Reader
 }
 
 var _ Source = Caches{}
 
-// Pod is the pod with a UID.
+// Pod returns the pod with a UID.
 func (c Caches) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
 	var pods corev1.PodList
 	if err := c.Reader.List(ctx, &pods, client.MatchingFields{PodUIDIndex: uid}); err != nil {
@@ -38,7 +38,7 @@ func (c Caches) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
 	return &pods.Items[0], nil
 }
 
-// Node is a node by its name.
+// Node returns a Node.
 func (c Caches) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	var node corev1.Node
 	if err := c.Reader.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
@@ -47,17 +47,17 @@ func (c Caches) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	return &node, nil
 }
 
-// ServiceAccount is the metadata of a ServiceAccount.
+// ServiceAccount returns the metadata of a ServiceAccount.
 func (c Caches) ServiceAccount(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
 	return c.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: namespace, Name: name})
 }
 
-// Namespace is the metadata of a namespace.
+// Namespace returns the metadata of a namespace.
 func (c Caches) Namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
 	return c.metadata(ctx, "Namespace", client.ObjectKey{Name: name})
 }
 
-// Identity is a ManagedIdentity by its name.
+// Identity returns a ManagedIdentity.
 func (c Caches) Identity(ctx context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
 	var identity v1alpha1.ManagedIdentity
 	err := c.Reader.Get(ctx, client.ObjectKey{Name: name}, &identity)
@@ -70,7 +70,7 @@ func (c Caches) Identity(ctx context.Context, name string) (*v1alpha1.ManagedIde
 	return &identity, nil
 }
 
-// Bindings are all IdentityBindings of a namespace.
+// Bindings returns the IdentityBindings of a namespace.
 func (c Caches) Bindings(ctx context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
 	var bindings v1alpha1.IdentityBindingList
 	if err := c.Reader.List(ctx, &bindings, client.InNamespace(namespace)); err != nil {
@@ -79,7 +79,7 @@ func (c Caches) Bindings(ctx context.Context, namespace string) ([]v1alpha1.Iden
 	return bindings.Items, nil
 }
 
-// LoadBalancers are the Services of a namespace, of which the cache holds those of that type.
+// LoadBalancers returns the Services of a namespace. The cache holds those of type LoadBalancer only.
 func (c Caches) LoadBalancers(ctx context.Context, namespace string) ([]corev1.Service, error) {
 	var services corev1.ServiceList
 	if err := c.Reader.List(ctx, &services, client.InNamespace(namespace)); err != nil {
@@ -88,7 +88,7 @@ func (c Caches) LoadBalancers(ctx context.Context, namespace string) ([]corev1.S
 	return services.Items, nil
 }
 
-// metadata is the metadata of an object of the core group.
+// metadata returns the metadata of an object of the core group.
 func (c Caches) metadata(ctx context.Context, kind string, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
 	object := Metadata(kind)
 	err := c.Reader.Get(ctx, key, object)
@@ -101,7 +101,7 @@ func (c Caches) metadata(ctx context.Context, kind string, key client.ObjectKey)
 	return object, nil
 }
 
-// Metadata is an object of the core group of which only the metadata is read.
+// Metadata returns an empty object of the core group to read metadata into.
 func Metadata(kind string) *metav1.PartialObjectMetadata {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))

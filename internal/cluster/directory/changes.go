@@ -6,29 +6,29 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Changes wakes everybody who waits when something changes: for what one pod hangs on, or for anything.
+// Changes wakes waiters when something changes that one pod depends on, or that all pods depend on.
 type Changes struct {
 	mu   sync.Mutex
 	next chan struct{}
 	pods map[string]chan struct{}
 }
 
-// maxWaited bounds for how many pods somebody may wait. Beyond it all are woken, which does no harm.
+// maxWaited bounds the pods that somebody waits for. Beyond it all waiters are woken, which does no harm.
 const maxWaited = 4096
 
-// NewChanges makes one that nobody waits for yet.
+// NewChanges returns Changes without waiters.
 func NewChanges() *Changes {
 	return &Changes{next: make(chan struct{}), pods: map[string]chan struct{}{}}
 }
 
-// Next is closed at the next change that concerns everybody.
+// Next returns a channel that is closed at the next change for all pods.
 func (c *Changes) Next() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.next
 }
 
-// Of is closed at the next change that concerns a pod, or everybody.
+// Of returns a channel that is closed at the next change for a pod or for all.
 func (c *Changes) Of(podUID string) <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +43,7 @@ func (c *Changes) Of(podUID string) <-chan struct{} {
 	return next
 }
 
-// Notify tells of a change that concerns everybody.
+// Notify wakes all waiters.
 func (c *Changes) Notify() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *Changes) Notify() {
 	c.wakePods()
 }
 
-// NotifyPod tells of a change that concerns a pod.
+// NotifyPod wakes the waiters of a pod.
 func (c *Changes) NotifyPod(podUID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,7 +69,7 @@ func (c *Changes) wakePods() {
 	clear(c.pods)
 }
 
-// Handler tells of the changes of an informer.
+// Handler notifies for every event of an informer.
 func (c *Changes) Handler() cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { c.Notify() },

@@ -1,5 +1,5 @@
-// Package workload authenticates pods by their ServiceAccount tokens, offline: against the cluster's public keys,
-// which it holds, and without asking the API server anything about a token.
+// Package workload authenticates pods by their ServiceAccount tokens, offline: it verifies them with the cluster's public
+// keys, which it holds.
 package workload
 
 import (
@@ -33,31 +33,31 @@ type Authenticator struct {
 	audience string
 	now      func() time.Time
 
-	// life is how long a token may be valid; 0 is for ever.
+	// life is the longest validity of a token; 0 means any.
 	life time.Duration
 }
 
-// NewAuthenticator makes an authenticator of tokens with an audience that the cluster's keys signed.
+// NewAuthenticator returns an authenticator of tokens for an audience that the cluster's keys signed.
 func NewAuthenticator(keys *Keys, audience string, now func() time.Time) *Authenticator {
 	return &Authenticator{keys: keys, audience: audience, now: now}
 }
 
-// Within takes only tokens that are valid for no longer than a life: those that were asked for as they should be, and not
-// the long ones that whoever may ask the API server for tokens gets for himself.
+// Within rejects tokens that are valid for longer than life: sidecars ask for short ones, and longer ones were made by
+// somebody else who may ask the API server for tokens.
 func (a *Authenticator) Within(life time.Duration) *Authenticator {
 	bounded := *a
 	bounded.life = life
 	return &bounded
 }
 
-// maxTokenBytes bounds a token before anything is read of it. Those of the API server have some 1,200 bytes, and names of
-// 253 letters make them twice as long.
+// maxTokenBytes bounds a token before it is parsed. Those of the API server have some 1,200 bytes, and twice that with
+// names of 253 letters.
 const maxTokenBytes = 8 << 10
 
-// errNotBound is told of a token that names no pod, or no node: it could be anybody's of that ServiceAccount.
+// errNotBound rejects tokens without a pod or a node: they could be anybody's with that ServiceAccount.
 var errNotBound = errors.New("the token is not bound to a pod on a node")
 
-// errNotReady is told while no key is known. The JWT library would take an issuer that is not known for any issuer.
+// errNotReady rejects tokens until a key is known. The JWT library would accept any issuer while the expected one is empty.
 var errNotReady = errors.New("the cluster's keys have not been read yet")
 
 var (
@@ -65,7 +65,7 @@ var (
 	errLongLived = errors.New("the token is valid for longer than sidecars' tokens are, or does not say since when")
 )
 
-// claims are those of a ServiceAccount token that is bound to a pod (tokens.md section 10).
+// claims are the claims of a pod-bound ServiceAccount token (tokens.md section 10).
 type claims struct {
 	jwt.RegisteredClaims
 	Kubernetes struct {
@@ -76,8 +76,7 @@ type claims struct {
 	} `json:"kubernetes.io"`
 }
 
-// Authenticate finds the pod that a token is bound to. The error tells what is wrong with the token, and nothing that
-// is in it.
+// Authenticate returns the pod that a token is bound to. Its errors quote nothing of the token.
 func (a *Authenticator) Authenticate(token string) (Workload, error) {
 	if len(token) > maxTokenBytes {
 		return Workload{}, errTooLong

@@ -14,18 +14,17 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// refreshInterval is how often the keys are read again without a reason.
+// refreshInterval is how often the keys are read without a reason.
 const refreshInterval = 5 * time.Minute
 
 // Source reads the cluster's discovery document and JWKS.
 type Source interface {
-	// Read fetches one of the API server's paths.
+	// Read fetches a path of the API server.
 	Read(ctx context.Context, path string) ([]byte, error)
 }
 
-// Keys are the public keys that ServiceAccount tokens are signed with. They are read at the start, from time to time, and,
-// at most every ten seconds, when a token names a key that is not known: so no token, right or wrong, costs the API
-// server a request of its own.
+// Keys are the public keys of ServiceAccount tokens. They are read at the start, from time to time, and at most every ten
+// seconds when a token names an unknown key, so that no token costs the API server a request.
 type Keys struct {
 	source Source
 	log    logr.Logger
@@ -37,7 +36,7 @@ type Keys struct {
 	set    jose.JSONWebKeySet
 }
 
-// NewKeys makes a set that is empty until Start has read it once.
+// NewKeys returns an empty set. Start fills it.
 func NewKeys(source Source, log logr.Logger) *Keys {
 	return &Keys{
 		source: source, log: log,
@@ -73,13 +72,13 @@ func (k *Keys) Start(ctx context.Context) error {
 	}
 }
 
-// NeedLeaderElection says that every issuer needs the keys.
+// NeedLeaderElection returns false: every issuer needs the keys.
 func (k *Keys) NeedLeaderElection() bool { return false }
 
-// Ready tells whether the keys have been read.
+// Ready reports whether the keys have been read.
 func (k *Keys) Ready() bool { return k.Issuer() != "" }
 
-// Issuer is the issuer (iss) of the cluster's ServiceAccount tokens.
+// Issuer returns the issuer (iss) of the cluster's ServiceAccount tokens.
 func (k *Keys) Issuer() string {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -121,7 +120,7 @@ func (k *Keys) read(ctx context.Context, path string, into any) error {
 
 var errUnknownKey = errors.New("the token is signed with a key that the cluster does not publish")
 
-// find is the key that a token names.
+// find returns the key that a token names.
 func (k *Keys) find(token *jwt.Token) (any, error) {
 	id, _ := token.Header["kid"].(string)
 	k.mu.RLock()
@@ -134,7 +133,7 @@ func (k *Keys) find(token *jwt.Token) (any, error) {
 	return found[0].Key, nil
 }
 
-// want asks for the keys to be read again soon.
+// want asks for the keys to be read soon.
 func (k *Keys) want() {
 	select {
 	case k.wanted <- struct{}{}:

@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Outcomes of a look at the cluster's keys.
+// Outcomes of reading the cluster's keys.
 const (
 	outcomeRead   = "read"
 	outcomeFailed = "failed"

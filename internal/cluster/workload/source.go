@@ -8,12 +8,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// APIServer reads documents of the API server.
+// APIServer reads documents from the API server.
 type APIServer struct{ client rest.Interface }
 
 var _ Source = APIServer{}
 
-// NewAPIServer reads as the part with a name.
+// NewAPIServer returns an APIServer that names part as its user agent.
 func NewAPIServer(config *rest.Config, part string) (APIServer, error) {
 	config = rest.CopyConfig(config)
 	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()

@@ -8,8 +8,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// Asks reports whether a pod can ask the issuer for anything: it holds a token for it, and has not ended. That is the volume
-// that the webhook adds, for it is what the kubelet goes by, and nobody can add or remove it later, as they can annotations.
+// Asks reports whether a pod can ask the issuer: it has the webhook's volume with a token, and it has not ended. Unlike
+// annotations nobody can add or remove the volume later.
 func Asks(pod *corev1.Pod) bool {
 	return workload.HoldsToken(pod, issuerapi.Audience) && directory.CheckRuns(pod) == nil
 }

@@ -1,16 +1,15 @@
 package watched
 
 const (
-	// maxNames is how many identities are watched on a node for the pods of one namespace. Without a bound, whoever may annotate pods
-	// could have a node watch thirty-two for each of them, whether they exist or not.
+	// maxNames bounds the identities watched on a node for the pods of one namespace. Without it, anybody who may annotate
+	// pods could make a node watch 32 names per pod, whether they exist or not.
 	maxNames = 128
 
-	// maxAllNames is how many are watched on a node for all. A watch takes some 75 KiB, and an issuer may have 256 MiB.
+	// maxAllNames bounds the identities watched on a node. A watch takes some 75 KiB, and an issuer may have 256 MiB.
 	maxAllNames = 1024
 )
 
-// afford has those identities watched for a pod that it asks for and that its namespace has room for. Of the others it is not known
-// whether they exist, until there is room.
+// afford watches those identities of a pod that the bounds have room for. The others count as unknown until there is room.
 func (w *Watches) afford(one *follower, asked []string) {
 	before, wanted := len(one.names), one.wants
 	own, all := w.namesOfOthers(one)
@@ -32,7 +31,7 @@ func (w *Watches) afford(one *follower, asked []string) {
 	}
 }
 
-// namesOfOthers are the identities that are watched for the other pods of a pod's namespace, and for all other pods.
+// namesOfOthers returns the identities watched for the other pods of a pod's namespace, and for all other pods.
 func (w *Watches) namesOfOthers(one *follower) (own, all map[string]bool) {
 	own, all = map[string]bool{}, map[string]bool{}
 	for _, other := range w.pods {
@@ -49,7 +48,7 @@ func (w *Watches) namesOfOthers(one *follower) (own, all map[string]bool) {
 	return own, all
 }
 
-// shareOut has those pods looked at again that ask for more than there was room for.
+// shareOut looks again at the pods that ask for more than there was room for.
 func (w *Watches) shareOut() {
 	for uid, one := range w.pods {
 		if one.wants {

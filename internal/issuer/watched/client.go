@@ -18,13 +18,13 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// API is that of a cluster. Of ServiceAccounts and namespaces it asks for the metadata alone.
+// API reads from an API server. It asks for the metadata of ServiceAccounts and namespaces only.
 type API struct {
 	metadata   metadata.Interface
 	ours, core rest.Interface
 }
 
-// NewAPI makes clients that share their connections.
+// NewAPI returns an API whose clients share connections.
 func NewAPI(config *rest.Config, connections *http.Client, kinds *runtime.Scheme) (*API, error) {
 	metadata, err := metadata.NewForConfigAndClient(config, connections)
 	if err != nil {
@@ -48,7 +48,7 @@ func NewAPI(config *rest.Config, connections *http.Client, kinds *runtime.Scheme
 	return &API{metadata, ours, core}, nil
 }
 
-// List lists what a key names.
+// List lists the objects of a key.
 func (a *API) List(ctx context.Context, watched key, options metav1.ListOptions) (runtime.Object, error) {
 	switch watched.kind {
 	case serviceAccount, namespaces:
@@ -65,7 +65,7 @@ func (a *API) List(ctx context.Context, watched key, options metav1.ListOptions)
 	}
 }
 
-// Watch watches what a key names.
+// Watch watches the objects of a key.
 func (a *API) Watch(ctx context.Context, watched key, options metav1.ListOptions) (apiwatch.Interface, error) {
 	options.Watch = true
 	switch watched.kind {

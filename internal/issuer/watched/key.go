@@ -8,7 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 )
 
-// kind is what can be watched.
+// kind is a kind of object that can be watched.
 type kind string
 
 const (
@@ -19,14 +19,14 @@ const (
 	loadBalancers  kind = "Service"
 )
 
-// key names a watch: of one object, or, where it has no name, of all in a namespace.
+// key identifies a watch: of one object or, without a name, of all objects in a namespace.
 type key struct {
 	kind      kind
 	namespace string
 	name      string
 }
 
-// selector confines the watch to what the key names.
+// selector limits the watch to the key's name.
 func (k key) selector() fields.Selector {
 	switch k.kind {
 	case bindings:
@@ -38,7 +38,7 @@ func (k key) selector() fields.Selector {
 	}
 }
 
-// slim cuts what is kept to what a decision reads.
+// slim returns the transform that keeps only what a decision reads.
 func (k key) slim() cache.TransformFunc {
 	switch k.kind {
 	case identity:

@@ -4,7 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// running counts watches by their kind.
+// running counts the running watches by kind.
 var running = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "kube_imds_issuer_watches",
 	Help: "Watches of what the node's pods hang on, by kind.",

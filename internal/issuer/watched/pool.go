@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// grace is how long a watch goes on that no pod needs: the next pod of a rollout or of a job needs it again.
+	// grace is how long a watch outlives the last pod that needs it: the next pod of a rollout or a job needs it again.
 	grace = time.Minute
 
-	// maxIdle is how many such watches there may be. Beyond it a watch ends with the last pod that needs it.
+	// maxIdle bounds the watches that no pod needs. Beyond it a watch ends with its last pod.
 	maxIdle = 64
 )
 
-// pool runs watches for as long as pods hold them. Pods share them.
+// pool runs watches while pods hold them. Pods share watches.
 type pool struct {
-	// run watches what a key names, and keeps it on the shelf until the context ends.
+	// run watches the objects of a key and puts them on the shelf until the context ends.
 	run func(ctx context.Context, watched key, on *shelf)
 
-	// changed is called with a pod that holds a watch after each change that the watch tells of.
+	// changed is called for each pod that holds a watch when an object of the watch changes.
 	changed func(pod types.UID)
 
 	running sync.WaitGroup
@@ -33,13 +33,13 @@ type pool struct {
 	idle    int
 }
 
-// watch is one that runs.
+// watch is a running watch.
 type watch struct {
 	shelf   *shelf
 	holders map[types.UID]struct{}
 	stop    context.CancelFunc
 
-	// ending ends it, while nobody holds it.
+	// ending ends the watch after its grace period, while nobody holds it.
 	ending *time.Timer
 }
 
@@ -47,7 +47,7 @@ func newPool(run func(context.Context, key, *shelf), changed func(types.UID)) *p
 	return &pool{run: run, changed: changed, watches: map[key]*watch{}, held: map[types.UID][]key{}}
 }
 
-// hold has a pod hold these watches, and none but these. The context is what they all run in.
+// hold makes a pod hold exactly these watches. They run until ctx ends.
 func (p *pool) hold(ctx context.Context, pod types.UID, keys []key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,7 +65,7 @@ func (p *pool) hold(ctx context.Context, pod types.UID, keys []key) {
 	}
 }
 
-// find is the shelf of a watch that runs, or nil.
+// find returns the shelf of a running watch, or nil.
 func (p *pool) find(sought key) *shelf {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (p *pool) start(parent context.Context, wanted key) *watch {
 	return made
 }
 
-// release has a pod no longer hold a watch, which ends soon if nobody else holds it.
+// release makes a pod give up a watch, which ends soon if nobody else holds it.
 func (p *pool) release(pod types.UID, unwanted key) {
 	found := p.watches[unwanted]
 	delete(found.holders, pod)
@@ -116,7 +116,7 @@ func (p *pool) release(pod types.UID, unwanted key) {
 	found.ending = time.AfterFunc(grace, func() { p.expire(unwanted, found) })
 }
 
-// expire ends a watch that nobody has held since.
+// expire ends a watch if nobody holds it.
 func (p *pool) expire(unwanted key, found *watch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,7 +131,7 @@ func (p *pool) end(unwanted key, found *watch) {
 	delete(p.watches, unwanted)
 }
 
-// tell tells the pods that hold a watch of a change.
+// tell calls changed for the pods that hold a watch.
 func (p *pool) tell(of *watch) {
 	p.mu.Lock()
 	holders := make([]types.UID, 0, len(of.holders))

@@ -11,12 +11,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// settleWithin is how long an issuer that starts may wait for what the node's pods hang on. One pod of which nothing can be learnt
-// must not keep the others from being served.
+// settleWithin bounds how long a starting issuer waits for what its pods depend on. A pod about which nothing can be
+// learned must not keep the others waiting.
 const settleWithin = 20 * time.Second
 
-// Ready reports whether once, since the start, all was known that the node's pods hang on. An issuer that takes the place of
-// another one then answers as that did.
+// Ready reports whether everything that the node's pods depend on was known once since the start. From then on the issuer
+// answers as its predecessor did.
 func (w *Watches) Ready() bool {
 	started := w.started.Load()
 	if started == nil {

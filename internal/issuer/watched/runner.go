@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// startsPerSecond bounds how fast watches begin, so that pods that come and go all day do not keep the API server busy.
-	// An issuer that starts on a full node begins them all at once.
+	// startsPerSecond bounds how fast watches start, so that pods that come and go all day do not keep the API server busy.
+	// An issuer that starts on a full node starts all of them at once.
 	startsPerSecond = 100
 	startsBurst     = 1000
 
-	// pageSize is how many objects a page of a list has, where the API server does not stream them.
+	// pageSize is the page size of lists that the API server does not stream.
 	pageSize = 500
 
-	// renewal is how long the API server is asked to let a watch go on, at the least; at the most it is twice as long.
+	// renewal is the minimum time that the API server is asked to keep a watch open; the maximum is twice as long.
 	renewal = 30 * time.Minute
 )
 
-// retry is how long a watch that failed waits, as those of all of Kubernetes do: a cluster's issuers lose their API server all at
-// the same time.
+// retry is the backoff of a failed watch, the same as elsewhere in Kubernetes: all issuers lose their API server at the
+// same time.
 var retry = wait.Backoff{Duration: 800 * time.Millisecond, Factor: 2, Jitter: 1, Cap: 30 * time.Second, Steps: math.MaxInt32}
 
-// forgivenAfter is after how long without a failure the next one is the first again.
+// forgivenAfter is the time without a failure after which the backoff starts over.
 const forgivenAfter = 2 * time.Minute
 
-// api lists and watches what keys name.
+// api lists and watches the objects of keys.
 type api interface {
 	List(ctx context.Context, watched key, options metav1.ListOptions) (runtime.Object, error)
 	Watch(ctx context.Context, watched key, options metav1.ListOptions) (apiwatch.Interface, error)
@@ -47,7 +47,7 @@ type runner struct {
 	log  logr.Logger
 	pace *rate.Limiter
 
-	// told bounds the lines that are logged when many watches fail for the same reason.
+	// told limits the log when many watches fail for the same reason.
 	told rate.Sometimes
 }
 
@@ -55,7 +55,7 @@ func newRunner(of api, log logr.Logger) *runner {
 	return &runner{api: of, log: log, pace: rate.NewLimiter(startsPerSecond, startsBurst), told: rate.Sometimes{Interval: 10 * time.Second}}
 }
 
-// run keeps on a shelf what a key names, until the context ends.
+// run keeps the objects of a key on a shelf until the context ends.
 func (r *runner) run(ctx context.Context, watched key, on *shelf) {
 	if r.pace.Wait(ctx) != nil {
 		return
@@ -71,7 +71,7 @@ func (r *runner) run(ctx context.Context, watched key, on *shelf) {
 			return r.api.Watch(ctx, watched, options)
 		},
 	}
-	// The API server streams a list, one object after the other, where it can.
+	// The API server streams a list object by object, if it can.
 	reflector := cache.NewReflectorWithOptions(cache.ToListWatcherWithWatchListSemantics(listerWatcher, r.api), nil, on, cache.ReflectorOptions{
 		Name: "watched", TypeDescription: string(watched.kind), MinWatchTimeout: renewal,
 	})

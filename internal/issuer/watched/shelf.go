@@ -8,9 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// shelf keeps what one watch tells of, slimmed, by name. Until the watch has told of all that there was at its beginning, the
-// shelf knows nothing; from then on what is not on it does not exist, as far as anybody knows, however long the API server
-// is away.
+// shelf holds the objects of one watch by name, slimmed. It knows nothing until the first list is complete. From then on an
+// object that is not on it does not exist, however long the API server is away.
 type shelf struct {
 	transform cache.TransformFunc
 
@@ -19,7 +18,7 @@ type shelf struct {
 
 	mu sync.RWMutex
 
-	// objects is nil while nothing is known.
+	// objects is nil until the first list is complete.
 	objects map[string]client.Object
 }
 
@@ -29,14 +28,14 @@ func newShelf(transform cache.TransformFunc, changed func()) *shelf {
 	return &shelf{transform: transform, changed: changed}
 }
 
-// get is the object of a name; nil if it does not exist.
+// get returns the object with a name, or nil if it does not exist.
 func (s *shelf) get(name string) (object client.Object, known bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.objects[name], s.objects != nil
 }
 
-// all are all objects, in no order.
+// all returns all objects in no particular order.
 func (s *shelf) all() (objects []client.Object, known bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -46,7 +45,7 @@ func (s *shelf) all() (objects []client.Object, known bool) {
 	return objects, s.objects != nil
 }
 
-// Add keeps an object.
+// Add stores an object.
 func (s *shelf) Add(object any) error {
 	kept, err := s.slim(object)
 	if err != nil {
@@ -62,10 +61,10 @@ func (s *shelf) Add(object any) error {
 	return nil
 }
 
-// Update keeps an object in the place of its former state.
+// Update replaces an object.
 func (s *shelf) Update(object any) error { return s.Add(object) }
 
-// Delete forgets an object.
+// Delete removes an object.
 func (s *shelf) Delete(object any) error {
 	gone, ok := object.(client.Object)
 	if !ok {
@@ -78,7 +77,7 @@ func (s *shelf) Delete(object any) error {
 	return nil
 }
 
-// Replace keeps a list of all that there is.
+// Replace replaces all objects.
 func (s *shelf) Replace(list []any, _ string) error {
 	objects := make(map[string]client.Object, len(list))
 	for _, one := range list {
@@ -95,10 +94,10 @@ func (s *shelf) Replace(list []any, _ string) error {
 	return nil
 }
 
-// Resync has nothing to do: whoever was told of a change looks at the shelf.
+// Resync does nothing: those that were told of a change look at the shelf.
 func (s *shelf) Resync() error { return nil }
 
-// Transformer has a long list slimmed as it arrives.
+// Transformer slims a long list while it arrives.
 func (s *shelf) Transformer() cache.TransformFunc { return s.transform }
 
 func (s *shelf) slim(object any) (client.Object, error) {

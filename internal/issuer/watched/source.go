@@ -11,27 +11,27 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 )
 
-// Pod is the pod of the node with a UID.
+// Pod returns the node's pod with a UID.
 func (w *Watches) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
 	return w.local.Pod(ctx, uid)
 }
 
-// Node is the Node.
+// Node returns the Node.
 func (w *Watches) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	return w.local.Node(ctx, name)
 }
 
-// ServiceAccount is the metadata of a ServiceAccount that a pod has.
+// ServiceAccount returns the metadata of a pod's ServiceAccount.
 func (w *Watches) ServiceAccount(_ context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
 	return find[*metav1.PartialObjectMetadata](w.pool, key{serviceAccount, namespace, name})
 }
 
-// Namespace is the metadata of a namespace that a pod is in.
+// Namespace returns the metadata of a pod's namespace.
 func (w *Watches) Namespace(_ context.Context, name string) (*metav1.PartialObjectMetadata, error) {
 	return find[*metav1.PartialObjectMetadata](w.pool, key{namespaces, "", name})
 }
 
-// Identity is an identity that a pod asks for.
+// Identity returns an identity that a pod asks for.
 func (w *Watches) Identity(_ context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
 	if !isName(name) {
 		return nil, nil
@@ -39,17 +39,17 @@ func (w *Watches) Identity(_ context.Context, name string) (*v1alpha1.ManagedIde
 	return find[*v1alpha1.ManagedIdentity](w.pool, key{identity, "", name})
 }
 
-// Bindings are the bindings of a namespace that a pod is in.
+// Bindings returns the bindings of a pod's namespace.
 func (w *Watches) Bindings(_ context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
 	return list(w.pool, key{bindings, namespace, ""}, func(one *v1alpha1.IdentityBinding) v1alpha1.IdentityBinding { return *one })
 }
 
-// LoadBalancers are the Services of that type in a namespace that a pod is in.
+// LoadBalancers returns the Services of type LoadBalancer in a pod's namespace.
 func (w *Watches) LoadBalancers(_ context.Context, namespace string) ([]corev1.Service, error) {
 	return list(w.pool, key{loadBalancers, namespace, ""}, func(one *corev1.Service) corev1.Service { return *one })
 }
 
-// find is the one object of a watch, or nil.
+// find returns the only object of a watch, or nil.
 func find[T any](p *pool, sought key) (none T, err error) {
 	on := p.find(sought)
 	if on == nil {
@@ -63,7 +63,7 @@ func find[T any](p *pool, sought key) (none T, err error) {
 	return found, nil
 }
 
-// list are all objects of a watch.
+// list returns all objects of a watch.
 func list[T, V any](p *pool, sought key, value func(T) V) ([]V, error) {
 	on := p.find(sought)
 	if on == nil {

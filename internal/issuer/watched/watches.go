@@ -1,6 +1,6 @@
-// Package watched knows of a cluster what the pods of one node hang on, and nothing else: each pod's ServiceAccount and
-// namespace, the bindings and load balancers of that namespace, and the identities that the pod asks for. Each of them is watched
-// by itself, for as long as there are pods that need it (docs/design/issuer-watches.md).
+// Package watched watches what the pods of one node depend on, and nothing else: each pod's ServiceAccount and namespace,
+// the bindings and load balancers of that namespace, and the identities that the pod asks for. Each has a watch that lasts
+// as long as pods need it (docs/design/issuer-watches.md).
 package watched
 
 import (
@@ -20,15 +20,15 @@ import (
 )
 
 const (
-	// followsPerSecond bounds how often pods are looked at anew, and those woken that wait: whoever may write bindings all
-	// day must not keep every node busy that has a pod of theirs. In the beginning there is room for all pods of a node.
+	// followsPerSecond bounds how often pods are looked at again and waiting requests are woken: somebody who writes
+	// bindings all day must not keep every node busy that has a pod of theirs. The burst covers all pods of a node.
 	followsPerSecond = 500
 	followsBurst     = 1000
 )
 
-// Watches watch what the pods of a node hang on. They come and go with the pods, not with requests.
+// Watches watch what the pods of a node depend on. They come and go with the pods, not with requests.
 type Watches struct {
-	// local are the caches of the node's own pods and its Node.
+	// local holds the caches of the node's own pods and its Node.
 	local directory.Caches
 
 	changes *directory.Changes
@@ -43,18 +43,18 @@ type Watches struct {
 	pods map[types.UID]*follower
 }
 
-// follower is a pod, and the identities that are watched for it.
+// follower is a pod with the identities that are watched for it.
 type follower struct {
 	pod   *corev1.Pod
 	names []string
 
-	// wants is whether it asks for more of them than there is room for.
+	// wants reports whether the pod asks for more identities than there was room for.
 	wants bool
 }
 
 var _ directory.Source = (*Watches)(nil)
 
-// New makes watches of an API, for pods that Handler is told of. Whoever waits for a pod is told by changes.
+// New returns Watches for the pods that Handler receives. They notify changes.
 func New(local directory.Caches, of api, changes *directory.Changes, log logr.Logger) *Watches {
 	w := &Watches{
 		local: local, changes: changes, log: log, pods: map[types.UID]*follower{},
@@ -80,15 +80,15 @@ func (w *Watches) Start(ctx context.Context) error {
 	}
 }
 
-// NeedLeaderElection says that every issuer watches.
+// NeedLeaderElection returns false: every issuer watches.
 func (w *Watches) NeedLeaderElection() bool { return false }
 
-// Handler is told of the node's pods.
+// Handler receives the node's pods.
 func (w *Watches) Handler() cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(now any) { w.see(now) },
 		UpdateFunc: func(before, now any) {
-			// A watch that was interrupted may tell of a pod's successor as of the pod.
+			// After an interruption a watch may report a pod's successor as an update of the pod.
 			if before, ok := before.(*corev1.Pod); ok && before.UID != now.(*corev1.Pod).UID {
 				w.lose(before)
 			}
@@ -132,7 +132,7 @@ func (w *Watches) lose(object any) {
 	w.dirty.Add(pod.UID)
 }
 
-// follow has a pod hold the watches of what it hangs on now, as far as that is known.
+// follow makes a pod hold the watches of what it depends on now, as far as that is known.
 func (w *Watches) follow(ctx context.Context, uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,7 +149,7 @@ func (w *Watches) follow(ctx context.Context, uid types.UID) {
 	w.pool.hold(ctx, uid, keysOf(one.pod, one.names))
 }
 
-// keysOf are the watches that a pod holds which asks for identities.
+// keysOf returns the watches of a pod that asks for identities.
 func keysOf(pod *corev1.Pod, names []string) []key {
 	keys := []key{
 		{serviceAccount, pod.Namespace, pod.Spec.ServiceAccountName},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -82,8 +83,36 @@ func (s *Server) Stop() {
 	}
 }
 
-// Freeze has the server take connections and answer nothing; Thaw ends it.
-func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+// Freeze stops the process: it takes connections and answers nothing until Thaw. It returns once every thread has stopped.
+func (s *Server) Freeze() {
+	s.Helper()
+	s.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(time.Minute); !s.isFrozen(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.Fatal("the server does not freeze")
+		}
+	}
+}
+
+// isFrozen reports whether every thread of the process is in the state T (proc_pid_stat(5)).
+func (s *Server) isFrozen() bool {
+	s.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.command.Process.Pid))
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, thread := range threads {
+		content, err := os.ReadFile(thread)
+		if err != nil {
+			continue // The thread has ended.
+		}
+		// The state follows the program's name, which is in parentheses.
+		if _, rest, _ := strings.Cut(string(content), ") "); !strings.HasPrefix(rest, "T") {
+			return false
+		}
+	}
+	return true
+}
 
 // Thaw has a frozen server go on.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
