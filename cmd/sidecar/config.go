@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// imdsAddress is where applications look for IMDS.
+	// imdsAddress is the address of IMDS.
 	imdsAddress = "169.254.169.254:80"
 
-	// defaultListen is where serve listens behind the rule that net-init writes.
+	// defaultListen is where the rule of net-init leads to.
 	defaultListen = "127.0.0.1:15780"
 )
 
-// config is what the webhook tells the sidecar.
+// config is the configuration from the webhook.
 type config struct {
 	issuer issuerclient.Options
 	podIPs []netip.Addr
@@ -27,7 +27,7 @@ type config struct {
 
 	logLevel slog.Level
 
-	// azureLimits asks for the limits of Azure's IMDS.
+	// azureLimits applies the rate limits of Azure's IMDS.
 	azureLimits bool
 }
 
@@ -80,7 +80,7 @@ func parseLimits(name string) (azure bool, err error) {
 	return name == "azure", nil
 }
 
-// parseIPs reads addresses separated by commas, as the downward API writes them.
+// parseIPs parses addresses separated by commas, as the downward API writes them.
 func parseIPs(list string) ([]netip.Addr, error) {
 	var addresses []netip.Addr
 	for text := range strings.SplitSeq(list, ",") {

@@ -1,5 +1,4 @@
-// Command sidecar is the Instance Metadata Service of one pod. Its subcommands are what the containers that the
-// webhook adds to the pod run.
+// Command sidecar is the Instance Metadata Service of one pod. The containers that the webhook adds run its subcommands.
 package main
 
 import (
@@ -25,7 +24,7 @@ const usage = `sidecar: the Instance Metadata Service of one pod
 Each has its own --help.
 `
 
-// version is set when a release is built.
+// version is set in release builds.
 var version = "dev"
 
 func main() {
@@ -64,7 +63,7 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) error {
 	return fmt.Errorf("there is no subcommand %q: see sidecar --help", arguments[0])
 }
 
-// parse reads the flags of a subcommand, which takes no other arguments.
+// parse parses the flags of a subcommand, which takes no other arguments.
 func parse(flags *flag.FlagSet, arguments []string) error {
 	if err := flags.Parse(arguments); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
-// netInit makes 169.254.169.254 the pod's own: it adds the address to lo and redirects port 80 to where the sidecar
-// listens. It is the one part of kube-imds that has a capability, and it has exited before anything else in the pod runs.
+// netInit makes 169.254.169.254 the pod's own: it adds the address to lo and redirects port 80 to the sidecar. It is the
+// only part with a capability, and it exits before anything else in the pod runs.
 func netInit(arguments []string) error {
 	flags := flag.NewFlagSet("net-init", flag.ContinueOnError)
 	port := flags.Uint("redirect-to", 0, "redirect 169.254.169.254:80 to this loopback `port`; without it, the address is added and no more")

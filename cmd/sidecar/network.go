@@ -10,13 +10,13 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
-// networked adds the pod's network to the instance that another source tells of: the sidecar is where it is.
+// networked adds the pod's network to an instance, which the sidecar knows itself.
 type networked struct {
 	imds.InstanceSource
 	interfaces []imds.Interface
 }
 
-// Instance is the other source's, with the network.
+// Instance returns the other source's instance with the network.
 func (n networked) Instance(ctx context.Context) (*imds.Instance, error) {
 	instance, err := n.InstanceSource.Instance(ctx)
 	if err != nil {
@@ -27,7 +27,7 @@ func (n networked) Instance(ctx context.Context) (*imds.Instance, error) {
 	return &complete, nil
 }
 
-// interfacesOf are devices as IMDS tells of them.
+// interfacesOf returns devices in IMDS's form.
 func interfacesOf(devices []podnet.Device) []imds.Interface {
 	var interfaces []imds.Interface
 	for _, device := range devices {

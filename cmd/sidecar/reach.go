@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// reachTimeout is how long a metadata service may take to take a connection: it is on the machine itself or next to it.
+// reachTimeout bounds connecting to a metadata service, which is on the machine or next to it.
 const reachTimeout = 3 * time.Second
 
-// reach prints whether anything answers at 169.254.169.254:80 from this pod's network. It opens a connection and sends
-// nothing. It is for pods that are not injected: kubectl imds check runs it to see what a node lets pods reach.
+// reach prints whether anything answers at 169.254.169.254:80 from this pod's network. It connects and sends nothing.
+// kubectl imds check runs it in pods that are not injected, to see what a node lets pods reach.
 func reach(ctx context.Context, arguments []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("reach", flag.ContinueOnError)
 	address := flags.String("address", imdsAddress, "the `address` to connect to")

@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	// readyPath is where ready asks serve. It is outside of what IMDS has.
+	// readyPath is where ready asks serve. IMDS has no such path.
 	readyPath = "/kube-imds/ready"
 
-	// issuerPatience is how long the pod's start waits for the issuer. Some clients never retry, so the first answer
-	// should be a good one; but a pod must start without the issuer too.
+	// issuerPatience is how long the pod's start waits for the issuer. Some clients never retry, so their first answer
+	// should be a good one; but a pod must also start without the issuer.
 	issuerPatience = 10 * time.Second
 )
 
-// readiness tells whether applications may start.
+// readiness decides when applications may start.
 type readiness struct {
 	started  time.Time
 	now      func() time.Time
 	answered atomic.Bool
 }
 
-// issuerAnswered notes that the issuer answered.
+// issuerAnswered records that the issuer answered.
 func (r *readiness) issuerAnswered() { r.answered.Store(true) }
 
 func (r *readiness) ready() bool {
 	return r.answered.Load() || r.now().Sub(r.started) >= issuerPatience
 }
 
-// before answers readyPath, and leaves all else to next.
+// before serves readyPath and passes everything else to next.
 func (r *readiness) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		switch {

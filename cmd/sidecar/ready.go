@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ready asks serve whether applications may start, for a little less than the kubelet's shortest timeout: it is most
-// often asked while serve is just starting.
+// ready asks serve whether applications may start. It asks for a little less than the kubelet's shortest timeout, because
+// serve is often just starting.
 func ready(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("ready", flag.ContinueOnError)
 	address := flags.String("address", imdsAddress, "the `address` to ask serve at: by default on the way that applications take")
@@ -21,7 +21,7 @@ func ready(ctx context.Context, arguments []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *wait)
 	defer cancel()
-	// What the environment says of proxies does not matter here.
+	// Without a proxy, whatever the environment says.
 	client := &http.Client{Transport: &http.Transport{}}
 	for {
 		err := askReady(ctx, client, "http://"+*address+readyPath)

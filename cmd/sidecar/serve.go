@@ -22,14 +22,14 @@ import (
 )
 
 const (
-	// memoryLimit makes the collector work harder before the container's limit is near.
+	// memoryLimit makes the garbage collector work harder before the container's limit is reached.
 	memoryLimit = 24 << 20
 
-	// drainTimeout is how long requests may still take after SIGTERM.
+	// drainTimeout bounds the requests in progress after SIGTERM.
 	drainTimeout = 5 * time.Second
 )
 
-// serve answers as IMDS until it is told to stop. The kubelet stops native sidecars after the applications.
+// serve serves IMDS until SIGTERM. The kubelet stops native sidecars after the applications.
 func serve(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	listen := flags.String("listen", defaultListen, "the `address` to listen on, on the device lo: where net-init redirects to, or "+imdsAddress+" itself")
@@ -60,8 +60,8 @@ func serve(ctx context.Context, arguments []string) error {
 	return answer(ctx, listener, issuer, interfacesOf(devices), settings.azureLimits, logger)
 }
 
-// answer puts the parts together and runs them: tokens come from the cache, which asks the issuer, and which the
-// watch on the grant empties.
+// answer wires and runs the parts: tokens come from the cache, which asks the issuer and is emptied by the watch on the
+// grant.
 func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, interfaces []imds.Interface,
 	azureLimits bool, logger *slog.Logger) error {
 	tokens := tokencache.New(issuer, time.Now, logger)

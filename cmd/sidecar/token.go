@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds an answer, in bytes.
 const maxAnswer = 64 << 10
 
-// token asks IMDS for a token, as an application does, and prints what it says; never the token itself. The chart's
-// test runs it in a pod of its own. It does not verify the signature, which is for those to whom a token is shown.
+// token asks IMDS for a token as an application does, and prints its claims, never the token itself. The chart's test runs
+// it. It does not verify the signature, which is the resource server's job.
 func token(ctx context.Context, arguments []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("token", flag.ContinueOnError)
 	address := flags.String("address", imdsAddress, "the `address` of IMDS")
@@ -50,7 +50,7 @@ func askToken(ctx context.Context, address, resource string) (string, error) {
 		return "", fmt.Errorf("make a request: %w", err)
 	}
 	request.Header.Set("Metadata", "true")
-	// What the environment says of proxies does not matter here.
+	// Without a proxy, whatever the environment says.
 	client := &http.Client{Transport: &http.Transport{}}
 	response, err := client.Do(request)
 	if err != nil {

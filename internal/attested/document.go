@@ -1,5 +1,5 @@
-// Package attested makes attested documents: what says of a machine who it is, signed, so that others can be shown it
-// (imds-contract.md section 5).
+// Package attested makes attested documents: signed statements of who a machine is, to show to others (imds-contract.md
+// section 5).
 package attested
 
 import (
@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// Lifetime is how long a document is good.
+// Lifetime is how long a document is valid.
 const Lifetime = 6 * time.Hour
 
-// Claims are what a document says.
+// Claims are the content of a document.
 type Claims struct {
 	VMID           string
 	SubscriptionID string
 
-	// Nonce is whoever's that asked; left empty, the document has its own time instead.
+	// Nonce is the requester's; if it is empty, the document has its own time instead.
 	Nonce string
 
-	// Version is the API's, as in 2020-09-01. Each has the members that it had.
+	// Version is the api-version, such as 2020-09-01. It decides which members the document has.
 	Version string
 }
 
-// The layouts of times, in UTC.
+// The layouts of times in UTC.
 const (
 	timeLayout  = "01/02/06 15:04:05 -0000"
 	nonceLayout = "20060102-150405"
 )
 
-// content is what is signed: JSON, compact, with its members in alphabetical order.
+// content returns what is signed: compact JSON with sorted members.
 func content(claims Claims, now time.Time) ([]byte, error) {
 	now = now.UTC()
 	nonce := claims.Nonce

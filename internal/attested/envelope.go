@@ -12,7 +12,7 @@ import (
 	"math/big"
 )
 
-// The object identifiers in an envelope. Azure names the signature's algorithm where PKCS #7 has the digest's.
+// The object identifiers in an envelope. Where PKCS #7 has the digest's algorithm, Azure names the signature's.
 var (
 	oidData          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
@@ -20,7 +20,7 @@ var (
 	oidSHA256WithRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
 )
 
-// contentInfo is ContentInfo of RFC 2315 section 7; signedData and signerInfo are those of section 9.
+// contentInfo is ContentInfo of RFC 2315 section 7; signedData and signerInfo are of section 9.
 type contentInfo struct {
 	ContentType asn1.ObjectIdentifier
 	Content     asn1.RawValue `asn1:"explicit,tag:0"`
@@ -47,8 +47,9 @@ type issuerAndSerialNumber struct {
 	SerialNumber *big.Int
 }
 
-// seal signs a content as Azure does: the content is attached, the leaf certificate is the only one, and there are no
-// signed attributes, so the signature is that of the content itself. The envelope is DER.
+// seal signs a content as Azure does: attached content, the leaf as the only certificate, and no signed attributes, so that
+// the signature covers the content itself. It returns DER. No library writes Azure's form, which names the signature's
+// algorithm in the digest's place, so this envelope is written by hand.
 func seal(content []byte, leaf *x509.Certificate, key *rsa.PrivateKey) ([]byte, error) {
 	digest := sha256.Sum256(content)
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, digest[:])
@@ -83,7 +84,7 @@ func seal(content []byte, leaf *x509.Certificate, key *rsa.PrivateKey) ([]byte, 
 	return envelope, nil
 }
 
-// explicit is a value in the context's tag 0.
+// explicit wraps a value in the context tag 0.
 func explicit(encoded []byte) asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: encoded}
 }

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// domains are those of the certificates that attest machines, by the cloud's name in instance metadata.
+// domains are the domains of attestation certificates by the cloud's name in instance metadata.
 var domains = map[string]string{
 	"AzurePublicCloud":       "metadata.azure.com",
 	"AzureUSGovernmentCloud": "metadata.azure.us",
@@ -16,12 +16,12 @@ var domains = map[string]string{
 	"AzureGermanCloud":       "metadata.microsoftazure.de",
 }
 
-// Domains are those of all clouds, in alphabetical order.
+// Domains returns the domains of all clouds, sorted.
 func Domains() []string { return slices.Sorted(maps.Values(domains)) }
 
-// Names are the DNS names of a certificate that attests machines of a cloud, in a location: the cloud's own first, which
-// is the subject's common name too. A cloud that is not known is the public one. A location of which no DNS name can be
-// made, as a node's label may well hold one, has none: its machines are attested under the cloud's.
+// Names returns the DNS names of a certificate that attests machines of a cloud in a location. The cloud's own name comes
+// first and is also the common name. An unknown cloud counts as the public one. A location that is no DNS label, as a
+// node's label may be, has no name of its own.
 func Names(cloud, location string) []string {
 	domain, known := domains[cloud]
 	if !known {
@@ -34,7 +34,7 @@ func Names(cloud, location string) []string {
 	return []string{domain, location + "." + domain}
 }
 
-// IsName tells whether a certificate that attests machines may have a DNS name: a cloud's, or a location's in it.
+// IsName reports whether an attestation certificate may have a DNS name: a cloud's domain, or a location below it.
 func IsName(name string) bool {
 	if IsDomain(name) {
 		return true
@@ -43,8 +43,8 @@ func IsName(name string) bool {
 	return isLocation(location) && IsDomain(domain)
 }
 
-// IsDomain tells whether a name is one that a cloud's certificates have as their common name.
+// IsDomain reports whether a name is a cloud's domain.
 func IsDomain(name string) bool { return slices.Contains(Domains(), name) }
 
-// isLocation tells whether a location can be one label of a DNS name. A wildcard is none.
+// isLocation reports whether a location can be a DNS label. A wildcard cannot.
 func isLocation(location string) bool { return len(validation.IsDNS1123Label(location)) == 0 }

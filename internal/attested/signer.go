@@ -10,15 +10,15 @@ import (
 
 var errNoCertificate = errors.New("there is no certificate to attest with yet")
 
-// Signer signs documents with a certificate that others keep current.
+// Signer signs documents with a certificate that others renew.
 type Signer struct {
-	// Current is the certificate to sign with, and its RSA key; nil while there is none.
+	// Current returns the certificate with its RSA key; nil while there is none.
 	Current func() *tls.Certificate
 
 	Now func() time.Time
 }
 
-// Attest makes a signed document: PKCS #7, in DER.
+// Attest returns a signed document: PKCS #7 in DER.
 func (s *Signer) Attest(claims Claims) ([]byte, error) {
 	current := s.Current()
 	if current == nil {

@@ -1,9 +1,9 @@
-// Package capability lets the webhook answer the API server alone. An API server shows a webhook no certificate unless its
-// administrator has set flags for that, but it calls the path that the webhook's configuration names, and only
-// administrators read those. So the path begins with a secret.
+// Package capability lets the webhook answer the API server only. An API server shows a webhook no client certificate
+// unless its administrator has set flags for it, but it calls the path in the webhook's configuration, and only
+// administrators can read that. So the path starts with a secret.
 //
-// The secret is renewed all the time, because it is betrayed now and then: whose pod cannot be admitted because the
-// webhook did not answer is told by the API server which address it called, path and all.
+// The secret is renewed all the time because it leaks now and then: when the webhook does not answer, the API server tells
+// whoever creates a pod which URL it called.
 package capability
 
 import (
@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// SecretKey is where a Set is kept in a Secret's data.
+// SecretKey is the key of a Set in a Secret's data.
 const SecretKey = "webhook-capabilities"
 
-// Period is how long a capability is in use. It is good for a period before that and for one after.
+// Period is how long a capability is in use. It is also valid for one period before and one after.
 const Period = 5 * time.Minute
 
-// size is the number of characters of a capability, each of five random bits.
+// size is the length of a capability in characters of five random bits.
 const size = 52
 
-// Set are the capabilities that are good. The API server is told the current one. The next one is known to every
-// replica long before its time comes, and the previous one is good until every API server has heard of the current one.
+// Set holds the valid capabilities. The API server gets the current one. Every replica knows the next one long before its
+// time, and the previous one stays valid until every API server knows the current one.
 type Set struct {
 	next, current, previous string
 
-	// since is when the current one came to be used.
+	// since is when the current one came into use.
 	since time.Time
 }
 
-// Parse reads a set as Encode writes it; anything else is the empty set, which admits nobody.
+// Parse parses the output of Encode. Anything else is the empty set, which admits nobody.
 func Parse(text []byte) Set {
 	fields := strings.Fields(string(text))
 	if len(fields) != 4 {
@@ -49,7 +49,7 @@ func Parse(text []byte) Set {
 	return Set{next: fields[0], current: fields[1], previous: fields[2], since: since}
 }
 
-// Encode writes the set down.
+// Encode returns the set as text.
 func (s Set) Encode() []byte {
 	return []byte(strings.Join([]string{s.next, s.current, s.previous, s.since.UTC().Format(time.RFC3339)}, " "))
 }
@@ -57,7 +57,7 @@ func (s Set) Encode() []byte {
 // IsEmpty reports whether there are no capabilities.
 func (s Set) IsEmpty() bool { return s.current == "" }
 
-// Due is how long the current capability is in use yet; nothing where it is time for the next one.
+// Due returns how long the current capability stays in use; 0 if it is time for the next one.
 func (s Set) Due(now time.Time) time.Duration {
 	if s.IsEmpty() {
 		return 0
@@ -65,7 +65,7 @@ func (s Set) Due(now time.Time) time.Duration {
 	return max(0, min(Period, s.since.Add(Period).Sub(now)))
 }
 
-// Renew is the set of the period that begins now. That of an empty set is wholly new.
+// Renew returns the set of the period that starts now. The result for an empty set is completely new.
 func (s Set) Renew(now time.Time) Set {
 	if s.IsEmpty() {
 		return Set{generate(), generate(), generate(), now}
@@ -73,10 +73,10 @@ func (s Set) Renew(now time.Time) Set {
 	return Set{generate(), s.next, s.current, now}
 }
 
-// Path is the path at which the API server is to call a webhook.
+// Path returns the path at which the API server calls a webhook.
 func (s Set) Path(webhook string) string { return "/" + s.current + Route(webhook) }
 
-// Admits reports whether a capability is good. It takes the same time for all that are of the right length.
+// Admits reports whether a capability is valid. It takes the same time for all of the right length.
 func (s Set) Admits(capability string) bool {
 	if s.IsEmpty() {
 		return false
@@ -88,25 +88,25 @@ func (s Set) Admits(capability string) bool {
 	return found == 1
 }
 
-// AdmitsPath reports whether a path begins with a capability that is good.
+// AdmitsPath reports whether a path starts with a valid capability.
 func (s Set) AdmitsPath(path string) bool {
 	capability, _ := split(path)
 	return s.Admits(capability)
 }
 
-// split parts the capability from the path behind it.
+// split splits a path into the capability and the rest.
 func split(path string) (capability, rest string) {
 	capability, rest, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return capability, "/" + rest
 }
 
-// Route is the path of a webhook behind the capability: the first label of the name that its configuration gives it.
+// Route returns the path of a webhook behind the capability: the first label of its name in the configuration.
 func Route(webhook string) string {
 	label, _, _ := strings.Cut(webhook, ".")
 	return "/" + label
 }
 
-// generate makes a capability in lower case, as the paths of webhooks are.
+// generate returns a capability in lower case, as paths of webhooks must be.
 func generate() string {
 	return strings.ToLower(rand.Text() + rand.Text())
 }

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// Door lets requests through whose path begins with a capability that is good, without it. All others get 404 before
-// their bodies are read, and lose their connection.
+// Door passes on requests whose path starts with a valid capability, without it. All others get 404 before their bodies are
+// read, and lose their connection.
 func Door(good func(context.Context) Set, inside http.Handler, refused func()) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		capability, rest := split(request.URL.Path)

@@ -9,13 +9,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Store is the Secret that keeps a set, beside whatever else is in it.
+// Store keeps a set in a Secret. Other contents are left alone.
 type Store struct {
 	Client client.Client
 	Key    client.ObjectKey
 }
 
-// Good is the set as the client's cache has it; empty where there is none.
+// Good returns the set in the client's cache; empty if there is none.
 func (s Store) Good(ctx context.Context) Set {
 	var secret corev1.Secret
 	if s.Client.Get(ctx, s.Key, &secret) != nil {
@@ -24,7 +24,7 @@ func (s Store) Good(ctx context.Context) Set {
 	return Parse(secret.Data[SecretKey])
 }
 
-// Renew keeps the set of the period that begins now, and returns it. It fails where the Secret has changed since it was cached.
+// Renew stores and returns the set of the period that starts now. It fails if the Secret has changed since it was cached.
 func (s Store) Renew(ctx context.Context, now time.Time) (Set, error) {
 	var secret corev1.Secret
 	if err := s.Client.Get(ctx, s.Key, &secret); err != nil {

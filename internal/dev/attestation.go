@@ -18,7 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// attestation signs who the machine is, with a certificate of an authority that lives as long as the process.
+// attestation signs attested documents with a certificate of an authority that lives as long as the process.
 type attestation struct {
 	machine   imds.InstanceSource
 	signer    *attested.Signer
@@ -27,10 +27,10 @@ type attestation struct {
 
 var _ imds.AttestationSource = (*attestation)(nil)
 
-// attestationLife is how long both certificates are good: longer than anybody lets the process run.
+// attestationLife is the validity of both certificates: longer than anybody runs the process.
 const attestationLife = 365 * 24 * time.Hour
 
-// newAttestation makes an authority and a certificate of it, which says that the authority's is at baseURL.
+// newAttestation creates an authority and a certificate that names baseURL as the place of the authority's.
 func newAttestation(ctx context.Context, machine imds.InstanceSource, baseURL string) (*attestation, error) {
 	described, err := machine.Instance(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func certify(template, parent *x509.Certificate, public *rsa.PublicKey, key *rsa
 	return x509.ParseCertificate(der)
 }
 
-// Attest signs who the machine is.
+// Attest signs an attested document.
 func (a *attestation) Attest(ctx context.Context, request imds.AttestationRequest) ([]byte, error) {
 	described, err := a.machine.Instance(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *attestation) Attest(ctx context.Context, request imds.AttestationReques
 	})
 }
 
-// authorityHandler gives out the authority's certificate.
+// authorityHandler serves the authority's certificate.
 func (a *attestation) authorityHandler() http.Handler {
 	return cabundle.Handler(func() cabundle.Bundle { return cabundle.Bundle{a.authority} })
 }

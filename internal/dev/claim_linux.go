@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
-// claim adds IMDS's address to this machine and listens there, for this machine alone. Release gives the address back.
+// claim adds IMDS's address to this machine and listens there, for this machine only. release removes the address.
 func claim(ctx context.Context) (listener net.Listener, release func() error, err error) {
 	if err := podnet.ClaimAddress(); err != nil {
 		if errors.Is(err, podnet.ErrNoNetAdmin) {

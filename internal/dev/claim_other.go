@@ -8,7 +8,7 @@ import (
 	"net"
 )
 
-// claim is for Linux.
+// claim works on Linux only.
 func claim(context.Context) (net.Listener, func() error, error) {
 	return nil, nil, errors.New("--claim-address needs Linux: elsewhere, point SDKs here by environment")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// introduction tells how to use what was started. All of it can be pasted into a shell.
+// introduction says how to use the process. All of it can be pasted into a shell.
 type introduction struct {
 	BaseURL string
 	Secret  string
@@ -48,18 +48,18 @@ export IDENTITY_HEADER={{.Secret}}
 curl -H Metadata:true '{{.BaseURL}}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 `))
 
-// print writes the introduction.
+// print writes the instructions.
 func (i introduction) print(to io.Writer) error { return text.Execute(to, i) }
 
-// IsDefault tells whether an identity answers requests that name none.
+// IsDefault reports whether an identity is the default.
 func (i introduction) IsDefault(identity *v1alpha1.ManagedIdentity) bool {
 	return identity == i.Granted.Default
 }
 
-// Issuer is the URL under which an identity's tokens can be verified.
+// Issuer returns the URL of an identity's issuer.
 func (i introduction) Issuer(identity *v1alpha1.ManagedIdentity) string {
 	return token.IssuerURL(i.BaseURL, string(identity.Status.TenantID))
 }
 
-// AppService is where App Service's endpoint is.
+// AppService returns the URL of App Service's endpoint.
 func (i introduction) AppService() string { return i.BaseURL + appServicePath }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// listen listens on an address of this machine alone.
+// listen listens on a loopback address.
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	if err := checkLoopback(address); err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// checkLoopback refuses addresses that others could reach: whoever can reach it gets tokens.
+// checkLoopback rejects addresses that others could reach: everybody who reaches it gets tokens.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

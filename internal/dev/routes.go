@@ -12,7 +12,7 @@ import (
 // appServicePath is where IDENTITY_ENDPOINT points.
 const appServicePath = "/msi/token"
 
-// routes leads requests to what answers them. IMDS answers all that is nobody else's, with paths as they came.
+// routes routes requests. IMDS gets everything that nobody else serves, with raw paths.
 type routes struct {
 	imds, appService, documents, authority http.Handler
 }

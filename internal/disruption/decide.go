@@ -2,11 +2,11 @@ package disruption
 
 import corev1 "k8s.io/api/core/v1"
 
-// Of is the event of a pod, or nil where there is none. There is one at most, for a pod ends once: what the pod says of its
-// own end outweighs what its node announces. Where both mean a redeployment it is the same one, as when a cordon is
-// followed by the eviction, and it keeps its ID.
+// Of returns the event of a pod, or nil. There is one at most, because a pod ends once: what the pod says of its own end
+// outweighs what its node announces. If both mean a redeployment they are the same event with the same ID, such as a cordon
+// and the eviction that follows.
 //
-// Taints must bear the time at which they were added.
+// Taints must have the time at which they were added.
 func Of(pod *corev1.Pod, node *corev1.Node) *Event {
 	own, ownBegan := podEvent(pod)
 	announced, announcedBegan := nodeEvent(pod, node)

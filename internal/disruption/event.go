@@ -1,5 +1,5 @@
-// Package disruption tells which end a pod is coming to, as Azure's scheduled events tell it of a virtual machine. It
-// decides from the pod and its node alone. docs/imds.md has the mapping with its reasons.
+// Package disruption derives the scheduled event of a pod from the pod and its node, as Azure announces the events of a
+// virtual machine. docs/imds.md has the mapping with its reasons.
 package disruption
 
 import (
@@ -10,48 +10,48 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Type is what becomes of the pod.
+// Type is what happens to the pod.
 type Type string
 
-// The types. Azure has Freeze and Reboot too, which pods do not know: what interrupts a pod ends it.
+// The types. Azure also has Freeze and Reboot, which pods do not know: what interrupts a pod ends it.
 const (
-	// Redeploy says that the pod has to leave its node; whoever made it makes another elsewhere.
+	// Redeploy means that the pod must leave its node, and that its controller creates another one elsewhere.
 	Redeploy Type = "Redeploy"
 
-	// Preempt says that the pod makes room for one of higher priority.
+	// Preempt means that the pod makes room for one of higher priority.
 	Preempt Type = "Preempt"
 
-	// Terminate says that the pod ends, and nothing about another one.
+	// Terminate means that the pod ends, and says nothing about another one.
 	Terminate Type = "Terminate"
 )
 
-// Source is who began it.
+// Source is who caused the event.
 type Source string
 
 // The sources.
 const (
-	// Platform is the cluster.
+	// Platform means the cluster.
 	Platform Source = "Platform"
 
-	// User is a person, or a controller that acts for one.
+	// User means a person, or a controller that acts for one.
 	User Source = "User"
 )
 
-// Event is the coming end of a pod.
+// Event is a coming disruption of a pod.
 type Event struct {
-	// ID is a GUID in upper case. It stays while the event moves on, as from a cordon to the eviction that follows.
+	// ID is an upper-case GUID. It stays the same while the event progresses, such as from a cordon to the eviction.
 	ID string
 
 	Type   Type
 	Source Source
 
-	// NotBefore is when the pod may end; it may have passed.
+	// NotBefore is the earliest end of the pod. It may have passed.
 	NotBefore time.Time
 
 	Description string
 }
 
-// identify gives a pod's event its ID: that of its type, and of when it began.
+// identify sets an event's ID, derived from its type and the time at which it began.
 func identify(pod *corev1.Pod, event Event, began time.Time) *Event {
 	// The API server gives every pod a GUID.
 	space, _ := uuid.Parse(string(pod.UID))

@@ -8,11 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// notice is how long before Azure tells of a redeployment.
+// notice is how far ahead Azure announces a redeployment.
 const notice = 10 * time.Minute
 
-// announcements are the taints which say, whatever their effect, that pods are about to leave the node, and why. A cordon
-// is the first step of a drain.
+// announcements are the taints that announce, whatever their effect, that pods will leave the node, with the description of
+// why. A cordon is the first step of a drain.
 var announcements = map[string]string{
 	corev1.TaintNodeUnschedulable:    "The node is cordoned: pods are to leave it.",
 	corev1.TaintNodeOutOfService:     "The node is out of service.",
@@ -20,8 +20,8 @@ var announcements = map[string]string{
 	"karpenter.sh/disrupted":         "Karpenter removes the node.",
 }
 
-// nodeEvent is what the taints of its node mean for the pod, and since when; nil where they mean nothing. Several are
-// one event: the first says since when, the soonest how long the pod has.
+// nodeEvent returns what the taints of its node mean for the pod, and since when; nil if they mean nothing. Several taints
+// are one event, with the earliest beginning and the earliest end.
 func nodeEvent(pod *corev1.Pod, node *corev1.Node) (event *Event, began time.Time) {
 	for i := range node.Spec.Taints {
 		taint := &node.Spec.Taints[i]
@@ -39,7 +39,7 @@ func nodeEvent(pod *corev1.Pod, node *corev1.Node) (event *Event, began time.Tim
 	return event, began
 }
 
-// endOf is when a taint ends the pod, if it does.
+// endOf returns when a taint ends the pod, if it does.
 func endOf(pod *corev1.Pod, taint *corev1.Taint) (end time.Time, ends bool) {
 	added, toleration := timeAdded(taint), tolerationOf(pod, taint)
 	_, announces := announcements[taint.Key]
@@ -55,10 +55,10 @@ func endOf(pod *corev1.Pod, taint *corev1.Taint) (end time.Time, ends bool) {
 	return time.Time{}, false
 }
 
-// tolerationOf is the first of the pod's tolerations that tolerates a taint, which is the one that Kubernetes goes by.
+// tolerationOf returns the first toleration that tolerates a taint, which is the one that Kubernetes uses.
 func tolerationOf(pod *corev1.Pod, taint *corev1.Taint) *corev1.Toleration {
 	for i := range pod.Spec.Tolerations {
-		// A cluster that does not compare numbers admits no toleration that does.
+		// A cluster without numeric comparison admits no toleration that uses it.
 		if toleration := &pod.Spec.Tolerations[i]; toleration.ToleratesTaint(logr.Discard(), taint, true) {
 			return toleration
 		}

@@ -6,15 +6,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// reasonEviction is the reason of the condition DisruptionTarget where the eviction API was used, as drains do. The
-// client library has no name for it, nor for the next.
+// reasonEviction is the reason of the condition DisruptionTarget after the eviction API was used, as by drains. The client
+// library has no constant for it and the next one.
 const (
 	reasonEviction     = "EvictionByEvictionAPI"
 	reasonTaintManager = "DeletionByTaintManager"
 )
 
-// disruptions are the reasons for which Kubernetes ends a pod that nobody deleted: the reason of its condition
-// DisruptionTarget, and the event that it is.
+// disruptions maps reasons of the condition DisruptionTarget, for which Kubernetes ends a pod that nobody deleted, to
+// events.
 var disruptions = map[string]Event{
 	corev1.PodReasonPreemptionByScheduler: {Type: Preempt, Description: "The pod makes room for a pod of higher priority."},
 	reasonEviction:                        {Type: Redeploy, Description: "The pod is evicted from its node."},
@@ -22,14 +22,14 @@ var disruptions = map[string]Event{
 	corev1.PodReasonTerminationByKubelet:  {Type: Terminate, Description: "The node ends the pod: it lacks a resource, or shuts down."},
 }
 
-// otherDisruption is what a reason means that is not listed, such as DeletionByPodGC.
+// otherDisruption is the event of other reasons, such as DeletionByPodGC.
 var otherDisruption = Event{Type: Terminate, Description: "Kubernetes ends the pod."}
 
-// deletion is what it means that a pod is deleted without a reason.
+// deletion is the event of a deletion without a reason.
 var deletion = Event{Type: Terminate, Source: User, Description: "The pod is deleted."}
 
-// podEvent is what the pod itself says of its end, and since when; nil where it says nothing. The moment at which its
-// time to end gracefully is over is the one before which it need not end.
+// podEvent returns what the pod itself says of its end, and since when; nil if it says nothing. NotBefore is the end of its
+// grace period.
 func podEvent(pod *corev1.Pod) (event *Event, began time.Time) {
 	if condition := disruptionTarget(pod); condition != nil {
 		found, known := disruptions[condition.Reason]
@@ -37,11 +37,11 @@ func podEvent(pod *corev1.Pod) (event *Event, began time.Time) {
 			found = otherDisruption
 		}
 		found.Source, began = Platform, condition.LastTransitionTime.Time
-		// The condition comes a moment before the deletion. The kubelet never deletes what it ends.
+		// The condition is set a moment before the deletion. The kubelet never deletes the pods that it ends.
 		found.NotBefore = began
 		event = &found
 	} else if pod.DeletionTimestamp != nil {
-		// A pod is deleted once only, so there is no telling deletions apart by their time.
+		// A pod is deleted once, so the time need not tell deletions apart.
 		found := deletion
 		event = &found
 	}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// atOnce is how many nodes are looked at at a time.
+// atOnce is how many nodes are checked concurrently.
 const atOnce = 10
 
-// Node is what pods of a node can reach.
+// Node is what pods on a node can reach.
 type Node struct {
 	Name string
 
@@ -23,7 +23,7 @@ type Node struct {
 	Why     string
 }
 
-// Look looks at nodes, several at a time, and tells of each as soon as it is known. It ends at the first that cannot be looked at.
+// Look checks nodes concurrently, and calls tell as each result comes. It stops at the first node that cannot be checked.
 func (p *Probe) Look(ctx context.Context, names []string, tell func(Node)) ([]Node, error) {
 	var mu sync.Mutex
 	nodes := make([]Node, len(names))
@@ -45,15 +45,15 @@ func (p *Probe) Look(ctx context.Context, names []string, tell func(Node)) ([]No
 	return nodes, group.Wait()
 }
 
-// Report is what was found.
+// Report is the result of a check.
 type Report struct {
 	Nodes []Node
 
-	// Raw are the containers of injected pods that can send past the sidecar, on any of the nodes.
+	// Raw are the containers of injected pods on the nodes that can send past the sidecar.
 	Raw []Raw
 }
 
-// Exposed are the containers that can reach a metadata service that answers.
+// Exposed returns the containers that can reach a metadata service that answers.
 func (r Report) Exposed() []Raw {
 	var exposed []Raw
 	for _, raw := range r.Raw {

@@ -14,10 +14,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/install"
 )
 
-// pageSize is how many objects are read at a time.
+// pageSize is the page size of lists.
 const pageSize = 500
 
-// SidecarImage is the image of the sidecar, as the installation's controller has it.
+// SidecarImage returns the sidecar's image that the installation's controller uses.
 func SidecarImage(ctx context.Context, reader client.Reader) (string, error) {
 	var deployments appsv1.DeploymentList
 	if err := reader.List(ctx, &deployments, client.MatchingLabels{
@@ -37,7 +37,7 @@ func SidecarImage(ctx context.Context, reader client.Reader) (string, error) {
 	return "", errors.New("there is no installation of kube-imds to be found: name the sidecar's image with --image")
 }
 
-// Nodes are the names of the nodes with the labels, in order.
+// Nodes returns the sorted names of the nodes with the labels.
 func Nodes(ctx context.Context, reader client.Reader, labels client.MatchingLabelsSelector) ([]string, error) {
 	var nodes corev1.NodeList
 	if err := reader.List(ctx, &nodes, labels); err != nil {
@@ -51,8 +51,7 @@ func Nodes(ctx context.Context, reader client.Reader, labels client.MatchingLabe
 	return found, nil
 }
 
-// InjectedRaw are the containers of running injected pods that can send packets of their own making, on the nodes that
-// are asked for.
+// InjectedRaw returns the containers of running injected pods on some nodes that can send raw packets.
 func InjectedRaw(ctx context.Context, reader client.Reader, onNode func(string) bool) ([]Raw, error) {
 	var found []Raw
 	page := corev1.PodList{}

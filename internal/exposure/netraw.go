@@ -8,22 +8,22 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Raw is a container whose processes can send packets of their own making.
+// Raw is a container whose processes can send raw packets.
 type Raw struct {
 	Namespace, Pod, Node, Container string
 
-	// Why says how the container has the capability.
+	// Why says how the container got the capability.
 	Why string
 }
 
-// The ways to have NET_RAW.
+// The ways to get NET_RAW.
 const (
 	whyPrivileged = "it is privileged"
 	whyAdded      = "it adds NET_RAW"
 	whyKept       = "it does not drop NET_RAW, which runtimes give by default"
 )
 
-// RawContainers are the containers of a pod that can send packets of their own making. kube-imds' own are never among them.
+// RawContainers returns the containers of a pod that can send raw packets, without kube-imds' own.
 func RawContainers(pod *corev1.Pod) []Raw {
 	var found []Raw
 	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers, ephemeral(pod)) {
@@ -42,7 +42,7 @@ func ephemeral(pod *corev1.Pod) []corev1.Container {
 	return containers
 }
 
-// whyRaw says how a container has NET_RAW, or nothing if it does not.
+// whyRaw returns how a container has NET_RAW, or "".
 func whyRaw(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) string {
 	if container == nil {
 		container = &corev1.SecurityContext{}

@@ -16,35 +16,36 @@ import (
 	"github.com/kube-imds/kube-imds/internal/install"
 )
 
-// Probe looks from pods of its own, which are not injected, at what a node lets pods reach.
+// Probe checks what a node lets pods reach, from pods of its own that are not injected.
 type Probe struct {
 	Client client.Client
 
-	// Namespace is where the pods are made, and Image the sidecar's, which they run.
+	// Namespace is where the pods are created. Image is the sidecar's, which they run.
 	Namespace, Image string
 
-	// Timeout is how long a pod may take.
+	// Timeout bounds one pod.
 	Timeout time.Duration
 }
 
 const (
-	// terminationLog is where the kubelet reads a container's last words from.
+	// terminationLog is where the kubelet reads a container's termination message.
 	terminationLog = "/dev/termination-log"
 
-	// pollInterval is how often a pod is looked at.
+	// pollInterval is how often a pod is checked.
 	pollInterval = 250 * time.Millisecond
 
-	// removalTimeout is how long the removal of a pod may take, after an interruption too.
+	// removalTimeout bounds the removal of a pod, even after an interruption.
 	removalTimeout = 10 * time.Second
 )
 
-// reached is what the sidecar's subcommand reach says of a metadata service that answers. Otherwise it says notReached and why.
+// reached is what the sidecar's subcommand reach prints if a metadata service answers. Otherwise it prints notReached and
+// why.
 const (
 	reached    = "reached"
 	notReached = "not reached: "
 )
 
-// Reachable reports whether a pod of the node gets an answer from 169.254.169.254:80, and why not.
+// Reachable reports whether a pod on the node gets an answer from 169.254.169.254:80, or why not.
 func (p *Probe) Reachable(ctx context.Context, node string) (answers bool, why string, err error) {
 	pod := p.pod(node)
 	if err := p.Client.Create(ctx, pod); err != nil {
@@ -66,7 +67,7 @@ func (p *Probe) Reachable(ctx context.Context, node string) (answers bool, why s
 	return false, why, nil
 }
 
-// pod asks once, with no right at all and no IMDS of ours. It goes where it is sent, whatever the node's taints.
+// pod returns a pod that asks once, without any right and without our IMDS. It tolerates every taint.
 func (p *Probe) pod(node string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -89,7 +90,7 @@ func (p *Probe) pod(node string) *corev1.Pod {
 	}
 }
 
-// lastWords waits until the pod has ended, and returns what it said.
+// lastWords waits until the pod has ended and returns its termination message.
 func (p *Probe) lastWords(ctx context.Context, pod *corev1.Pod) (string, error) {
 	message, state := "", "it has not started"
 	err := wait.PollUntilContextTimeout(ctx, pollInterval, p.Timeout, true, func(ctx context.Context) (bool, error) {
@@ -116,7 +117,7 @@ func (p *Probe) lastWords(ctx context.Context, pod *corev1.Pod) (string, error) 
 	return message, err
 }
 
-// remove removes a pod, after an interruption too.
+// remove deletes a pod, even after an interruption.
 func (p *Probe) remove(ctx context.Context, pod *corev1.Pod) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTimeout)
 	defer cancel()

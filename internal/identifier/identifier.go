@@ -1,5 +1,5 @@
-// Package identifier gives managed identities their IDs. The same name in the same tenant has the same IDs, in every
-// cluster and without one (docs/design/parts.md, "Identifiers").
+// Package identifier generates the IDs of managed identities. The same name in the same tenant has the same IDs in every
+// cluster, and without one (docs/design/parts.md, "Identifiers").
 package identifier
 
 import (
@@ -11,25 +11,25 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Set is an identity's IDs.
+// Set holds an identity's IDs.
 type Set struct {
 	TenantID    v1alpha1.GUID
 	ClientID    v1alpha1.GUID
 	PrincipalID v1alpha1.GUID
 
-	// ResourceID is empty for a system-assigned identity that names no machine: it stands for each machine that has it, and
-	// so has the machine's.
+	// ResourceID is "" for a system-assigned identity that names no machine: it stands for each machine that has it, and
+	// has that machine's ID.
 	ResourceID string
 }
 
-// Defaults are what identities have where they do not say otherwise.
+// Defaults are used where an identity does not say otherwise.
 type Defaults struct {
 	TenantID       v1alpha1.GUID
 	SubscriptionID string
 	ResourceGroup  string
 }
 
-// Resolve finds an identity's IDs: what its spec says, else what was generated before, else what is generated now.
+// Resolve returns an identity's IDs: from its spec, or else those generated before, or else new ones.
 func Resolve(identity *v1alpha1.ManagedIdentity, defaults Defaults) Set {
 	spec, status := identity.Spec, identity.Status
 	tenant := cmp.Or(spec.TenantID, status.TenantID, defaults.TenantID)
@@ -51,20 +51,20 @@ func (s Set) WriteTo(status *v1alpha1.ManagedIdentityStatus) {
 	status.PrincipalID, status.ResourceID = s.PrincipalID, s.ResourceID
 }
 
-// Conflicts tells whether two sets of IDs have one in common that must be an identity's own.
+// Conflicts reports whether two sets share an ID that must be unique.
 func (s Set) Conflicts(other Set) bool {
 	return s.ClientID == other.ClientID || s.PrincipalID == other.PrincipalID ||
 		s.ResourceID != "" && strings.EqualFold(s.ResourceID, other.ResourceID)
 }
 
-// generate makes a GUID of a name in a tenant.
+// generate derives a GUID from a name and a tenant.
 func generate(tenant v1alpha1.GUID, name string) v1alpha1.GUID {
-	// The API server refuses a tenant that is no GUID.
+	// The API server rejects a tenant that is not a GUID.
 	space, _ := uuid.Parse(string(tenant))
 	return v1alpha1.GUID(uuid.NewSHA1(space, []byte(name)).String())
 }
 
-// resourceID has resourcegroups in lower case, as tokens have it (tokens.md section 1).
+// resourceID writes resourcegroups in lower case, as tokens do (tokens.md section 1).
 func (d Defaults) resourceID(name string) string {
 	return "/subscriptions/" + d.SubscriptionID + "/resourcegroups/" + d.ResourceGroup +
 		"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + name

@@ -1,4 +1,4 @@
-// Package install names the objects of an installation, so that no two parts disagree (docs/design/parts.md).
+// Package install names the objects of an installation, so that all parts agree (docs/design/parts.md).
 package install
 
 import (
@@ -7,39 +7,39 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Names are those of one installation.
+// Names are the names of one installation.
 type Names struct {
-	// Name is the installation's full name, which its objects begin with, and Namespace where they are.
+	// Name is the prefix of its objects' names, and Namespace their namespace.
 	Name, Namespace string
 }
 
-// Object is the key of the object NAME-SUFFIX.
+// Object returns the key of the object NAME-SUFFIX.
 func (n Names) Object(suffix string) client.ObjectKey {
 	return client.ObjectKey{Namespace: n.Namespace, Name: n.Name + "-" + suffix}
 }
 
-// CA holds the authority: the key of its Secret and of its ConfigMap.
+// CA returns the key of the authority's Secret and ConfigMap.
 func (n Names) CA() client.ObjectKey { return n.Object("ca") }
 
-// Trust is the name of the ConfigMap, in every namespace, of the authorities that sidecars trust.
+// Trust returns the name of the ConfigMap, in every namespace, with the authorities that sidecars trust.
 func (n Names) Trust() string { return n.Name + "-trust" }
 
-// SigningKeys is the Secret of the keys that sign tokens.
+// SigningKeys returns the key of the Secret with the keys that sign tokens.
 func (n Names) SigningKeys() client.ObjectKey { return n.Object("signing-keys") }
 
-// Keys is the ConfigMap of what is published of them.
+// Keys returns the key of the ConfigMap that publishes them.
 func (n Names) Keys() client.ObjectKey { return n.Object("keys") }
 
-// Services are the DNS names of a part's Service, the one to use first.
+// Services returns the DNS names of a part's Service, the preferred one first.
 func (n Names) Services(part string) []string {
 	name := fmt.Sprintf("%s-%s.%s.svc", n.Name, part, n.Namespace)
 	return []string{name, name + ".cluster.local"}
 }
 
-// Serving are the parts that serve with a certificate of the installation's authority.
+// Serving are the parts with a certificate of the installation's authority.
 var Serving = []string{"webhook", "issuer", "signer", "oidc"}
 
-// Served are the DNS names of all parts that serve.
+// Served returns the DNS names of all serving parts.
 func (n Names) Served() []string {
 	var names []string
 	for _, part := range Serving {
@@ -48,13 +48,13 @@ func (n Names) Served() []string {
 	return names
 }
 
-// AuthorityURL is where the authority's certificates are, in the clear: they are verified by themselves.
+// AuthorityURL returns the URL of the authority's certificates. It is plain HTTP: certificates are verified by themselves.
 func (n Names) AuthorityURL() string { return "http://" + n.Services("oidc")[0] }
 
-// URL is where a part's Service is.
+// URL returns the URL of a part's Service.
 func (n Names) URL(part string) string { return "https://" + n.Services(part)[0] }
 
-// Username is the user name of a part's ServiceAccount.
+// Username returns the user name of a part's ServiceAccount.
 func (n Names) Username(part string) string {
 	return fmt.Sprintf("system:serviceaccount:%s:%s-%s", n.Namespace, n.Name, part)
 }

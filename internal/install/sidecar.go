@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// SidecarName is the name of the sidecar's container. No other container of an injected pod may have it.
+// SidecarName is the name of the sidecar's container. It is reserved in injected pods.
 const SidecarName = "kube-imds"
 
 // IsInjected reports whether a pod has the sidecar.
@@ -14,7 +14,7 @@ func IsInjected(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Spec.InitContainers, func(container corev1.Container) bool { return container.Name == SidecarName })
 }
 
-// Restricted is the security context that Pod Security asks for, with some capabilities more.
+// Restricted returns the security context that Pod Security's restricted profile demands, with some capabilities added.
 func Restricted(capabilities ...corev1.Capability) *corev1.SecurityContext {
 	return &corev1.SecurityContext{
 		RunAsNonRoot:             new(true),

@@ -10,28 +10,27 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// PodLimits is what one pod may ask of the issuer, which is what its sidecar cannot answer from its cache. An application
-// asks for few tokens; one that asks for more must not starve its node.
+// PodLimits bounds the requests of one pod, which are those that its sidecar cannot answer from its cache. Applications ask
+// for few tokens; one that asks for many must not starve its node.
 type PodLimits struct {
-	// RequestsPerSecond is how often a pod may ask in the long run, Burst how often at once after it has been calm.
+	// RequestsPerSecond is the sustained rate of a pod, and Burst what it may ask at once after a pause.
 	RequestsPerSecond float64
 	Burst             int
 
-	// Concurrent is how many requests of a pod may be worked on at once, without those that are held.
+	// Concurrent bounds the requests of a pod in progress, without held ones.
 	Concurrent int
 }
 
-// maxHeld is how many requests of a pod are held at once, until its grant changes. A sidecar has one of them, and another
-// for a moment when its connection breaks.
+// maxHeld bounds the held requests of a pod. A sidecar has one, and a second one for a moment when its connection breaks.
 const maxHeld = 4
 
-// busyWait is how long to wait where too much is asked at once.
+// busyWait is the Retry-After of too many concurrent requests.
 const busyWait = time.Second
 
-// sweepEvery is how often pods that have been calm for long are forgotten.
+// sweepEvery is how often pods that have been calm are forgotten.
 const sweepEvery = time.Minute
 
-// Limits bounds what each pod asks.
+// Limits limits the requests of each pod.
 type Limits struct {
 	bounds PodLimits
 	now    func() time.Time
@@ -40,33 +39,33 @@ type Limits struct {
 	pods  map[string]*usage
 	swept time.Time
 
-	// sources are what those ask who are not known yet.
+	// sources are the addresses of callers that are not authenticated yet.
 	sources map[string]*usage
 }
 
-// usage is what one pod asks.
+// usage is what one pod uses.
 type usage struct {
 	bucket *rate.Limiter
 
-	// asking and held are how many requests are worked on, and held.
+	// asking and held count the requests in progress and the held ones.
 	asking, held int
 }
 
-// NewLimits makes limits that no pod has used yet.
+// NewLimits returns unused limits.
 func NewLimits(bounds PodLimits, now func() time.Time) *Limits {
 	return &Limits{bounds: bounds, now: now, pods: map[string]*usage{}, swept: now(), sources: map[string]*usage{}}
 }
 
-// What a source address may ask before it is known whose it is, in times of what a pod may: requests that show no right
-// token count here alone, and each costs a look at one.
+// The limits of a source address before its pod is known, as a multiple of a pod's: requests without a valid token count
+// here alone, and each costs a look at a token.
 const (
 	unknownTimes = 4
 
-	// maxUnknown bounds how many addresses are told apart. A node has at most some hundred pods; the others share.
+	// maxUnknown bounds the addresses. A node has some hundred pods at the most; all others share a limit.
 	maxUnknown = 4096
 )
 
-// BeginUnknown lets a source address be authenticated, until it calls done, or tells why not. Then done does nothing.
+// BeginUnknown admits a request of a source address until done, or returns an error and a done that does nothing.
 func (l *Limits) BeginUnknown(source string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +80,7 @@ func (l *Limits) BeginUnknown(source string) (done func(), err error) {
 	return l.begin(usageOf(l.sources, source, bounds), bounds, now)
 }
 
-// Begin lets the pod with a UID ask, until it calls done, or tells why not. Then done does nothing.
+// Begin admits a request of a pod until done, or returns an error and a done that does nothing.
 func (l *Limits) Begin(uid string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +99,7 @@ func (l *Limits) begin(asker *usage, bounds PodLimits, now time.Time) (done func
 	return l.count(&asker.asking), nil
 }
 
-// Hold lets a request of the pod be held, until it calls done, or tells why not. Then done does nothing.
+// Hold admits a held request of a pod until done, or returns an error and a done that does nothing.
 func (l *Limits) Hold(uid string) (done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,16 +1,16 @@
-// Package issuerapi is what the sidecar and its node's issuer say to each other: JSON over TLS, authenticated by
-// the pod-bound ServiceAccount token that the sidecar shows as a bearer token. docs/design/parts.md tells the rest.
+// Package issuerapi has the wire types between a sidecar and its node's issuer: JSON over TLS, authenticated by the
+// pod-bound ServiceAccount token that the sidecar sends as a bearer token. See docs/design/parts.md.
 package issuerapi
 
-// Audience is the audience of the ServiceAccount tokens that sidecars show to issuers.
+// Audience is the audience of the ServiceAccount tokens that sidecars send to issuers.
 const Audience = "kube-imds.io/issuer"
 
-// TokenSeconds is how long those tokens are valid: the least that Kubernetes gives. The issuer takes none that is valid for
-// longer; Kubernetes extends only tokens of its own audiences.
+// TokenSeconds is the validity of those tokens: the minimum that Kubernetes allows. The issuer rejects longer ones;
+// Kubernetes extends tokens of its own audiences only.
 const TokenSeconds = 600
 
-// NodeHost is the name that the certificate of a node's issuer bears beside the host that all issuers share. Sidecars see by
-// it that the issuer is their own node's.
+// NodeHost returns the DNS name of a node's issuer, beside the host that all issuers share. By it a sidecar knows that it
+// talks to its own node's issuer.
 func NodeHost(node, host string) string { return node + "." + host }
 
 // The paths.
@@ -33,31 +33,31 @@ const (
 	// EventsPath takes a GET and answers with the pod's Events.
 	EventsPath = "/v1/events"
 
-	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant has
-	// changed, or with 304 after GrantWaitSeconds.
+	// GrantPath takes a GET and answers with the pod's Grant. With If-None-Match it answers when the grant changes, or with
+	// 304 after GrantWaitSeconds.
 	GrantPath = "/v1/grant"
 )
 
-// GrantWaitSeconds is how long a request to GrantPath is held at most.
+// GrantWaitSeconds is the maximum time that a request to GrantPath is held.
 const GrantWaitSeconds = 50
 
-// The bounds of bodies. An answer may hold all of a pod's labels and annotations, which Kubernetes bounds at 256 KiB,
-// with every character escaped.
+// The limits of bodies. An answer may hold all labels and annotations of a pod, which Kubernetes limits to 256 KiB, with
+// every character escaped.
 const (
 	MaxRequestBytes = 64 << 10
 	MaxAnswerBytes  = 2 << 20
 )
 
-// TokenRequest asks for a token. At most one of the IDs is set; with none, the default identity is meant.
+// TokenRequest asks for a token. At most one ID is set; none means the default identity.
 type TokenRequest struct {
-	// Resource is the audience of the token, to the letter.
+	// Resource is the audience of the token, unchanged.
 	Resource string `json:"resource"`
 
 	ClientID   string `json:"client_id,omitempty"`
 	ObjectID   string `json:"object_id,omitempty"`
 	ResourceID string `json:"resource_id,omitempty"`
 
-	// BypassCache asks for a token that nobody was given yet.
+	// BypassCache asks for a newly minted token.
 	BypassCache bool `json:"bypass_cache,omitempty"`
 }
 
@@ -69,51 +69,50 @@ type TokenResponse struct {
 	ExpiresOn   int64  `json:"expires_on"`
 }
 
-// IdentityRequest asks about an identity, named as in a TokenRequest.
+// IdentityRequest asks about an identity, selected as in a TokenRequest.
 type IdentityRequest struct {
 	ClientID   string `json:"client_id,omitempty"`
 	ObjectID   string `json:"object_id,omitempty"`
 	ResourceID string `json:"resource_id,omitempty"`
 }
 
-// Identity is what there is to know of an identity without a token.
+// Identity is what a pod may know of an identity without a token.
 type Identity struct {
 	TenantID string `json:"tenant_id"`
 }
 
-// AttestationRequest asks for a signed document of who the pod is.
+// AttestationRequest asks for an attested document.
 type AttestationRequest struct {
-	// Nonce is put into the document. It may be empty.
+	// Nonce goes into the document. It may be empty.
 	Nonce string `json:"nonce,omitempty"`
 
-	// Version is that of IMDS's API, which says what the document tells.
+	// Version is the api-version, which decides what the document contains.
 	Version string `json:"version"`
 }
 
-// AttestationResponse is the document: PKCS #7, in DER.
+// AttestationResponse holds the document: PKCS #7 in DER.
 type AttestationResponse struct {
 	Signature []byte `json:"signature"`
 }
 
-// Error is the body of every answer that is not a success. Code and Description are fit for an application to
-// see: the sidecar hands them on in IMDS's own shape.
+// Error is the body of every error. Code and Description may be shown to the application: the sidecar passes them on in
+// IMDS's own shape.
 //
-// Its HTTP status is 400 for what stays wrong until somebody changes something, 401 where the ServiceAccount token
-// does not authenticate the pod, 403 where it does and this issuer must not serve it, 429 with Retry-After, and 503
-// with Retry-After for what will pass.
+// The status is 400 for what no retry changes, 401 if the ServiceAccount token does not authenticate the pod, 403 if this
+// issuer must not serve it, 429 and 503 with Retry-After for what will pass.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
 }
 
-// Grant is which identities the pod may assume now.
+// Grant lists the identities that the pod may assume now.
 type Grant struct {
-	// Revision changes whenever anything else in the grant does. It is the answer's ETag too, in quotes.
+	// Revision changes whenever anything else in the grant does. In quotes it is also the ETag.
 	Revision   string          `json:"revision"`
 	Identities []GrantIdentity `json:"identities"`
 }
 
-// GrantIdentity is one granted identity.
+// GrantIdentity is a granted identity.
 type GrantIdentity struct {
 	ClientID   string `json:"client_id"`
 	ObjectID   string `json:"object_id"`
@@ -121,8 +120,7 @@ type GrantIdentity struct {
 	Default    bool   `json:"default,omitempty"`
 }
 
-// Instance is the pod as a virtual machine: what IMDS's instance document can say of it.
-// The sidecar knows of the pod's network itself.
+// Instance is the pod as a virtual machine, for IMDS's instance document. The sidecar adds the network.
 type Instance struct {
 	Name                string `json:"name"`
 	ComputerName        string `json:"computer_name"`
@@ -142,19 +140,19 @@ type Instance struct {
 	CustomData          string `json:"custom_data"`
 }
 
-// LoadBalancer is what leads to the pod from outside. No addresses stand for no load balancer.
+// LoadBalancer describes how traffic reaches the pod from outside. Without addresses there is no load balancer.
 type LoadBalancer struct {
 	PublicIPAddresses []FrontendAddress `json:"public_ip_addresses"`
 	InboundRules      []InboundRule     `json:"inbound_rules"`
 }
 
-// FrontendAddress is a load balancer's address, and that of the pod behind it.
+// FrontendAddress is the address of a load balancer and of the pod behind it.
 type FrontendAddress struct {
 	FrontendIPAddress string `json:"frontend_ip_address"`
 	PrivateIPAddress  string `json:"private_ip_address"`
 }
 
-// InboundRule leads from a load balancer's port to one of the pod's. The protocol is in lower case.
+// InboundRule maps a load balancer's port to the pod's. The protocol is in lower case.
 type InboundRule struct {
 	FrontendIPAddress string `json:"frontend_ip_address"`
 	Protocol          string `json:"protocol"`
@@ -163,22 +161,22 @@ type InboundRule struct {
 	PrivateIPAddress  string `json:"private_ip_address"`
 }
 
-// Events is what is to become of the pod. The issuer remembers nothing of them: a sidecar keeps what was acknowledged.
+// Events are the disruptions ahead of the pod. Sidecars keep the acknowledgements, because issuers keep no state.
 type Events struct {
 	PodName string `json:"pod_name"`
 
-	// PodCreatedOn is when the pod was made, in seconds since 1970 UTC.
+	// PodCreatedOn is the pod's creation in seconds since 1970 UTC.
 	PodCreatedOn int64 `json:"pod_created_on"`
 
 	Events []Event `json:"events"`
 }
 
-// Event is a coming end of the pod.
+// Event is a coming disruption of the pod.
 type Event struct {
-	// ID is a GUID in upper case.
+	// ID is an upper-case GUID.
 	ID string `json:"id"`
 
-	// Type is one of IMDS's, as in Redeploy, and Source Platform or User.
+	// Type is one of IMDS's event types, such as Redeploy. Source is Platform or User.
 	Type   string `json:"type"`
 	Source string `json:"source"`
 

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Policy says how keys follow each other.
+// Policy says when keys follow each other.
 type Policy struct {
-	// Ahead is how long a key is published before it signs: validators keep what they have read for a while.
+	// Ahead is how long a key is published before it signs, because validators cache what they have read.
 	Ahead time.Duration
 
 	// Every is how long a key signs.
@@ -17,21 +17,21 @@ type Policy struct {
 	Keep time.Duration
 }
 
-// Orders are what an administrator asks for.
+// Orders are an administrator's requests.
 type Orders struct {
 	// Rotate asks for the next key to sign as soon as it has been published for long enough.
 	Rotate bool
 
-	// Revoke are the IDs of keys that are to be withdrawn at once; CurrentKey stands for the one that signs.
+	// Revoke holds the IDs of keys to withdraw at once; CurrentKey means the one that signs.
 	Revoke []string
 }
 
-// CurrentKey stands in orders for the key that signs.
+// CurrentKey names the key that signs in Orders.Revoke.
 const CurrentKey = "current"
 
-// Look is what Advance decides by.
+// Look is the input of Advance.
 type Look struct {
-	// Published tells whether a key is seen to be published.
+	// Published reports whether a key has been seen published.
 	Published func(id string) bool
 
 	Policy Policy
@@ -39,8 +39,8 @@ type Look struct {
 	Now    time.Time
 }
 
-// Advance is the ring after a look at it, and whether a rotation that was ordered has been carried out. An error is that of
-// newSlot, which makes a key: the ring is to be kept nevertheless, and goes on without a successor.
+// Advance returns the ring after its next step, and whether it carried out an ordered rotation. An error comes from
+// newSlot: the returned ring is still valid, but has no successor.
 func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotated bool, err error) {
 	next = r.clone()
 	changed := next.notePublished(look)
@@ -64,7 +64,7 @@ func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotat
 	return next, rotated, err
 }
 
-// notePublished dates the keys that are seen to be published for the first time.
+// notePublished dates the keys that are seen published for the first time.
 func (r *Ring) notePublished(look Look) (changed bool) {
 	for _, slot := range []*Slot{r.Current, r.Next} {
 		if slot != nil && slot.Published.IsZero() && look.Published(slot.ID) {
@@ -74,7 +74,7 @@ func (r *Ring) notePublished(look Look) (changed bool) {
 	return changed
 }
 
-// revoke takes keys out of the ring.
+// revoke removes keys from the ring.
 func (r *Ring) revoke(ids []string) (changed bool) {
 	isRevoked := func(slot *Slot) bool {
 		return slot != nil && (slices.Contains(ids, slot.ID) || slot == r.Current && slices.Contains(ids, CurrentKey))
@@ -103,8 +103,8 @@ func (r *Ring) activate(now time.Time) {
 	r.Current.Activated = now
 }
 
-// shouldActivate tells whether the next key is to sign. Where none signs, as in a new cluster or after a revocation, it
-// does as soon as it is published.
+// shouldActivate reports whether the next key should sign. If none signs, as in a new cluster or after a revocation, it
+// signs once it is published.
 func shouldActivate(r Ring, look Look) bool {
 	if r.Next == nil || r.Next.Published.IsZero() {
 		return false
@@ -117,7 +117,7 @@ func shouldActivate(r Ring, look Look) bool {
 	return known && (due || look.Orders.Rotate)
 }
 
-// shouldWithdraw tells whether no token of a retired key can be valid any more.
+// shouldWithdraw reports whether no token of a retired key can still be valid.
 func shouldWithdraw(slot Slot, look Look) bool {
 	return !look.Now.Before(slot.Retired.Add(look.Policy.Keep))
 }

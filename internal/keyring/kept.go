@@ -6,21 +6,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// What a Secret that keeps a ring holds beside whatever else is in it.
+// The contents of a Secret that holds a ring. Other contents are left alone.
 const (
 	// SecretKey is the key of the ring in the Secret's data.
 	SecretKey = "ring.json"
 
-	// RotateAnnotation, with any value, asks for another key to sign as soon as one is known for long enough. Who keeps the
-	// ring takes it away when it is done.
+	// RotateAnnotation, with any value, asks for the next key to sign as soon as it has been published for long enough. It
+	// is removed when done.
 	RotateAnnotation = "kube-imds.io/rotate"
 
-	// RevokeAnnotation names keys that are to be withdrawn at once: IDs separated by commas, or "current". Who keeps the ring
-	// takes it away when it is done.
+	// RevokeAnnotation names keys to withdraw at once: IDs separated by commas, or "current". It is removed when done.
 	RevokeAnnotation = "kube-imds.io/revoke"
 )
 
-// OrdersOf are the orders on a Secret.
+// OrdersOf returns the orders in a Secret's annotations.
 func OrdersOf(secret *corev1.Secret) Orders {
 	var orders Orders
 	_, orders.Rotate = secret.Annotations[RotateAnnotation]
@@ -32,7 +31,7 @@ func OrdersOf(secret *corev1.Secret) Orders {
 	return orders
 }
 
-// Keep puts the ring into a Secret, and takes the orders away that have been carried out.
+// Keep stores the ring in a Secret and removes the orders that were carried out.
 func (r Ring) Keep(secret *corev1.Secret, rotated bool) error {
 	content, err := r.Render()
 	if err != nil {

@@ -2,18 +2,18 @@ package keyring
 
 import "github.com/kube-imds/kube-imds/internal/token"
 
-// Opened is a ring that can be used.
+// Opened is a ring whose keys can be used.
 type Opened struct {
 	Ring Ring
 
-	// Signing is the key that signs; nil where none does.
+	// Signing is the key that signs; nil if none does.
 	Signing *token.Key
 
-	// JWKS is the document of the published keys.
+	// JWKS is the JWKS document of the published keys.
 	JWKS []byte
 }
 
-// Open reads the keys of a ring; remote signs with those that a KMS keeps.
+// Open opens the keys of a ring. remote signs with those in a KMS.
 func Open(ring Ring, remote Remote) (*Opened, error) {
 	opened := &Opened{Ring: ring}
 	var published []*token.Key

@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// NewSlot makes a key that nobody knows yet.
+// NewSlot returns a slot with a new key.
 func NewSlot() (Slot, error) {
 	private, err := token.GenerateKey()
 	if err != nil {
@@ -27,7 +27,7 @@ func NewSlot() (Slot, error) {
 	return Slot{ID: key.ID, Private: encoded}, nil
 }
 
-// NewRemoteSlot is a slot of a key that a KMS keeps.
+// NewRemoteSlot returns a slot for a key in a KMS.
 func NewRemoteSlot(url string, public *rsa.PublicKey) (Slot, error) {
 	encoded, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
@@ -40,10 +40,10 @@ func NewRemoteSlot(url string, public *rsa.PublicKey) (Slot, error) {
 	return Slot{ID: key.ID, URL: url, Public: encoded}, nil
 }
 
-// Remote signs with a key that a KMS keeps, and makes sure that it is the one whose public half is given.
+// Remote returns a function that signs with a key in a KMS and checks that it belongs to the public half.
 type Remote func(url string, public *rsa.PublicKey) token.SignFunc
 
-// Key is the slot's key, which must be the one that the slot names.
+// Key returns the slot's key after checking that it is the one that the slot names.
 func (s Slot) Key(remote Remote) (*token.Key, error) {
 	key, err := s.open(remote)
 	if err != nil {
@@ -66,11 +66,11 @@ func (s Slot) open(remote Remote) (*token.Key, error) {
 	return token.NewKey(signer)
 }
 
-// Signer signs with the private half that the slot holds.
+// Signer returns a signer with the private half in the slot.
 func (s Slot) Signer() (crypto.Signer, error) {
 	private, err := x509.ParsePKCS8PrivateKey(s.Private)
 	if err != nil {
-		// The error may quote what it could not read.
+		// The error may quote the key.
 		return nil, errors.New("it is no PKCS #8")
 	}
 	signer, ok := private.(crypto.Signer)
@@ -80,7 +80,7 @@ func (s Slot) Signer() (crypto.Signer, error) {
 	return signer, nil
 }
 
-// openRemote asks the KMS nothing: that it keeps the right key is seen at each signature.
+// openRemote does not ask the KMS: every signature is checked against the public half anyway.
 func (s Slot) openRemote(remote Remote) (*token.Key, error) {
 	parsed, err := x509.ParsePKIXPublicKey(s.Public)
 	if err != nil {

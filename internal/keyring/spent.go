@@ -2,14 +2,14 @@ package keyring
 
 import "slices"
 
-// Spent is a key that has left the ring. A key that a KMS keeps is still there, and must not be taken for a new one.
+// Spent is a key that has left the ring. A key in a KMS still exists, and must not be taken for a new one.
 type Spent struct {
-	// ID is the key's ID, and URL where the KMS keeps it; empty where that is not known.
+	// ID is the key's ID. URL is where the KMS has it, or "" if unknown.
 	ID  string `json:"id"`
 	URL string `json:"url,omitempty"`
 }
 
-// Spend is the ring with a note of each key of a KMS that it has lost since before.
+// Spend returns the ring with a note of each KMS key that it has lost since before.
 func (r Ring) Spend(before Ring) Ring {
 	r.Spent = slices.Clone(r.Spent)
 	for _, slot := range before.Published() {
@@ -20,7 +20,7 @@ func (r Ring) Spend(before Ring) Ring {
 	return r
 }
 
-// SpendIDs is the ring with a note of keys of which no more is known than their IDs.
+// SpendIDs returns the ring with a note of keys of which only the IDs are known.
 func (r Ring) SpendIDs(ids []string) Ring {
 	r.Spent = slices.Clone(r.Spent)
 	for _, id := range ids {
@@ -31,10 +31,10 @@ func (r Ring) SpendIDs(ids []string) Ring {
 	return r
 }
 
-// HasURL reports whether the key that a KMS keeps under a URL is in the ring, or has been.
+// HasURL reports whether a KMS key is or was in the ring.
 func (r Ring) HasURL(url string) bool { return r.has(func(one Spent) bool { return one.URL == url }) }
 
-// HasID reports whether the key of an ID is in the ring, or has been.
+// HasID reports whether a key is or was in the ring.
 func (r Ring) HasID(id string) bool { return r.has(func(one Spent) bool { return one.ID == id }) }
 
 func (r Ring) has(is func(Spent) bool) bool {

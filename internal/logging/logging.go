@@ -1,4 +1,4 @@
-// Package logging makes the log of the controller and the issuer: JSON lines on standard error.
+// Package logging makes the logs of all parts but the sidecar: JSON lines on standard error.
 package logging
 
 import (
@@ -14,7 +14,7 @@ import (
 // Levels are the names of the levels.
 var Levels = []string{"debug", "info", "error"}
 
-// New makes a log that keeps what is at a level or above.
+// New returns a log of a level and above.
 func New(level string) (logr.Logger, error) {
 	parsed, err := parse(level)
 	if err != nil {
@@ -31,7 +31,7 @@ func New(level string) (logr.Logger, error) {
 	return zapr.NewLogger(log), nil
 }
 
-// parse takes a name of Levels, of which zap knows more.
+// parse accepts the names in Levels only; zap knows more.
 func parse(level string) (zapcore.Level, error) {
 	if !slices.Contains(Levels, level) {
 		return 0, fmt.Errorf("read --log-level: %q is no level; it is one of %v", level, Levels)

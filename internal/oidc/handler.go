@@ -1,6 +1,6 @@
-// Package oidc serves what validators need to verify local tokens: discovery documents and the JWKS, in Entra's shapes
-// and at Entra's paths (tokens.md section 2). A process that holds no key serves it from what the signer has published;
-// without a cluster, kubectl imds dev does.
+// Package oidc serves what validators need to verify local tokens: discovery documents and the JWKS, in Entra's shapes at
+// Entra's paths (tokens.md section 2). The OIDC server has no key and serves what the signer published; kubectl imds dev
+// serves its own.
 package oidc
 
 import (
@@ -20,28 +20,28 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// How long validators may keep the documents. A key is published for longer than that before it signs.
+// How long validators may cache the documents. A key is published for longer before it signs.
 const (
 	discoveryAge = "public, max-age=86400"
 	keysAge      = "public, max-age=300"
 )
 
-// Documents serves the tenants that exist.
+// Documents serves the documents of existing tenants.
 type Documents struct {
-	// BaseURL is where the documents are, without an ending slash.
+	// BaseURL is the address of the documents, without a trailing slash.
 	BaseURL string
 
-	// DefaultTenant exists even with no identity.
+	// DefaultTenant exists even without an identity.
 	DefaultTenant v1alpha1.GUID
 
-	// Published is what is published now; nil while that is not known.
+	// Published returns the published state; nil while it is unknown.
 	Published func() *published.Published
 
 	Now func() time.Time
 	Log logr.Logger
 }
 
-// Handler routes the paths.
+// Handler returns the handler of all paths.
 func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery(token.Discovery)))
@@ -53,7 +53,7 @@ func (d *Documents) Handler() http.Handler {
 
 var errUnknown = errors.New("what is published is not known yet")
 
-// ofTenant answers with a tenant's document, or that there is no such tenant.
+// ofTenant serves a document of a tenant, or that the tenant does not exist.
 func (d *Documents) ofTenant(age string, render func(known *published.Published, tenant string) ([]byte, error)) http.HandlerFunc {
 	return func(writer http.ResponseWriter, request *http.Request) {
 		known, tenant := d.Published(), strings.ToLower(request.PathValue("tenant"))
@@ -76,7 +76,7 @@ func (d *Documents) ofTenant(age string, render func(known *published.Published,
 	}
 }
 
-// discovery renders a version of the document, which hangs on nothing that is published.
+// discovery serves a version of the discovery document, which does not depend on the published state.
 func (d *Documents) discovery(render func(baseURL, tenant string) ([]byte, error)) func(*published.Published, string) ([]byte, error) {
 	return func(_ *published.Published, tenant string) ([]byte, error) { return render(d.BaseURL, tenant) }
 }
@@ -88,7 +88,7 @@ func keys(known *published.Published, _ string) ([]byte, error) {
 	return known.JWKS, nil
 }
 
-// write answers with a document, or that it is still the one that the client has.
+// write responds with a document, or 304 if the client has it.
 func write(writer http.ResponseWriter, request *http.Request, age string, document []byte) {
 	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
 	writer.Header().Set("Cache-Control", age)
@@ -96,10 +96,10 @@ func write(writer http.ResponseWriter, request *http.Request, age string, docume
 	http.ServeContent(writer, request, "", time.Time{}, bytes.NewReader(document))
 }
 
-// maxToldTenant bounds what is told back of a tenant that does not exist.
+// maxToldTenant bounds what an error quotes of an unknown tenant.
 const maxToldTenant = 64
 
-// refuseTenant answers as Entra does for a tenant that it does not have (tokens.md section 3, AADSTS90002).
+// refuseTenant responds as Entra does for an unknown tenant (tokens.md section 3, AADSTS90002).
 func refuseTenant(writer http.ResponseWriter, tenant string, now time.Time) {
 	tenant = tenant[:min(len(tenant), maxToldTenant)]
 	writeError(writer, http.StatusBadRequest, "invalid_tenant",

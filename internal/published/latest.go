@@ -6,10 +6,10 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// Latest is what is published now, as far as it is known. What cannot be read, and a ConfigMap that is gone, leave what was
-// known: that is no reason to stop verifying or signing tokens.
+// Latest is the newest published state. Unreadable data or a missing ConfigMap leave the state before: they are no reason
+// to stop verifying or signing.
 type Latest struct {
-	// OnChange is told of what is published, and of what was before; nil if nothing was known.
+	// OnChange is called with the new state and the one before, which is nil at first.
 	OnChange func(before, now *Published)
 
 	Log logr.Logger
@@ -17,10 +17,10 @@ type Latest struct {
 	current atomic.Pointer[Published]
 }
 
-// Current is what is published; nil while that is not known.
+// Current returns the published state; nil while it is unknown.
 func (l *Latest) Current() *Published { return l.current.Load() }
 
-// Tell tells of a ConfigMap's data.
+// Tell takes over a ConfigMap's data.
 func (l *Latest) Tell(data map[string]string) {
 	now, err := Read(data)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package published is what the signer makes known of its keys: the data of a ConfigMap that it alone may write, and
+// Package published is the public part of the signer's state: the data of a ConfigMap that only the signer may write, and
 // that the OIDC server and the issuers watch.
 package published
 
@@ -21,21 +21,21 @@ const (
 	revocationsKey = "revocations"
 )
 
-// Published is what is published. Its maps are not to be changed.
+// Published is the published state. Its maps must not be changed.
 type Published struct {
-	// JWKS is the document of the public keys, and KeyIDs those that are in it.
+	// JWKS is the document of the public keys, and KeyIDs holds their IDs.
 	JWKS   []byte
 	KeyIDs map[string]bool
 
-	// Tenants are those that any identity is in, in lower case.
+	// Tenants are the tenants of all identities, in lower case.
 	Tenants map[string]bool
 
-	// Generation is that of the ring of keys, and Revocations how often keys of it were revoked.
+	// Generation and Revocations are those of the ring.
 	Generation  int64
 	Revocations int64
 }
 
-// Read reads a ConfigMap's data; nil where nothing is published yet.
+// Read parses a ConfigMap's data. It returns nil if nothing is published yet.
 func Read(data map[string]string) (*Published, error) {
 	if data[jwksKey] == "" {
 		return nil, nil
@@ -60,7 +60,7 @@ func Read(data map[string]string) (*Published, error) {
 	return published, nil
 }
 
-// Data is the ConfigMap's data. The same is always written in the same way.
+// Data returns the ConfigMap's data. It is deterministic.
 func (p *Published) Data() map[string]string {
 	return map[string]string{
 		jwksKey:        string(p.JWKS),
@@ -70,10 +70,10 @@ func (p *Published) Data() map[string]string {
 	}
 }
 
-// Has tells whether a key is published.
+// Has reports whether a key is published.
 func (p *Published) Has(keyID string) bool { return p != nil && p.KeyIDs[keyID] }
 
-// RevokedTimes is how often keys were revoked.
+// RevokedTimes returns how often keys were revoked.
 func (p *Published) RevokedTimes() int64 {
 	if p == nil {
 		return 0

@@ -12,14 +12,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Watch tells of the data of one ConfigMap, and needs no right to see another.
+// Watch watches the data of a single ConfigMap, and needs no right to others.
 type Watch struct {
 	client kubernetes.Interface
 	key    client.ObjectKey
 	tell   func(data map[string]string)
 }
 
-// NewWatch tells the data at the beginning, whenever it changes, and nil when the ConfigMap is gone: one call at a time.
+// NewWatch returns a Watch that calls tell with the data at first and after each change, and with nil when the ConfigMap is
+// gone. Calls do not overlap.
 func NewWatch(config *rest.Config, key client.ObjectKey, tell func(data map[string]string)) (*Watch, error) {
 	made, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -50,5 +51,5 @@ func (w *Watch) told(object any) {
 	}
 }
 
-// NeedLeaderElection says that every replica watches.
+// NeedLeaderElection returns false: every replica watches.
 func (w *Watch) NeedLeaderElection() bool { return false }

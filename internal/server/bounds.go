@@ -5,50 +5,49 @@ import (
 	"time"
 )
 
-// Bounds is what clients may hold of a server before anything is known of them but their addresses.
+// Bounds limit what clients may hold before anything but their address is known.
 type Bounds struct {
-	// Connections is how many there may be at once. Where there are that many, a new one takes the place of one of the
-	// source that has the most.
+	// Connections bounds all connections. Beyond it, a new one replaces one of the source that has the most.
 	Connections int
 
-	// PerSource is how many of them one source address may hold.
+	// PerSource bounds the connections of one source address.
 	PerSource int
 
-	// PerSecond is how many connections a source may make a second in the long run, and Burst at once. Each costs a
+	// PerSecond is the sustained rate of new connections of a source, and Burst how many it may make at once. Each costs a
 	// TLS handshake.
 	PerSecond float64
 	Burst     int
 
-	// Unproven is how long a connection may stay for which no handler called Proven; 0 is for ever. A request that has
-	// begun then is cut off.
+	// Unproven is how long a connection may stay without a call of Proven; 0 means forever. A request in progress is cut
+	// off.
 	Unproven time.Duration
 }
 
-// DefaultBounds fit servers whose clients come from few addresses, as the API server's replicas do, and those that are
-// behind a load balancer.
+// DefaultBounds suit servers with few client addresses, such as the API server's replicas, and those behind a load
+// balancer.
 var DefaultBounds = Bounds{Connections: 1024, PerSource: 256, PerSecond: 100, Burst: 512}
 
-// NodeBounds fit a server of a node's own pods, some 250, whose sidecars hold one or two connections each: more while
-// they ask much at once, which issuerclient bounds below PerSource. Each proves itself by its first request.
+// NodeBounds suit a server of a node's own pods, some 250. Their sidecars hold one or two connections each, and more while
+// they ask a lot at once, which issuerclient keeps below PerSource. The first request proves a connection.
 var NodeBounds = Bounds{Connections: 1024, PerSource: 16, PerSecond: 5, Burst: 48, Unproven: 10 * time.Second}
 
-// ClusterBounds fit a server of the issuers of up to some thousand nodes, each of which holds a few connections, and proves
-// itself by its first request.
+// ClusterBounds suit a server of the issuers of some thousand nodes. Each holds a few connections and proves them by its
+// first request.
 var ClusterBounds = Bounds{Connections: 4096, PerSource: 64, PerSecond: 20, Burst: 64, Unproven: 10 * time.Second}
 
-// WithoutSources are the same bounds where the addresses of clients are hidden on their way: there is one source then.
+// WithoutSources returns the bounds for a network that hides the clients' addresses, so that all share one.
 func (b Bounds) WithoutSources() Bounds {
 	b.PerSource, b.PerSecond, b.Burst = b.Connections, DefaultBounds.PerSecond, DefaultBounds.Burst
 	return b
 }
 
-// Option is what a server has otherwise than others.
+// Option configures a Server.
 type Option func(*Server)
 
-// WithBounds sets what clients may hold.
+// WithBounds sets the bounds.
 func WithBounds(bounds Bounds) Option { return func(s *Server) { s.bounds = bounds } }
 
-// HTTP1Only serves no HTTP/2: for clients that do not speak it, and so that nobody else holds what it costs.
+// HTTP1Only disables HTTP/2, for servers whose clients do not speak it: nobody else can then hold what it costs.
 func HTTP1Only() Option {
 	return func(s *Server) {
 		s.server.Protocols = new(http.Protocols)
@@ -56,10 +55,10 @@ func HTTP1Only() Option {
 	}
 }
 
-// socketBuffer bounds what the kernel holds of a connection each way, in bytes. It counts as the container's memory.
+// socketBuffer bounds the kernel's buffers of a connection each way, in bytes. They count as the container's memory.
 const socketBuffer = 64 << 10
 
-// http2Bounds keep what a connection of HTTP/2 may hold small: what is not said here is up to a megabyte each.
+// http2Bounds keep an HTTP/2 connection small. The defaults allow up to a megabyte each.
 func http2Bounds() *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          100,

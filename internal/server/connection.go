@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// listener lets in what its gate does.
+// listener accepts the connections that its gate admits.
 type listener struct {
 	net.Listener
 	gate *gate
 }
 
-// Accept waits for a connection that may stay. The others are reset at once, before a byte of them is read.
+// Accept returns the next admitted connection. It resets the others before a byte of them is read.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
@@ -31,7 +31,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// sourceOf is an address without its port.
+// sourceOf returns an address without its port.
 func sourceOf(address net.Addr) string {
 	if tcp, ok := address.(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap().WithZone("").String()
@@ -47,19 +47,19 @@ func reset(accepted net.Conn) {
 	_ = accepted.Close()
 }
 
-// connection is one that its gate counts.
+// connection is a connection that its gate counts.
 type connection struct {
 	net.Conn
 	source string
 	gate   *gate
 	proven atomic.Bool
 
-	// patience is guarded by mu: it ends a connection that is not proven in time.
+	// patience ends a connection that is not proven in time. It is guarded by mu.
 	mu       sync.Mutex
 	patience *time.Timer
 }
 
-// begin bounds what the connection may hold, and how long.
+// begin applies the bounds of buffers and time.
 func (c *connection) begin() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(socketBuffer)
@@ -72,7 +72,7 @@ func (c *connection) begin() {
 	}
 }
 
-// end closes the connection for a reason, which is counted.
+// end closes the connection and counts the reason.
 func (c *connection) end(reason string) {
 	refusedConnections.WithLabelValues(c.gate.server, reason).Inc()
 	c.gate.leave(c)
@@ -87,14 +87,14 @@ func (c *connection) stopPatience() {
 	}
 }
 
-// Close closes the connection, and makes room for another.
+// Close closes the connection and makes room for another.
 func (c *connection) Close() error {
 	c.stopPatience()
 	c.gate.leave(c)
 	return c.Conn.Close()
 }
 
-// CloseWrite is what the server looks for before it waits for the client to read the last answer.
+// CloseWrite lets the server wait for the client to read the last answer.
 func (c *connection) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -102,7 +102,7 @@ func (c *connection) CloseWrite() error {
 	return nil
 }
 
-// connectionKey is that of the connection in the context of its requests.
+// connectionKey is the context key of a request's connection.
 type connectionKey struct{}
 
 func withConnection(ctx context.Context, served net.Conn) context.Context {
@@ -115,7 +115,7 @@ func withConnection(ctx context.Context, served net.Conn) context.Context {
 	return ctx
 }
 
-// Proven tells the server that it is known who sent the request with a context, so that its connection may stay.
+// Proven lets the connection of a request stay, because its client is authenticated.
 func Proven(ctx context.Context) {
 	if made, ok := ctx.Value(connectionKey{}).(*connection); ok && made.proven.CompareAndSwap(false, true) {
 		made.stopPatience()

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Why a connection is not let in, or ended.
+// Reasons for which connections are refused or ended.
 const (
 	reasonSource   = "source"
 	reasonRate     = "rate"
@@ -16,11 +16,11 @@ const (
 	reasonUnproven = "unproven"
 )
 
-// sweepEvery is how often sources that have been calm for long are forgotten.
+// sweepEvery is how often calm sources are forgotten.
 const sweepEvery = time.Minute
 
-// gate counts connections, in all and by their source. There is no bound on handshakes in all beside that on
-// connections: whoever handshakes slowly would fill it, and lock everybody else out.
+// gate counts connections in total and by source. Handshakes have no bound of their own in total: slow clients would fill
+// it and lock everybody else out.
 type gate struct {
 	bounds Bounds
 	server string
@@ -32,7 +32,7 @@ type gate struct {
 	swept   time.Time
 }
 
-// source is one address.
+// source is a client address.
 type source struct {
 	connections map[*connection]bool
 	bucket      *rate.Limiter
@@ -42,7 +42,7 @@ func newGate(bounds Bounds, server string, now func() time.Time) *gate {
 	return &gate{bounds: bounds, server: server, now: now, sources: map[string]*source{}, swept: now()}
 }
 
-// enter counts a connection, and tells whether it may stay. Another may have to go for it.
+// enter counts a connection and reports whether it may stay. It may end another one for it.
 func (g *gate) enter(entering *connection) bool {
 	displaced, refusal := g.count(entering)
 	if refusal != "" {
@@ -78,7 +78,7 @@ func (g *gate) count(entering *connection) (displaced *connection, refusal strin
 	return displaced, ""
 }
 
-// leave counts a connection no more. One that has left already may leave again.
+// leave stops counting a connection. It may be called again.
 func (g *gate) leave(leaving *connection) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -92,8 +92,8 @@ func (g *gate) remove(leaving *connection) {
 	}
 }
 
-// fromLargest is a connection of the source that has the most, one that is not proven if there is one; nil where none
-// has more than a number.
+// fromLargest returns a connection of the source that has the most, preferably an unproven one; nil if no source has more
+// than a number.
 func (g *gate) fromLargest(than int) *connection {
 	var largest *source
 	for _, one := range g.sources {
@@ -122,7 +122,7 @@ func (g *gate) source(address string) *source {
 	return from
 }
 
-// sweep forgets sources that have no connection and have made few lately.
+// sweep removes sources without connections that have made few lately.
 func (g *gate) sweep(now time.Time) {
 	if now.Sub(g.swept) < sweepEvery {
 		return

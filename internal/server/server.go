@@ -1,4 +1,4 @@
-// Package server runs the servers of the controller and the issuer, with bounds on what a client may do.
+// Package server runs the HTTPS servers of all parts, with bounds on what a client may hold.
 package server
 
 import (
@@ -13,16 +13,16 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// drainTime is how long requests may take to end when the server is stopped.
+// drainTime bounds the requests in progress at shutdown.
 const drainTime = 10 * time.Second
 
-// Server is a server that a manager starts and stops. Every replica runs it.
+// Server is a manager.Runnable. Every replica runs it.
 type Server struct {
 	server *http.Server
 	bounds Bounds
 }
 
-// New makes an HTTPS server. An answer may take writeTimeout. Without options the bounds are DefaultBounds.
+// New returns an HTTPS server. writeTimeout bounds an answer. The default bounds are DefaultBounds.
 func New(address string, handler http.Handler, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error),
 	writeTimeout time.Duration, options ...Option,
 ) *Server {
@@ -31,7 +31,7 @@ func New(address string, handler http.Handler, certificate func(*tls.ClientHello
 	return server
 }
 
-// NewPlain makes a server without TLS, for what is no secret and must be had before anybody can be trusted.
+// NewPlain returns a server without TLS, for public data that clients need before they can trust anybody.
 func NewPlain(address string, handler http.Handler, writeTimeout time.Duration, options ...Option) *Server {
 	server := &Server{&http.Server{
 		Addr:              address,
@@ -62,7 +62,7 @@ func (s *Server) serve(ctx context.Context) error {
 	return s.server.ServeTLS(bounded, "", "")
 }
 
-// Start serves until the context ends, and lets requests end.
+// Start serves until the context ends, and then lets requests finish.
 func (s *Server) Start(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.serve(context.WithoutCancel(ctx)) }()
@@ -79,10 +79,10 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// NeedLeaderElection says that every replica serves.
+// NeedLeaderElection returns false: every replica serves.
 func (s *Server) NeedLeaderElection() bool { return false }
 
-// MetricsOptions serve metrics in plain HTTP, as the NetworkPolicy guards them.
+// MetricsOptions serve metrics in plain HTTP. The NetworkPolicy guards them.
 func MetricsOptions(address string) metricsserver.Options {
 	return metricsserver.Options{BindAddress: address}
 }

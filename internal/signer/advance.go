@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/published"
 )
 
-// advance is the ring of the Secret after one look at it. What has changed is kept before anybody may use it.
+// advance returns the ring of the Secret after its next step. A changed ring is stored before anybody may use it.
 func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *published.Published) (keyring.Ring, error) {
 	kept, err := keyring.Parse(secret.Data[keyring.SecretKey])
 	if err != nil {
@@ -45,7 +45,7 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	return next, nil
 }
 
-// succeed is an empty ring after those that were before, which somebody has taken away: all their keys are revoked.
+// succeed returns an empty ring to replace one that somebody deleted. All keys of the deleted ring are revoked.
 func (k *Keeper) succeed(known *published.Published) keyring.Ring {
 	var ring keyring.Ring
 	if known != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// entry is what is known of a request when it has been answered.
+// entry is what the audit log says of a request.
 type entry struct {
 	kind   string
 	source string
@@ -62,7 +62,7 @@ func (s *Server) record(e *entry) {
 	s.Log.Info(e.kind, append(line, "outcome", outcome, "reason", e.failure.Reason, "detail", e.failure.Detail)...)
 }
 
-// isUncounted tells whether a request was refused before the limit of its node counted it, or by it.
+// isUncounted reports whether a request failed without counting for its node's limit, or because of that limit.
 func isUncounted(f *failure.Failure) bool {
 	return f.Reason == failure.ReasonUnauthenticated || f.Reason == failure.ReasonThrottled
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
-// authenticate finds out which issuer sent the request. Its node is the one that its token names, and its pod must still
-// be there: so deleting it ends what was stolen from it.
+// authenticate returns the issuer that sent the request. Its pod must still exist, so that deleting it revokes whatever was
+// stolen from it.
 func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")
 	if !found || bearer == "" {
@@ -34,8 +34,8 @@ func (s *Server) authenticate(request *http.Request) (workload.Workload, error) 
 	return issuer, directory.CheckPod(pod, issuer)
 }
 
-// findPod finds a pod that runs on a node now. One that is not known was deleted, or, where its token is as young as a
-// pod can be, may be new.
+// findPod returns a pod that runs on a node now. An unknown pod was deleted or, while its token is younger than a watch may
+// lag, is new.
 func (s *Server) findPod(ctx context.Context, node string, found workload.Workload) (*corev1.Pod, error) {
 	pod, err := s.Directory.Pod(ctx, found.Pod.UID)
 	if err != nil {
@@ -52,16 +52,16 @@ func (s *Server) findPod(ctx context.Context, node string, found workload.Worklo
 	return pod, nil
 }
 
-// subject is the pod that something is asked for, and its node.
+// subject is the pod that a request is about, and its node.
 type subject struct {
 	pod  *corev1.Pod
 	node *corev1.Node
 
-	// accountUID is that of the ServiceAccount which the pod's token names; empty without a token.
+	// accountUID is the UID of the ServiceAccount in the pod's token; "" without a token.
 	accountUID string
 }
 
-// find finds the pod that an issuer asks for.
+// find returns the pod that an issuer asks for.
 func (s *Server) find(ctx context.Context, issuer workload.Workload, asked signerapi.Pod) (subject, error) {
 	found := workload.Workload{Pod: workload.Reference{UID: asked.UID}}
 	if asked.Token != "" {

@@ -6,11 +6,11 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// maxAtOnce is how many requests are worked on at once: what a few cores sign in a second. More are asked to come again,
-// before they cost anything: all nodes together may send more than each of them may.
+// maxAtOnce bounds the requests in progress to what a few cores sign in a second. All nodes together may send more than
+// each of them may, and the rest is rejected before it costs anything.
 const maxAtOnce = 512
 
-// bounded answers at most so many requests at once. The rest get 503, in the API's own form.
+// bounded handles atOnce requests at a time. The rest get 503 in the API's own form.
 func bounded(atOnce int, handler http.Handler) http.Handler {
 	slots := make(chan struct{}, atOnce)
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {

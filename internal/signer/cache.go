@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 )
 
-// CacheOptions confine the caches to what a signature hangs on: of pods, those that run on a node.
+// CacheOptions limit the caches to what a signature depends on. Pods without a node are left out.
 func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
 	one := func(key client.ObjectKey) cache.ByObject {
 		return cache.ByObject{
@@ -45,7 +45,7 @@ func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
 	}
 }
 
-// slimNode keeps where the node is.
+// slimNode keeps the node's place.
 func slimNode(object any) (any, error) {
 	node, ok := object.(*corev1.Node)
 	if !ok {
@@ -60,7 +60,7 @@ func slimNode(object any) (any, error) {
 	}, nil
 }
 
-// only keeps the labels that are named.
+// only keeps the named labels.
 func only(labels map[string]string, names ...string) map[string]string {
 	kept := map[string]string{}
 	for _, name := range names {
@@ -71,7 +71,7 @@ func only(labels map[string]string, names ...string) map[string]string {
 	return kept
 }
 
-// Tenants are those that any identity is in.
+// Tenants returns a function that lists the tenants of all identities.
 func Tenants(reader client.Reader) func(context.Context) (map[string]bool, error) {
 	return func(ctx context.Context) (map[string]bool, error) {
 		var identities v1alpha1.ManagedIdentityList

@@ -6,12 +6,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/keyring"
 )
 
-// overlap is how long replicas that are told otherwise may run beside this one, while an update rolls out.
+// overlap is how long replicas with other settings may run beside this one during a rollout.
 const overlap = 5 * time.Minute
 
-// follow has the ring follow its source, between the Secret and a KMS, and returns whether to rotate. A next key of the other
-// kind is replaced, but not before replicas of the other kind are gone, which would replace it in turn; a current one is
-// followed by the next as soon as that has been published for long enough.
+// follow makes the ring follow its source, the Secret or a KMS, and returns whether to rotate. A next key of the other kind
+// is replaced, but only after replicas of the other kind are gone, which would replace it again. A current key of the other
+// kind is rotated away as soon as the next one has been published for long enough.
 func (k *Keeper) follow(ring keyring.Ring, rotate bool, newSlot func() (keyring.Slot, error)) (keyring.Ring, bool, error) {
 	if ring.Next == nil || k.Source.fits(*ring.Next) {
 		k.unfit = time.Time{}
@@ -25,7 +25,7 @@ func (k *Keeper) follow(ring keyring.Ring, rotate bool, newSlot func() (keyring.
 	}
 	slot, err := newSlot()
 	if err != nil {
-		// The key that there is is better than none.
+		// An existing key is better than none.
 		return ring, rotate, err
 	}
 	ring.Next = &slot
@@ -33,7 +33,7 @@ func (k *Keeper) follow(ring keyring.Ring, rotate bool, newSlot func() (keyring.
 	return ring, rotate, nil
 }
 
-// tellMissing tells once why there is no key to follow the current one.
+// tellMissing logs once why there is no next key.
 func (k *Keeper) tellMissing(err error) {
 	if err == nil {
 		successorMissing.Set(0)

@@ -19,32 +19,32 @@ import (
 )
 
 const (
-	// lookEvery is how often the keys are looked at without a reason.
+	// lookEvery is how often the ring is checked without a change.
 	lookEvery = 30 * time.Second
 
-	// settling is for how long a difference in tenants must last before it is published: otherwise replicas that hear of an
-	// identity one after the other would write against each other.
+	// settling is how long the tenants must stay different before they are published: replicas that hear of an identity one
+	// after the other would otherwise overwrite each other.
 	settling = time.Second
 )
 
-// Keeper keeps the ring of keys in a Secret and publishes it in a ConfigMap. Its replicas agree because each writes only on
-// top of what it has read.
+// Keeper keeps the ring of keys in a Secret and publishes it in a ConfigMap. Replicas agree because each writes only on top
+// of what it has read.
 type Keeper struct {
-	// Client reads from caches, and writes.
+	// Client reads from caches.
 	Client client.Client
 
-	// Secret holds the ring, ConfigMap what is published of it.
+	// Secret holds the ring, and ConfigMap what is published of it.
 	Secret, ConfigMap client.ObjectKey
 
-	// Tenants are those that any identity is in.
+	// Tenants lists the tenants of all identities.
 	Tenants func(ctx context.Context) (map[string]bool, error)
 
 	Policy keyring.Policy
 
-	// Source is where keys come from.
+	// Source supplies new keys.
 	Source *Source
 
-	// Changes is told of every change of the two objects and of identities.
+	// Changes wakes the Keeper when one of the two objects or an identity changes.
 	Changes *directory.Changes
 
 	Now func() time.Time
@@ -53,12 +53,12 @@ type Keeper struct {
 	opened  atomic.Pointer[keyring.Opened]
 	differs time.Time
 
-	// unfit is since when the next key is not kept where keys are to be, and missing why there is none.
+	// unfit is when the next key was first found in the wrong place, and missing is why there is no next key.
 	unfit   time.Time
 	missing string
 }
 
-// Key is the key that signs; nil while there is none.
+// Key returns the key that signs; nil while there is none.
 func (k *Keeper) Key() *token.Key {
 	if opened := k.opened.Load(); opened != nil {
 		return opened.Signing
@@ -66,10 +66,10 @@ func (k *Keeper) Key() *token.Key {
 	return nil
 }
 
-// Ready tells whether there is a key to sign with.
+// Ready reports whether there is a key to sign with.
 func (k *Keeper) Ready() bool { return k.Key() != nil }
 
-// NeedLeaderElection says that every replica keeps the ring.
+// NeedLeaderElection returns false: every replica keeps the ring.
 func (k *Keeper) NeedLeaderElection() bool { return false }
 
 // Start keeps the ring until the context ends.
@@ -92,7 +92,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	}
 }
 
-// reconcile takes the ring one step further, and publishes what it is then.
+// reconcile takes the ring one step further and publishes it.
 func (k *Keeper) reconcile(ctx context.Context) error {
 	var secret corev1.Secret
 	if err := k.Client.Get(ctx, k.Secret, &secret); err != nil {
@@ -104,7 +104,7 @@ func (k *Keeper) reconcile(ctx context.Context) error {
 	}
 	known, err := published.Read(configMap.Data)
 	if err != nil {
-		// It is written anew.
+		// It is overwritten.
 		k.Log.Error(err, "what is published cannot be read")
 	}
 	ring, err := k.advance(ctx, &secret, known)
@@ -117,7 +117,7 @@ func (k *Keeper) reconcile(ctx context.Context) error {
 	return ignoreConflict(k.publish(ctx, &configMap, known))
 }
 
-// open makes the ring the one that signs, unless a newer one does already.
+// open makes the ring the one that signs, unless a newer one does.
 func (k *Keeper) open(ring keyring.Ring) error {
 	if before := k.opened.Load(); before != nil && ring.Generation <= before.Ring.Generation {
 		return nil
@@ -134,7 +134,7 @@ func (k *Keeper) open(ring keyring.Ring) error {
 	return nil
 }
 
-// publish writes what is to be known of the opened ring, unless that is of a newer one already.
+// publish writes the public part of the ring, unless a newer one is published.
 func (k *Keeper) publish(ctx context.Context, configMap *corev1.ConfigMap, known *published.Published) error {
 	opened := k.opened.Load()
 	tenants, err := k.Tenants(ctx)
@@ -160,7 +160,7 @@ func (k *Keeper) publish(ctx context.Context, configMap *corev1.ConfigMap, known
 	return nil
 }
 
-// settled tells whether what is published has been another than what is to be for long enough.
+// settled reports whether the tenants have been different for long enough.
 func (k *Keeper) settled() bool {
 	if k.differs.IsZero() {
 		k.differs = k.Now()
@@ -168,7 +168,7 @@ func (k *Keeper) settled() bool {
 	return k.Now().Sub(k.differs) >= settling
 }
 
-// ignoreConflict takes it that somebody else was first: that will be heard of.
+// ignoreConflict drops the error of a write that another replica was first with; the change will be heard of.
 func ignoreConflict(err error) error {
 	if apierrors.IsConflict(err) {
 		return nil

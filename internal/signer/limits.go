@@ -7,11 +7,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxNodes is how many nodes are told apart at most. Their names come from tokens of issuers, so there are no more than
-// have joined the cluster.
+// maxNodes bounds the limits. The names come from issuers' tokens, so there are no more than nodes that have joined the
+// cluster.
 const maxNodes = 20_000
 
-// NodeLimits bounds what the issuer of each node asks, so that one that was stolen does not starve the others.
+// NodeLimits limits the requests of each node's issuer, so that a stolen one does not starve the others.
 type NodeLimits struct {
 	perSecond rate.Limit
 	burst     int
@@ -20,12 +20,12 @@ type NodeLimits struct {
 	nodes map[string]*rate.Limiter
 }
 
-// NewNodeLimits lets each node ask perSecond times a second in the long run, and burst times at once after a calm.
+// NewNodeLimits allows each node perSecond requests in the long run, and burst at once.
 func NewNodeLimits(perSecond float64, burst int) *NodeLimits {
 	return &NodeLimits{perSecond: rate.Limit(perSecond), burst: burst, nodes: map[string]*rate.Limiter{}}
 }
 
-// take lets a node ask once, or tells how long it is to wait.
+// take admits a request of a node, or returns how long to wait.
 func (l *NodeLimits) take(node string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -13,11 +13,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 )
 
-// maxLocations bounds how many locations a certificate names. The others' machines are attested under the cloud's name.
+// maxLocations bounds the locations in a certificate. Machines in other locations are attested under the cloud's name.
 const maxLocations = 64
 
-// AttestationNames are the names of the certificate that pods are attested with: the cloud's, and those of the locations
-// of all nodes.
+// AttestationNames returns the names of the attestation certificate: the cloud's and those of all nodes' locations.
 func AttestationNames(reader client.Reader, defaults machine.Defaults) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		var nodes corev1.NodeList

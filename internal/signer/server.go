@@ -1,5 +1,5 @@
-// Package signer signs tokens and attested documents for the issuers of nodes, of pods that run on the issuer's own node
-// now. It believes an issuer nothing else, and answers from memory alone. The API is that of internal/signerapi.
+// Package signer signs tokens and attested documents for the issuers of nodes, about pods that run on the issuer's own node
+// now. It believes nothing else that an issuer says, and answers from memory. Package signerapi has the wire types.
 package signer
 
 import (
@@ -26,36 +26,36 @@ type Server struct {
 	// Issuers authenticates issuers, and Pods the pods whose tokens they pass on.
 	Issuers, Pods *workload.Authenticator
 
-	// Namespace and IssuerAccount are those of the issuers' ServiceAccount.
+	// Namespace and IssuerAccount identify the issuers' ServiceAccount.
 	Namespace, IssuerAccount string
 
-	// Directory is what is known of all pods and what they may have.
+	// Directory holds all pods and what their grants depend on.
 	Directory *directory.Directory
 
-	// Key is the key that signs tokens; nil while there is none.
+	// Key returns the key that signs tokens; nil while there is none.
 	Key func() *token.Key
 
-	// TokenIssuers chooses the issuer that a token names, and Machine says where pods are as virtual machines.
+	// TokenIssuers chooses the issuer that a token names, and Machine holds the defaults of pods' places.
 	TokenIssuers token.Issuers
 	Machine      machine.Defaults
 
-	// NameWorkloads puts the pod into tokens, as Kubernetes' own tokens name it.
+	// NameWorkloads adds the pod to tokens, as Kubernetes' own tokens do.
 	NameWorkloads bool
 
-	// Attestations signs who pods are.
+	// Attestations signs attested documents.
 	Attestations *attested.Signer
 
-	// Limits bounds what the issuer of one node may ask.
+	// Limits limits the requests of each node.
 	Limits *NodeLimits
 
-	// Log is the audit log. Strangers bounds the lines about those who cannot be authenticated.
+	// Log is the audit log. Strangers limits the lines about callers that are not authenticated.
 	Log       logr.Logger
 	Strangers *rate.Limiter
 
 	Now func() time.Time
 }
 
-// Handler routes the API's paths.
+// Handler returns the API's handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+signerapi.TokenPath, s.serveToken)
@@ -63,7 +63,7 @@ func (s *Server) Handler() http.Handler {
 	return bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes))
 }
 
-// read authenticates the issuer behind a request, and reads what it asks.
+// read authenticates the issuer behind a request and parses the body.
 func (s *Server) read(request *http.Request, into any) (workload.Workload, error) {
 	issuer, err := s.authenticate(request)
 	if err != nil {

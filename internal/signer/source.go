@@ -25,7 +25,7 @@ type Source struct {
 	// URLs name the keys that the KMS keeps, in the order in which they are to be used. Without any, keys are made here.
 	URLs []string
 
-	// KMS is needed for keys that the ring has already, too.
+	// KMS is also needed for keys that the ring already has.
 	KMS KMS
 
 	failed  error
@@ -37,12 +37,12 @@ const trial = 10 * time.Second
 
 var errNoURL = errors.New("every key URL has been used: add one to signer.keys.kms")
 
-// newSlot is a slot of a new key: of the KMS's keys, the first that works and was never in the ring.
+// newSlot returns a slot with a new key: the first of the KMS's keys that works and was never in the ring.
 func (s *Source) newSlot(ctx context.Context, ring keyring.Ring, now time.Time) (keyring.Slot, error) {
 	if len(s.URLs) == 0 {
 		return keyring.NewSlot()
 	}
-	// The KMS is spared where the ring is looked at more often than without a reason.
+	// The KMS is not asked again before the next regular look at the ring.
 	if s.failed != nil && now.Before(s.retryAt) {
 		return keyring.Slot{}, s.failed
 	}
@@ -85,7 +85,7 @@ func (s *Source) try(ctx context.Context, url string, ring keyring.Ring) (keyrin
 // fits reports whether a slot's key is kept where new ones are.
 func (s *Source) fits(slot keyring.Slot) bool { return (slot.URL != "") == (len(s.URLs) > 0) }
 
-// sign signs with a key that the ring has already.
+// sign returns a function that signs with a key of the ring.
 func (s *Source) sign(url string, public *rsa.PublicKey) token.SignFunc {
 	return s.KMS.Signer(url, public)
 }

@@ -35,7 +35,7 @@ func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
 	})
 }
 
-// sign decides about a request, and notes in the entry what the audit log needs.
+// sign decides about a request and signs. It fills in the audit entry.
 func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error) {
 	var asked signerapi.TokenRequest
 	issuer, err := s.read(request, &asked)
@@ -77,7 +77,7 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 	return signed, err
 }
 
-// placeOf is where a key is, for metrics.
+// placeOf returns where a key is, for metrics.
 func placeOf(key *token.Key) string {
 	if key.Remote {
 		return "kms"
@@ -85,7 +85,7 @@ func placeOf(key *token.Key) string {
 	return "local"
 }
 
-// granted is the identity of a name, if it is granted to the pod and its tokens are made here.
+// granted returns an identity if the pod is granted it and its tokens are signed here.
 func (s *Server) granted(ctx context.Context, found subject, name string) (*v1alpha1.ManagedIdentity, error) {
 	decided, err := s.Directory.Grant(ctx, found.pod, found.accountUID, s.Now())
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Server) granted(ctx context.Context, found subject, name string) (*v1al
 	return nil, failure.Refused(refusal)
 }
 
-// describe is what a token is made for.
+// describe returns the request for the token's claims.
 func (s *Server) describe(ctx context.Context, found subject, identity *v1alpha1.ManagedIdentity, resource string) (token.Request, error) {
 	request := token.Request{
 		Identity: identity, Resource: resource,

@@ -1,5 +1,5 @@
-// Package signerapi is what an issuer and the signer say to each other: JSON over TLS, authenticated by the issuer's own
-// pod-bound ServiceAccount token, which says the node that it speaks for. docs/design/parts.md tells the rest.
+// Package signerapi has the wire types between an issuer and the signer: JSON over TLS, authenticated by the issuer's own
+// pod-bound ServiceAccount token, which names its node. See docs/design/parts.md.
 package signerapi
 
 // Audience is the audience of the ServiceAccount tokens that issuers show to the signer.
@@ -14,29 +14,28 @@ const (
 	AttestationPath = "/v1/attestation"
 )
 
-// The bounds of bodies. A pod's ServiceAccount token is the largest part of a request.
+// The limits of bodies. The largest part of a request is the pod's ServiceAccount token.
 const (
 	MaxRequestBytes = 32 << 10
 	MaxAnswerBytes  = 64 << 10
 )
 
-// Pod is for whom something is signed: one that runs on the issuer's node.
+// Pod is the pod that something is signed for. It must run on the issuer's node.
 type Pod struct {
 	UID string `json:"pod_uid"`
 
-	// Token is the pod's ServiceAccount token of the issuer's audience, if the pod has shown one. It is verified, and must
-	// be the pod's.
+	// Token is the pod's ServiceAccount token for the issuer, if the pod has sent one. The signer verifies it.
 	Token string `json:"pod_token,omitempty"`
 }
 
-// TokenRequest asks for a token. All that it says beyond the names is found out by the signer itself.
+// TokenRequest asks for a token. The signer finds out everything else itself.
 type TokenRequest struct {
 	Pod
 
 	// Identity is the name of a ManagedIdentity.
 	Identity string `json:"identity"`
 
-	// Resource is the audience of the token, to the letter.
+	// Resource is the audience of the token, unchanged.
 	Resource string `json:"resource"`
 }
 
@@ -49,26 +48,25 @@ type TokenResponse struct {
 	ExpiresOn int64  `json:"expires_on"`
 }
 
-// AttestationRequest asks for a signed document of who the pod is.
+// AttestationRequest asks for an attested document.
 type AttestationRequest struct {
 	Pod
 
-	// Nonce is put into the document. It may be empty.
+	// Nonce goes into the document. It may be empty.
 	Nonce string `json:"nonce,omitempty"`
 
-	// Version is that of IMDS's API, which says what the document tells.
+	// Version is the api-version, which decides what the document contains.
 	Version string `json:"version"`
 }
 
-// AttestationResponse is the document: PKCS #7, in DER.
+// AttestationResponse holds the document: PKCS #7 in DER.
 type AttestationResponse struct {
 	Signature []byte `json:"signature"`
 }
 
-// Error is the body of every answer that is not a success. Code and Description are fit for an application to see,
-// Reason and Detail for the issuer's audit log. Its HTTP status is 400 for what stays wrong until somebody changes
-// something, 401 where the issuer's token does not authenticate it, 403 where the pod does not run on the issuer's node,
-// and 429 or 503 with Retry-After for what will pass.
+// Error is the body of every error. Code and Description may be shown to the application; Reason and Detail are for the
+// issuer's audit log. The status is 400 for what no retry changes, 401 if the issuer is not authenticated, 403 if the pod
+// does not run on the issuer's node, and 429 or 503 with Retry-After for what will pass.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`

@@ -1,5 +1,5 @@
-// Package token makes the tokens of managed identities: their claims, the keys that sign them, and what validators
-// need to verify them. It does no I/O.
+// Package token makes the tokens of managed identities: their claims, the keys that sign them, and the documents that
+// verify them. It does no I/O.
 package token
 
 import (
@@ -15,13 +15,14 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// backdating is how far iat and nbf lie in the past, as Entra's do: some validators allow no skew (tokens.md section 1).
+// backdating is how far iat and nbf are in the past, as in Entra's tokens: some validators allow no clock skew (tokens.md
+// section 1).
 const backdating = 5 * time.Minute
 
-// DefaultLifetime is that of a token whose identity names none.
+// DefaultLifetime is the lifetime of tokens whose identity names none.
 const DefaultLifetime = time.Hour
 
-// Claims are those of a managed identity's v1 access token (tokens.md section 1).
+// Claims are the claims of a managed identity's v1 access token (tokens.md section 1).
 type Claims struct {
 	Audience         string `json:"aud"`
 	Issuer           string `json:"iss"`
@@ -40,11 +41,11 @@ type Claims struct {
 	AzureRID         string `json:"xms_az_rid,omitempty"`
 	MIRID            string `json:"xms_mirid"`
 
-	// Workload is the pod as Kubernetes' own tokens name it (tokens.md section 10).
+	// Workload is the pod in the form of Kubernetes' own tokens (tokens.md section 10).
 	Workload *Workload `json:"kubernetes.io,omitempty"`
 }
 
-// Workload is a pod with what it runs as and where.
+// Workload is a pod with its ServiceAccount and node.
 type Workload struct {
 	Namespace      string    `json:"namespace"`
 	Node           Reference `json:"node"`
@@ -58,23 +59,23 @@ type Reference struct {
 	UID  string `json:"uid"`
 }
 
-// Request is what a token is made for.
+// Request describes the token to make.
 type Request struct {
-	// Identity is resolved: its IDs are in its status.
+	// Identity has its IDs in its status.
 	Identity *v1alpha1.ManagedIdentity
 
-	// Resource is the audience, to the letter.
+	// Resource is the audience, unchanged.
 	Resource string
 
-	// Machine is the resource ID of the pod as a virtual machine, as instance metadata has it; empty without one.
+	// Machine is the resource ID of the pod as a virtual machine; "" if there is none.
 	Machine string
 
-	// Workload is the pod, if the token is to name it.
+	// Workload is the pod, if the token should name it.
 	Workload *Workload
 }
 
-// NewClaims are the claims of a token from the issuer. A system-assigned identity stands for the machine that its
-// resource ID names, else for the pod as a machine; a user-assigned one is attached to the pod.
+// NewClaims returns the claims of a token. A system-assigned identity stands for the machine that its resource ID names, or
+// else for the pod as a machine. A user-assigned one is attached to the pod.
 func NewClaims(request Request, issuer string, now time.Time) (Claims, error) {
 	unique, err := newUniqueID()
 	if err != nil {
@@ -98,8 +99,8 @@ func NewClaims(request Request, issuer string, now time.Time) (Claims, error) {
 	return claims, nil
 }
 
-// resourceIDInTokens is an Azure Resource Manager ID as Entra writes it in tokens: with resourcegroups in lower case,
-// which Azure's portal and command line write otherwise (tokens.md section 1).
+// resourceIDInTokens returns an Azure Resource Manager ID as Entra writes it in tokens: with resourcegroups in lower case,
+// unlike Azure's portal and command line (tokens.md section 1).
 func resourceIDInTokens(id string) string {
 	parts := strings.Split(id, "/")
 	if len(parts) > 3 && strings.EqualFold(parts[3], "resourcegroups") {
@@ -108,7 +109,7 @@ func resourceIDInTokens(id string) string {
 	return strings.Join(parts, "/")
 }
 
-// Lifetime is that of an identity's tokens.
+// Lifetime returns the lifetime of an identity's tokens.
 func Lifetime(identity *v1alpha1.ManagedIdentity) time.Duration {
 	if lifetime := identity.Spec.TokenLifetime; lifetime != nil {
 		return lifetime.Duration
@@ -116,7 +117,7 @@ func Lifetime(identity *v1alpha1.ManagedIdentity) time.Duration {
 	return DefaultLifetime
 }
 
-// newUniqueID makes a token's ID: 22 characters of base64url.
+// newUniqueID returns a token ID: 22 characters of base64url.
 func newUniqueID() (string, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
@@ -125,24 +126,24 @@ func newUniqueID() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(id[:]), nil
 }
 
-// Claims implements jwt.Claims, so that a library signs and checks them.
+// Claims implements jwt.Claims.
 
-// GetExpirationTime is exp.
+// GetExpirationTime returns exp.
 func (c Claims) GetExpirationTime() (*jwt.NumericDate, error) { return numericDate(c.Expiry), nil }
 
-// GetIssuedAt is iat.
+// GetIssuedAt returns iat.
 func (c Claims) GetIssuedAt() (*jwt.NumericDate, error) { return numericDate(c.IssuedAt), nil }
 
-// GetNotBefore is nbf.
+// GetNotBefore returns nbf.
 func (c Claims) GetNotBefore() (*jwt.NumericDate, error) { return numericDate(c.NotBefore), nil }
 
-// GetIssuer is iss.
+// GetIssuer returns iss.
 func (c Claims) GetIssuer() (string, error) { return c.Issuer, nil }
 
-// GetSubject is sub.
+// GetSubject returns sub.
 func (c Claims) GetSubject() (string, error) { return c.Subject, nil }
 
-// GetAudience is aud.
+// GetAudience returns aud.
 func (c Claims) GetAudience() (jwt.ClaimStrings, error) { return jwt.ClaimStrings{c.Audience}, nil }
 
 func numericDate(seconds int64) *jwt.NumericDate { return jwt.NewNumericDate(time.Unix(seconds, 0)) }

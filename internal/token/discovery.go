@@ -23,7 +23,7 @@ type discovery struct {
 	CloudInstanceName        string   `json:"cloud_instance_name"`
 }
 
-// Discovery renders the discovery document of a tenant, whose issuer is the cluster's own.
+// Discovery returns the discovery document of a tenant with the cluster's own issuer.
 func Discovery(baseURL, tenant string) ([]byte, error) {
 	return render(discovery{
 		TokenEndpoint:         baseURL + "/" + tenant + "/oauth2/v2.0/token",
@@ -33,8 +33,8 @@ func Discovery(baseURL, tenant string) ([]byte, error) {
 	})
 }
 
-// DiscoveryV1 renders the document that Entra has for the first version of its endpoints, which Vault's azure plugin reads.
-// Its issuer is Entra's, as in tokens for Issuers.EntraResources; its keys are the cluster's.
+// DiscoveryV1 returns the document of Entra's version 1 endpoints, which Vault's azure plugin reads. Its issuer is Entra's,
+// as in tokens for Issuers.EntraResources; its keys are the cluster's.
 func DiscoveryV1(baseURL, tenant string) ([]byte, error) {
 	return render(discovery{
 		TokenEndpoint:         baseURL + "/" + tenant + "/oauth2/token",
@@ -44,7 +44,7 @@ func DiscoveryV1(baseURL, tenant string) ([]byte, error) {
 	})
 }
 
-// render completes a document with what is the same in each.
+// render adds the members that all documents share.
 func render(endpoints discovery) ([]byte, error) {
 	document, err := json.Marshal(discovery{
 		TokenEndpoint:            endpoints.TokenEndpoint,

@@ -15,34 +15,34 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// keyBits is the size of a signing key. Entra signs with RS256, so validators expect it.
+// keyBits is the size of a signing key. Validators expect RS256, as Entra signs.
 const keyBits = 2048
 
-// Key signs tokens. Where its private half is kept is the signer's business: in memory, or elsewhere.
+// Key signs tokens. Its private half may be in memory or elsewhere.
 type Key struct {
 	// ID is the key's ID (kid).
 	ID string
 
-	// Public is the half that validators know.
+	// Public is the public half.
 	Public *rsa.PublicKey
 
-	// Remote reports whether the private half is kept elsewhere, so that a signature takes a request.
+	// Remote reports whether the private half is elsewhere, so that signing takes a request.
 	Remote bool
 
 	sign SignFunc
 }
 
-// SignFunc makes the signature of a SHA-256 digest that RS256 asks for: PKCS #1 v1.5.
+// SignFunc signs a SHA-256 digest for RS256: PKCS #1 v1.5.
 type SignFunc func(ctx context.Context, digest []byte) ([]byte, error)
 
-// NewKey signs with a signer in memory, whose key must be one that validators of RS256 take.
+// NewKey returns a key with a signer in memory. It fails if RS256 validators would reject the key.
 func NewKey(signer crypto.Signer) (*Key, error) {
 	return newKey(signer.Public(), func(_ context.Context, digest []byte) ([]byte, error) {
 		return signer.Sign(rand.Reader, digest, crypto.SHA256)
 	})
 }
 
-// NewRemoteKey is a key whose private half is kept elsewhere.
+// NewRemoteKey returns a key whose private half is elsewhere.
 func NewRemoteKey(public crypto.PublicKey, sign SignFunc) (*Key, error) {
 	key, err := newKey(public, sign)
 	if err != nil {
@@ -64,7 +64,7 @@ func newKey(public crypto.PublicKey, sign SignFunc) (*Key, error) {
 	return &Key{ID: id, Public: half, sign: sign}, nil
 }
 
-// GenerateKey makes the private half of a key.
+// GenerateKey returns a new private key.
 func GenerateKey() (*rsa.PrivateKey, error) {
 	private, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -73,7 +73,7 @@ func GenerateKey() (*rsa.PrivateKey, error) {
 	return private, nil
 }
 
-// keyID is a key's ID: the first 20 bytes of its RFC 7638 SHA-256 thumbprint, in hexadecimal digits.
+// keyID returns a key's ID: the first 20 bytes of its RFC 7638 SHA-256 thumbprint in hexadecimal.
 func keyID(public *rsa.PublicKey) (string, error) {
 	thumbprint, err := (&jose.JSONWebKey{Key: public}).Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -82,7 +82,7 @@ func keyID(public *rsa.PublicKey) (string, error) {
 	return hex.EncodeToString(thumbprint[:20]), nil
 }
 
-// Sign signs claims as RS256, with the header of Entra's v1 tokens: x5t is kid (tokens.md section 1).
+// Sign signs claims with RS256 and the header of Entra's v1 tokens: x5t equals kid (tokens.md section 1).
 func (k *Key) Sign(ctx context.Context, claims Claims) (string, error) {
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	unsigned.Header["kid"], unsigned.Header["x5t"] = k.ID, k.ID
@@ -98,7 +98,7 @@ func (k *Key) Sign(ctx context.Context, claims Claims) (string, error) {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// JWKS renders public keys in the order in which they are given.
+// JWKS returns a JWKS document. golang-jwt has no JWK type, so go-jose supplies it.
 func JWKS(keys []*Key) ([]byte, error) {
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, key := range keys {

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Signed is a token. Nothing but the answer to its request may carry it.
+// Signed is a token. Only the response to its request may contain it.
 type Signed struct {
 	Token string
 
-	// ID is the token's own (uti), and KeyID that of the key that signed it.
+	// ID is the token's own ID (uti), and KeyID the ID of the key that signed it.
 	ID    string
 	KeyID string
 
@@ -17,7 +17,7 @@ type Signed struct {
 	Expiry    time.Time
 }
 
-// New makes a token of a key, from the issuer that its resource's validators take.
+// New makes and signs a token with the issuer that its resource's validators accept.
 func New(ctx context.Context, key *Key, issuers Issuers, request Request, now time.Time) (Signed, error) {
 	issuer := issuers.For(request.Resource, string(request.Identity.Status.TenantID))
 	claims, err := NewClaims(request, issuer, now)

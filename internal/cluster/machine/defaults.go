@@ -9,6 +9,6 @@ type Defaults struct {
 	// VMSize is the size of nodes without the label node.kubernetes.io/instance-type. Some agents refuse an empty one.
 	VMSize string
 
-	// Environment is the name of the cloud, as in AzurePublicCloud.
+	// Environment is the name of the cloud, such as AzurePublicCloud.
 	Environment string
 }

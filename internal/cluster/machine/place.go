@@ -1,4 +1,4 @@
-// Package machine describes pods as Azure describes virtual machines: where they are, and what they are called there.
+// Package machine describes pods as Azure describes virtual machines: their place and their resource IDs.
 package machine
 
 import (
@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Place is where a node is, as Azure tells of places.
+// Place is a node's place in Azure's terms.
 type Place struct {
 	SubscriptionID string
 	ResourceGroup  string
@@ -16,11 +16,11 @@ type Place struct {
 	Zone           string
 	FaultDomain    string
 
-	// ScaleSet is the name of the virtual machine scale set that the node is of, if any.
+	// ScaleSet is the name of the node's virtual machine scale set; "" without one.
 	ScaleSet string
 }
 
-// PlaceOf is what a node's labels and provider ID say of its place, and the defaults where they say nothing.
+// PlaceOf returns the place that a node's labels and provider ID name, and the defaults for the rest.
 func PlaceOf(node *corev1.Node, defaults Defaults) Place {
 	p := Place{
 		SubscriptionID: defaults.SubscriptionID,
@@ -53,8 +53,7 @@ func (p *Place) readProviderID(parts []string) {
 	p.ScaleSet = named(6, "virtualMachineScaleSets")
 }
 
-// readAzureZone turns the label of a zone into what IMDS says. On Azure it is REGION-ZONE, or, where the machine is in
-// no zone, the fault domain.
+// readAzureZone converts the zone label. On Azure it is REGION-ZONE or, for a machine in no zone, the fault domain.
 func (p *Place) readAzureZone() {
 	if zone, ok := strings.CutPrefix(p.Zone, p.Location+"-"); ok {
 		p.Zone = zone
@@ -63,15 +62,15 @@ func (p *Place) readAzureZone() {
 	p.FaultDomain, p.Zone = cmp.Or(p.Zone, p.FaultDomain), ""
 }
 
-// ResourceID is that of the virtual machine of a name.
+// ResourceID returns the resource ID of a virtual machine.
 func (p Place) ResourceID(name string) string { return p.compute() + "virtualMachines/" + name }
 
-// compute is the resource ID that those of the place's machines start with.
+// compute returns the prefix of the resource IDs in this place.
 func (p Place) compute() string {
 	return "/subscriptions/" + p.SubscriptionID + "/resourceGroups/" + p.ResourceGroup + "/providers/Microsoft.Compute/"
 }
 
-// ScaleSetID is the resource ID of the scale set; empty without one.
+// ScaleSetID returns the resource ID of the scale set; "" without one.
 func (p Place) ScaleSetID() string {
 	if p.ScaleSet == "" {
 		return ""

@@ -4,7 +4,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 )
 
-// Bare keeps no labels, annotations, owners, finalizers and managers of fields: for objects whose names, times and contents alone are read.
+// Bare drops labels, annotations, owners, finalizers and managed fields, of objects whose names, times and contents are all
+// that is read.
 func Bare(object any) (any, error) {
 	kept, err := meta.Accessor(object)
 	if err != nil {

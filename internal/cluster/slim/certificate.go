@@ -4,11 +4,11 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 )
 
-// maxRequest bounds a certificate request that is kept, in bytes. One of an RSA key of 4096 bits has 2 KB.
+// maxRequest bounds a certificate request, in bytes. One with an RSA key of 4096 bits has 2 KB.
 const maxRequest = 8 << 10
 
-// CertificateSigningRequest makes a transform that keeps requests to some signers, without the certificates: that there is one is
-// kept. Of requests to others, and of those that are too large, what was asked for is not kept.
+// CertificateSigningRequest returns a transform that keeps the requests to some signers. It replaces issued certificates by
+// a mark, and drops the contents of requests to other signers and of those that are too large.
 func CertificateSigningRequest(signers ...string) func(any) (any, error) {
 	ours := map[string]bool{}
 	for _, signer := range signers {
@@ -34,5 +34,5 @@ func CertificateSigningRequest(signers ...string) func(any) (any, error) {
 	}
 }
 
-// signed stands for a certificate that was signed.
+// signed stands for an issued certificate.
 var signed = []byte("signed")

@@ -9,14 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The bounds of the owners that are kept of a ConfigMap. A UID has 36 characters.
+// The bounds of a ConfigMap's owners. A UID has 36 characters.
 const (
 	maxOwners = 4
 	maxUID    = 64
 )
 
-// Digest makes a transform that keeps of a ConfigMap the UIDs of its owners, and the digest of what it has by a key: there
-// is one in every namespace, and nearly all say the same.
+// Digest returns a transform that keeps of a ConfigMap the UIDs of its owners and a digest of one value: every namespace
+// has such a ConfigMap, and nearly all are the same.
 func Digest(key string) func(any) (any, error) {
 	return func(object any) (any, error) {
 		config, ok := object.(*corev1.ConfigMap)
@@ -34,7 +34,7 @@ func Digest(key string) func(any) (any, error) {
 	}
 }
 
-// DigestOf is what is kept of a text.
+// DigestOf returns the digest of a text.
 func DigestOf(text []byte) string {
 	digest := sha256.Sum256(text)
 	return hex.EncodeToString(digest[:])

@@ -6,8 +6,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Identity keeps of a ManagedIdentity what a grant and a token hang on: its spec, which its definition bounds, its IDs, and whether it
-// is ready.
+// Identity keeps what a grant and a token depend on: spec, which the CRD bounds, IDs, and readiness.
 func Identity(object any) (any, error) {
 	identity, ok := object.(*v1alpha1.ManagedIdentity)
 	if !ok {
@@ -20,7 +19,7 @@ func Identity(object any) (any, error) {
 	return slim, nil
 }
 
-// Binding keeps of an IdentityBinding its spec, which its definition bounds.
+// Binding keeps the spec, which the CRD bounds.
 func Binding(object any) (any, error) {
 	binding, ok := object.(*v1alpha1.IdentityBinding)
 	if !ok {
@@ -31,7 +30,7 @@ func Binding(object any) (any, error) {
 	}, nil
 }
 
-// readiness keeps of conditions the one that says whether an object is ready.
+// readiness keeps the condition Ready.
 func readiness(conditions []metav1.Condition) []metav1.Condition {
 	for _, condition := range conditions {
 		if condition.Type == v1alpha1.ConditionReady {

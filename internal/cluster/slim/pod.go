@@ -8,7 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// How many of a list are kept. Nobody has as many; the API server sets no bound.
+// The bounds of lists. No real pod has as many entries, but the API server sets no bound.
 const (
 	maxPorts       = 256
 	maxTolerations = 256
@@ -16,7 +16,7 @@ const (
 	maxSelector    = 4 << 10 // bytes
 )
 
-// Pod keeps of a pod what a grant, instance metadata and scheduled events hang on.
+// Pod keeps what a grant, instance metadata and scheduled events depend on.
 func Pod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -37,7 +37,7 @@ func Pod(object any) (any, error) {
 	return slim, nil
 }
 
-// Subject keeps of a pod what a grant hangs on, and on which node it runs.
+// Subject keeps what a grant depends on, and the node.
 func Subject(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -54,7 +54,7 @@ func Subject(object any) (any, error) {
 	return slim, nil
 }
 
-// podAnnotations are what a grant reads, and the data for IMDS, which is left out where it is more than Azure takes.
+// podAnnotations keeps the annotations that a grant reads and the data for IMDS. It drops data larger than Azure allows.
 func podAnnotations(annotations map[string]string) map[string]string {
 	kept := identityAnnotation(annotations)
 	for _, name := range []string{v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation} {
@@ -68,7 +68,7 @@ func podAnnotations(annotations map[string]string) map[string]string {
 	return kept
 }
 
-// disruptionOf keeps of conditions the one that scheduled events hang on. The others change with every probe.
+// disruptionOf keeps the condition that scheduled events depend on. The others change with every probe.
 func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
 	for _, condition := range conditions {
 		if condition.Type == corev1.DisruptionTarget {
@@ -79,7 +79,7 @@ func disruptionOf(conditions []corev1.PodCondition) []corev1.PodCondition {
 	return nil
 }
 
-// issuerToken keeps of volumes that there is one with a token for the issuer: who has it can ask.
+// issuerToken keeps the fact that there is a volume with a token for the issuer.
 func issuerToken(pod *corev1.Pod) []corev1.Volume {
 	if !workload.HoldsToken(pod, issuerapi.Audience) {
 		return nil
@@ -90,7 +90,7 @@ func issuerToken(pod *corev1.Pod) []corev1.Volume {
 	}}}
 }
 
-// portsOf keeps of containers what Services lead to.
+// portsOf keeps the ports that Services can lead to.
 func portsOf(containers []corev1.Container) []corev1.Container {
 	var slim []corev1.Container
 	room := maxPorts
@@ -103,7 +103,7 @@ func portsOf(containers []corev1.Container) []corev1.Container {
 	return slim
 }
 
-// Service keeps of a Service what load balancer metadata hangs on. One with a huge selector leads nowhere.
+// Service keeps what load balancer metadata depends on. A Service with a huge selector selects nothing.
 func Service(object any) (any, error) {
 	service, ok := object.(*corev1.Service)
 	if !ok {

@@ -14,19 +14,19 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// The bounds of what is kept, in bytes.
+// The bounds in bytes.
 const (
-	// maxLabels is for all labels of a namespace or a pod, names and values. The API server sets no bound.
+	// maxLabels bounds all labels of a namespace or a pod, names and values. The API server sets no bound.
 	maxLabels = 32 << 10
 
-	// maxData is for one annotation with data for IMDS, as Azure bounds it: 64 KiB, in base64.
+	// maxData bounds one annotation with data for IMDS, as Azure does: 64 KiB in base64.
 	maxData = 88 << 10
 
-	// maxMessage is for a condition's message.
+	// maxMessage bounds a condition's message.
 	maxMessage = 1 << 10
 )
 
-// Metadata keeps of a ServiceAccount's metadata its annotation, and of a namespace's its labels; nothing else of either.
+// Metadata keeps the identity annotation of a ServiceAccount, and the labels of a namespace.
 func Metadata(object any) (any, error) {
 	metadata, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -41,7 +41,7 @@ func Metadata(object any) (any, error) {
 	return slim, nil
 }
 
-// identifying is what says which object it is, and when it was made and deleted.
+// identifying keeps what identifies an object, and its times of creation and deletion.
 func identifying(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: meta.Name, Namespace: meta.Namespace, UID: meta.UID, ResourceVersion: meta.ResourceVersion,
@@ -49,8 +49,8 @@ func identifying(meta metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-// namespaceLabels are all labels, for selectors may ask for any; or one that says that they are too many, by which a grant
-// refuses everything: without a label a selector might admit whom it would not admit with it.
+// namespaceLabels keeps all labels, because selectors may use any of them. If they are too many it returns a label by which
+// a grant refuses everything: with a label missing, a selector might admit what it should not.
 func namespaceLabels(labels map[string]string) map[string]string {
 	if size(labels) > maxLabels {
 		return map[string]string{grant.LabelsCut: ""}
@@ -58,7 +58,7 @@ func namespaceLabels(labels map[string]string) map[string]string {
 	return labels
 }
 
-// identityAnnotation is the one annotation that a grant reads. What is longer than it may be stays so, and is refused.
+// identityAnnotation keeps the annotation that a grant reads. One that is too long stays too long, so that it is refused.
 func identityAnnotation(annotations map[string]string) map[string]string {
 	value, found := annotations[v1alpha1.IdentityAnnotation]
 	if !found {
@@ -67,7 +67,7 @@ func identityAnnotation(annotations map[string]string) map[string]string {
 	return map[string]string{v1alpha1.IdentityAnnotation: cut(value, grant.MaxAnnotation+1)}
 }
 
-// size is how many bytes names and values have.
+// size returns the bytes of names and values.
 func size(entries map[string]string) int {
 	sum := 0
 	for name, value := range entries {
@@ -76,7 +76,7 @@ func size(entries map[string]string) int {
 	return sum
 }
 
-// firstLabels are as many as fit, in the order of their names.
+// firstLabels returns as many labels as fit, sorted by name.
 func firstLabels(labels map[string]string) map[string]string {
 	if size(labels) <= maxLabels {
 		return labels
@@ -91,7 +91,7 @@ func firstLabels(labels map[string]string) map[string]string {
 	return kept
 }
 
-// cut is the beginning of a text, in memory of its own: the whole is not kept for it.
+// cut returns a copy of the beginning of a text, so that the whole text can be freed.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -99,7 +99,7 @@ func cut(text string, most int) string {
 	return string([]byte(text[:most]))
 }
 
-// first is the beginning of a list, in memory of its own.
+// first returns a copy of the beginning of a list.
 func first[T any](list []T, most int) []T {
 	if len(list) <= most {
 		return list

@@ -1,4 +1,4 @@
-// Package signerclient asks the signer, any of its replicas.
+// Package signerclient asks the signer's replicas.
 package signerclient
 
 import (
@@ -41,35 +41,35 @@ const (
 	maxPause = 500 * time.Millisecond
 )
 
-// Client asks the signer. It keeps a few connections, and makes a new one, which may lead to another replica, after
-// every failure.
+// Client asks the signer. It keeps a few connections. After every failure it makes a new one, which may lead to another
+// replica.
 type Client struct {
 	url       string
 	tokenFile string
 	http      *http.Client
 }
 
-// Options say where the signer is and how it is known.
+// Options say where the signer is and how to verify it.
 type Options struct {
-	// URL is the signer's, without an ending slash.
+	// URL is the signer's, without a trailing slash.
 	URL string
 
-	// TokenFile holds the issuer's own ServiceAccount token of the signer's audience. It is read anew for every request.
+	// TokenFile holds the issuer's own ServiceAccount token for the signer. It is read for every request.
 	TokenFile string
 
-	// Address is where to connect, if it is not where the URL says.
+	// Address is where to connect, if not to the URL's host.
 	Address string
 
-	// Roots are the authorities that the signer's certificate may be of now; nil while none is known.
+	// Roots returns the authorities of the signer's certificate; nil while none is known.
 	Roots func() *x509.CertPool
 }
 
-// New makes a client.
+// New returns a client.
 func New(options Options) *Client {
 	return &Client{url: options.URL, tokenFile: options.TokenFile, http: &http.Client{Transport: &http.Transport{
-		// The authorities are those of the time at which a connection is made.
+		// The roots are read for each connection, because they change.
 		DialTLSContext: options.dial,
-		// With HTTP/1.1 a request that takes too long ends its connection, and the next attempt gets another one.
+		// HTTP/1.1: a request that times out ends its connection, so the next attempt gets another one.
 		MaxIdleConnsPerHost: 2,
 		MaxConnsPerHost:     64,
 		IdleConnTimeout:     30 * time.Second,
@@ -120,7 +120,7 @@ func (c *Client) Attest(ctx context.Context, request signerapi.AttestationReques
 	return answer.Signature, err
 }
 
-// ask asks one replica after the other until one decides. The error is a *failure.Failure.
+// ask asks replicas until one decides. The error is a *failure.Failure.
 func (c *Client) ask(ctx context.Context, path string, request, answer any) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 	}
 }
 
-// asRefusal tells a decision from a replica that is away.
+// asRefusal returns the failure if a replica decided, instead of being away.
 func asRefusal(err error) (*failure.Failure, bool) {
 	refusal, ok := errors.AsType[*failure.Failure](err)
 	return refusal, ok && refusal.Kind != failure.Unavailable
@@ -188,8 +188,8 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, answer a
 	return nil
 }
 
-// refusalOf is the signer's refusal as the pod is told it. That the signer does not know the issuer is not the pod's
-// fault, and will pass.
+// refusalOf returns the signer's refusal as the pod learns it. If the signer rejects the issuer itself, that is not the
+// pod's fault and will pass.
 func refusalOf(response *http.Response, content []byte) error {
 	var told signerapi.Error
 	if err := json.Unmarshal(content, &told); err != nil || response.StatusCode == http.StatusUnauthorized {

@@ -1,6 +1,6 @@
-// Package authority is the certificate authority of kube-imds' own servers. Its keys are a ring in a Secret that the
-// controller alone reads: one signs, the next one is published ahead of its use, and those before stay in the bundle until
-// what they have signed has expired (docs/design/authority.md).
+// Package authority is the certificate authority of kube-imds' own servers. Its keys are a ring in a Secret that only the
+// controller reads: one signs, the next one is published ahead of its use, and retired ones stay in the bundle until what
+// they signed has expired (docs/design/authority.md).
 package authority
 
 import (
@@ -27,43 +27,43 @@ import (
 // BundleKey is the key of the bundle in the authority's Secret and its ConfigMap.
 const BundleKey = cabundle.Key
 
-// lookEvery is how often the ring is looked at without a reason.
+// lookEvery is how often the ring is checked without a change.
 const lookEvery = 10 * time.Second
 
-// Options say what an authority is of.
+// Options configure an authority.
 type Options struct {
 	// Object is the key of the Secret and of the ConfigMap.
 	Object client.ObjectKey
 
-	// Domains are the DNS names that it may sign for, and for what is below them.
+	// Domains are the DNS names that it may sign for, with all names below them.
 	Domains []string
 
-	// URL is where its certificates are found, below which cabundle.CertificatePath is.
+	// URL is the address of its certificates, below which are the paths of cabundle.CertificatePath.
 	URL string
 
 	Policy keyring.Policy
 	Now    func() time.Time
 }
 
-// Authority signs certificates, and keeps the ring of its keys. Its replicas agree because each writes only on top of what it
+// Authority signs certificates and keeps the ring of its keys. Replicas agree because each writes only on top of what it
 // has read.
 type Authority struct {
 	Options
 
-	// cached reads from caches that have no keys, and writes; live reads from the API server.
+	// cached reads from caches without keys, and writes; live reads from the API server.
 	cached client.Client
 	live   client.Reader
 
 	latest cabundle.Latest
 }
 
-// New makes an authority. The first client reads from caches and writes; the other one reads the keys when they are needed.
+// New returns an authority. cached reads from caches and writes; live reads the keys when they are needed.
 func New(cached client.Client, live client.Reader, options Options) *Authority {
 	options.Policy.Keep = Keep
 	return &Authority{Options: options, cached: cached, live: live}
 }
 
-// Check says what is wrong with a policy: a certificate must outlive its waiting and its signing.
+// Check returns an error for an impossible policy: a certificate must outlive its waiting and its signing.
 func Check(policy keyring.Policy) error {
 	if policy.Every <= 0 || policy.Every > LongestTerm || policy.Ahead < 0 || policy.Ahead > policy.Every {
 		return fmt.Errorf("a key signs for more than 0 and at most %s, and is published ahead for at most as long", LongestTerm)
@@ -71,7 +71,7 @@ func Check(policy keyring.Policy) error {
 	return nil
 }
 
-// SetupWithManager makes the manager look after the ring, in every replica: each knows at once what it has become.
+// SetupWithManager runs the authority in every replica, so that each knows at once what the ring has become.
 func (a *Authority) SetupWithManager(manager ctrl.Manager) error {
 	once := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrl.Request {
 		return []ctrl.Request{{NamespacedName: a.Object}}
@@ -88,11 +88,11 @@ func (a *Authority) SetupWithManager(manager ctrl.Manager) error {
 	return nil
 }
 
-// Reconcile takes the ring one step further, and makes its bundle known in this process.
+// Reconcile takes the ring one step further and publishes its bundle in this process.
 func (a *Authority) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	bundle, err := a.advance(ctx)
 	if apierrors.IsConflict(err) {
-		// Another replica was first, and that will be heard of.
+		// Another replica was first; its change will be heard of.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (a *Authority) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result,
 	return ctrl.Result{RequeueAfter: lookEvery}, nil
 }
 
-// advance is the bundle of the ring after one look at it. What has changed is kept before anybody may use it.
+// advance returns the bundle of the ring after its next step. A changed ring is stored before anybody may use it.
 func (a *Authority) advance(ctx context.Context) (cabundle.Bundle, error) {
 	secret, ring, err := a.read(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ func (a *Authority) newSlot() (keyring.Slot, error) {
 	return made.slot()
 }
 
-// read reads the ring from the API server: it is in no cache.
+// read reads the ring from the API server, because no cache has it.
 func (a *Authority) read(ctx context.Context) (*corev1.Secret, keyring.Ring, error) {
 	var secret corev1.Secret
 	if err := a.live.Get(ctx, a.Object, &secret); err != nil {
@@ -156,7 +156,7 @@ func (a *Authority) read(ctx context.Context) (*corev1.Secret, keyring.Ring, err
 	return &secret, ring, err
 }
 
-// published is what the ConfigMap has; nothing where that cannot be read, and is about to be put right.
+// published returns the ConfigMap's bundle; nil if it is unreadable, which is about to be repaired.
 func (a *Authority) published(ctx context.Context) (cabundle.Bundle, error) {
 	var config corev1.ConfigMap
 	if err := a.cached.Get(ctx, a.Object, &config); err != nil {
@@ -171,7 +171,7 @@ func (a *Authority) published(ctx context.Context) (cabundle.Bundle, error) {
 
 var errNoneSigns = errors.New("no key of the authority signs yet")
 
-// Sign makes a certificate of a template, with times of the authority's choice.
+// Sign signs a template. The authority sets its times.
 func (a *Authority) Sign(ctx context.Context, template *x509.Certificate) (*x509.Certificate, error) {
 	_, ring, err := a.read(ctx)
 	if err != nil {
@@ -187,7 +187,7 @@ func (a *Authority) Sign(ctx context.Context, template *x509.Certificate) (*x509
 	return current.Sign(template, a.URL, a.Now())
 }
 
-// Issue makes this process a serving certificate.
+// Issue issues a serving certificate to this process.
 func (a *Authority) Issue(ctx context.Context, request *x509.CertificateRequest, key crypto.Signer) ([]byte, error) {
 	issued, err := a.Sign(ctx, &x509.Certificate{
 		PublicKey: key.Public(), Subject: request.Subject, DNSNames: request.DNSNames,
@@ -199,13 +199,13 @@ func (a *Authority) Issue(ctx context.Context, request *x509.CertificateRequest,
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issued.Raw}), nil
 }
 
-// Latest is the bundle as this process has last seen it.
+// Latest returns the bundle that this process has seen last.
 func (a *Authority) Latest() *cabundle.Latest { return &a.latest }
 
-// Key is the name of the authority's Secret and of its ConfigMap.
+// Key returns the key of the authority's Secret and ConfigMap.
 func (a *Authority) Key() client.ObjectKey { return a.Object }
 
-// Bundle is the authority's certificates in PEM, as the Secret in the cache has them; nil until there is one.
+// Bundle returns the authority's certificates in PEM from the cached Secret; nil until there are any.
 func (a *Authority) Bundle(ctx context.Context) []byte {
 	var secret corev1.Secret
 	if a.cached.Get(ctx, a.Object, &secret) != nil {
@@ -214,7 +214,7 @@ func (a *Authority) Bundle(ctx context.Context) []byte {
 	return secret.Data[BundleKey]
 }
 
-// StripKey keeps the authority's keys out of the cache that Bundle reads. What else is kept in the Secret stays.
+// StripKey drops the authority's keys from the cache that Bundle reads. Other contents stay.
 func StripKey(object any) (any, error) {
 	if secret, ok := object.(*corev1.Secret); ok {
 		secret.ManagedFields = nil

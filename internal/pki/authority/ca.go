@@ -20,27 +20,27 @@ import (
 )
 
 const (
-	// LongestTerm is how long a key may sign at most.
+	// LongestTerm bounds how long a key signs.
 	LongestTerm = 365 * 24 * time.Hour
 
-	// Keep is how long a certificate stays in the bundle after it has signed the last leaf: until that has expired.
+	// Keep is how long a retired certificate stays in the bundle: until the last leaf that it signed has expired.
 	Keep = certificate.Lifetime + time.Hour
 
-	// lifetime is how long a certificate is good: for a term it waits, for a term it signs, and then it is kept.
+	// lifetime is the validity of a certificate: a term of waiting, a term of signing, and Keep.
 	lifetime = 2*LongestTerm + Keep
 
-	// backdated is what clocks may differ by.
+	// backdated allows for differences of clocks.
 	backdated = 5 * time.Minute
 )
 
-// CA is one certificate of the authority, and its key.
+// CA is a certificate of the authority with its key.
 type CA struct {
 	Certificate *x509.Certificate
 
 	key crypto.Signer
 }
 
-// NewCA makes a CA that signs certificates for these DNS names and those below them, and for nothing else.
+// NewCA returns a CA that can sign certificates for these DNS names and those below them, and for nothing else.
 func NewCA(domains []string, now time.Time) (*CA, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -53,7 +53,7 @@ func NewCA(domains []string, now time.Time) (*CA, error) {
 	digest := sha256.Sum256(public)
 	id := digest[:20]
 	template := &x509.Certificate{
-		// Each has a name of its own, for those who find a certificate's issuer by its name alone.
+		// A name of its own, for verifiers that find an issuer by its name alone.
 		Subject:      pkix.Name{CommonName: "kube-imds " + hex.EncodeToString(id)},
 		SubjectKeyId: id,
 		NotBefore:    now.Add(-backdated),
@@ -63,7 +63,7 @@ func NewCA(domains []string, now time.Time) (*CA, error) {
 		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 
 		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains,
-		// What is no DNS name is not confined by the DNS names that are permitted.
+		// Permitted DNS names do not constrain other kinds of names.
 		ExcludedIPRanges: []*net.IPNet{
 			{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)},
 		},
@@ -79,7 +79,7 @@ func NewCA(domains []string, now time.Time) (*CA, error) {
 	return &CA{made, key}, nil
 }
 
-// Sign makes a certificate of a template, which says when it is good and, below authorityURL, where the CA's own is found.
+// Sign signs a template, which has its times. The CA's own certificate is below authorityURL.
 func (c *CA) Sign(template *x509.Certificate, authorityURL string, now time.Time) (*x509.Certificate, error) {
 	if !now.Before(c.Certificate.NotAfter) {
 		return nil, errors.New("the authority's own certificate has expired")
@@ -97,7 +97,7 @@ func (c *CA) Sign(template *x509.Certificate, authorityURL string, now time.Time
 	return x509.ParseCertificate(der)
 }
 
-// slot is the CA as a ring holds it.
+// slot returns the CA as a slot of a ring.
 func (c *CA) slot() (keyring.Slot, error) {
 	private, err := x509.MarshalPKCS8PrivateKey(c.key)
 	if err != nil {
@@ -106,7 +106,7 @@ func (c *CA) slot() (keyring.Slot, error) {
 	return keyring.Slot{ID: cabundle.KeyID(c.Certificate), Private: private, Certificate: c.Certificate.Raw}, nil
 }
 
-// open is the CA in a slot.
+// open returns the CA in a slot.
 func open(slot keyring.Slot) (*CA, error) {
 	found, err := certificateIn(slot)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// ringOf reads the ring that a Secret keeps.
+// ringOf returns the ring in a Secret.
 func ringOf(secret *corev1.Secret) (keyring.Ring, error) {
 	ring, err := keyring.Parse(secret.Data[keyring.SecretKey])
 	if err != nil || !ring.IsEmpty() || len(secret.Data[corev1.TLSPrivateKeyKey]) == 0 {
@@ -20,8 +20,8 @@ func ringOf(secret *corev1.Secret) (keyring.Ring, error) {
 	return adopt(secret)
 }
 
-// adopt is the ring that has the only certificate of an earlier release: it signs, and another one is due to as soon as that
-// is known for long enough.
+// adopt returns a ring with the only certificate of an earlier release. It signs until another one has been published for
+// long enough.
 func adopt(secret *corev1.Secret) (keyring.Ring, error) {
 	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
@@ -36,7 +36,7 @@ func adopt(secret *corev1.Secret) (keyring.Ring, error) {
 	}}, nil
 }
 
-// bundleOf is what is to be known of a ring.
+// bundleOf returns the public part of a ring.
 func bundleOf(ring keyring.Ring) (cabundle.Bundle, error) {
 	var bundle cabundle.Bundle
 	for _, slot := range ring.Published() {
@@ -49,8 +49,8 @@ func bundleOf(ring keyring.Ring) (cabundle.Bundle, error) {
 	return bundle, nil
 }
 
-// keep puts a ring and its bundle into the Secret, in place of an earlier release's authority. Keys that sign no more are
-// dropped.
+// keep stores a ring and its bundle in the Secret, in place of an earlier release's authority. It drops keys that no longer
+// sign.
 func keep(ring keyring.Ring, bundle cabundle.Bundle, secret *corev1.Secret, rotated bool) error {
 	for i := range ring.Retired {
 		ring.Retired[i].Private = nil

@@ -1,5 +1,5 @@
-// Package cabundle is the certificates of the installation's authority, as those know them who verify what it signed: the one
-// that signs first, then its successor, then those that have signed what may still be valid.
+// Package cabundle is the certificates of the installation's authority, for those who verify: the one that signs first,
+// then its successor, then those whose signatures may still be valid.
 package cabundle
 
 import (
@@ -9,16 +9,16 @@ import (
 	"fmt"
 )
 
-// Key is the key of the bundle, in PEM, in the authority's Secret and in its ConfigMap.
+// Key is the key of the PEM bundle in the authority's Secret and ConfigMap.
 const Key = "ca.crt"
 
-// maxCertificates bounds how many certificates of a bundle are read.
+// maxCertificates bounds the certificates read from a bundle.
 const maxCertificates = 64
 
-// Bundle is the certificates of an authority, the one that signs first.
+// Bundle is the certificates of an authority. The first one signs.
 type Bundle []*x509.Certificate
 
-// Parse reads a bundle, which has at least one certificate.
+// Parse parses a bundle of at least one certificate.
 func Parse(text []byte) (Bundle, error) {
 	var bundle Bundle
 	for block, rest := pem.Decode(text); block != nil && len(bundle) < maxCertificates; block, rest = pem.Decode(rest) {
@@ -34,7 +34,7 @@ func Parse(text []byte) (Bundle, error) {
 	return bundle, nil
 }
 
-// PEM is the bundle as Parse reads it.
+// PEM returns the bundle in the form that Parse parses.
 func (b Bundle) PEM() []byte {
 	var text []byte
 	for _, certificate := range b {
@@ -43,7 +43,7 @@ func (b Bundle) PEM() []byte {
 	return text
 }
 
-// Pool has all certificates of the bundle.
+// Pool returns a pool with all certificates of the bundle.
 func (b Bundle) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, certificate := range b {
@@ -52,7 +52,7 @@ func (b Bundle) Pool() *x509.CertPool {
 	return pool
 }
 
-// Find is the certificate of a key ID; nil where there is none.
+// Find returns the certificate with a key ID, or nil.
 func (b Bundle) Find(keyID string) *x509.Certificate {
 	for _, certificate := range b {
 		if KeyID(certificate) == keyID {
@@ -62,8 +62,7 @@ func (b Bundle) Find(keyID string) *x509.Certificate {
 	return nil
 }
 
-// SignerOf is the rank of the certificate whose key has signed a leaf: 0 is the one that signs now, and less than that none
-// of the bundle.
+// SignerOf returns the index of the certificate that signed a leaf: 0 is the current one, and a negative one means none.
 func (b Bundle) SignerOf(leaf *x509.Certificate) int {
 	for rank, certificate := range b {
 		if leaf.CheckSignatureFrom(certificate) == nil {
@@ -73,5 +72,5 @@ func (b Bundle) SignerOf(leaf *x509.Certificate) int {
 	return -1
 }
 
-// KeyID is the ID of an authority's key: its certificate's subject key identifier, in hexadecimal digits.
+// KeyID returns the ID of an authority's key: the certificate's subject key identifier in hexadecimal.
 func KeyID(certificate *x509.Certificate) string { return hex.EncodeToString(certificate.SubjectKeyId) }

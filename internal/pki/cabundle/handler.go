@@ -6,18 +6,17 @@ import (
 	"strings"
 )
 
-// PathPrefix is what every CertificatePath begins with.
+// PathPrefix is the prefix of every CertificatePath.
 const PathPrefix = "/ca/"
 
 const pathSuffix = ".cer"
 
-// CertificatePath is where an authority's certificate is, in DER, as the certificates that its key has signed say where it is
-// (RFC 5280 section 4.2.2.1).
+// CertificatePath returns the path of an authority's certificate in DER, to which leaves refer (RFC 5280 section 4.2.2.1).
 func CertificatePath(authority *x509.Certificate) string {
 	return PathPrefix + KeyID(authority) + pathSuffix
 }
 
-// Handler gives out the bundle's certificates by their keys' IDs, and nothing else.
+// Handler serves the bundle's certificates by their key IDs.
 func Handler(current func() Bundle) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+PathPrefix+"{file}", func(writer http.ResponseWriter, request *http.Request) {

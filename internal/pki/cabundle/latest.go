@@ -6,8 +6,7 @@ import (
 	"sync"
 )
 
-// Latest is the bundle that the authority's ConfigMap holds now. One that is gone, or that cannot be read, leaves what was
-// known.
+// Latest is the newest bundle in the authority's ConfigMap. A missing or unreadable one leaves the bundle before.
 type Latest struct {
 	mu      sync.Mutex
 	current Bundle
@@ -15,14 +14,14 @@ type Latest struct {
 	changed chan struct{}
 }
 
-// Tell tells of the ConfigMap's data.
+// Tell takes over the ConfigMap's data.
 func (l *Latest) Tell(data map[string]string) {
 	if bundle, err := Parse([]byte(data[Key])); err == nil {
 		l.Set(bundle)
 	}
 }
 
-// Set tells of a bundle.
+// Set takes over a bundle.
 func (l *Latest) Set(bundle Bundle) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -36,21 +35,21 @@ func (l *Latest) Set(bundle Bundle) {
 	}
 }
 
-// Bundle is what is known; nil while nothing is.
+// Bundle returns the bundle; nil while none is known.
 func (l *Latest) Bundle() Bundle {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
 }
 
-// Pool are the authorities to trust; nil while none is known.
+// Pool returns the authorities to trust; nil while none is known.
 func (l *Latest) Pool() *x509.CertPool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.pool
 }
 
-// Changed is closed when the bundle is another than now.
+// Changed returns a channel that is closed when the bundle changes.
 func (l *Latest) Changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,18 +9,18 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// spread is over how long all parts of an installation ask anew when another authority signs: thousands of nodes hear of it
-// at once.
+// spread is the time over which all parts renew their certificates when another authority signs: thousands of nodes hear of
+// it at once.
 const spread = 10 * time.Minute
 
-// held is a certificate that was issued.
+// held is an issued certificate.
 type held struct {
 	pair *tls.Certificate
 
-	// renewAt is until when it is good enough: two thirds of its life, less a little.
+	// renewAt is when the certificate is due: after about two thirds of its life.
 	renewAt time.Time
 
-	// overtaken is when it was first seen that another authority signs, and turn how long after that it is asked for anew.
+	// overtaken is when another authority was first seen to sign, and turn is how long after that the certificate is due.
 	overtaken time.Time
 	turn      time.Duration
 }
@@ -31,8 +31,8 @@ func newHeld(pair *tls.Certificate) *held {
 	return &held{pair: pair, renewAt: pair.Leaf.NotBefore.Add(life*2/3 - early), turn: rand.N(spread)}
 }
 
-// due is how long it takes until another certificate is to be asked for: one that is missing, has other names, or is of an
-// authority that is gone, at once; one of an authority that signs no more, when it is its turn.
+// due returns how long until another certificate is due. One that is missing, has other names, or is from an authority that
+// is gone is due at once; one from an authority that no longer signs is due at its turn.
 func (h *held) due(names []string, authorities cabundle.Bundle, now time.Time) time.Duration {
 	if h == nil || !slices.Equal(h.pair.Leaf.DNSNames, names) {
 		return 0

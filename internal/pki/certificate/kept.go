@@ -1,4 +1,4 @@
-// Package certificate gets certificates for a process and keeps them current. Their keys are in memory alone.
+// Package certificate gets certificates for a process and renews them. Their keys stay in memory.
 package certificate
 
 import (
@@ -20,35 +20,35 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// Lifetime is how long a certificate is good. It is renewed long before that.
+// Lifetime is the validity of a certificate. It is renewed long before it ends.
 const Lifetime = 7 * 24 * time.Hour
 
 const (
-	// patience is how long a request for a certificate may take before it is made anew.
+	// patience bounds a request for a certificate before another one is made.
 	patience = 5 * time.Minute
 
-	// lookEvery is how often the names and the clock are looked at.
+	// lookEvery is how often names and clock are checked.
 	lookEvery = time.Minute
 )
 
-// failing is how long to wait after each request that was made in vain: denied, for one.
+// failing is the backoff of requests that fail, such as denied ones.
 var failing = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps: 20, Cap: 10 * time.Minute}
 
-// Wanted says which certificate is to be had.
+// Wanted describes a certificate.
 type Wanted struct {
-	// Names are the DNS names, the subject's common name first. They are found out when they are needed.
+	// Names returns the DNS names. The first one is also the common name.
 	Names func(context.Context) ([]string, error)
 
 	NewKey func() (crypto.Signer, error)
 
-	// Issue has a certificate made of a request, in PEM.
+	// Issue gets a certificate for a request, in PEM.
 	Issue func(ctx context.Context, request *x509.CertificateRequest, key crypto.Signer) ([]byte, error)
 
-	// Authorities are those of now, the first of which is to have signed.
+	// Authorities is the current bundle. Its first certificate must have signed.
 	Authorities *cabundle.Latest
 }
 
-// Kept is a certificate that is kept current.
+// Kept is a certificate that is renewed.
 type Kept struct {
 	wanted Wanted
 	now    func() time.Time
@@ -58,12 +58,12 @@ type Kept struct {
 	failing wait.Backoff
 }
 
-// Keep keeps a certificate once it is started.
+// Keep returns a Kept to start.
 func Keep(wanted Wanted, log logr.Logger) *Kept {
 	return &Kept{wanted: wanted, now: time.Now, log: log, failing: failing}
 }
 
-// Current is the certificate; nil while there is none that is good.
+// Current returns the certificate; nil while there is no valid one.
 func (k *Kept) Current() *tls.Certificate {
 	if held := k.held.Load(); held != nil && k.now().Before(held.pair.Leaf.NotAfter) {
 		return held.pair
@@ -74,7 +74,7 @@ func (k *Kept) Current() *tls.Certificate {
 // Ready reports whether there is a certificate.
 func (k *Kept) Ready() bool { return k.Current() != nil }
 
-// GetCertificate is for tls.Config.
+// GetCertificate is for tls.Config.GetCertificate.
 func (k *Kept) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if current := k.Current(); current != nil {
 		return current, nil
@@ -82,10 +82,10 @@ func (k *Kept) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errors.New("there is no certificate to serve with")
 }
 
-// NeedLeaderElection says that every replica has a certificate.
+// NeedLeaderElection returns false: every replica has a certificate.
 func (k *Kept) NeedLeaderElection() bool { return false }
 
-// Start keeps the certificate current until the context ends.
+// Start renews the certificate until the context ends.
 func (k *Kept) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed := k.wanted.Authorities.Changed()
@@ -99,8 +99,8 @@ func (k *Kept) Start(ctx context.Context) error {
 	return nil
 }
 
-// look asks for a certificate where one is due, and says how long to wait before the next look. Who has just asked waits
-// longer each time, until what he was given will do. Nobody is asked before there is an authority.
+// look requests a certificate if one is due, and returns how long to wait before the next look. The wait grows while
+// requests do not lead to a certificate that will do. It requests nothing before there is an authority.
 func (k *Kept) look(ctx context.Context) time.Duration {
 	authorities := k.wanted.Authorities.Bundle()
 	if authorities == nil {
@@ -120,7 +120,7 @@ func (k *Kept) look(ctx context.Context) time.Duration {
 	return k.failing.Step()
 }
 
-// renew asks for a certificate of a new key.
+// renew requests a certificate for a new key.
 func (k *Kept) renew(ctx context.Context, names []string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

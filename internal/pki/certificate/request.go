@@ -20,20 +20,20 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// The signers of CertificateSigningRequests. The controller is behind each of them.
+// The signer names of CertificateSigningRequests. The controller signs for each of them.
 const (
 	IssuerSigner = "kube-imds.io/issuer-serving"
 	SignerSigner = "kube-imds.io/signer-serving"
 	OIDCSigner   = "kube-imds.io/oidc-serving"
 
-	// AttestationSigner signs the certificates that pods are attested with.
+	// AttestationSigner signs the certificates that attest pods.
 	AttestationSigner = "kube-imds.io/attestation"
 )
 
 // attestationKeyBits is the size of Azure's keys (imds-contract.md section 5).
 const attestationKeyBits = 2048
 
-// KeepServing keeps a certificate to serve with, which a signer is asked for.
+// KeepServing returns a serving certificate that a signer issues.
 func KeepServing(config *rest.Config, signer string, dnsNames []string, authorities *cabundle.Latest, log logr.Logger) (*Kept, error) {
 	asking, err := newAsking(config, signer, certificatesv1.UsageServerAuth)
 	if err != nil {
@@ -42,7 +42,8 @@ func KeepServing(config *rest.Config, signer string, dnsNames []string, authorit
 	return Keep(Wanted{Names: Always(dnsNames), NewKey: NewECDSA, Issue: asking.issue, Authorities: authorities}, log), nil
 }
 
-// KeepAttestation keeps a certificate to attest pods with. Its key is an RSA key, as those who read attested documents expect.
+// KeepAttestation returns a certificate to attest pods with. Its key is RSA, because readers of attested documents expect
+// that; certificate libraries renew ECDSA keys only, so this package does it.
 func KeepAttestation(config *rest.Config, names func(context.Context) ([]string, error), authorities *cabundle.Latest, log logr.Logger) (*Kept, error) {
 	asking, err := newAsking(config, AttestationSigner, certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth)
 	if err != nil {
@@ -52,15 +53,15 @@ func KeepAttestation(config *rest.Config, names func(context.Context) ([]string,
 	return Keep(Wanted{Names: names, NewKey: newKey, Issue: asking.issue, Authorities: authorities}, log), nil
 }
 
-// Always are names that do not change.
+// Always returns fixed names.
 func Always(dnsNames []string) func(context.Context) ([]string, error) {
 	return func(context.Context) ([]string, error) { return dnsNames, nil }
 }
 
-// NewECDSA makes a key for TLS.
+// NewECDSA returns a key for TLS.
 func NewECDSA() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
-// asking asks a signer by CertificateSigningRequests.
+// asking gets certificates by CertificateSigningRequests.
 type asking struct {
 	client kubernetes.Interface
 	signer string

@@ -10,7 +10,7 @@ import (
 
 var _ imds.AttestationSource = (*Client)(nil)
 
-// Attest asks the issuer for a signed document of who the pod is.
+// Attest asks the issuer for an attested document.
 func (c *Client) Attest(ctx context.Context, request imds.AttestationRequest) ([]byte, error) {
 	var answer issuerapi.AttestationResponse
 	if err := c.ask(ctx, http.MethodPost, issuerapi.AttestationPath, issuerapi.AttestationRequest(request), &answer); err != nil {

@@ -8,36 +8,36 @@ import (
 	"github.com/kube-imds/kube-imds/internal/imds"
 )
 
-// failurePause is how long a failure is not tried again.
+// failurePause is how long a failure is not retried.
 const failurePause = 2 * time.Second
 
-// How long answers are taken for true.
+// How long answers stay fresh.
 const (
 	instanceFresh     = time.Minute
 	loadBalancerFresh = 5 * time.Second
 	eventsFresh       = time.Second
 )
 
-// cache remembers what a source said, and goes on saying it while that source fails. Until the source has answered
-// once there is nothing to say: a machine without a location would be believed.
+// cache caches the answer of a source, and keeps serving it while the source fails. Before the first answer it serves
+// nothing: clients would believe in a machine without a location.
 type cache[T any] struct {
 	fetch func(context.Context) (*T, error)
 	fresh time.Duration
 	now   func() time.Time
 
-	// mu is held while asking, so that many requests at once ask once.
+	// mu is held during a request, so that concurrent requests share one.
 	mu       sync.Mutex
 	known    *T
 	failure  error
 	askAgain time.Time
 }
 
-// get is what the source says or said last, or its failure where it has said nothing yet.
+// get returns the source's answer, or its failure if it has never answered.
 func (c *cache[T]) get(ctx context.Context) (*T, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.now().Before(c.askAgain) {
-		// The answer is for those who wait too, whatever becomes of the one who asked first.
+		// The answer is also for others who wait, so it must not end with the first request.
 		c.ask(context.WithoutCancel(ctx))
 	}
 	if c.known != nil {
@@ -55,28 +55,28 @@ func (c *cache[T]) ask(ctx context.Context) {
 	c.known, c.askAgain = answer, c.now().Add(c.fresh)
 }
 
-// InstanceCache remembers for a minute what another source says of the machine.
+// InstanceCache caches an instance for a minute.
 type InstanceCache struct{ cache cache[imds.Instance] }
 
-// NewInstanceCache remembers what source says.
+// NewInstanceCache returns a cache in front of source.
 func NewInstanceCache(source imds.InstanceSource, now func() time.Time) *InstanceCache {
 	return &InstanceCache{cache[imds.Instance]{fetch: source.Instance, fresh: instanceFresh, now: now}}
 }
 
-// Instance is what the source says or said last.
+// Instance returns the source's last answer.
 func (c *InstanceCache) Instance(ctx context.Context) (*imds.Instance, error) {
 	return c.cache.get(ctx)
 }
 
-// LoadBalancerCache remembers for a few seconds what another source says of load balancers.
+// LoadBalancerCache caches load balancers for a few seconds.
 type LoadBalancerCache struct{ cache cache[imds.LoadBalancer] }
 
-// NewLoadBalancerCache remembers what source says.
+// NewLoadBalancerCache returns a cache in front of source.
 func NewLoadBalancerCache(source imds.LoadBalancerSource, now func() time.Time) *LoadBalancerCache {
 	return &LoadBalancerCache{cache[imds.LoadBalancer]{fetch: source.LoadBalancer, fresh: loadBalancerFresh, now: now}}
 }
 
-// LoadBalancer is what the source says or said last.
+// LoadBalancer returns the source's last answer.
 func (c *LoadBalancerCache) LoadBalancer(ctx context.Context) (*imds.LoadBalancer, error) {
 	return c.cache.get(ctx)
 }

@@ -16,10 +16,10 @@ import (
 // maxTokenBytes bounds the ServiceAccount token.
 const maxTokenBytes = 16 << 10
 
-// errTooLong is an answer or a file that is longer than it may be.
+// errTooLong is the error of an answer or file beyond its bound.
 var errTooLong = errors.New("it is too long")
 
-// ask sends a request whose body, if there is one, is JSON, and reads an answer of JSON.
+// ask sends a request with an optional JSON body, and parses the JSON answer.
 func (c *Client) ask(ctx context.Context, method, path string, question, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -43,7 +43,7 @@ func (c *Client) ask(ctx context.Context, method, path string, question, answer 
 	return decode(response, answer)
 }
 
-// call sends a request with the pod's ServiceAccount token. The caller closes the answer's body.
+// call sends a request with the pod's ServiceAccount token. The caller closes the response body.
 func (c *Client) call(ctx context.Context, over *connections, method, path string, header http.Header, body []byte) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
@@ -57,8 +57,8 @@ func (c *Client) call(ctx context.Context, over *connections, method, path strin
 		request.Header = header
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	// No request changes anything at the issuer, so each may be sent again on a new connection when the old one
-	// turns out to be closed. An empty list is not sent.
+	// Requests change nothing at the issuer, so the transport may resend one when a kept connection turns out to be closed.
+	// An empty list is not sent.
 	request.Header["Idempotency-Key"] = []string{}
 	response, err := over.http.Do(request)
 	if err != nil {
@@ -80,14 +80,14 @@ func (c *Client) serviceAccountToken() (string, error) {
 	return string(bytes.TrimSpace(token)), nil
 }
 
-// decode reads an answer's body into a value.
+// decode parses a response body.
 func decode(response *http.Response, into any) error {
 	body, err := readAtMost(response.Body, issuerapi.MaxAnswerBytes)
 	if err != nil {
 		return fmt.Errorf("read the issuer's answer: %w", err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		// The error of a malformed document quotes at most a character of it.
+		// A JSON error quotes a single character at the most.
 		return fmt.Errorf("read the issuer's answer: %w", err)
 	}
 	return nil

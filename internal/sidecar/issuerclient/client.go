@@ -1,5 +1,5 @@
-// Package issuerclient is the sidecar's side of the issuer's API: a source of tokens, a source of instance
-// metadata, and a watch on the pod's grant.
+// Package issuerclient is the sidecar's client of its node's issuer: a source for every endpoint of IMDS, and a watch on
+// the pod's grant.
 package issuerclient
 
 import (
@@ -12,27 +12,26 @@ import (
 	"time"
 )
 
-// Options say where the issuer is and how it and the pod know each other.
+// Options say where the issuer is, and how it and the pod authenticate.
 type Options struct {
-	// URL is the issuer's, as in https://kube-imds-issuer.kube-imds-system.svc. Its host is the name that the
-	// issuer's certificate must bear.
+	// URL is the issuer's, such as https://kube-imds-issuer.kube-imds-system.svc. The certificate must have its host name.
 	URL string
 
-	// CA is the issuer's certificate authority, in PEM, as the pod was made with it; CAFile, if any, holds those that are
-	// trusted now, once the kubelet has brought it.
+	// CA has the PEM certificates of the authorities from the pod's injection. CAFile, if set, has the ones trusted now,
+	// once the kubelet has written it.
 	CA, CAFile string
 
-	// Node is the pod's node, whose issuer's certificate must be none of another node. Without it that is not looked at.
+	// Node is the pod's node. A certificate that names another node is refused; "" accepts any.
 	Node string
 
-	// TokenFile holds the pod's ServiceAccount token. It is read anew for every request, for the kubelet renews it.
+	// TokenFile holds the pod's ServiceAccount token. It is read for every request, because the kubelet renews it.
 	TokenFile string
 
-	// Logger is told of changes of the authorities; nil is nobody.
+	// Logger logs changes of the authorities; nil logs nothing.
 	Logger *slog.Logger
 }
 
-// Client speaks to the issuer of the pod's node.
+// Client talks to the issuer of the pod's node.
 type Client struct {
 	connector
 
@@ -40,13 +39,13 @@ type Client struct {
 	tokenFile string
 }
 
-// How long the issuer may take. An application waits for all of it.
+// The time limits of the issuer. An application waits for all of it.
 const (
 	dialTimeout    = 2 * time.Second
 	requestTimeout = 5 * time.Second
 )
 
-// New makes a client. It does not reach for the issuer yet.
+// New returns a client. It does not connect yet.
 func New(options Options) (*Client, error) {
 	base, err := url.Parse(options.URL)
 	if err != nil {

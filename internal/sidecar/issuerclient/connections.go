@@ -15,12 +15,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// connections are those to the issuer that were made while the same authorities were trusted. Under others, new ones are
-// made: what an authority has vouched for that is trusted no more is not used again.
+// connections are the connections made while one set of authorities was trusted. A new set gets new ones, so that nothing
+// is used that an authority vouched for which is no longer trusted.
 type connections struct {
 	http *http.Client
 
-	// outdated ends when other authorities are trusted.
+	// outdated ends when another set of authorities is trusted.
 	outdated context.Context
 	end      context.CancelFunc
 }
@@ -34,7 +34,7 @@ type connector struct {
 	current *connections
 }
 
-// connections are those to use now.
+// connections returns the connections to use now.
 func (c *connector) connections() *connections {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +43,7 @@ func (c *connector) connections() *connections {
 		c.current = c.connect(c.trust.pool)
 		if before != nil {
 			before.end()
-			// Requests that are under way are short, and close theirs when they are done.
+			// Requests in progress are short, and close their connections when they end.
 			before.http.CloseIdleConnections()
 		}
 	}
@@ -58,11 +58,10 @@ func (c *connector) connect(authorities *x509.CertPool) *connections {
 	}
 }
 
-// maxConnections is what a pod holds of its issuer's connections when much is asked at once: fewer than the issuer lets one
-// source hold.
+// maxConnections bounds a pod's connections to the issuer, below what the issuer allows one source.
 const maxConnections = 12
 
-// transport never asks a proxy: what the pod's environment says of proxies is meant for its applications.
+// transport uses no proxy: proxies in the pod's environment are meant for its applications.
 func transport(authorities *x509.CertPool, host, node string) *http.Transport {
 	return &http.Transport{
 		Proxy:       nil,
@@ -80,11 +79,11 @@ func transport(authorities *x509.CertPool, host, node string) *http.Transport {
 	}
 }
 
-// errOtherNode is told of an issuer that may see what this pod is given, and is to see that of its own node's pods alone.
+// errOtherNode keeps another node's issuer from seeing this pod's tokens.
 var errOtherNode = errors.New("the certificate is that of another node's issuer")
 
-// checkNode refuses the certificate of another node's issuer: one that a node holds is of use on that node alone. A certificate
-// that names no node was made before they did, and is taken until it expires.
+// checkNode rejects the certificate of another node's issuer, so that a stolen one is of use on its own node only. A
+// certificate that names no node predates this check, and is accepted until it expires.
 func checkNode(certificate *x509.Certificate, host, node string) error {
 	isOfNode := func(name string) bool { return strings.HasSuffix(name, issuerapi.NodeHost("", host)) }
 	if node == "" || !slices.ContainsFunc(certificate.DNSNames, isOfNode) ||
@@ -94,5 +93,5 @@ func checkNode(certificate *x509.Certificate, host, node string) error {
 	return errOtherNode
 }
 
-// refuseRedirects keeps the ServiceAccount token from going anywhere else.
+// refuseRedirects keeps the ServiceAccount token from being sent elsewhere.
 func refuseRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -8,7 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// Events asks the issuer what is to become of the pod.
+// Events asks the issuer for the pod's disruptions.
 func (c *Client) Events(ctx context.Context) (*issuerapi.Events, error) {
 	var answer issuerapi.Events
 	if err := c.ask(ctx, http.MethodGet, issuerapi.EventsPath, nil, &answer); err != nil {
@@ -17,17 +17,17 @@ func (c *Client) Events(ctx context.Context) (*issuerapi.Events, error) {
 	return &answer, nil
 }
 
-// EventCache remembers for a second what the issuer says of events, and goes on saying it while the issuer is away.
+// EventCache caches events for a second, and serves them while the issuer is away.
 type EventCache struct{ cache cache[issuerapi.Events] }
 
-// NewEventCache remembers what the issuer says.
+// NewEventCache returns a cache in front of the issuer.
 func NewEventCache(issuer interface {
 	Events(ctx context.Context) (*issuerapi.Events, error)
 }, now func() time.Time) *EventCache {
 	return &EventCache{cache[issuerapi.Events]{fetch: issuer.Events, fresh: eventsFresh, now: now}}
 }
 
-// Events is what the issuer says or said last.
+// Events returns the issuer's last answer.
 func (c *EventCache) Events(ctx context.Context) (*issuerapi.Events, error) {
 	return c.cache.get(ctx)
 }

@@ -8,12 +8,11 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// grantTimeout leaves the issuer some time beyond that for which it holds a request.
+// grantTimeout leaves the issuer time beyond that for which it holds a request.
 const grantTimeout = (issuerapi.GrantWaitSeconds + 10) * time.Second
 
-// Grant waits until the pod's grant is no longer of the given revision. It answers at once where the revision is
-// empty, and with nil where the issuer has nothing new to say after a while, or is to be asked anew because other
-// authorities are trusted.
+// Grant returns the pod's grant when it has another revision than the given one: at once if revision is "". It returns nil
+// if nothing has changed after a while, or when other authorities are trusted.
 func (c *Client) Grant(ctx context.Context, revision string) (*issuerapi.Grant, error) {
 	over := c.connections()
 	ctx, cancel := context.WithCancel(ctx)

@@ -10,7 +10,7 @@ import (
 
 var _ imds.LoadBalancerSource = (*Client)(nil)
 
-// LoadBalancer asks the issuer what leads to the pod from outside.
+// LoadBalancer asks the issuer for the load balancers in front of the pod.
 func (c *Client) LoadBalancer(ctx context.Context) (*imds.LoadBalancer, error) {
 	var answer issuerapi.LoadBalancer
 	if err := c.ask(ctx, http.MethodGet, issuerapi.LoadBalancerPath, nil, &answer); err != nil {

@@ -11,12 +11,11 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// ErrNotAuthenticated is in the chain of errors that say nothing of the grant: the issuer does not know the pod by
-// its ServiceAccount token, or the pod is not its own.
+// ErrNotAuthenticated marks errors that say nothing about the grant: the issuer does not accept the pod's ServiceAccount
+// token, or the pod is not on its node.
 var ErrNotAuthenticated = errors.New("the issuer does not take the pod's ServiceAccount token")
 
-// refusalOf reads an answer that is not a success, as applications are to see it. Statuses and their meaning are
-// those of issuerapi.Error.
+// refusalOf converts an error response for the application; see issuerapi.Error for the statuses.
 func refusalOf(response *http.Response) error {
 	var told issuerapi.Error
 	if err := decode(response, &told); err != nil || told.Code == "" {

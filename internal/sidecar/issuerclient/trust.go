@@ -10,14 +10,14 @@ import (
 	"os"
 )
 
-// maxBundleBytes bounds the file of the authorities.
+// maxBundleBytes bounds the file with the authorities.
 const maxBundleBytes = 64 << 10
 
-// errNoCertificate is told of a text in which there is none.
+// errNoCertificate is the error of a text without a certificate.
 var errNoCertificate = errors.New("it holds no certificate in PEM")
 
-// trust are the authorities of which one has signed the issuer's certificate: those of the file, or, while that has never
-// been good, those that the pod was made with. A file that is gone or is no good leaves what was known.
+// trust is the set of authorities that the issuer's certificate must be signed by: those in the file or, until that is
+// valid for the first time, those from the pod's injection. A missing or invalid file changes nothing.
 type trust struct {
 	file   string
 	logger *slog.Logger
@@ -25,12 +25,12 @@ type trust struct {
 	bundle []byte
 	pool   *x509.CertPool
 
-	// seen is the file as it was looked at last, and failing whether that was in vain.
+	// seen is the state of the file at the last look, and failing reports whether it was invalid.
 	seen    fs.FileInfo
 	failing bool
 }
 
-// newTrust begins with the authorities of a bundle in PEM. The file may be empty: then there is none.
+// newTrust returns the trust in a PEM bundle. An empty file name means that there is no file.
 func newTrust(bundle []byte, file string, logger *slog.Logger) (*trust, error) {
 	pool, err := poolOf(bundle)
 	if err != nil {
@@ -39,8 +39,8 @@ func newTrust(bundle []byte, file string, logger *slog.Logger) (*trust, error) {
 	return &trust{file: file, logger: logger, bundle: bundle, pool: pool}, nil
 }
 
-// refresh looks at the file, and reports whether the authorities are others than before. It costs a stat where the file is
-// the same: the kubelet writes a new one.
+// refresh looks at the file and reports whether the authorities have changed. An unchanged file costs a stat, because the
+// kubelet replaces files.
 func (t *trust) refresh() (changed bool) {
 	if t.file == "" {
 		return false
@@ -93,11 +93,11 @@ func poolOf(bundle []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// errNotTrusted tells what is to be done where nobody whom the pod knows has signed the issuer's certificate.
+// errNotTrusted says what to do if no authority that the pod knows signed the issuer's certificate.
 var errNotTrusted = errors.New("the issuer's certificate is of an authority that the pod does not know (yet): the kubelet brings " +
 	"new ones in the volume kube-imds-token within some two minutes; a pod whose volume has no ca.crt must be made anew")
 
-// explain adds to the error of a request what is to be done about it.
+// explain adds to an error what to do about it.
 func explain(err error) error {
 	var unknown x509.UnknownAuthorityError
 	if errors.As(err, &unknown) {

@@ -9,30 +9,30 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// GrantSource answers when a grant is no longer of a revision, or with nil after a while; see Client.Grant.
+// GrantSource returns a grant when it no longer has a revision, or nil after a while; see Client.Grant.
 type GrantSource interface {
 	Grant(ctx context.Context, revision string) (*issuerapi.Grant, error)
 }
 
-// GrantWatch tells of every change of the pod's grant.
+// GrantWatch watches the pod's grant.
 type GrantWatch struct {
 	Source GrantSource
 	Logger *slog.Logger
 
-	// Answered is called whenever the issuer answered, after Changed.
+	// Answered is called after each answer of the issuer, after Changed.
 	Answered func()
 
-	// Changed is called when the grant is not what it was, and once for the first one. A failure to ask is not a change.
+	// Changed is called for the first grant and for each new revision. A failed request is not a change.
 	Changed func(*issuerapi.Grant)
 }
 
-// How long to wait between questions: after a failure, and where answers come faster than they should.
+// The pauses between requests: after a failure, and when answers come too fast.
 const (
-	leastPause = time.Second
-	mostPause  = 30 * time.Second
+	minPause = time.Second
+	maxPause  = 30 * time.Second
 )
 
-// Run asks until the context ends.
+// Run watches until the context ends.
 func (w *GrantWatch) Run(ctx context.Context) {
 	revision, failures := "", 0
 	for ctx.Err() == nil {
@@ -59,13 +59,13 @@ func (w *GrantWatch) Run(ctx context.Context) {
 	}
 }
 
-// pause is how long to wait after so many failures in a row and a question that took some time. Every node's pods
-// lose their issuer at the same moment, so they come back at different ones: random is in [0, 1).
+// pause returns the time to wait after some failures in a row and a request of some duration. Pods of a node lose their
+// issuer at the same moment, so jitter in [0, 1) spreads their return.
 func pause(failures int, took time.Duration, random float64) time.Duration {
 	if failures == 0 {
-		return max(leastPause-took, 0)
+		return max(minPause-took, 0)
 	}
-	longest := min(leastPause<<min(failures, 10), mostPause)
+	longest := min(minPause<<min(failures, 10), maxPause)
 	return longest/2 + time.Duration(random*float64(longest/2))
 }
 

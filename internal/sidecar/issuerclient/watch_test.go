@@ -94,7 +94,7 @@ func TestWatchComesBackSlowerAndSlower(t *testing.T) {
 		}
 		watching(t, failing)
 		for i := range 12 {
-			longest := min(leastPause<<(i+1), mostPause)
+			longest := min(minPause<<(i+1), maxPause)
 			if gap := failing.gap(i); gap < longest/2 || gap > longest {
 				t.Errorf("failure %d is followed by a pause of %s", i+1, gap)
 			}
@@ -108,7 +108,7 @@ func TestWatchIsNotHurriedByAnIssuerThatDoesNotWait(t *testing.T) {
 		hasty := &script{steps: make([]step, 10)}
 		watching(t, hasty)
 		for i := range 10 {
-			if gap := hasty.gap(i); gap < leastPause {
+			if gap := hasty.gap(i); gap < minPause {
 				t.Errorf("it asks again after %s", gap)
 			}
 		}

@@ -12,8 +12,8 @@ import (
 // Address is IMDS's address.
 var Address = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 
-// AddAddress adds Address to lo, unless it is there. So packets for it stay in the pod, of a pod without an IPv4 route
-// too. It needs NET_ADMIN in the network namespace, permitted at least, and touches nothing else.
+// AddAddress adds Address to lo, unless it is there. Packets for it then stay in the pod, even without an IPv4 route. It
+// needs NET_ADMIN in the network namespace, at least permitted.
 func AddAddress() error {
 	return withNetAdmin(func() error {
 		if err := onLoopback(netlink.AddrAdd); err != nil && !errors.Is(err, unix.EEXIST) {

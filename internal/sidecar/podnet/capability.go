@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoNetAdmin is what a process gets that may not have NET_ADMIN.
+// ErrNoNetAdmin is the error of a process without NET_ADMIN.
 var ErrNoNetAdmin = errors.New("the capability NET_ADMIN is missing: the container needs " +
 	"securityContext.capabilities.add: [NET_ADMIN], and as another user than root the file capability " +
 	"cap_net_admin+p on its binary, as in kube-imds's own image")
 
-// withNetAdmin does something with the capability NET_ADMIN in effect.
+// withNetAdmin calls do with the capability NET_ADMIN in effect.
 //
-// A container that does not run as root keeps an added capability through exec only by a file capability, and that
-// one is permitted, not effective: the same binary also runs with no capability at all, where the kernel would
-// refuse to start it if the file asked for an effective one.
+// A container that does not run as root keeps an added capability through exec only by a file capability. That one is
+// permitted instead of effective, because the same binary also runs without any capability, and the kernel would then
+// refuse an effective one.
 func withNetAdmin(do func() error) error {
 	// Capabilities belong to threads.
 	runtime.LockOSThread()

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrAddressTaken is what a process gets that claims an address which is there already.
+// ErrAddressTaken is the error of claiming an address that this machine has already.
 var ErrAddressTaken = fmt.Errorf("%s is an address of this machine already, and it is not known whose: "+
 	"if a process that was killed left it, remove it with: ip address del %s/32 dev lo", Address, Address)
 
-// ClaimAddress adds Address to lo, where nobody else has: on whatever device it is, it is theirs.
+// ClaimAddress adds Address to lo unless the machine has it on any device.
 func ClaimAddress() error {
 	return withNetAdmin(func() error {
 		// IPv4 and any device.
@@ -37,7 +37,7 @@ func ClaimAddress() error {
 	})
 }
 
-// ReleaseAddress removes Address from lo. It is for who has claimed it.
+// ReleaseAddress removes Address from lo, after ClaimAddress.
 func ReleaseAddress() error {
 	return withNetAdmin(func() error {
 		if err := onLoopback(netlink.AddrDel); err != nil {
@@ -47,7 +47,7 @@ func ReleaseAddress() error {
 	})
 }
 
-// onLoopback does something to Address on lo.
+// onLoopback calls do with lo and Address.
 func onLoopback(do func(netlink.Link, *netlink.Addr) error) error {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Device is a network device of the pod, by what of it is the pod's own.
+// Device is a network device with addresses of the pod.
 type Device struct {
 	HardwareAddress net.HardwareAddr
 
@@ -15,7 +15,7 @@ type Device struct {
 	Prefixes []netip.Prefix
 }
 
-// Devices are those that bear the pod's addresses.
+// Devices returns the devices with the pod's addresses.
 func Devices(podIPs []netip.Addr) ([]Device, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package podnet is the pod's side of 169.254.169.254: the address on lo, the rule that redirects its port 80, and a
+// Package podnet sets up the pod's side of 169.254.169.254: the address on lo, the rule that redirects its port 80, and a
 // listener that nobody outside the pod can reach.
 package podnet
 
@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen listens on address, "host:port", for connections from within the pod. Linux takes packets for any local
-// address on any device, so a neighbour that routes to Address by way of the pod would get through to an ordinary
-// listener: this one is bound to lo, and it closes what comes from an address that is not the pod's own.
+// Listen listens on address, "host:port", for connections from within the pod. Linux accepts packets for any local address
+// on any device, so a neighbour that routes Address to the pod would reach an ordinary listener. This one is bound to lo,
+// and closes connections from addresses that are not the pod's.
 func Listen(ctx context.Context, address string, podIPs []netip.Addr) (net.Listener, error) {
 	config := net.ListenConfig{Control: bindToLoopback}
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -32,7 +32,7 @@ func bindToLoopback(_, _ string, connection syscall.RawConn) error {
 	return errors.Join(err, bindErr)
 }
 
-// wayOut says what to do about an error, where that is known.
+// wayOut returns what to do about an error, if that is known.
 func wayOut(err error) string {
 	switch {
 	case errors.Is(err, unix.EADDRNOTAVAIL):
@@ -47,7 +47,7 @@ func wayOut(err error) string {
 	return ""
 }
 
-// guardedListener closes connections of strangers before a byte is read.
+// guardedListener closes foreign connections before a byte is read.
 type guardedListener struct {
 	net.Listener
 	podIPs []netip.Addr
@@ -66,7 +66,7 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 	}
 }
 
-// isOwn tells whether a peer is the pod itself.
+// isOwn reports whether a peer is the pod itself.
 func isOwn(peer net.Addr, podIPs []netip.Addr) bool {
 	tcp, ok := peer.(*net.TCPAddr)
 	if !ok {

@@ -11,23 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// imdsPort is the port on which applications look for IMDS.
+// imdsPort is the port of IMDS.
 const imdsPort = 80
 
-// tableName is the one table of packet filter rules that is ours.
+// tableName is the name of our packet filter table.
 const tableName = "kube_imds"
 
-// beforeOthers is the priority of our chain: ahead of where iptables, and with it Istio, translates addresses (-100). A
-// connection is translated once, so the first chain decides.
+// beforeOthers is the priority of our chain: ahead of iptables and Istio, which translate addresses at -100. A connection
+// is translated once, so the first chain decides.
 const beforeOthers nftables.ChainPriority = -110
 
-// ErrNoRedirect is what a process gets where the kernel cannot redirect connections.
+// ErrNoRedirect is the error of a kernel that cannot redirect connections.
 var ErrNoRedirect = errors.New("this node's kernel has no nf_tables with address translation: load its modules nf_tables, " +
 	"nft_chain_nat and nft_redir, or install the chart with sidecar.interception=address")
 
-// Redirect makes connections of the pod's own processes to Address at port 80 end at a loopback port, where the sidecar
-// listens. So port 80 stays the application's: a listener on Address would take it from whoever listens on 0.0.0.0. The
-// rule is in the output hook, which packets from outside the pod never pass.
+// Redirect redirects connections of the pod's own processes to Address at port 80 to a loopback port, where the sidecar
+// listens. Port 80 stays the application's: a listener on Address would take it from servers on 0.0.0.0. The rule is in the
+// output hook, which packets from outside the pod never pass.
 //
 //	table ip kube_imds {
 //		chain output {
@@ -36,8 +36,7 @@ var ErrNoRedirect = errors.New("this node's kernel has no nf_tables with address
 //		}
 //	}
 //
-// The table is replaced as a whole, in one transaction. Redirect needs NET_ADMIN in the network namespace, permitted at
-// least, and touches nothing else.
+// The table is replaced in one transaction. Redirect needs NET_ADMIN in the network namespace, at least permitted.
 func Redirect(port uint16) error {
 	return withNetAdmin(func() error {
 		if err := writeTable(port); err != nil {
@@ -53,7 +52,7 @@ func writeTable(port uint16) error {
 		return fmt.Errorf("open nftables: %w", err)
 	}
 	table := &nftables.Table{Name: tableName, Family: nftables.TableFamilyIPv4}
-	// What is not there cannot be deleted: so it is added first.
+	// A missing table cannot be deleted, so it is added first.
 	connection.AddTable(table)
 	connection.DelTable(table)
 	connection.AddTable(table)
@@ -69,7 +68,7 @@ func writeTable(port uint16) error {
 	return connection.Flush()
 }
 
-// redirection is the rule: ip daddr 169.254.169.254 tcp dport 80 redirect to :port.
+// redirection returns the rule: ip daddr 169.254.169.254 tcp dport 80 redirect to :port.
 func redirection(port uint16) []expr.Any {
 	const register = 1
 	return slices.Concat(
@@ -86,13 +85,13 @@ func redirection(port uint16) []expr.Any {
 	)
 }
 
-// equals matches packets in which a field has a value.
+// equals matches packets with a value in a field.
 func equals(register uint32, field *expr.Payload, value []byte) []expr.Any {
 	field.DestRegister = register
 	return []expr.Any{field, &expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: value}}
 }
 
-// explained is ErrNoRedirect for the errors by which kernels say that they lack nfnetlink, nf_tables or one of its parts.
+// explained returns ErrNoRedirect for the errors of kernels without nfnetlink, nf_tables or one of its parts.
 func explained(err error) error {
 	for _, lacking := range []error{unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.ENOENT} {
 		if errors.Is(err, lacking) {

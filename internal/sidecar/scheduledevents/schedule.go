@@ -1,5 +1,5 @@
-// Package scheduledevents keeps what the issuer does not: which of the pod's events were acknowledged, and how often the
-// whole has changed. It keeps them as long as the sidecar's container runs.
+// Package scheduledevents keeps the state of scheduled events that the issuer does not keep: acknowledgements and the
+// incarnation. It lives as long as the sidecar's container.
 package scheduledevents
 
 import (
@@ -15,32 +15,32 @@ import (
 
 var _ imds.EventSource = (*Schedule)(nil)
 
-// Source tells what is to become of the pod.
+// Source returns the pod's disruptions.
 type Source interface {
 	Events(ctx context.Context) (*issuerapi.Events, error)
 }
 
-// Schedule is the pod's scheduled events.
+// Schedule holds the pod's scheduled events.
 type Schedule struct {
 	source Source
 	now    func() time.Time
 
-	// mu is held while asking, so that of two answers the newer is told last.
+	// mu is held during a request, so that the newest answer is the last one returned.
 	mu sync.Mutex
 
-	// told is what was told last; nil before the first time.
+	// told is the last answer; nil before the first one.
 	told *imds.Events
 
-	// acknowledged are the IDs of events that were let begin. Those that are gone are not among them.
+	// acknowledged are the IDs of acknowledged events that still exist.
 	acknowledged []string
 }
 
-// New makes a schedule in which nothing was acknowledged.
+// New returns a schedule without acknowledgements.
 func New(source Source, now func() time.Time) *Schedule {
 	return &Schedule{source: source, now: now}
 }
 
-// Events are those that the source tells of. Those that were acknowledged have begun.
+// Events returns the source's events. Acknowledged ones have started.
 func (s *Schedule) Events(ctx context.Context) (*imds.Events, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Schedule) Events(ctx context.Context) (*imds.Events, error) {
 	return s.tell(answer), nil
 }
 
-// StartEvents acknowledges events. Nothing in the cluster is hastened by it.
+// StartEvents acknowledges events. It hastens nothing in the cluster.
 func (s *Schedule) StartEvents(ctx context.Context, ids []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Schedule) StartEvents(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// tell notes what is told from now on.
+// tell returns the events in IMDS's form, with a new incarnation if they have changed.
 func (s *Schedule) tell(answer *issuerapi.Events) *imds.Events {
 	s.acknowledged = slices.DeleteFunc(s.acknowledged, func(id string) bool {
 		return !slices.ContainsFunc(answer.Events, func(event issuerapi.Event) bool { return event.ID == id })
@@ -91,8 +91,8 @@ func (s *Schedule) tell(answer *issuerapi.Events) *imds.Events {
 	return s.told
 }
 
-// nextIncarnation is the pod's age in seconds, or more. So it rises too when the sidecar's container has restarted
-// and remembers nothing, as long as there is not more than one change a second.
+// nextIncarnation returns at least the pod's age in seconds, so that it also increases after a restart of the sidecar's
+// container, which remembers nothing, as long as there is less than one change a second.
 func (s *Schedule) nextIncarnation(answer *issuerapi.Events) int64 {
 	var last int64
 	if s.told != nil {

@@ -1,5 +1,5 @@
-// Package tokencache keeps tokens in front of a slower source of them: asked for once, renewed ahead of expiry, and
-// served as long as they are valid while the source is away.
+// Package tokencache caches the tokens of a slower source: it requests each once, renews it ahead of expiry, and serves it
+// until it expires while the source is away.
 package tokencache
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
-// maxEntries bounds how many tokens are kept. An application has a few.
+// maxEntries bounds the cached tokens. An application uses a few.
 const maxEntries = 256
 
-// Cache is a source of tokens in front of another one.
+// Cache caches the tokens of a source.
 type Cache struct {
 	source imds.TokenSource
 	now    func() time.Time
@@ -30,19 +30,19 @@ type Cache struct {
 
 	mu      sync.RWMutex
 	entries map[imds.TokenRequest]*entry
-	// generation counts the drops: what was asked for before one is not kept after it.
+	// generation counts drops. What was requested before a drop is not cached after it.
 	generation uint64
 }
 
 var _ imds.TokenSource = (*Cache)(nil)
 
-// New keeps the tokens of source.
+// New returns a cache in front of source.
 func New(source imds.TokenSource, now func() time.Time, logger *slog.Logger) *Cache {
 	return &Cache{source: source, now: now, logger: logger, entries: map[imds.TokenRequest]*entry{}}
 }
 
-// Token gives a token that is valid for more than five minutes, where the source has one; while the source is away,
-// one that is valid at all, unless a new one is asked for. Refusals are not kept.
+// Token returns a token that is valid for more than five minutes or, while the source is away, one that is still valid
+// unless the request bypasses the cache. Refusals are not cached.
 func (c *Cache) Token(ctx context.Context, request imds.TokenRequest) (*imds.Token, error) {
 	if request.BypassCache {
 		return c.fetch(ctx, request, true)
@@ -61,7 +61,7 @@ func (c *Cache) Token(ctx context.Context, request imds.TokenRequest) (*imds.Tok
 	return token, err
 }
 
-// Drop forgets every token, and what is being asked for.
+// Drop drops every token and every request in progress.
 func (c *Cache) Drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +69,8 @@ func (c *Cache) Drop() {
 	c.generation++
 }
 
-// fetch asks the source, once for all who want the same, and keeps the token. The question goes on when the one who
-// asked it goes away. Used tells whether an application asks, and not the cache by itself.
+// fetch requests a token, once for all who want the same, and caches it. The request goes on when its client leaves. used
+// says whether an application asks, or a renewal.
 func (c *Cache) fetch(ctx context.Context, request imds.TokenRequest, used bool) (*imds.Token, error) {
 	c.mu.RLock()
 	generation := c.generation
@@ -93,7 +93,7 @@ func (c *Cache) fetch(ctx context.Context, request imds.TokenRequest, used bool)
 	}
 }
 
-// keep keeps a token, unless all were dropped since it was asked for.
+// keep caches a token, unless there was a drop since its request.
 func (c *Cache) keep(generation uint64, request imds.TokenRequest, fresh *entry) {
 	request.BypassCache = false
 	c.mu.Lock()
@@ -107,7 +107,7 @@ func (c *Cache) keep(generation uint64, request imds.TokenRequest, fresh *entry)
 	c.entries[request] = fresh
 }
 
-// evict makes room: by a token that nobody asked for again, or by any.
+// evict makes room by dropping a token that nobody used again, or else any.
 func (c *Cache) evict() {
 	var victim imds.TokenRequest
 	for request, kept := range c.entries {
@@ -119,8 +119,8 @@ func (c *Cache) evict() {
 	delete(c.entries, victim)
 }
 
-// postpone puts the next renewal off after a failure, and tells whether the token may be served meanwhile. A
-// refusal forgets it: the issuer has said that there is to be no such token.
+// postpone postpones the next renewal after a failure, and reports whether the token may be served meanwhile. A refusal
+// drops the token: the issuer has decided.
 func (c *Cache) postpone(request imds.TokenRequest, failure error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +136,8 @@ func (c *Cache) postpone(request imds.TokenRequest, failure error) bool {
 	return true
 }
 
-// isRefusal tells a decision about the request from an issuer that is away, busy, or does not know who asks: while
-// the API server is down, nobody renews the pod's ServiceAccount token.
+// isRefusal reports whether the issuer decided, instead of being away, busy, or unable to authenticate the pod: while the
+// API server is down, nobody renews the pod's ServiceAccount token.
 func isRefusal(err error) bool {
 	var told *imds.Error
 	return errors.As(err, &told) && told.Status == http.StatusBadRequest && !errors.Is(err, issuerclient.ErrNotAuthenticated)

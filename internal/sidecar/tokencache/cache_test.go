@@ -101,7 +101,7 @@ func TestPoint19TokensHandedOutHaveMoreThanFiveMinutesLeft(t *testing.T) {
 			onStage(t, func(s *stage) {
 				s.life = life
 				for range 1000 {
-					if left := time.Until(s.token(vault).ExpiresOn); left <= scarce {
+					if left := time.Until(s.token(vault).ExpiresOn); left <= minRemaining {
 						s.Fatalf("a token with %s left is handed out", left)
 					}
 					time.Sleep(life / 100)
@@ -160,7 +160,7 @@ func TestWhileTheSourceIsAwayWhatIsValidIsServed(t *testing.T) {
 		token := s.token(vault)
 		s.fail(errAway)
 		s.slow(5 * time.Second)
-		time.Sleep(time.Until(token.ExpiresOn) - 2*scarce)
+		time.Sleep(time.Until(token.ExpiresOn) - 2*minRemaining)
 		slow := 0
 		for time.Until(token.ExpiresOn) > time.Second {
 			started := time.Now()

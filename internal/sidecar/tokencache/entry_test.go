@@ -16,8 +16,8 @@ func TestServable(t *testing.T) {
 	}{
 		"fresh":                          {time.Hour, 30 * time.Minute, true},
 		"to be renewed":                  {10 * time.Minute, -time.Minute, true},
-		"scarce":                         {scarce, -time.Minute, false},
-		"scarce, no better one just now": {scarce, time.Second, true},
+		"minRemaining":                         {minRemaining, -time.Minute, false},
+		"minRemaining, no better one just now": {minRemaining, time.Second, true},
 		"expired":                        {0, -time.Minute, false},
 		"expired, no better one":         {0, time.Second, false},
 	} {
@@ -39,7 +39,7 @@ func TestRenewal(t *testing.T) {
 		"an hour":          {time.Hour, 24 * time.Minute, 36 * time.Minute},
 		"a quarter":        {15 * time.Minute, 6 * time.Minute, 9 * time.Minute},
 		"little":           {7 * time.Minute, 90 * time.Second, 90 * time.Second},
-		"almost scarce":    {scarce + 2*sweepEvery, retryAfter, retryAfter},
+		"almost minRemaining":    {minRemaining + 2*sweepEvery, retryAfter, retryAfter},
 		"hardly any":       {time.Second, retryAfter, retryAfter},
 		"expired on birth": {-time.Hour, retryAfter, retryAfter},
 	} {

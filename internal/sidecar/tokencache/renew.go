@@ -7,10 +7,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/imds"
 )
 
-// sweepEvery is how often kept tokens are looked through.
+// sweepEvery is how often the cache is swept.
 const sweepEvery = 15 * time.Second
 
-// Run renews tokens ahead of expiry, and forgets expired ones, until the context ends.
+// Run renews tokens ahead of expiry and drops expired ones until the context ends.
 func (c *Cache) Run(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -24,8 +24,7 @@ func (c *Cache) Run(ctx context.Context) {
 	}
 }
 
-// sweep forgets expired tokens and lists those to renew. A token that was renewed and that nobody asked for since is
-// left to expire.
+// sweep drops expired tokens and returns those to renew. A renewed token that nobody used since is left to expire.
 func (c *Cache) sweep() (due []imds.TokenRequest) {
 	now := c.now()
 	c.mu.Lock()
@@ -41,7 +40,7 @@ func (c *Cache) sweep() (due []imds.TokenRequest) {
 	return due
 }
 
-// renewAll renews one after the other, and leaves the rest for the next time when the source is away.
+// renewAll renews tokens one after the other. When the source is away, it leaves the rest for the next time.
 func (c *Cache) renewAll(ctx context.Context, due []imds.TokenRequest) {
 	for _, request := range due {
 		_, err := c.fetch(ctx, request, false)

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// maxCalls bounds how many calls of a client there are at once. A KMS that takes 20 ms makes 3,200 signatures a second so.
+	// maxCalls bounds the concurrent calls of a client. A KMS that takes 20 ms then makes 3,200 signatures a second.
 	maxCalls = 64
 
-	// reopenEvery bounds how often a client is made anew.
+	// reopenEvery bounds how often a client is replaced.
 	reopenEvery = 10 * time.Second
 
-	// maxDetail is the most bytes of a provider's error that are told.
+	// maxDetail bounds what is quoted of a provider's error, in bytes.
 	maxDetail = 300
 )
 
-// client is a provider's client, and the places of those that wait for it.
+// client is a provider's client with a bound on concurrent calls.
 type client struct {
 	places   chan struct{}
 	since    time.Time
@@ -31,12 +31,12 @@ type client struct {
 
 func newClient() *client { return &client{places: make(chan struct{}, maxCalls), since: time.Now()} }
 
-// open is the provider, which looks for its credentials now.
+// open returns a new provider, which looks for its credentials now.
 func (c *client) open(ctx context.Context, url string) (sigkms.SignerVerifier, error) {
 	if made := c.provider.Load(); made != nil {
 		return *made, nil
 	}
-	// Providers keep the context for calls that are given none.
+	// Providers keep the context for calls without one.
 	made, err := sigkms.Get(context.WithoutCancel(ctx), url, crypto.SHA256)
 	if err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func (c *client) open(ctx context.Context, url string) (sigkms.SignerVerifier, e
 	return made, nil
 }
 
-// brief is a provider's error in one line. It wraps nothing: a request of the provider's own that was canceled is not the
-// caller's.
+// brief returns a provider's error in one line. It wraps nothing: that the provider cancelled a request of its own does not
+// mean that the caller did.
 func brief(err error) error {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if len(text) > maxDetail {

@@ -13,13 +13,13 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/options"
 )
 
-// key is a key of a KMS.
+// key is a key in a KMS.
 type key struct {
 	url     string
 	service service
 	client  atomic.Pointer[client]
 
-	// silent says that the last call got no answer, and probing that one request is finding out whether that has changed.
+	// silent reports that the last call got no answer, and probing that one request is checking whether that has changed.
 	silent, probing atomic.Bool
 }
 
@@ -29,10 +29,10 @@ var (
 	errAnother = errors.New("the KMS signs with another key than before, or not as RS256 does (RSA, PKCS #1 v1.5, SHA-256)")
 )
 
-// sign makes a signature of a digest, and verifies it: the key behind a URL may have been exchanged.
+// sign signs a digest and verifies the signature, because the key behind a URL may have been exchanged.
 func (k *key) sign(ctx context.Context, digest []byte, public *rsa.PublicKey) ([]byte, error) {
 	if k.silent.Load() {
-		// One request at a time waits for a KMS that does not answer.
+		// One request at a time waits for a silent KMS.
 		if !k.probing.CompareAndSwap(false, true) {
 			return nil, fmt.Errorf("sign with %s: %w", k.url, errSilent)
 		}
@@ -62,7 +62,7 @@ func (k *key) options(ctx context.Context, digest []byte) []signature.SignOption
 	return chosen
 }
 
-// public is the public half that the KMS tells.
+// public returns the public half from the KMS.
 func (k *key) public(ctx context.Context) (*rsa.PublicKey, error) {
 	told, err := call(ctx, k, readTimeout, func(ctx context.Context, client *client) (crypto.PublicKey, error) {
 		verifier, err := client.open(ctx, k.url)
@@ -81,8 +81,8 @@ func (k *key) public(ctx context.Context) (*rsa.PublicKey, error) {
 	return public, nil
 }
 
-// call asks the KMS, and waits no longer than the timeout for its answer. Some providers go on when the context of a call has
-// ended; that call is left alone, and keeps its place until it does end.
+// call calls the KMS with a timeout. Some providers go on after the context has ended; such a call is abandoned, and counts
+// for the bound until it ends.
 func call[T any](ctx context.Context, k *key, timeout time.Duration, ask func(context.Context, *client) (T, error)) (answer T, err error) {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -121,7 +121,7 @@ func call[T any](ctx context.Context, k *key, timeout time.Duration, ask func(co
 	return answer, brief(got.err)
 }
 
-// connect is the client, which is made at the first call.
+// connect returns the client, creating it at the first call.
 func (k *key) connect() *client {
 	for {
 		if made := k.client.Load(); made != nil {
@@ -131,14 +131,14 @@ func (k *key) connect() *client {
 	}
 }
 
-// disconnect has a later call make another client, where that may help.
+// disconnect lets a later call create another client, if that may help.
 func (k *key) disconnect(failed *client) {
 	if k.service.reopens && time.Since(failed.since) >= reopenEvery {
 		k.client.CompareAndSwap(failed, nil)
 	}
 }
 
-// reasonOf is why there is no answer: whoever asked has gone away, or what is given.
+// reasonOf returns why there is no answer: the caller has gone, or err.
 func reasonOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

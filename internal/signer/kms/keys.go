@@ -1,4 +1,4 @@
-// Package kms signs with keys that a key management service keeps. Its providers are large: only the signer links it.
+// Package kms signs with keys in a key management service. Its providers are large, so only the signer links it.
 package kms
 
 import (
@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// signTimeout is how long a signature may take: less than an issuer waits for one replica of the signer.
+	// signTimeout bounds a signature: less than an issuer waits for one replica of the signer.
 	signTimeout = 1200 * time.Millisecond
 
-	// readTimeout is how long it may take to read a public half.
+	// readTimeout bounds reading a public half.
 	readTimeout = 5 * time.Second
 )
 
-// Keys are the keys that are in use.
+// Keys are the keys in use.
 type Keys struct {
 	mu   sync.Mutex
 	keys map[string]*key
 }
 
-// Read reads the public half of a key, and sees by a signature that what comes out is RS256.
+// Read returns the public half of a key, after a trial signature has shown that the key signs RS256.
 func (k *Keys) Read(ctx context.Context, url string) (*rsa.PublicKey, error) {
 	key, err := k.key(url)
 	if err != nil {
@@ -44,7 +44,7 @@ func (k *Keys) Read(ctx context.Context, url string) (*rsa.PublicKey, error) {
 	return public, nil
 }
 
-// Signer signs with a key. It returns no signature that is not of the public half given.
+// Signer returns a function that signs with a key and fails if the signature does not belong to the public half.
 func (k *Keys) Signer(url string, public *rsa.PublicKey) token.SignFunc {
 	key, err := k.key(url)
 	if err != nil {

@@ -12,25 +12,25 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/hashivault"
 )
 
-// maxURL is the most bytes that a URL has.
+// maxURL bounds a URL, in bytes.
 const maxURL = 512
 
 // service is a kind of KMS.
 type service struct {
 	scheme string
 
-	// isValid complains of a URL that the service's provider does not take.
+	// isValid returns an error for a URL that the provider does not accept.
 	isValid func(url string) error
 
-	// isExact reports whether a URL names a key that stays the same key, and form is how such a URL looks.
+	// isExact reports whether a URL always names the same key. form shows such a URL.
 	isExact func(url string) bool
 	form    string
 
-	// version is that of the key where the URL cannot tell it.
+	// version is the key's version if the URL cannot name it.
 	version string
 
-	// reopens says that another client may help after a failure: this one reads its token but once, and hangs on to a
-	// connection that is dead.
+	// reopens reports that another client may help after a failure: this provider reads its token only once and keeps dead
+	// connections.
 	reopens bool
 }
 
@@ -51,7 +51,7 @@ var services = []service{
 	transit(hashivault.ReferenceScheme), transit(hashivault.AlternativeScheme),
 }
 
-// transit is Vault's and OpenBao's service. Its URLs name no version, so they stand for the first one.
+// transit returns Vault's or OpenBao's service. Its URLs name no version and mean the first one.
 func transit(scheme string) service {
 	return service{
 		scheme: scheme, isValid: hashivault.ValidReference, isExact: func(string) bool { return true },
@@ -59,7 +59,7 @@ func transit(scheme string) service {
 	}
 }
 
-// Check complains of URLs that name no key, or one that may become another.
+// Check returns an error for URLs that name no key, or one that may change.
 func Check(urls []string) error {
 	for i, url := range urls {
 		if slices.Contains(urls[:i], url) {
@@ -72,8 +72,8 @@ func Check(urls []string) error {
 	return nil
 }
 
-// serviceOf is the service of a URL. The provider of an unknown scheme would be sought among the programs of the machine,
-// and run.
+// serviceOf returns the service of a URL. For an unknown scheme the provider would look for a program on this machine and
+// run it.
 func serviceOf(url string) (service, error) {
 	if len(url) > maxURL {
 		return service{}, fmt.Errorf("a key's URL has more than %d bytes", maxURL)
