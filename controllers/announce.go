@@ -8,7 +8,7 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// announce makes an event of a condition that has changed: a warning where it is not True.
+// announce creates an event for a changed condition: a warning if it is not True.
 func announce(recorder events.EventRecorder, object runtime.Object, before []metav1.Condition, condition metav1.Condition) {
 	last := apimeta.FindStatusCondition(before, condition.Type)
 	if last != nil && last.Status == condition.Status && last.Reason == condition.Reason && last.Message == condition.Message {

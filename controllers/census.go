@@ -14,14 +14,14 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// census counts the ServiceAccounts that an identity is granted to, and finds the identities whose count an object
-// bears upon.
+// census counts the ServiceAccounts that an identity is granted to, and maps objects to the identities whose count they
+// affect.
 type census struct {
 	reader client.Reader
 }
 
-// count is how many ServiceAccounts an identity is granted to, by annotation or binding. What single pods ask for is
-// not counted.
+// count returns how many ServiceAccounts an identity is granted to, by annotation or binding. It does not count what single
+// pods ask for.
 func (c *census) count(ctx context.Context, identity *v1alpha1.ManagedIdentity) (int32, error) {
 	namespaces, err := c.namespaceLabels(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *census) count(ctx context.Context, identity *v1alpha1.ManagedIdentity) 
 			Namespace: account.Namespace, NamespaceLabels: namespaces[account.Namespace],
 			ServiceAccount: account.Name, ServiceAccountAnnotations: account.Annotations,
 		}
-		// Admission is quick to look at, and most ServiceAccounts fail it.
+		// Admission is cheap to check, and most ServiceAccounts fail it.
 		if grant.Admits(identity, principal) && isGranted(principal, identity, bindings[account.Namespace]) {
 			granted++
 		}
@@ -85,7 +85,7 @@ func (c *census) bindings(ctx context.Context) (map[string][]v1alpha1.IdentityBi
 	return byNamespace, nil
 }
 
-// namedByBinding are the identities that a binding names.
+// namedByBinding maps a binding to the identities that it names.
 func (c *census) namedByBinding(_ context.Context, object client.Object) []ctrl.Request {
 	binding, ok := object.(*v1alpha1.IdentityBinding)
 	if !ok {
@@ -94,8 +94,7 @@ func (c *census) namedByBinding(_ context.Context, object client.Object) []ctrl.
 	return requestsFor(binding.Spec.Identities)
 }
 
-// askedByServiceAccount are the identities that a ServiceAccount may have: those it asks for, and those that bindings
-// of its namespace name.
+// askedByServiceAccount maps a ServiceAccount to the identities that it asks for or that bindings of its namespace name.
 func (c *census) askedByServiceAccount(ctx context.Context, object client.Object) []ctrl.Request {
 	names := grant.ParseNames(object.GetAnnotations()[v1alpha1.IdentityAnnotation])
 	var bindings v1alpha1.IdentityBindingList
@@ -108,7 +107,7 @@ func (c *census) askedByServiceAccount(ctx context.Context, object client.Object
 	return requestsFor(names)
 }
 
-// all are all identities.
+// all maps to all identities.
 func (c *census) all(ctx context.Context, _ client.Object) []ctrl.Request {
 	var list v1alpha1.ManagedIdentityList
 	if err := c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
@@ -134,7 +133,7 @@ func requestFor(name string) ctrl.Request {
 	return ctrl.Request{NamespacedName: types.NamespacedName{Name: name}}
 }
 
-// metadataList is a list of objects of the core group of which only the metadata is read.
+// metadataList returns a list to read metadata of the core group into.
 func metadataList(kind string) *metav1.PartialObjectMetadataList {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))

@@ -22,13 +22,13 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// IdentityBindingReconciler says whether bindings take effect.
+// IdentityBindingReconciler maintains the status of bindings.
 type IdentityBindingReconciler struct {
 	Client client.Client
 	Events events.EventRecorder
 }
 
-// SetupWithManager makes the manager run the reconciler.
+// SetupWithManager registers the reconciler.
 func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("identitybinding").
@@ -43,7 +43,7 @@ func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error
 	return nil
 }
 
-// Reconcile brings the status of one binding up to date.
+// Reconcile updates the status of one binding.
 func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var binding v1alpha1.IdentityBinding
 	if err := r.Client.Get(ctx, request.NamespacedName, &binding); err != nil {
@@ -65,7 +65,7 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 	return ctrl.Result{}, nil
 }
 
-// judge is the first reason for which one of the binding's ServiceAccounts is refused one of its identities.
+// judge returns the first reason for which a ServiceAccount of the binding is refused one of its identities.
 func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1.IdentityBinding) (metav1.Condition, error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: binding.Generation,
@@ -96,14 +96,14 @@ func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1
 	return ready, nil
 }
 
-// naming are the bindings that name an identity.
+// naming maps an identity to the bindings that name it.
 func (r *IdentityBindingReconciler) naming(ctx context.Context, identity client.Object) []ctrl.Request {
 	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
 		return slices.Contains(binding.Spec.Identities, identity.GetName())
 	})
 }
 
-// inNamespace are the bindings of a namespace.
+// inNamespace maps a namespace to its bindings.
 func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace client.Object) []ctrl.Request {
 	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool { return binding.Namespace == namespace.GetName() })
 }

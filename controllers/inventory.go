@@ -20,19 +20,19 @@ var (
 		"IdentityBindings, by whether they are ready.", []string{"ready"}, nil)
 )
 
-// Inventory counts the objects of kube-imds for whoever scrapes metrics. It reads from caches, and counts nothing while
-// they are not filled.
+// Inventory is a collector that counts the objects of kube-imds. It reads from caches, and counts nothing until they are
+// filled.
 type Inventory struct {
 	Reader client.Reader
 }
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (i *Inventory) Describe(descriptions chan<- *prometheus.Desc) {
 	descriptions <- identitiesMetric
 	descriptions <- bindingsMetric
 }
 
-// Collect counts.
+// Collect implements prometheus.Collector.
 func (i *Inventory) Collect(counts chan<- prometheus.Metric) {
 	ctx := context.Background()
 	var identities v1alpha1.ManagedIdentityList
@@ -51,7 +51,7 @@ func (i *Inventory) Collect(counts chan<- prometheus.Metric) {
 	}
 }
 
-// tally counts the objects that have the condition and those that have not.
+// tally counts the objects with and without the condition.
 func tally[T any](counts chan<- prometheus.Metric, metric *prometheus.Desc, objects []T, condition string, conditionsOf func(*T) []metav1.Condition) {
 	found := map[bool]int{true: 0, false: 0}
 	for i := range objects {

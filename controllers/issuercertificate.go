@@ -17,19 +17,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-// IssuerCertificateReconciler signs the certificates that our own parts ask for, and denies what anybody else asks for from
-// the same signers.
+// IssuerCertificateReconciler signs the certificate requests of our own parts, and denies all others to the same signers.
 type IssuerCertificateReconciler struct {
 	Client client.Client
 
-	// Rules say what is signed, by the signers' names.
+	// Rules are the rules by signer name.
 	Rules map[string]IssuerCertificateRule
 
-	// Sign makes a certificate of a template, and says in it where its authority's is.
+	// Sign signs a template and adds where the authority's certificate is.
 	Sign func(context.Context, *x509.Certificate) (*x509.Certificate, error)
 }
 
-// SetupWithManager makes the manager run the reconciler.
+// SetupWithManager registers the reconciler.
 func (r *IssuerCertificateReconciler) SetupWithManager(manager ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("issuercertificate").
@@ -41,7 +40,7 @@ func (r *IssuerCertificateReconciler) SetupWithManager(manager ctrl.Manager) err
 	return nil
 }
 
-// isOurs tells whether a request is to one of the signers.
+// isOurs reports whether a request is to one of the signers.
 func (r *IssuerCertificateReconciler) isOurs(object client.Object) bool {
 	csr, ok := object.(*certificatesv1.CertificateSigningRequest)
 	if !ok {
@@ -51,7 +50,7 @@ func (r *IssuerCertificateReconciler) isOurs(object client.Object) bool {
 	return ours
 }
 
-// Reconcile decides about one request, and signs what is approved.
+// Reconcile decides about one request, and signs it once it is approved.
 func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var csr certificatesv1.CertificateSigningRequest
 	if err := r.Client.Get(ctx, request.NamespacedName, &csr); err != nil {
@@ -60,7 +59,7 @@ func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctr
 	if !r.isOurs(&csr) || len(csr.Status.Certificate) > 0 || is(&csr, certificatesv1.CertificateDenied) || is(&csr, certificatesv1.CertificateFailed) {
 		return ctrl.Result{}, nil
 	}
-	// Others may approve requests too. What the rule refuses is signed for nobody.
+	// Others may approve requests too, but what the rule refuses is never signed.
 	template, refusal := r.Rules[csr.Spec.SignerName].Check(&csr)
 	if refusal != nil {
 		return ctrl.Result{}, r.refuse(ctx, &csr, refusal)
@@ -80,7 +79,7 @@ func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certific
 	})
 }
 
-// refuse denies; what somebody has approved cannot be denied any more, and fails.
+// refuse denies a request. One that somebody has approved cannot be denied, so it fails.
 func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, refusal error) error {
 	kind, subresource := certificatesv1.CertificateDenied, "approval"
 	if is(csr, certificatesv1.CertificateApproved) {
@@ -92,7 +91,7 @@ func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certifica
 	})
 }
 
-// decide adds a condition. Somebody else's decision in between is not passed over.
+// decide adds a condition, unless somebody else has decided in between.
 func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, subresource string, condition certificatesv1.CertificateSigningRequestCondition) error {
 	condition.Status, condition.LastUpdateTime = corev1.ConditionTrue, metav1.Now()
 	before := csr.DeepCopy()
@@ -117,14 +116,14 @@ func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificate
 	return nil
 }
 
-// is tells whether a request was approved, denied, or failed.
+// is reports whether a request was approved, denied, or failed.
 func is(csr *certificatesv1.CertificateSigningRequest, decision certificatesv1.RequestConditionType) bool {
 	return slices.ContainsFunc(csr.Status.Conditions, func(condition certificatesv1.CertificateSigningRequestCondition) bool {
 		return condition.Type == decision
 	})
 }
 
-// parseRequest reads the PKCS #10 request in a CertificateSigningRequest, and checks that who asks holds the key.
+// parseRequest parses the PKCS #10 request and verifies that the requester holds the key.
 func parseRequest(csr *certificatesv1.CertificateSigningRequest) (*x509.CertificateRequest, error) {
 	block, rest := pem.Decode(csr.Spec.Request)
 	if block == nil || block.Type != "CERTIFICATE REQUEST" || len(bytes.TrimSpace(rest)) > 0 {

@@ -10,42 +10,42 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 )
 
-// The user attributes by which the API server says that a token is bound to a pod, and on which node.
+// The user attributes in which the API server names the pod and the node that a token is bound to.
 const (
 	podNameAttribute  = "authentication.kubernetes.io/pod-name"
 	nodeNameAttribute = "authentication.kubernetes.io/node-name"
 )
 
-// IssuerCertificateRule says which certificates of a signer are signed: those that a part asks for with its pod-bound
-// token, for names that it may have (docs/design/parts.md, "Certificates").
+// IssuerCertificateRule says which requests to a signer are signed: those of a part, made with its pod-bound token, for
+// names that it may have (docs/design/parts.md, "Certificates").
 type IssuerCertificateRule struct {
-	// Username is the part's.
+	// Username is the part's user name.
 	Username string
 
-	// AllowsCommonName tells whether a certificate's subject may have a common name.
+	// AllowsCommonName reports whether a subject may have a common name.
 	AllowsCommonName func(name string) bool
 
-	// AllowsDNSName tells whether a certificate may have a DNS name.
+	// AllowsDNSName reports whether a certificate may have a DNS name.
 	AllowsDNSName func(name string) bool
 
-	// NodeName is the DNS name of a node's own issuer, if the certificate is to have it: it is signed with the name of the node
-	// in the requester's token, and no other node's.
+	// NodeName returns the DNS name of a node's own issuer, if certificates may have one. The node in the requester's token
+	// decides which.
 	NodeName func(node string) string
 
-	// CheckKey says what is wrong with a public key.
+	// CheckKey returns an error for a public key that is not allowed.
 	CheckKey func(public any) error
 
-	// Usages are the extended usages, all of which must be asked for.
+	// Usages are the extended usages. A request must ask for all of them.
 	Usages []certificatesv1.KeyUsage
 }
 
-// extendedUsages are the usages that a certificate of ours may have beside signing.
+// extendedUsages maps usages to those of x509.
 var extendedUsages = map[certificatesv1.KeyUsage]x509.ExtKeyUsage{
 	certificatesv1.UsageServerAuth: x509.ExtKeyUsageServerAuth,
 	certificatesv1.UsageClientAuth: x509.ExtKeyUsageClientAuth,
 }
 
-// Check is the template of the certificate, or why there is none.
+// Check returns the template of the certificate, or why there is none.
 func (r IssuerCertificateRule) Check(csr *certificatesv1.CertificateSigningRequest) (*x509.Certificate, error) {
 	if csr.Spec.Username != r.Username {
 		return nil, fmt.Errorf("only %s may ask for it, not %s", r.Username, csr.Spec.Username)
@@ -74,7 +74,7 @@ func (r IssuerCertificateRule) template(csr *certificatesv1.CertificateSigningRe
 	if err := r.CheckKey(request.PublicKey); err != nil {
 		return nil, err
 	}
-	// Of the subject, only the name was checked.
+	// Only the common name of the subject was checked.
 	return &x509.Certificate{
 		PublicKey: request.PublicKey, Subject: pkix.Name{CommonName: request.Subject.CommonName}, DNSNames: request.DNSNames,
 		KeyUsage: usage, ExtKeyUsage: extended,
@@ -103,7 +103,7 @@ func (r IssuerCertificateRule) checkNames(request *x509.CertificateRequest, node
 	return nil
 }
 
-// usages are what the certificate is good for: what was asked for, if that is what it may be good for.
+// usages returns the usages of the certificate, if exactly the allowed ones were requested.
 func (r IssuerCertificateRule) usages(asked []certificatesv1.KeyUsage) (x509.KeyUsage, []x509.ExtKeyUsage, error) {
 	usage := x509.KeyUsageDigitalSignature
 	for _, one := range asked {

@@ -13,16 +13,16 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
-// CertificateNames are those of an installation that certificates are asked for by.
+// CertificateNames are the names in the rules of an installation.
 type CertificateNames struct {
-	// Username is the user name of a part's ServiceAccount, and ServiceNames are the DNS names of its Service. The parts are
-	// issuer, signer and oidc.
+	// Username returns the user name of a part's ServiceAccount, and ServiceNames the DNS names of its Service. The parts
+	// are issuer, signer and oidc.
 	Username     func(part string) string
 	ServiceNames func(part string) []string
 }
 
-// IssuerCertificateRules are the rules of all signers: those that sign what a part serves with, under the names of its
-// Service, an issuer's under that of its node too, and the one that signs what the signer attests pods with.
+// IssuerCertificateRules returns the rules of all signers: those of the parts' serving certificates with the names of their
+// Services and, for an issuer, its node's; and that of the certificate that attests pods.
 func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificateRule {
 	serving := func(part string) IssuerCertificateRule {
 		ofService := func(name string) bool { return slices.Contains(names.ServiceNames(part), name) }
@@ -57,7 +57,7 @@ func checkServingKey(public any) error {
 	return errors.New("its key must be an ECDSA key, or an RSA key of at least 2048 bits")
 }
 
-// checkAttestationKey takes RSA keys alone: who reads attested documents expects no other.
+// checkAttestationKey allows RSA keys only, because readers of attested documents expect them.
 func checkAttestationKey(public any) error {
 	if isStrongRSA(public) {
 		return nil

@@ -1,4 +1,4 @@
-// Package controllers reconciles the kinds of kube-imds: one reconciler a file. They run in the leading controller.
+// Package controllers reconciles the kinds of kube-imds, one reconciler a file. They run in the leading controller.
 package controllers
 
 import (
@@ -20,14 +20,14 @@ import (
 	"github.com/kube-imds/kube-imds/internal/identifier"
 )
 
-// ManagedIdentityReconciler resolves the IDs of identities, and counts whom they are granted to.
+// ManagedIdentityReconciler resolves the IDs of identities, and counts the ServiceAccounts that they are granted to.
 type ManagedIdentityReconciler struct {
 	Client   client.Client
 	Events   events.EventRecorder
 	Defaults identifier.Defaults
 }
 
-// SetupWithManager makes the manager run the reconciler.
+// SetupWithManager registers the reconciler.
 func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
 	census := &census{r.Client}
 	err := ctrl.NewControllerManagedBy(manager).
@@ -45,7 +45,7 @@ func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error
 	return nil
 }
 
-// Reconcile brings the status of one identity up to date.
+// Reconcile updates the status of one identity.
 func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var identity v1alpha1.ManagedIdentity
 	if err := r.Client.Get(ctx, request.NamespacedName, &identity); err != nil {
@@ -72,7 +72,7 @@ func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.
 	return ctrl.Result{}, nil
 }
 
-// resolve writes the identity's IDs into its status, and says whether it is ready.
+// resolve writes the identity's IDs into its status and sets its readiness.
 func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alpha1.ManagedIdentity) (metav1.Condition, error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: identity.Generation,
@@ -96,7 +96,7 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 	return ready, nil
 }
 
-// rival is the name of an older identity that has one of the IDs; empty where there is none.
+// rival returns the name of an older identity with one of the same IDs, or "".
 func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha1.ManagedIdentity, resolved identifier.Set) (string, error) {
 	var all v1alpha1.ManagedIdentityList
 	if err := r.Client.List(ctx, &all); err != nil {
@@ -119,7 +119,7 @@ func isOlder(a, b *v1alpha1.ManagedIdentity) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// conflicting are the identities with one of the IDs that another has, or had before it was changed or deleted.
+// conflicting maps an identity to those that share an ID with it, or did before it was changed or deleted.
 func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object client.Object) []ctrl.Request {
 	changed, ok := object.(*v1alpha1.ManagedIdentity)
 	if !ok {

@@ -27,22 +27,23 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// NamespaceTrustReconciler keeps a ConfigMap in every namespace with the authorities that sidecars there trust, as
-// Kubernetes does with its own (docs/design/trust-bundle.md). The ConfigMaps belong to the webhook's configuration, and go with it.
+// NamespaceTrustReconciler keeps a ConfigMap in every namespace with the authorities that its sidecars trust, as Kubernetes
+// does with its own (docs/design/trust-bundle.md). The webhook's configuration owns the ConfigMaps, so they are removed
+// with it.
 type NamespaceTrustReconciler struct {
 	Client client.Client
 
-	// Bundle are the certificates of the authorities, in PEM; nil until there is one.
+	// Bundle returns the PEM certificates of the authorities; nil until there are any.
 	Bundle func(context.Context) []byte
 
 	Names install.Names
 
-	// kept are the ConfigMaps as they are, by digests.
+	// kept caches digests of the ConfigMaps.
 	kept cache.Cache
 }
 
-// SetupWithManager makes the manager run the reconciler, with a cache of its own that holds the ConfigMaps of the one name:
-// that of the manager holds another one.
+// SetupWithManager registers the reconciler with its own cache of the ConfigMaps with the one name: the manager's cache
+// holds another name.
 func (r *NamespaceTrustReconciler) SetupWithManager(manager ctrl.Manager) error {
 	var err error
 	r.kept, err = cache.New(manager.GetConfig(), cache.Options{
@@ -71,7 +72,7 @@ func (r *NamespaceTrustReconciler) SetupWithManager(manager ctrl.Manager) error 
 	return nil
 }
 
-// Reconcile writes the ConfigMap of a namespace where it is not as it should be.
+// Reconcile writes the ConfigMap of a namespace if it differs.
 func (r *NamespaceTrustReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	bundle := r.Bundle(ctx)
 	var owner admissionregistrationv1.MutatingWebhookConfiguration
@@ -79,7 +80,7 @@ func (r *NamespaceTrustReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, fmt.Errorf("read the MutatingWebhookConfiguration %s: %w", r.Names.Name, err)
 	}
 	if bundle == nil || owner.UID == "" || r.isGoing(ctx, request.Name) {
-		// Bundles and owners are waited for: that they are there will be noticed.
+		// The bundle or the owner is missing; a watch will report it.
 		return ctrl.Result{}, nil
 	}
 	key := client.ObjectKey{Namespace: request.Name, Name: r.Names.Trust()}
@@ -110,13 +111,13 @@ func (r *NamespaceTrustReconciler) wanted(key client.ObjectKey, bundle []byte, o
 		WithData(map[string]string{cabundle.Key: string(bundle)})
 }
 
-// isGoing reports whether a namespace takes no new objects, or is gone.
+// isGoing reports whether a namespace is terminating or gone.
 func (r *NamespaceTrustReconciler) isGoing(ctx context.Context, name string) bool {
 	namespace := directory.Metadata("Namespace")
 	return r.Client.Get(ctx, client.ObjectKey{Name: name}, namespace) != nil || namespace.DeletionTimestamp != nil
 }
 
-// allNamespaces are asked for when something changes that all ConfigMaps hang on.
+// allNamespaces maps to all namespaces, when something changes that all ConfigMaps depend on.
 func (r *NamespaceTrustReconciler) allNamespaces(ctx context.Context, _ client.Object) []ctrl.Request {
 	namespaces := metadataList("NamespaceList")
 	if err := r.Client.List(ctx, namespaces, client.UnsafeDisableDeepCopy); err != nil {
@@ -143,7 +144,7 @@ func isOwned(config *corev1.ConfigMap, owner types.UID) bool {
 	return false
 }
 
-// created lets the news pass that there is an object, and of changes those that differ; nil is none.
+// created passes creations, and updates that differ; without differs it passes no update.
 func created(differs func(before, after client.Object) bool) predicate.Predicate {
 	return predicate.Funcs{
 		UpdateFunc:  func(e event.UpdateEvent) bool { return differs != nil && differs(e.ObjectOld, e.ObjectNew) },
@@ -152,12 +153,12 @@ func created(differs func(before, after client.Object) bool) predicate.Predicate
 	}
 }
 
-// bundleDiffers compares what is published of the authorities, and not the rest of what is kept beside them.
+// bundleDiffers compares the published authorities only.
 func bundleDiffers(before, after client.Object) bool {
 	old, oldIs := before.(*corev1.ConfigMap)
 	current, currentIs := after.(*corev1.ConfigMap)
 	return !oldIs || !currentIs || !maps.Equal(old.Data, current.Data)
 }
 
-// uidDiffers compares which object it is: a watch may tell of one that was made anew as of a change.
+// uidDiffers compares UIDs: a watch may report a recreated object as an update.
 func uidDiffers(before, after client.Object) bool { return before.GetUID() != after.GetUID() }

@@ -19,12 +19,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
 )
 
-// fieldOwner owns what the controller applies.
+// fieldOwner is the field manager of the controller's applies.
 const fieldOwner = client.FieldOwner("kube-imds-controller")
 
-// TrustReconciler hands out the certificates of the controller's authority: in a ConfigMap for whoever verifies tokens,
-// and in the webhooks' configurations for the API server, with the paths that let it in. It does so again when somebody
-// takes it away.
+// TrustReconciler publishes the certificates of the controller's authority: in a ConfigMap for verifiers of tokens, and in
+// the webhooks' configurations for the API server, together with the secret paths. It restores them when somebody removes
+// them.
 type TrustReconciler struct {
 	Client       client.Client
 	Authority    *authority.Authority
@@ -36,7 +36,7 @@ type TrustReconciler struct {
 	Now func() time.Time
 }
 
-// SetupWithManager makes the manager run the reconciler. The caches hold the objects of these names only.
+// SetupWithManager registers the reconciler. Its caches hold the objects with these names only.
 func (r *TrustReconciler) SetupWithManager(manager ctrl.Manager) error {
 	once := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrl.Request {
 		return []ctrl.Request{requestFor(r.Name)}
@@ -54,11 +54,11 @@ func (r *TrustReconciler) SetupWithManager(manager ctrl.Manager) error {
 	return nil
 }
 
-// Reconcile hands out the certificates where they are not yet.
+// Reconcile publishes the certificates where they differ.
 func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	bundle := r.Authority.Bundle(ctx)
 	if bundle == nil {
-		// The authority's Secret is about to be filled, and that will be noticed.
+		// The authority's Secret is about to be filled; a watch will report it.
 		return ctrl.Result{}, nil
 	}
 	capabilities, err := r.capabilities(ctx)
@@ -70,7 +70,7 @@ func (r *TrustReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.R
 	return ctrl.Result{RequeueAfter: capabilities.Due(r.Now())}, err
 }
 
-// capabilities are those that are good, renewed where it is time to.
+// capabilities returns the valid capabilities, renewed if it is time.
 func (r *TrustReconciler) capabilities(ctx context.Context) (capability.Set, error) {
 	if good := r.Capabilities.Good(ctx); good.Due(r.Now()) > 0 {
 		return good, nil
@@ -134,8 +134,7 @@ func (r *TrustReconciler) applyValidating(ctx context.Context, bundle []byte, ca
 	return nil
 }
 
-// isCalled reports whether a webhook's configuration has the API server call this path, and trust who answers by this
-// bundle.
+// isCalled reports whether a webhook's configuration has this path and this bundle.
 func isCalled(config admissionregistrationv1.WebhookClientConfig, bundle []byte, path string) bool {
 	return bytes.Equal(config.CABundle, bundle) &&
 		config.Service != nil && config.Service.Path != nil && *config.Service.Path == path

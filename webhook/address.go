@@ -10,13 +10,13 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// imdsPort is the port of 169.254.169.254 on which applications look for the IMDS.
+// imdsPort is the port of IMDS.
 const imdsPort = 80
 
-// portSysctl lets any user listen on ports from its value up.
+// portSysctl is the lowest port on which any user may listen.
 const portSysctl = "net.ipv4.ip_unprivileged_port_start"
 
-// denyPort80 refuses a pod that wants port 80 for itself, or keeps it from users other than root.
+// denyPort80 denies a pod that wants port 80 for itself, or that reserves it for root.
 func denyPort80(pod *corev1.Pod) *denial {
 	if declares(pod, imdsPort) {
 		return &denial{"PortTaken", "a container of the pod has port 80, which the IMDS holds in this cluster: have the container listen on " +
@@ -33,7 +33,7 @@ func denyPort80(pod *corev1.Pod) *denial {
 		portSysctl, value)}
 }
 
-// warnPort80 tells of the port that the pod does not have, declared or not.
+// warnPort80 warns that the pod does not have port 80, whether it declares it or not.
 func warnPort80(pod *corev1.Pod) string {
 	warning := "the IMDS holds port 80 in this cluster (sidecar.interception=address): " +
 		"a process that listens on port 80 of every address, as web servers do, gets \"address already in use\""
@@ -43,7 +43,7 @@ func warnPort80(pod *corev1.Pod) string {
 	return warning
 }
 
-// addSysctl lets the sidecar listen on port 80 without a capability. A value of the pod's own that does so too stays.
+// addSysctl lets the sidecar listen on port 80 without a capability. It keeps a value of the pod's own that does so too.
 func (p plan) addSysctl(pod map[string]any) error {
 	if _, found := sysctlOf(p.pod); found || p.options.Interception != Address {
 		return nil
@@ -59,7 +59,7 @@ func sysctlOf(pod *corev1.Pod) (string, bool) {
 		return "", false
 	}
 	for _, sysctl := range pod.Spec.SecurityContext.Sysctls {
-		// Kubernetes takes both forms of the name.
+		// Kubernetes accepts both forms of the name.
 		if strings.ReplaceAll(sysctl.Name, "/", ".") == portSysctl {
 			return sysctl.Value, true
 		}

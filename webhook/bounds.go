@@ -9,28 +9,28 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// What a pod may have in it. The API server has validated nothing yet when it asks: a pod of a megabyte may be half a
-// million containers, each of which takes a kilobyte to read.
+// The bounds of a pod. The API server has not validated it yet: a pod of a megabyte may be half a million containers, each
+// of which takes a kilobyte to decode.
 const (
 	maxContainers = 250
 	maxVolumes    = 1000
 
-	// maxStructure is the number of braces, brackets, colons and commas. A pod with a thousand variables, and the record of
-	// who set them, has some 20,000. All pods that are worked on at a time have no more than one may have.
+	// maxStructure bounds the braces, brackets, colons and commas. A pod with a thousand variables and its managed fields
+	// has some 20,000. It also bounds all pods in progress together.
 	maxStructure = 128 << 10
 )
 
-// errTooLarge is why a pod is not read.
+// errTooLarge is why a pod is not decoded.
 var errTooLarge = errors.New("the pod is larger than any that can run: it may have at most " +
 	fmt.Sprintf("%d containers, %d volumes and %d fields and items", maxContainers, maxVolumes, maxStructure/2))
 
-// room is for the pods that are worked on at a time.
+// room bounds the pods in progress.
 type room struct{ structure *semaphore.Weighted }
 
 func newRoom() room { return room{semaphore.NewWeighted(maxStructure)} }
 
 // enter waits until there is room for a pod in JSON, and returns how to leave. It fails with errTooLarge for a pod that
-// there is never room for, with another error for what is no pod, and when the context ends.
+// never has room, for malformed JSON, and when the context ends.
 func (r room) enter(ctx context.Context, pod []byte) (leave func(), err error) {
 	size := int64(structure(pod))
 	if size > maxStructure {
@@ -47,7 +47,7 @@ func (r room) enter(ctx context.Context, pod []byte) (leave func(), err error) {
 	return leave, nil
 }
 
-// structure counts the characters that make a text of JSON more than one value, without reading it.
+// structure counts the structural characters of a JSON text without decoding it.
 func structure(text []byte) int {
 	count, quoted, escaped := 0, false, false
 	for _, character := range text {
@@ -65,7 +65,7 @@ func structure(text []byte) int {
 	return count
 }
 
-// checkLists counts what takes most memory. Its items have no fields here, and so take none.
+// checkLists counts the items that take most memory. Its types have no fields, so they take none.
 func checkLists(pod []byte) error {
 	var shape struct {
 		Spec struct {

@@ -18,14 +18,14 @@ const (
 	tokenFolder     = "/var/run/secrets/kube-imds.io"
 )
 
-// ownSubcommands are the first arguments by which our containers are known.
+// ownSubcommands identify our containers by their first argument.
 var ownSubcommands = map[string]string{netInitName: "net-init", sidecarName: "serve"}
 
-// startupSeconds is how long the sidecar may take to answer. The pod's own containers wait for it.
+// startupSeconds bounds the sidecar's startup, for which the pod's own containers wait.
 const startupSeconds = 120
 
-// netInit makes the address the pod's own, and redirects it to the sidecar. NET_ADMIN reaches it by a file capability of
-// its binary (docs/design/net-admin-without-root.md).
+// netInit returns the container that adds the address and redirects it to the sidecar. It gets NET_ADMIN by a file
+// capability of its binary (docs/design/net-admin-without-root.md).
 func (p plan) netInit() corev1.Container {
 	arguments := []string{ownSubcommands[netInitName]}
 	if p.options.Interception == Redirect {
@@ -42,7 +42,8 @@ func (p plan) netInit() corev1.Container {
 	}
 }
 
-// sidecar serves the IMDS. Its startup probe runs inside the pod, for from outside there is nothing to probe.
+// sidecar returns the container that serves IMDS. Its startup probe is a command, because nothing outside the pod can probe
+// it.
 func (p plan) sidecar() corev1.Container {
 	address := fmt.Sprintf("127.0.0.1:%d", p.port())
 	if p.options.Interception == Address {
@@ -68,7 +69,7 @@ func (p plan) sidecar() corev1.Container {
 	}
 }
 
-// sidecarVariables are the sidecar's settings. One that is as it is by default is left out.
+// sidecarVariables returns the sidecar's settings, without defaults.
 func (p plan) sidecarVariables() []corev1.EnvVar {
 	variables := []corev1.EnvVar{
 		{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
@@ -89,8 +90,8 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	return variables
 }
 
-// tokenVolume holds the ServiceAccount token by which the issuer knows the pod, and the authorities by which the pod knows the
-// issuer. No pod waits for those: it begins with what its environment says.
+// tokenVolume returns the volume with the ServiceAccount token for the issuer, and the authorities of the issuer's
+// certificate. Those are optional: a pod starts with the ones in its environment.
 func (p plan) tokenVolume() corev1.Volume {
 	return corev1.Volume{
 		Name: tokenVolumeName,

@@ -12,16 +12,16 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// denial says why a pod cannot have the IMDS that it asks for, and what to do.
+// denial is why a pod cannot have IMDS, and what to do.
 type denial struct {
 	reason  string
 	message string
 }
 
-// decline is the way out that is always open: a pod may have been made to ask by its namespace.
+// decline is the way out that always exists: the pod's namespace may have asked for it.
 const decline = "decline with the annotation " + v1alpha1.InjectAnnotation + `: "false"`
 
-// deny looks for the first reason for which a pod must not start as it is; nil admits it.
+// deny returns the first reason to deny a pod, or nil.
 func (o Options) deny(pod *corev1.Pod, decided grant.Grant) *denial {
 	for _, check := range []func(*corev1.Pod) *denial{denyMode, denyWindows, denyNames, denyTokenMounts, o.denyInterception} {
 		if found := check(pod); found != nil {
@@ -47,7 +47,7 @@ func denyWindows(pod *corev1.Pod) *denial {
 	return &denial{"Windows", "Windows pods cannot have the IMDS: " + decline}
 }
 
-// denyNames keeps the names of our containers and of our volume for them. Those that an earlier admission added are made anew.
+// denyNames reserves the names of our containers and our volume. Those of an earlier admission are replaced.
 func denyNames(pod *corev1.Pod) *denial {
 	for _, container := range pod.Spec.Containers {
 		if container.Name == sidecarName || container.Name == netInitName {
@@ -71,7 +71,7 @@ func nameTaken(kind, name string) *denial {
 	return &denial{"NameTaken", fmt.Sprintf("the pod has a %s of its own with the name %q, which is that of the IMDS: name it otherwise", kind, name)}
 }
 
-// denyGrant refuses a pod that asks for an identity it will not get. One that is only not ready yet is no reason.
+// denyGrant denies a pod that asks for an identity it will not get. An identity that is not ready yet is no reason.
 func denyGrant(decided grant.Grant) *denial {
 	if denied := decided.Denied(); denied != nil && denied.Reason == grant.ReasonHostNetwork {
 		return &denial{string(denied.Reason), denied.Message + ", or " + decline}

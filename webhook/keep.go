@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// keep leaves on a container of ours what the API server's own admission plugins have set on it since an earlier run:
-// AlwaysPullImages and ResourceQuota refuse the pod if it is gone, and they do not set it again.
+// keep preserves what the API server's admission plugins set on our container in an earlier run: AlwaysPullImages and
+// ResourceQuota reject the pod without it, and do not set it again.
 func (p plan) keep(container corev1.Container) corev1.Container {
 	for _, earlier := range p.pod.Spec.InitContainers {
 		if earlier.Name != container.Name {
@@ -22,7 +22,7 @@ func (p plan) keep(container corev1.Container) corev1.Container {
 	return container
 }
 
-// withDefaults adds the resources that amounts does not name, such as ephemeral-storage by a LimitRange.
+// withDefaults adds the resources that amounts lacks, such as ephemeral-storage from a LimitRange.
 func withDefaults(amounts, defaults corev1.ResourceList) corev1.ResourceList {
 	if len(defaults) == 0 {
 		return amounts

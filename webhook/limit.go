@@ -8,23 +8,22 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// What reviews may cost.
+// The bounds of reviews.
 const (
-	// maxReview is the size of a review, in bytes. etcd takes objects of 1.5 MiB: as JSON, a pod is twice that at the
-	// most, and a change of a custom resource, which is kept as JSON, is two objects. The rest is for who asks. An API
-	// server sends more only of what it could not store: 3 MB of empty containers become 100 MB when it sets their
-	// defaults.
+	// maxReview bounds a review, in bytes. etcd takes objects of 1.5 MiB. As JSON a pod is twice that at the most, and an
+	// update of a custom resource, which is stored as JSON, contains two objects. The rest is for the user's data. The API
+	// server sends more only of what it could not store: 3 MB of empty containers become 100 MB with their defaults.
 	maxReview = 3<<20 + 512<<10
 
-	// reviewBytes is how many bytes of reviews are worked on at the same time. Small ones count as smallReview.
+	// reviewBytes bounds all reviews in progress, in bytes. Small ones count as smallReview.
 	reviewBytes = maxReview
 	smallReview = 16 << 10
 
-	// queueTime is how long a review may wait for its turn.
+	// queueTime bounds how long a review waits for its turn.
 	queueTime = 3 * time.Second
 )
 
-// limit bounds what is read and worked on at a time.
+// limit bounds the reviews in progress.
 type limit struct {
 	bytes *semaphore.Weighted
 	wait  time.Duration
@@ -34,8 +33,7 @@ func newLimit() *limit {
 	return &limit{semaphore.NewWeighted(reviewBytes), queueTime}
 }
 
-// around lets requests through to the handler as there is room for them. What is too large gets 413, and what has waited
-// for too long gets 503.
+// around passes on requests as there is room for them. Too large ones get 413, and those that waited too long 503.
 func (l *limit) around(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		size := request.ContentLength

@@ -15,7 +15,7 @@ var admissions = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Pods that asked for the IMDS, by outcome (injected, denied) and reason.",
 }, []string{"outcome", "reason"})
 
-// Why a request is not read.
+// Reasons for which a request is not read.
 const (
 	refusedStranger = "stranger"
 	refusedLarge    = "large"

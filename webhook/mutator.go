@@ -26,7 +26,7 @@ type mutator struct {
 	log     logr.Logger
 }
 
-// Handle answers one request of the API server.
+// Handle handles one admission request.
 func (m *mutator) Handle(ctx context.Context, request admission.Request) admission.Response {
 	leave, err := m.room.enter(ctx, request.Object.Raw)
 	if errors.Is(err, errTooLarge) {
@@ -70,8 +70,7 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	return m.record(request, &pod, decided, response.WithWarnings(m.options.warnings(&pod, decided)...), "")
 }
 
-// inject works on the object as it was sent, not as this program's types see it, so that nothing is lost of a pod
-// that is newer than they are.
+// inject patches the object as it was sent, so that fields newer than this program's types survive.
 func (m *mutator) inject(raw []byte, plan plan) ([]byte, error) {
 	var object map[string]any
 	if err := json.Unmarshal(raw, &object); err != nil {
@@ -107,7 +106,7 @@ func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided gra
 	return response
 }
 
-// longest is how many bytes of a field stand in the audit log. Nobody has validated the pod's yet.
+// longest bounds a field in the audit log, in bytes: nobody has validated the pod yet.
 const longest = 1024
 
 func cut(text string) string {
@@ -117,7 +116,7 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
-// podName is the pod's name, or what it will begin with.
+// podName returns the pod's name, or its generateName.
 func podName(pod *corev1.Pod) string {
 	if pod.Name == "" {
 		return pod.GenerateName
@@ -125,7 +124,7 @@ func podName(pod *corev1.Pod) string {
 	return pod.Name
 }
 
-// names are those of the granted identities, the default first.
+// names returns the names of the granted identities, the default first.
 func names(decided grant.Grant) []string {
 	var all []string
 	for _, identity := range decided.Identities {

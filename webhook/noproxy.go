@@ -8,16 +8,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// imdsAddress is what requests to the IMDS are addressed to.
+// imdsAddress is the address of IMDS.
 const imdsAddress = "169.254.169.254"
 
-// The variables by which programs find a proxy, and what they reach without it. Programs differ in the case they read.
+// The proxy variables, and the variables of exceptions. Programs differ in the case that they read.
 var (
 	proxyVariables   = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}
 	noProxyVariables = []string{"NO_PROXY", "no_proxy"}
 )
 
-// proxied are the names of the pod's own containers that have a proxy in their environment.
+// proxied returns the names of the pod's own containers with a proxy in their environment.
 func proxied(pod *corev1.Pod) []string {
 	var names []string
 	for _, container := range ownContainers(pod) {
@@ -30,7 +30,7 @@ func proxied(pod *corev1.Pod) []string {
 	return names
 }
 
-// ownContainers are the containers that the pod came with.
+// ownContainers returns the containers that the pod came with.
 func ownContainers(pod *corev1.Pod) []corev1.Container {
 	return slices.DeleteFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(container corev1.Container) bool {
 		_, ours := ownSubcommands[container.Name]
@@ -38,7 +38,7 @@ func ownContainers(pod *corev1.Pod) []corev1.Container {
 	})
 }
 
-// extendNoProxy adds the IMDS's address to what a container with a proxy reaches without it.
+// extendNoProxy adds IMDS's address to the exceptions of a container with a proxy.
 func extendNoProxy(container map[string]any) error {
 	variables, _ := container["env"].([]any)
 	if !slices.ContainsFunc(proxyVariables, func(name string) bool { return find(variables, name) != nil }) {
@@ -63,7 +63,7 @@ func extendNoProxy(container map[string]any) error {
 	return nil
 }
 
-// otherCase is the value of the same variable in the other case, which a new one must not contradict.
+// otherCase returns the value of the same variable in the other case, which a new variable must not contradict.
 func otherCase(variables []any, name string) string {
 	for _, other := range noProxyVariables {
 		if variable := find(variables, other); other != name && variable != nil {
@@ -91,7 +91,7 @@ func withAddress(value string) string {
 	return value + "," + imdsAddress
 }
 
-// find is the variable of a name; of several, the last one counts.
+// find returns a variable by name; the last one counts.
 func find(variables []any, name string) map[string]any {
 	for _, variable := range slices.Backward(variables) {
 		if fields, ok := variable.(map[string]any); ok && fields["name"] == name {

@@ -1,4 +1,4 @@
-// Package webhook gives pods that ask their IMDS, at admission, and validates what the CRDs' own rules cannot.
+// Package webhook injects IMDS into pods that ask for it, and validates what the CRDs' own rules cannot.
 package webhook
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/capability"
 )
 
-// The names that the webhooks have in their configurations.
+// The names of the webhooks in their configurations.
 const (
 	podWebhook       = "pods.kube-imds.io"
 	namespaceWebhook = "namespaces.kube-imds.io"
@@ -21,38 +21,37 @@ const (
 	bindingWebhook   = "identitybindings.kube-imds.io"
 )
 
-// Options are what injected pods get.
+// Options configure injected pods.
 type Options struct {
-	// SidecarImage is the image of the sidecar and of net-init.
+	// SidecarImage is the image of the sidecar and net-init.
 	SidecarImage    string
 	ImagePullPolicy corev1.PullPolicy
 
 	SidecarResources corev1.ResourceRequirements
 	NetInitResources corev1.ResourceRequirements
 
-	// SidecarLogLevel is what the sidecar logs: debug, info or error. Empty stands for info.
+	// SidecarLogLevel is the sidecar's log level: debug, info or error. The default is info.
 	SidecarLogLevel string
 
-	// AzureLimits makes the sidecar answer no more requests than Azure's IMDS would.
+	// AzureLimits applies the rate limits of Azure's IMDS.
 	AzureLimits bool
 
-	// Interception is how requests to the IMDS's address reach the sidecar, and SidecarPort the loopback port to which they
-	// are redirected where a pod names no other.
+	// Interception is how requests reach the sidecar. SidecarPort is the loopback port for pods that name no other.
 	Interception Interception
 	SidecarPort  int32
 
 	// IssuerURL is the address of the node's issuer.
 	IssuerURL string
 
-	// CABundle are the certificates of the authorities that the issuers' certificates may be signed by, in PEM; nil until
-	// there is one. It is what a pod begins with.
+	// CABundle returns the PEM certificates of the authorities that sign the issuers' certificates; nil until there are
+	// any. A pod starts with them.
 	CABundle func(context.Context) []byte
 
-	// TrustName is the name of the ConfigMap in the pod's namespace by which they are kept current.
+	// TrustName is the name of the ConfigMap, in the pod's namespace, that keeps them current.
 	TrustName string
 }
 
-// SetupWithManager makes the manager's webhook server answer the API server.
+// SetupWithManager registers the webhooks with the manager's webhook server.
 func (o Options) SetupWithManager(manager ctrl.Manager) error {
 	pods := &mutator{
 		options: o,

@@ -12,8 +12,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// plan is what is done to a pod. It is made from scratch on every admission: applied to a pod that has been through
-// one before, it leaves nothing of that behind but what the API server itself has set.
+// plan is what is done to a pod. It is made from scratch on every admission: on a pod that was admitted before, it replaces
+// everything except what the API server itself has set.
 type plan struct {
 	pod         *corev1.Pod
 	grant       grant.Grant
@@ -21,7 +21,7 @@ type plan struct {
 	authorities string
 }
 
-// apply does it to a pod in its generic form.
+// apply applies the plan to a pod in generic form.
 func (p plan) apply(pod map[string]any) error {
 	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.extendNoProxy} {
 		if err := step(pod); err != nil {
@@ -31,7 +31,7 @@ func (p plan) apply(pod map[string]any) error {
 	return p.annotate(pod)
 }
 
-// addContainers puts net-init and the sidecar before all of the pod's own init containers.
+// addContainers puts net-init and the sidecar before all other init containers.
 func (p plan) addContainers(pod map[string]any) error {
 	return editList(pod, func(existing []any) ([]any, error) {
 		own, err := generic(p.keep(p.netInit()), p.keep(p.sidecar()))
@@ -52,7 +52,7 @@ func (p plan) addVolume(pod map[string]any) error {
 	}, "spec", "volumes")
 }
 
-// extendNoProxy keeps containers with a proxy from sending the IMDS's requests there.
+// extendNoProxy keeps containers with a proxy from sending it IMDS requests.
 func (p plan) extendNoProxy(pod map[string]any) error {
 	for _, list := range []string{"initContainers", "containers"} {
 		err := editList(pod, func(containers []any) ([]any, error) {
@@ -72,7 +72,7 @@ func (p plan) extendNoProxy(pod map[string]any) error {
 	return nil
 }
 
-// annotate records what was done.
+// annotate records the injection in an annotation.
 func (p plan) annotate(pod map[string]any) error {
 	annotations, err := object(pod, "metadata", "annotations")
 	if err != nil {
@@ -90,7 +90,7 @@ func (p plan) annotate(pod map[string]any) error {
 	return nil
 }
 
-// editList replaces a list of the pod, which may be missing, by what the edit makes of it.
+// editList edits a list of the pod, which may be missing.
 func editList(pod map[string]any, edit func([]any) ([]any, error), path ...string) error {
 	last := len(path) - 1
 	parent, err := object(pod, path[:last]...)
@@ -109,7 +109,7 @@ func editList(pod map[string]any, edit func([]any) ([]any, error), path ...strin
 	return nil
 }
 
-// object is the one at a path of the pod. It is made if it is missing.
+// object returns the object at a path of the pod, creating it if necessary.
 func object(pod map[string]any, path ...string) (map[string]any, error) {
 	for i, field := range path {
 		child, ok := pod[field].(map[string]any)
@@ -125,7 +125,7 @@ func object(pod map[string]any, path ...string) (map[string]any, error) {
 	return pod, nil
 }
 
-// withoutNames leaves out the items with these names.
+// withoutNames drops the items with these names.
 func withoutNames(items []any, names ...string) []any {
 	return slices.DeleteFunc(items, func(item any) bool {
 		fields, _ := item.(map[string]any)
@@ -134,7 +134,7 @@ func withoutNames(items []any, names ...string) []any {
 	})
 }
 
-// generic turns typed values into the form that JSON has without types.
+// generic converts typed values to generic JSON.
 func generic(values ...any) ([]any, error) {
 	content, err := json.Marshal(values)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // lowestPort is the lowest port on which a process without a capability can listen in every pod.
 const lowestPort = 1024
 
-// port is the loopback port on which the pod's sidecar listens: the pod's choice, or the installation's.
+// port returns the loopback port of the pod's sidecar: the pod's choice or the installation's.
 func (o Options) port(pod *corev1.Pod) (int32, error) {
 	value, chosen := pod.Annotations[v1alpha1.PortAnnotation]
 	if !chosen {
@@ -25,13 +25,13 @@ func (o Options) port(pod *corev1.Pod) (int32, error) {
 	return int32(port), nil
 }
 
-// port is that of the pod's sidecar. A pod whose annotation is none was refused.
+// port returns the sidecar's port. Pods with an invalid annotation were denied.
 func (p plan) port() int32 {
 	port, _ := p.options.port(p.pod)
 	return port
 }
 
-// denyPort refuses a pod that wants the sidecar's port for itself.
+// denyPort denies a pod that wants the sidecar's port for itself.
 func (o Options) denyPort(pod *corev1.Pod) *denial {
 	port, err := o.port(pod)
 	if err != nil {

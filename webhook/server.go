@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// answerTime is how long an answer may take. The API server waits for ten seconds.
+	// answerTime bounds an answer. The API server waits for ten seconds.
 	answerTime = 15 * time.Second
 
-	// strangerTime is how long a connection may stay that has sent no request of the API server's.
+	// strangerTime bounds a connection without a request of the API server.
 	strangerTime = 10 * time.Second
 )
 
-// Server answers the API server, and nobody else, and not more of it at a time than there is memory for. It is
-// controller-runtime's, but for how it listens.
+// Server answers the API server only, and no more at a time than there is memory for. Apart from listening it is
+// controller-runtime's.
 type Server struct {
 	ctrlwebhook.Server
 
@@ -34,7 +34,7 @@ type Server struct {
 	good    func(context.Context) capability.Set
 }
 
-// NewServer makes a server on a port of all addresses. The capabilities that good returns let a request in.
+// NewServer returns a server on a port of all addresses. It accepts requests with the capabilities that good returns.
 func NewServer(port int, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), good func(context.Context) capability.Set) *Server {
 	return &Server{
 		Server:  ctrlwebhook.NewServer(ctrlwebhook.Options{Port: port}),
@@ -42,7 +42,7 @@ func NewServer(port int, certificate func(*tls.ClientHelloInfo) (*tls.Certificat
 	}
 }
 
-// Start serves until the context ends. The API server speaks HTTP/1.1 to webhooks.
+// Start serves until the context ends. API servers speak HTTP/1.1 to webhooks.
 func (s *Server) Start(ctx context.Context) error {
 	bounds := server.DefaultBounds
 	bounds.Unproven = strangerTime
@@ -58,7 +58,7 @@ func (s *Server) handler() http.Handler {
 	return capability.Door(s.good, known, func() { refuse(refusedStranger) })
 }
 
-// StartedChecker fails while nobody listens.
+// StartedChecker fails while the server does not listen.
 func (s *Server) StartedChecker() healthz.Checker {
 	return func(request *http.Request) error {
 		dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}}

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// denyTokenMounts keeps the volume with the token by which the issuer knows the pod to the sidecar. The chart's policy
-// holds it against containers that are added later (templates/webhook/policy.yaml).
+// denyTokenMounts reserves the volume with the issuer's token for the sidecar. The chart's policy does the same for
+// containers that are added later (templates/webhook/policy.yaml).
 func denyTokenMounts(pod *corev1.Pod) *denial {
 	for _, container := range ownContainers(pod) {
 		if slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.Name == tokenVolumeName }) {
@@ -20,7 +20,7 @@ func denyTokenMounts(pod *corev1.Pod) *denial {
 	return nil
 }
 
-// warnSharedProcesses tells of containers that see the sidecar's files and memory.
+// warnSharedProcesses warns about containers that see the sidecar's files and memory.
 func warnSharedProcesses(pod *corev1.Pod) string {
 	if shared := pod.Spec.ShareProcessNamespace; shared == nil || !*shared {
 		return ""

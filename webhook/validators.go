@@ -11,10 +11,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// identityValidator refuses what the CRD's own rules cannot: selectors that are none.
+// identityValidator rejects invalid selectors, which the CRD's own rules cannot.
 type identityValidator struct{}
 
-// ValidateCreate checks a new identity.
+// ValidateCreate validates a new identity.
 func (v identityValidator) ValidateCreate(_ context.Context, identity *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
 	if err := grant.CheckAdmissions(identity); err != nil {
 		return nil, err
@@ -25,20 +25,20 @@ func (v identityValidator) ValidateCreate(_ context.Context, identity *v1alpha1.
 	return nil, nil
 }
 
-// ValidateUpdate checks a changed identity as a new one.
+// ValidateUpdate validates a changed identity like a new one.
 func (v identityValidator) ValidateUpdate(ctx context.Context, _, identity *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
 	return v.ValidateCreate(ctx, identity)
 }
 
-// ValidateDelete lets every identity go.
+// ValidateDelete allows every deletion.
 func (v identityValidator) ValidateDelete(context.Context, *v1alpha1.ManagedIdentity) (admission.Warnings, error) {
 	return nil, nil
 }
 
-// bindingValidator warns of identities that do not exist. They may come later, so it refuses nothing.
+// bindingValidator warns about identities that do not exist. They may be created later, so it rejects nothing.
 type bindingValidator struct{ reader client.Reader }
 
-// ValidateCreate checks a new binding.
+// ValidateCreate validates a new binding.
 func (v bindingValidator) ValidateCreate(ctx context.Context, binding *v1alpha1.IdentityBinding) (admission.Warnings, error) {
 	var warnings admission.Warnings
 	for _, name := range binding.Spec.Identities {
@@ -50,12 +50,12 @@ func (v bindingValidator) ValidateCreate(ctx context.Context, binding *v1alpha1.
 	return warnings, nil
 }
 
-// ValidateUpdate checks a changed binding as a new one.
+// ValidateUpdate validates a changed binding like a new one.
 func (v bindingValidator) ValidateUpdate(ctx context.Context, _, binding *v1alpha1.IdentityBinding) (admission.Warnings, error) {
 	return v.ValidateCreate(ctx, binding)
 }
 
-// ValidateDelete lets every binding go.
+// ValidateDelete allows every deletion.
 func (v bindingValidator) ValidateDelete(context.Context, *v1alpha1.IdentityBinding) (admission.Warnings, error) {
 	return nil, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// warnings are what a person should know of a pod that is admitted.
+// warnings returns what a person should know about an admitted pod.
 func (o Options) warnings(pod *corev1.Pod, decided grant.Grant) []string {
 	var all []string
 	for _, refusal := range decided.Refusals {
@@ -36,7 +36,8 @@ func warnInject(pod *corev1.Pod) string {
 	return fmt.Sprintf("the annotation %s is %q; it means something only as \"true\" or \"false\"", v1alpha1.InjectAnnotation, value)
 }
 
-// warnFederated tells of what makes SDKs pass by the IMDS (clients.md, "Federated env wins over IMDS inside MIC").
+// warnFederated warns about an environment that makes SDKs bypass IMDS (clients.md, "Federated env wins over IMDS inside
+// MIC").
 func warnFederated(pod *corev1.Pod) string {
 	const otherWebhook = "azure.workload.identity/use"
 	if pod.Labels[otherWebhook] == "true" || slices.ContainsFunc(ownContainers(pod), func(container corev1.Container) bool {
@@ -48,7 +49,7 @@ func warnFederated(pod *corev1.Pod) string {
 	return ""
 }
 
-// warnDNS tells of a pod that cannot resolve the issuer's Service.
+// warnDNS warns about a pod that cannot resolve the issuer's Service.
 func warnDNS(pod *corev1.Pod) string {
 	if pod.Spec.DNSPolicy != corev1.DNSDefault && pod.Spec.DNSPolicy != corev1.DNSNone {
 		return ""

@@ -2,8 +2,8 @@ package v1alpha1
 
 // Condition types.
 const (
-	// ConditionReady on a ManagedIdentity: its IDs are resolved and tokens can be issued for it. On an
-	// IdentityBinding: each of its identities exists, is ready and admits the binding's ServiceAccounts.
+	// ConditionReady of a ManagedIdentity means that its IDs are resolved and tokens can be issued. Of an IdentityBinding it means
+	// that each of its identities exists, is ready and admits the binding's ServiceAccounts.
 	ConditionReady = "Ready"
 )
 

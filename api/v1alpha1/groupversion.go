@@ -9,7 +9,7 @@ import (
 // GroupVersion is the group and version of every kind in this package.
 var GroupVersion = schema.GroupVersion{Group: "kube-imds.io", Version: "v1alpha1"}
 
-// AddToScheme makes a scheme know the kinds of this package.
+// AddToScheme registers the kinds of this package.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&ManagedIdentity{}, &ManagedIdentityList{},

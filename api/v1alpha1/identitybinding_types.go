@@ -21,11 +21,11 @@ type IdentityBinding struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is which ServiceAccounts are mapped to which identities.
+	// spec maps ServiceAccounts to identities.
 	// +required
 	Spec IdentityBindingSpec `json:"spec"`
 
-	// status is whether the binding takes effect.
+	// status says whether the binding takes effect.
 	// +optional
 	Status IdentityBindingStatus `json:"status,omitzero"`
 }
@@ -43,7 +43,7 @@ type IdentityBindingSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^(\*|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)$`
 	ServiceAccounts []string `json:"serviceAccounts"`
 
-	// identities are the names of the ManagedIdentities that those ServiceAccounts assume.
+	// identities are the names of the ManagedIdentities for those ServiceAccounts.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -52,14 +52,14 @@ type IdentityBindingSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	Identities []string `json:"identities"`
 
-	// defaultIdentity is the one that answers requests which name none. It may be left out where there is only
-	// one; with several and no default, such requests are refused, as Azure refuses them.
+	// defaultIdentity is the identity of requests that select none. It may be omitted if there is only one identity.
+	// With several identities and no default such requests are refused, as in Azure.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	DefaultIdentity string `json:"defaultIdentity,omitempty"`
 }
 
-// IdentityBindingStatus is whether the binding takes effect.
+// IdentityBindingStatus says whether the binding takes effect.
 type IdentityBindingStatus struct {
 	// conditions say whether the binding is Ready, and if not, why.
 	// +optional

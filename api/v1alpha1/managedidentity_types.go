@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ManagedIdentity is an Azure managed identity as pods of this cluster see it, and says who may assume it.
+// ManagedIdentity is an Azure managed identity for pods of this cluster, with the ServiceAccounts that may assume it.
 // The cluster's administrator owns it.
 //
 // +kubebuilder:object:root=true
@@ -23,55 +23,54 @@ type ManagedIdentity struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what the identity is and who may assume it.
+	// spec describes the identity and who may assume it.
 	// +optional
 	// +kubebuilder:default={}
 	Spec ManagedIdentitySpec `json:"spec,omitzero"`
 
-	// status is what the controller found: the identity's IDs, those it generated among them.
+	// status has the identity's IDs, including generated ones, and whether it is ready.
 	// +optional
 	Status ManagedIdentityStatus `json:"status,omitzero"`
 }
 
-// ManagedIdentitySpec is what a managed identity is and who may assume it. IDs that are left out are generated
-// once, and kept in the status.
+// ManagedIdentitySpec describes a managed identity and who may assume it. Omitted IDs are generated once and kept in the
+// status.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tokenSource) || self.tokenSource != 'Entra' || (has(self.clientID) && has(self.tenantID))",message="tokenSource Entra needs the clientID and the tenantID of a managed identity that exists in Entra ID"
 type ManagedIdentitySpec struct {
-	// type is UserAssigned, or SystemAssigned for an identity that stands for the pod's own machine. A
-	// SystemAssigned identity is the default where a pod has several.
+	// type is UserAssigned, or SystemAssigned for an identity that stands for the pod's own machine. If a pod has several
+	// identities, a single SystemAssigned one is the default.
 	// +optional
 	// +kubebuilder:default=UserAssigned
 	Type IdentityType `json:"type,omitempty"`
 
-	// tokenSource says who issues the tokens: Local, this cluster's own issuer; or Entra, Microsoft Entra ID by
-	// workload identity federation, which this version does not do yet: such an identity is not Ready.
+	// tokenSource says who issues the tokens: Local for this cluster's own issuer, or Entra for Microsoft Entra ID by workload
+	// identity federation. This version does not support Entra: such an identity is not Ready.
 	// +optional
 	// +kubebuilder:default=Local
 	TokenSource TokenSource `json:"tokenSource,omitempty"`
 
-	// tenantID is the Entra tenant's ID, a GUID. Left out, it is the chart's tenantID.
+	// tenantID is the Entra tenant's ID, a GUID. The default is the chart's tenantID.
 	// +optional
 	TenantID GUID `json:"tenantID,omitempty"`
 
-	// clientID is the identity's client (application) ID, a GUID. Left out, one is generated.
+	// clientID is the identity's client (application) ID, a GUID. If omitted, one is generated.
 	// +optional
 	ClientID GUID `json:"clientID,omitempty"`
 
-	// principalID is the identity's principal (object) ID, a GUID. Left out, one is generated.
+	// principalID is the identity's principal (object) ID, a GUID. If omitted, one is generated.
 	// +optional
 	PrincipalID GUID `json:"principalID,omitempty"`
 
-	// resourceID is the identity's Azure Resource Manager ID. Left out, one is made of the chart's subscription
-	// and resource group and this object's name; a SystemAssigned identity then has the ID of each pod as a machine.
+	// resourceID is the identity's Azure Resource Manager ID. If omitted, it is made of the chart's subscription and resource
+	// group and this object's name; a SystemAssigned identity then has the ID of each pod as a machine.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.matches('^/subscriptions/[^/ ]+/.+/providers/[^/ ]+/[^/ ]+/[^ ]+$')",message="must be an Azure Resource Manager ID: /subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}/{type}/{name}"
 	ResourceID string `json:"resourceID,omitempty"`
 
-	// allowedResources are the resources that tokens may be asked for, such as https://vault.azure.net; an
-	// ending slash makes no difference. Left out, every resource is allowed, as in Azure: what a token may do is
-	// decided where it is shown.
+	// allowedResources are the resources for which tokens are issued, such as https://vault.azure.net; a trailing slash makes no
+	// difference. If omitted, every resource is allowed, as in Azure: the resource decides what a token may do.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
@@ -79,8 +78,8 @@ type ManagedIdentitySpec struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	AllowedResources []string `json:"allowedResources,omitempty"`
 
-	// tokenLifetime is how long a token is valid: 15m to 24h. A withdrawn grant ends, at the latest, when the
-	// last token given out for it expires.
+	// tokenLifetime is how long a token is valid: 15m to 24h. Tokens that an application holds stay valid for as long after a
+	// grant is withdrawn.
 	// +optional
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string
@@ -88,8 +87,7 @@ type ManagedIdentitySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('15m') && duration(self) <= duration('24h')",message="must be a duration from 15m to 24h, such as 1h"
 	TokenLifetime *metav1.Duration `json:"tokenLifetime,omitempty"`
 
-	// assumableBy says which ServiceAccounts may assume this identity: those that any of the entries admits.
-	// Left out, nobody may.
+	// assumableBy lists the ServiceAccounts that may assume this identity: those that any entry admits. If omitted, nobody may.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
@@ -123,7 +121,7 @@ type Admission struct {
 	ServiceAccounts []string `json:"serviceAccounts"`
 }
 
-// ManagedIdentityStatus is what the controller found.
+// ManagedIdentityStatus is the observed state of a managed identity.
 type ManagedIdentityStatus struct {
 	// tenantID is the Entra tenant's ID in the identity's tokens.
 	// +optional
@@ -137,11 +135,11 @@ type ManagedIdentityStatus struct {
 	// +optional
 	PrincipalID GUID `json:"principalID,omitempty"`
 
-	// resourceID is the identity's Azure Resource Manager ID; empty where it is that of each pod as a machine.
+	// resourceID is the identity's Azure Resource Manager ID; empty if it is the ID of each pod as a machine.
 	// +optional
 	ResourceID string `json:"resourceID,omitempty"`
 
-	// boundServiceAccounts counts the ServiceAccounts that this identity is granted to, by annotation or binding.
+	// boundServiceAccounts is the number of ServiceAccounts that this identity is granted to, by annotation or binding.
 	// +optional
 	BoundServiceAccounts *int32 `json:"boundServiceAccounts,omitempty"`
 
@@ -174,7 +172,7 @@ const (
 	TokenSourceEntra TokenSource = "Entra"
 )
 
-// GUID is a globally unique identifier in lower case, as in 00000000-0000-0000-0000-000000000000.
+// GUID is a globally unique identifier in lower case, such as 00000000-0000-0000-0000-000000000000.
 //
 // +kubebuilder:validation:MaxLength=36
 // +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",message="must be a GUID in lower case, such as 72f988bf-86f1-41af-91ab-2d7cd011db47"

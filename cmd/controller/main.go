@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// options are what the command line and the environment say.
+// options are the settings from the command line and the environment.
 type options struct {
 	name           string
 	namespace      string
@@ -99,10 +99,10 @@ func newCommand() *cobra.Command {
 	return command
 }
 
-// resources is a flag with a container's requests and limits in JSON.
+// resources is a flag for a container's requests and limits in JSON.
 type resources struct{ corev1.ResourceRequirements }
 
-// Set reads the flag.
+// Set parses the flag.
 func (r *resources) Set(value string) error {
 	decoder := json.NewDecoder(strings.NewReader(value))
 	decoder.DisallowUnknownFields()
@@ -112,7 +112,7 @@ func (r *resources) Set(value string) error {
 	return nil
 }
 
-// String is the flag's value.
+// String returns the flag's value.
 func (r *resources) String() string {
 	value, err := json.Marshal(r.ResourceRequirements)
 	if err != nil {
@@ -121,5 +121,5 @@ func (r *resources) String() string {
 	return string(value)
 }
 
-// Type is what --help calls the value.
+// Type returns the name of the value in --help.
 func (r *resources) Type() string { return "JSON" }

@@ -37,7 +37,7 @@ import (
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
-// run puts the controller together and runs it until the context ends.
+// run wires the controller and runs it until the context ends.
 func run(ctx context.Context, o options) error {
 	var (
 		serving      *certificate.Kept
@@ -97,7 +97,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 	}
 }
 
-// newManager makes a manager whose caches hold of other kinds than ours no more than what is needed.
+// newManager returns a manager whose caches hold no more of other kinds than is needed.
 func newManager(o options, webhookServer ctrlwebhook.Server) (manager.Manager, error) {
 	kinds, err := scheme.New()
 	if err != nil {
@@ -116,8 +116,8 @@ func newManager(o options, webhookServer ctrlwebhook.Server) (manager.Manager, e
 		LeaderElectionID:              o.name + "-controller",
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
-		// The process ends when it loses its lease, and the webhook with it: so a short outage of the API server must not
-		// cost the lease. A planned end hands it over at once.
+		// The process ends when it loses its lease, and the webhook with it, so a short outage of the API server must not
+		// cost the lease. A planned shutdown releases it at once.
 		LeaseDuration: new(60 * time.Second),
 		RenewDeadline: new(45 * time.Second),
 		RetryPeriod:   new(5 * time.Second),
@@ -173,8 +173,8 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 	return nil
 }
 
-// addChecks makes a replica ready when the API server can call its webhook: it has a certificate, and the API server
-// has been told to trust who signed it.
+// addChecks makes a replica ready when the API server can call its webhook: it has a certificate whose authority the API
+// server trusts.
 func addChecks(manager manager.Manager, o options, trust *authority.Authority, serving *certificate.Kept, capabilities capability.Store) error {
 	checks := map[string]func(*http.Request) error{
 		"certificate": func(*http.Request) error {
@@ -199,8 +199,8 @@ func addChecks(manager manager.Manager, o options, trust *authority.Authority, s
 	return nil
 }
 
-// once passes for good when the check has passed: a replica that has served is not to be taken out by somebody who takes the
-// webhook's configuration away.
+// once passes forever after the check has passed: nobody can take out a serving replica by removing the webhook's
+// configuration.
 func once(check func(*http.Request) error) func(*http.Request) error {
 	var passed atomic.Bool
 	return func(request *http.Request) error {

@@ -1,4 +1,4 @@
-// Command issuer is the node issuer: it hands tokens to the pods of its own node.
+// Command issuer is the node issuer: it issues tokens to the pods of its own node.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// options are what the command line and the environment say.
+// options are the settings from the command line and the environment.
 type options struct {
 	name            string
 	nodeName        string

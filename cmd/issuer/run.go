@@ -30,9 +30,9 @@ import (
 
 func (o options) names() install.Names { return install.Names{Name: o.name, Namespace: o.namespace} }
 
-// run puts the issuer together and runs it until the context ends.
+// run wires the issuer and runs it until the context ends.
 func run(ctx context.Context, o options) error {
-	// Who was given a token is on record whatever level the rest of the log has.
+	// The audit log is complete whatever the level of the rest.
 	audit, err := logging.New("info")
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func run(ctx context.Context, o options) error {
 	}
 	for _, part := range []manager.Runnable{
 		watches, keys, keysWatch, rootsWatch, serving, minter,
-		// A request for a grant is held, and the answer to it must still go out.
+		// The write timeout covers held requests for a grant.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
 	} {
@@ -120,7 +120,7 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// newManager makes a manager whose caches hold the node's own pods and its Node.
+// newManager returns a manager whose caches hold the node's own pods and its Node.
 func newManager(o options) (manager.Manager, error) {
 	kinds, err := scheme.New()
 	if err != nil {
@@ -142,7 +142,7 @@ func newManager(o options) (manager.Manager, error) {
 	return mgr, nil
 }
 
-// watch starts to watch the node's pods and Node, and prepares to watch what the pods hang on.
+// watch starts to watch the node's pods and Node, and returns the watches of what the pods depend on.
 func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) (*watched.Watches, error) {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
 		return nil, fmt.Errorf("index the pods: %w", err)

@@ -33,7 +33,7 @@ const checkExample = `  # All nodes
   # One node, with pods in a namespace of your choice
   kubectl imds check --node worker-1 --namespace kube-imds-system`
 
-// errExposed is the result of a check that found something.
+// errExposed is the error of a check that found something.
 var errExposed = errors.New("containers can reach their node's metadata service: have them drop NET_RAW, or let no pod's packets " +
 	"out to 169.254.169.254 (docs/security.md says how)")
 
@@ -105,7 +105,7 @@ func (o *checkOptions) run(ctx context.Context, output, progress io.Writer) erro
 	return nil
 }
 
-// connect reads the kubeconfig as kubectl does.
+// connect reads the kubeconfig like kubectl.
 func (o *checkOptions) connect() error {
 	kubeconfig := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&o.kubeconfig, &o.overrides)
 	config, err := kubeconfig.ClientConfig()
@@ -121,7 +121,7 @@ func (o *checkOptions) connect() error {
 	return nil
 }
 
-// names are those of the nodes to check.
+// names returns the names of the nodes to check.
 func (o *checkOptions) names(ctx context.Context) ([]string, error) {
 	selector, err := labels.Parse(o.selector)
 	if err != nil {

@@ -105,7 +105,7 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 	return o.dev.Run(ctx)
 }
 
-// check refuses flags that no cluster would have.
+// check rejects values that no cluster would accept.
 func (o *devOptions) check() error {
 	tenant := string(o.dev.Defaults.TenantID)
 	if uuid.Validate(tenant) != nil || len(tenant) != 36 {

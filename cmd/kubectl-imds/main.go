@@ -1,4 +1,4 @@
-// Command kubectl-imds is kube-imds on the user's machine: kubectl runs it as kubectl imds.
+// Command kubectl-imds is the kubectl plugin of kube-imds: kubectl runs it as kubectl imds.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set when a release is built.
+// version is set in release builds.
 var version = "dev"
 
 func main() {
@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-// execute runs a command line until it ends or is told to end.
+// execute runs a command line until it ends or is interrupted.
 func execute(arguments []string, output io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()

@@ -1,5 +1,5 @@
-// Command oidc serves OIDC discovery, the public keys and the authority's certificates to anybody. It holds no key that
-// signs anything.
+// Command oidc serves OIDC discovery, the public keys and the authority's certificates to everybody. It holds no signing
+// key.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 	}
 }
 
-// options are what the command line and the environment say.
+// options are the settings from the command line and the environment.
 type options struct {
 	names            install.Names
 	tenantID         string

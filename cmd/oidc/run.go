@@ -17,10 +17,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
-// answerTimeout is how long an answer may take.
+// answerTimeout bounds an answer.
 const answerTimeout = 10 * time.Second
 
-// run puts the server together and runs it until the context ends.
+// run wires the server and runs it until the context ends.
 func run(ctx context.Context, o options) error {
 	config, err := ctrl.GetConfig()
 	if err != nil {

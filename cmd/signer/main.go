@@ -1,4 +1,4 @@
-// Command signer holds the keys that sign tokens, and signs what issuers ask of pods that run on their own nodes.
+// Command signer holds the keys that sign tokens, and signs for pods on the nodes of the issuers that ask.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// options are what the command line and the environment say.
+// options are the settings from the command line and the environment.
 type options struct {
 	names          install.Names
 	machine        machine.Defaults
@@ -44,7 +44,7 @@ type options struct {
 	logLevel       string
 }
 
-// longestToken is how long a token can be valid, with what clocks may differ by.
+// longestToken is the longest validity of a token, plus the difference of clocks.
 const longestToken = 24*time.Hour + 10*time.Minute
 
 func newCommand() *cobra.Command {

@@ -30,12 +30,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// answerTimeout is how long an answer may take: issuers wait for less.
+// answerTimeout bounds an answer. Issuers wait for less.
 const answerTimeout = 10 * time.Second
 
-// run puts the signer together and runs it until the context ends.
+// run wires the signer and runs it until the context ends.
 func run(ctx context.Context, o options) error {
-	// What was signed is on record whatever level the rest of the log has.
+	// The audit log is complete whatever the level of the rest.
 	audit, err := logging.New("info")
 	if err != nil {
 		return err
@@ -130,7 +130,8 @@ func newManager(o options) (manager.Manager, error) {
 	return mgr, nil
 }
 
-// watch starts to watch all that a signature hangs on, and tells of changes of what the keys and their publication hang on.
+// watch starts to watch everything that a signature depends on, and notifies changes of what the keys and their publication
+// depend on.
 func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
 		return fmt.Errorf("index the pods: %w", err)

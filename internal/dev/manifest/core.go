@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/json"
 )
 
-// addCore adds a Pod, Node or Service. No API server validates it: unknown fields and wrong types are errors, and so is what
-// there can only be one of.
+// addCore adds a Pod, Node or Service. No API server validates it here, so unknown fields, wrong types and a second Pod or
+// Node are errors.
 func (p *parser) addCore(kind string, content []byte) error {
 	switch kind {
 	case "Pod":

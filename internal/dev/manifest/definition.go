@@ -24,13 +24,13 @@ import (
 	"github.com/kube-imds/kube-imds/config"
 )
 
-// The kinds that are read.
+// The kinds.
 const (
 	identityKind = "ManagedIdentity"
 	bindingKind  = "IdentityBinding"
 )
 
-// definition is a kind and its rules: those that an API server goes by, and in its words.
+// definition is a kind with the validation of an API server.
 type definition struct {
 	name       string
 	namespaced bool
@@ -40,7 +40,7 @@ type definition struct {
 	rules      *cel.Validator
 }
 
-// loadDefinitions reads the definitions of the kinds, by their names.
+// loadDefinitions returns the definitions by kind.
 func loadDefinitions() (map[string]*definition, error) {
 	definitions := map[string]*definition{}
 	for _, file := range []string{"crd/kube-imds.io_managedidentities.yaml", "crd/kube-imds.io_identitybindings.yaml"} {
@@ -83,8 +83,7 @@ func newDefinition(content []byte) (*definition, error) {
 	}, nil
 }
 
-// admit does to an object what an API server does when it is created: it checks its name and its fields, sets the
-// defaults and leaves out the status.
+// admit treats an object like an API server on creation: it validates name and fields, sets defaults and drops the status.
 func (d *definition) admit(object map[string]any) (*metav1.ObjectMeta, error) {
 	delete(object, "status")
 	metadata, err := metadataOf(object)

@@ -29,7 +29,7 @@ type GrantWatch struct {
 // The pauses between requests: after a failure, and when answers come too fast.
 const (
 	minPause = time.Second
-	maxPause  = 30 * time.Second
+	maxPause = 30 * time.Second
 )
 
 // Run watches until the context ends.

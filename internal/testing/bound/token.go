@@ -1,4 +1,4 @@
-// Package bound makes pod-bound ServiceAccount tokens as a cluster's API server does, for tests.
+// Package bound makes pod-bound ServiceAccount tokens for tests, as an API server does.
 package bound
 
 import (
@@ -24,16 +24,16 @@ const (
 
 var makeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
-// Token is the token of a pod.
+// Token describes a pod's token.
 type Token struct {
 	workload.Workload
 	Audience string
 
-	// Age is how long ago it was made.
+	// Age is how long ago it was issued.
 	Age time.Duration
 }
 
-// Sign makes the token, which is good for ten minutes.
+// Sign returns the token, which is valid for ten minutes.
 func (b Token) Sign(t testing.TB) string {
 	t.Helper()
 	key, err := makeKey()
@@ -55,7 +55,7 @@ func (b Token) Sign(t testing.TB) string {
 	return signed
 }
 
-// Keys are the cluster's keys, once they have been read.
+// Keys returns the cluster's keys once they are read.
 func Keys(t testing.TB) *workload.Keys {
 	t.Helper()
 	keys := workload.NewKeys(apiServer{}, logr.Discard())

@@ -1,4 +1,4 @@
-// Package build makes the objects of tests, so that tests read as sentences.
+// Package build builds the objects of tests.
 package build
 
 import (
@@ -9,20 +9,20 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Identity is a ManagedIdentity in the making.
+// Identity builds a ManagedIdentity.
 type Identity struct{ *v1alpha1.ManagedIdentity }
 
-// NewIdentity is an identity that the controller has not seen, and that admits nobody.
+// NewIdentity returns an identity without status that admits nobody.
 func NewIdentity(name string) Identity {
 	return Identity{&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}}
 }
 
-// Admitting admits ServiceAccounts of a namespace, besides those that it admits already.
+// Admitting adds ServiceAccounts of a namespace.
 func (i Identity) Admitting(namespace string, accounts ...string) Identity {
 	return i.admitting(v1alpha1.Admission{Namespaces: []string{namespace}, ServiceAccounts: accounts})
 }
 
-// AdmittingSelected admits ServiceAccounts of the namespaces that are selected.
+// AdmittingSelected adds ServiceAccounts of selected namespaces.
 func (i Identity) AdmittingSelected(selector metav1.LabelSelector, accounts ...string) Identity {
 	return i.admitting(v1alpha1.Admission{NamespaceSelector: &selector, ServiceAccounts: accounts})
 }
@@ -32,13 +32,13 @@ func (i Identity) admitting(admission v1alpha1.Admission) Identity {
 	return i
 }
 
-// SystemAssigned stands for the pod's own machine.
+// SystemAssigned makes the identity system-assigned.
 func (i Identity) SystemAssigned() Identity {
 	i.Spec.Type = v1alpha1.SystemAssigned
 	return i
 }
 
-// Ready has its IDs, which are made of its name: client-NAME, principal-NAME, /resource/NAME.
+// Ready sets IDs made of the name (client-NAME, principal-NAME, /resource/NAME) and the condition.
 func (i Identity) Ready() Identity {
 	i.Status.ClientID = v1alpha1.GUID("client-" + i.Name)
 	i.Status.PrincipalID = v1alpha1.GUID("principal-" + i.Name)
@@ -46,12 +46,12 @@ func (i Identity) Ready() Identity {
 	return i.condition(metav1.ConditionTrue, "")
 }
 
-// NotReady is known to the controller, which has a complaint.
+// NotReady sets the condition with a message.
 func (i Identity) NotReady(message string) Identity {
 	return i.condition(metav1.ConditionFalse, message)
 }
 
-// NotReadyBecause is the same, for a reason.
+// NotReadyBecause sets the condition with a reason and a message.
 func (i Identity) NotReadyBecause(reason, message string) Identity {
 	i = i.NotReady(message)
 	i.Status.Conditions[0].Reason = reason
@@ -63,7 +63,7 @@ func (i Identity) condition(status metav1.ConditionStatus, message string) Ident
 	return i
 }
 
-// BeingDeleted is deleted, and waits for a finalizer.
+// BeingDeleted marks the identity as deleted and waiting for a finalizer.
 func (i Identity) BeingDeleted() Identity {
 	i.DeletionTimestamp = deletion()
 	i.Finalizers = []string{"test.kube-imds.io/waits"}

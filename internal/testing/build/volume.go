@@ -6,7 +6,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// IssuerToken is the volume that the webhook gives pods, as far as the issuer knows them by it.
+// IssuerToken returns the volume with the token for the issuer.
 func IssuerToken() corev1.Volume {
 	token := corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Audience: issuerapi.Audience, Path: "token"}}
 	return corev1.Volume{Name: "kube-imds-token", VolumeSource: corev1.VolumeSource{

@@ -24,7 +24,7 @@ type Server struct {
 	// URL is where its API is.
 	URL string
 
-	// Token may sign, and read public halves, and nothing else.
+	// Token may sign and read public halves only.
 	Token string
 
 	root, folder, address string
@@ -44,7 +44,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Start starts the server again, with what it had.
+// Start starts the server again with its data.
 func (s *Server) Start() {
 	s.Helper()
 	s.command = exec.Command(os.Getenv("VAULT_TRANSIT"), "-data", s.folder, "-listen", s.address)
@@ -75,7 +75,7 @@ func (s *Server) Start() {
 	}
 }
 
-// Stop ends the server; what it has stays.
+// Stop stops the server. Its data stays.
 func (s *Server) Stop() {
 	if s.command.ProcessState == nil {
 		_ = s.command.Process.Kill()
@@ -114,7 +114,7 @@ func (s *Server) isFrozen() bool {
 	return true
 }
 
-// Thaw has a frozen server go on.
+// Thaw continues a frozen server.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(signal os.Signal) {
@@ -124,19 +124,19 @@ func (s *Server) signal(signal os.Signal) {
 	}
 }
 
-// MakeKey makes a key of a type, such as "rsa-2048".
+// MakeKey creates a key of a type, such as "rsa-2048".
 func (s *Server) MakeKey(name, kind string) {
 	s.Helper()
 	s.call(http.MethodPost, "transit/keys/"+name, map[string]string{"type": kind})
 }
 
-// RotateKey makes another version of a key.
+// RotateKey adds a version to a key.
 func (s *Server) RotateKey(name string) {
 	s.Helper()
 	s.call(http.MethodPost, "transit/keys/"+name+"/rotate", `{}`)
 }
 
-// ExchangeKey puts another key in the place of one.
+// ExchangeKey replaces a key by another one.
 func (s *Server) ExchangeKey(name string) {
 	s.Helper()
 	s.call(http.MethodPost, "transit/keys/"+name+"/config", `{"deletion_allowed":true}`)
@@ -144,7 +144,7 @@ func (s *Server) ExchangeKey(name string) {
 	s.MakeKey(name, "rsa-2048")
 }
 
-// call asks the API as root. A body is JSON, or rendered as JSON.
+// call calls the API as root. body is JSON or a value to encode.
 func (s *Server) call(method, path string, body any) []byte {
 	s.Helper()
 	content, ok := body.(string)
