@@ -85,13 +85,13 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 	}
 	if rival != "" {
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonIDsConflict
-		ready.Message = fmt.Sprintf("ManagedIdentity %q has one of the same IDs and is older: give this one others, or delete one of both", rival)
+		ready.Message = fmt.Sprintf("ManagedIdentity %q has one of the same IDs and is older: change this identity's IDs or delete one of the two", rival)
 		return ready, nil
 	}
 	resolved.WriteTo(&identity.Status)
 	if source := identity.Spec.TokenSource; source == v1alpha1.TokenSourceEntra {
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
-		ready.Message = fmt.Sprintf("this version gets no tokens from %s: its tokenSource can be %s", source, v1alpha1.TokenSourceLocal)
+		ready.Message = fmt.Sprintf("this version does not support tokenSource %s: want %s", source, v1alpha1.TokenSourceLocal)
 	}
 	return ready, nil
 }

@@ -19,7 +19,7 @@ const portSysctl = "net.ipv4.ip_unprivileged_port_start"
 // denyPort80 denies a pod that wants port 80 for itself, or that reserves it for root.
 func denyPort80(pod *corev1.Pod) *denial {
 	if declares(pod, imdsPort) {
-		return &denial{"PortTaken", "a container of the pod has port 80, which the IMDS holds in this cluster: have the container listen on " +
+		return &denial{"PortTaken", "a container of the pod declares port 80, which the sidecar needs in this cluster: have the container listen on " +
 			"another port, or install kube-imds with sidecar.interception=redirect; or " + decline}
 	}
 	value, found := sysctlOf(pod)
@@ -29,13 +29,13 @@ func denyPort80(pod *corev1.Pod) *denial {
 	if start, err := strconv.Atoi(value); err == nil && start <= imdsPort {
 		return nil
 	}
-	return &denial{"Sysctl", fmt.Sprintf("the pod sets the sysctl %s to %q, which keeps the IMDS from port 80: set it to 80 or less, or leave it out",
+	return &denial{"Sysctl", fmt.Sprintf("the pod sets the sysctl %s to %q, which keeps the sidecar from port 80: set it to 80 or less, or remove it",
 		portSysctl, value)}
 }
 
 // warnPort80 warns that the pod does not have port 80, whether it declares it or not.
 func warnPort80(pod *corev1.Pod) string {
-	warning := "the IMDS holds port 80 in this cluster (sidecar.interception=address): " +
+	warning := "the sidecar uses port 80 in this cluster (sidecar.interception=address): " +
 		"a process that listens on port 80 of every address, as web servers do, gets \"address already in use\""
 	if _, chosen := pod.Annotations[v1alpha1.PortAnnotation]; chosen {
 		warning += "; the annotation " + v1alpha1.PortAnnotation + " changes nothing"

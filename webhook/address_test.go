@@ -18,7 +18,7 @@ func newAddressMutator(t *testing.T) *mutator {
 
 func TestDenialsByAddress(t *testing.T) {
 	t.Parallel()
-	const taken = "kube-imds: a container of the pod has port 80, which the IMDS holds in this cluster: have the container listen on " +
+	const taken = "kube-imds: a container of the pod declares port 80, which the sidecar needs in this cluster: have the container listen on " +
 		"another port, or install kube-imds with sidecar.interception=redirect; " +
 		`or decline with the annotation kube-imds.io/inject: "false"`
 	m := newAddressMutator(t)
@@ -30,17 +30,17 @@ func TestDenialsByAddress(t *testing.T) {
 		"by the default protocol":        {newPod("orders", withPort(80, "")), taken},
 		"an init container with port 80": {newPod("orders", withInitContainer("web"), withInitPort(80)), taken},
 		"port 80 is kept from users": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
-			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the IMDS from port 80: ` +
-				`set it to 80 or less, or leave it out`},
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the sidecar from port 80: ` +
+				`set it to 80 or less, or remove it`},
 		"port 80 is kept from users, just": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
-			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "81", which keeps the IMDS from port 80: ` +
-				`set it to 80 or less, or leave it out`},
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "81", which keeps the sidecar from port 80: ` +
+				`set it to 80 or less, or remove it`},
 		"port 80 is kept from users, with slashes": {newPod("orders", withSysctl("net/ipv4/ip_unprivileged_port_start", "1024")),
-			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the IMDS from port 80: ` +
-				`set it to 80 or less, or leave it out`},
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the sidecar from port 80: ` +
+				`set it to 80 or less, or remove it`},
 		"port 80 is kept from users, by no number": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "low")),
-			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "low", which keeps the IMDS from port 80: ` +
-				`set it to 80 or less, or leave it out`},
+			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "low", which keeps the sidecar from port 80: ` +
+				`set it to 80 or less, or remove it`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

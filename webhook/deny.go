@@ -36,7 +36,7 @@ func denyMode(pod *corev1.Pod) *denial {
 	if !found || mode == v1alpha1.ModeSidecar {
 		return nil
 	}
-	return &denial{"UnknownMode", fmt.Sprintf("the annotation %s is %q: it can be %q, or be left out",
+	return &denial{"UnknownMode", fmt.Sprintf("the annotation %s is %q: want %q or no annotation",
 		v1alpha1.ModeAnnotation, mode, v1alpha1.ModeSidecar)}
 }
 
@@ -44,7 +44,7 @@ func denyWindows(pod *corev1.Pod) *denial {
 	if pod.Spec.OS == nil || pod.Spec.OS.Name != corev1.Windows {
 		return nil
 	}
-	return &denial{"Windows", "Windows pods cannot have the IMDS: " + decline}
+	return &denial{"Windows", "Windows pods cannot have IMDS: " + decline}
 }
 
 // denyNames reserves the names of our containers and our volume. Those of an earlier admission are replaced.
@@ -68,7 +68,7 @@ func denyNames(pod *corev1.Pod) *denial {
 }
 
 func nameTaken(kind, name string) *denial {
-	return &denial{"NameTaken", fmt.Sprintf("the pod has a %s of its own with the name %q, which is that of the IMDS: name it otherwise", kind, name)}
+	return &denial{"NameTaken", fmt.Sprintf("%s name %q is reserved; rename it", kind, name)}
 }
 
 // denyGrant denies a pod that asks for an identity it will not get. An identity that is not ready yet is no reason.

@@ -18,24 +18,24 @@ func TestDenials(t *testing.T) {
 		want string
 	}{
 		"unknown mode": {newPod("orders", annotated(v1alpha1.ModeAnnotation, "env")),
-			`kube-imds: the annotation kube-imds.io/mode is "env": it can be "sidecar", or be left out`},
+			`kube-imds: the annotation kube-imds.io/mode is "env": want "sidecar" or no annotation`},
 		"empty mode": {newPod("orders", annotated(v1alpha1.ModeAnnotation, "")),
-			`kube-imds: the annotation kube-imds.io/mode is "": it can be "sidecar", or be left out`},
+			`kube-imds: the annotation kube-imds.io/mode is "": want "sidecar" or no annotation`},
 		"host network": {newPod("orders", onHostNetwork),
 			`kube-imds: a pod with hostNetwork has no network of its own for 169.254.169.254: remove hostNetwork, ` +
 				`or decline with the annotation kube-imds.io/inject: "false"`},
 		"Windows": {newPod("orders", onWindows),
-			`kube-imds: Windows pods cannot have the IMDS: decline with the annotation kube-imds.io/inject: "false"`},
+			`kube-imds: Windows pods cannot have IMDS: decline with the annotation kube-imds.io/inject: "false"`},
 		"a container with the sidecar's name": {newPod("orders", withContainer("kube-imds")),
-			`kube-imds: the pod has a container of its own with the name "kube-imds", which is that of the IMDS: name it otherwise`},
+			`kube-imds: container name "kube-imds" is reserved; rename it`},
 		"a container with net-init's name": {newPod("orders", withContainer("kube-imds-net-init")),
-			`kube-imds: the pod has a container of its own with the name "kube-imds-net-init", which is that of the IMDS: name it otherwise`},
+			`kube-imds: container name "kube-imds-net-init" is reserved; rename it`},
 		"an init container with the sidecar's name": {newPod("orders", withInitContainer("kube-imds", "migrate")),
-			`kube-imds: the pod has a container of its own with the name "kube-imds", which is that of the IMDS: name it otherwise`},
+			`kube-imds: container name "kube-imds" is reserved; rename it`},
 		"an init container with net-init's name": {newPod("orders", withInitContainer("kube-imds-net-init")),
-			`kube-imds: the pod has a container of its own with the name "kube-imds-net-init", which is that of the IMDS: name it otherwise`},
+			`kube-imds: container name "kube-imds-net-init" is reserved; rename it`},
 		"a volume with the token's name": {newPod("orders", withVolume(corev1.Volume{Name: "kube-imds-token"})),
-			`kube-imds: the pod has a volume of its own with the name "kube-imds-token", which is that of the IMDS: name it otherwise`},
+			`kube-imds: volume name "kube-imds-token" is reserved; rename it`},
 		"the identity does not exist": {newPod("missing"),
 			`kube-imds: ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
 		"no identity can have such a name": {newPod("a/b"),
@@ -51,7 +51,7 @@ func TestDenials(t *testing.T) {
 				`its administrator can add them to spec.assumableBy; ` +
 				`ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
 		"too many identities": {newPod(manyNames(33)),
-			`kube-imds: more than 32 identities are asked for: ask for fewer`},
+			`kube-imds: the pod asks for more than 32 identities: ask for fewer`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

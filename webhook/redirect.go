@@ -40,6 +40,6 @@ func (o Options) denyPort(pod *corev1.Pod) *denial {
 	if !declares(pod, port) {
 		return nil
 	}
-	return &denial{"PortTaken", fmt.Sprintf("a container of the pod has port %d, on which the pod's IMDS listens: "+
-		"give the IMDS another one with the annotation %s", port, v1alpha1.PortAnnotation)}
+	return &denial{"PortTaken", fmt.Sprintf("a container of the pod declares port %d, which is the sidecar's: "+
+		"choose another port for the sidecar with the annotation %s", port, v1alpha1.PortAnnotation)}
 }

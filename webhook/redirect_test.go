@@ -12,8 +12,8 @@ import (
 
 func TestDenialsOfPorts(t *testing.T) {
 	t.Parallel()
-	const taken = "kube-imds: a container of the pod has port 15780, on which the pod's IMDS listens: " +
-		"give the IMDS another one with the annotation kube-imds.io/port"
+	const taken = "kube-imds: a container of the pod declares port 15780, which is the sidecar's: " +
+		"choose another port for the sidecar with the annotation kube-imds.io/port"
 	noPort := func(value string) string {
 		return `kube-imds: the annotation kube-imds.io/port is "` + value + `": it must be a port from 1024 to 65535`
 	}
@@ -26,8 +26,8 @@ func TestDenialsOfPorts(t *testing.T) {
 		"by the default protocol": {newPod("orders", withPort(15780, "")), taken},
 		"of an init container":    {newPod("orders", withInitContainer("web"), withInitPort(15780)), taken},
 		"the annotation's port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "8080"), withPort(8080, "")),
-			"kube-imds: a container of the pod has port 8080, on which the pod's IMDS listens: " +
-				"give the IMDS another one with the annotation kube-imds.io/port"},
+			"kube-imds: a container of the pod declares port 8080, which is the sidecar's: " +
+				"choose another port for the sidecar with the annotation kube-imds.io/port"},
 		"a privileged port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "1023")), noPort("1023")},
 		"no port so high":   {newPod("orders", annotated(v1alpha1.PortAnnotation, "65536")), noPort("65536")},
 		"a negative port":   {newPod("orders", annotated(v1alpha1.PortAnnotation, "-15780")), noPort("-15780")},

@@ -33,7 +33,7 @@ func warnInject(pod *corev1.Pod) string {
 	if !found || value == "true" {
 		return ""
 	}
-	return fmt.Sprintf("the annotation %s is %q; it means something only as \"true\" or \"false\"", v1alpha1.InjectAnnotation, value)
+	return fmt.Sprintf("the annotation %s is %q: want \"true\" or \"false\"", v1alpha1.InjectAnnotation, value)
 }
 
 // warnFederated warns about an environment that makes SDKs bypass IMDS (clients.md, "Federated env wins over IMDS inside
@@ -44,7 +44,7 @@ func warnFederated(pod *corev1.Pod) string {
 		return hasVariable(container, "AZURE_FEDERATED_TOKEN_FILE")
 	}) {
 		return "the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label " + otherWebhook +
-			": the Azure SDKs of Python, JavaScript, Java and .NET then pass by the IMDS; use one of both"
+			": the Azure SDKs of Python, JavaScript, Java and .NET then bypass IMDS; use only one of the two"
 	}
 	return ""
 }
@@ -62,7 +62,7 @@ func warnNoProxy(pod *corev1.Pod) string {
 	for _, container := range ownContainers(pod) {
 		for _, variable := range container.Env {
 			if slices.Contains(noProxyVariables, variable.Name) && variable.ValueFrom != nil && slices.Contains(names, container.Name) {
-				return fmt.Sprintf("container %s takes %s from elsewhere: see that %s is in it, or the proxy gets the requests",
+				return fmt.Sprintf("container %s takes %s from a ConfigMap, Secret or field: make sure that it contains %s, or the proxy gets the requests",
 					container.Name, variable.Name, imdsAddress)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	const federated = "kube-imds: the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label azure.workload.identity/use: " +
-		"the Azure SDKs of Python, JavaScript, Java and .NET then pass by the IMDS; use one of both"
+		"the Azure SDKs of Python, JavaScript, Java and .NET then bypass IMDS; use only one of the two"
 	const notReady = `kube-imds: ManagedIdentity "waiting" is not ready: the controller has not resolved its IDs yet; tokens are granted once it is`
 	m := newMutator(t, shop()...)
 	for name, test := range map[string]struct {
@@ -23,7 +23,7 @@ func TestWarnings(t *testing.T) {
 		"none":      {newPod("orders"), nil},
 		"not ready": {newPod("waiting"), []string{notReady}},
 		"inject yes": {newPod("orders", annotated(v1alpha1.InjectAnnotation, "yes")), []string{
-			`kube-imds: the annotation kube-imds.io/inject is "yes"; it means something only as "true" or "false"`}},
+			`kube-imds: the annotation kube-imds.io/inject is "yes": want "true" or "false"`}},
 		"inject true":                {newPod("orders", annotated(v1alpha1.InjectAnnotation, "true")), nil},
 		"a federated token":          {newPod("orders", withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{federated}},
 		"the other webhook's label":  {newPod("orders", labelled("azure.workload.identity/use", "true")), []string{federated}},
@@ -35,9 +35,9 @@ func TestWarnings(t *testing.T) {
 			"kube-imds: with dnsPolicy Default the sidecar may not find the issuer: it must resolve names of Services"}},
 		"dnsPolicy ClusterFirst": {newPod("orders", withDNS(corev1.DNSClusterFirst)), nil},
 		"a NO_PROXY from elsewhere": {newPod("orders", withVariables("HTTP_PROXY", "http://proxy"), withVariableFrom("NO_PROXY")), []string{
-			"kube-imds: container app takes NO_PROXY from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
+			"kube-imds: container app takes NO_PROXY from a ConfigMap, Secret or field: make sure that it contains 169.254.169.254, or the proxy gets the requests"}},
 		"a no_proxy from elsewhere, and the proxy too": {newPod("orders", withVariableFrom("https_proxy"), withVariableFrom("no_proxy")), []string{
-			"kube-imds: container app takes no_proxy from elsewhere: see that 169.254.169.254 is in it, or the proxy gets the requests"}},
+			"kube-imds: container app takes no_proxy from a ConfigMap, Secret or field: make sure that it contains 169.254.169.254, or the proxy gets the requests"}},
 		"a NO_PROXY of the pod's own":             {newPod("orders", withVariables("HTTP_PROXY", "http://proxy", "NO_PROXY", "localhost")), nil},
 		"a NO_PROXY from elsewhere, and no proxy": {newPod("orders", withVariableFrom("NO_PROXY")), nil},
 		"several": {newPod("waiting", withDNS(corev1.DNSNone), withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{notReady, federated,

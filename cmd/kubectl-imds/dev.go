@@ -109,7 +109,7 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 func (o *devOptions) check() error {
 	tenant := string(o.dev.Defaults.TenantID)
 	if uuid.Validate(tenant) != nil || len(tenant) != 36 {
-		return fmt.Errorf("read --tenant: %q is no GUID, as in 28a37578-cd01-54f5-804a-52ef0695644e", tenant)
+		return fmt.Errorf("read --tenant: %q is not a GUID, such as 28a37578-cd01-54f5-804a-52ef0695644e", tenant)
 	}
 	o.dev.Defaults.TenantID = v1alpha1.GUID(strings.ToLower(tenant))
 	if complaints := validation.IsDNS1123Label(o.dev.Pod.Namespace); len(complaints) > 0 {

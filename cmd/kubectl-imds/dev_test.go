@@ -276,7 +276,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"every address, unnamed":   {"", []string{"--listen", ":0"}, `"" is not a loopback address`},
 		"a name":                   {"", []string{"--listen", "example.com:0"}, `"example.com" is not a loopback address`},
 		"no port":                  {"", []string{"--listen", "127.0.0.1"}, "as in 127.0.0.1:8253"},
-		"a tenant that is no GUID": {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is no GUID`},
+		"a tenant that is no GUID": {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is not a GUID`},
 		"a namespace that is none": {"", []string{"--namespace", "A b"}, `read --namespace: "A b"`},
 		"an account that is none":  {"", []string{"--service-account", "A"}, `read --service-account: "A"`},
 		"a level that is none":     {"", []string{"--log-level", "loud"}, `invalid argument "loud" for "--log-level"`},

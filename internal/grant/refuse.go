@@ -73,7 +73,7 @@ func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity)
 
 // tooMany refuses the whole request: granting a part of it would be arbitrary.
 func tooMany() Refusal {
-	return Refusal{Reason: ReasonTooMany, Message: fmt.Sprintf("more than %d identities are asked for: ask for fewer", MaxIdentities)}
+	return Refusal{Reason: ReasonTooMany, Message: fmt.Sprintf("the pod asks for more than %d identities: ask for fewer", MaxIdentities)}
 }
 
 // Admits reports whether an identity admits the principal's ServiceAccount.

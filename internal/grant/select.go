@@ -28,7 +28,7 @@ func (g Grant) Select(selector Selector) (*v1alpha1.ManagedIdentity, *Refusal) {
 		return g.Identities[i], nil
 	}
 	return nil, g.withAnyNotReady(&Refusal{Reason: ReasonNotGranted,
-		Message: "no identity that is granted to this pod has the ID that was asked for"})
+		Message: "no identity granted to this pod has the requested ID"})
 }
 
 func (g Grant) selectDefault() (*v1alpha1.ManagedIdentity, *Refusal) {
@@ -37,7 +37,7 @@ func (g Grant) selectDefault() (*v1alpha1.ManagedIdentity, *Refusal) {
 	}
 	if len(g.Identities) == 0 && len(g.Refusals) == 0 {
 		return nil, &Refusal{Reason: ReasonNoIdentity, Message: fmt.Sprintf(
-			"no identity is asked for: set the annotation %s, or make an IdentityBinding", v1alpha1.IdentityAnnotation)}
+			"the pod asks for no identity: set the annotation %s, or create an IdentityBinding", v1alpha1.IdentityAnnotation)}
 	}
 	for i, refusal := range g.Refusals {
 		if refusal.Identity == g.defaultName {
@@ -45,7 +45,7 @@ func (g Grant) selectDefault() (*v1alpha1.ManagedIdentity, *Refusal) {
 		}
 	}
 	return nil, &Refusal{Reason: ReasonNoDefault,
-		Message: "the pod has several identities and no default: name one in the request, or set defaultIdentity in the IdentityBinding"}
+		Message: "the pod has several identities and no default: select one in the request, or set defaultIdentity in the IdentityBinding"}
 }
 
 // withAnyNotReady prefers a refusal that will pass: an identity that is not ready may have no IDs yet, so it may

@@ -64,7 +64,7 @@ func TestInProcessRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 	}{
 		"by client ID":      {imds.Selector{ClientID: "client-invoices"}, notAdmitted},
 		"by resource ID":    {imds.Selector{ResourceID: "/RESOURCE/invoices"}, notAdmitted},
-		"nobody has the ID": {imds.Selector{ClientID: "other"}, "no identity that is granted to this pod has the ID that was asked for"},
+		"nobody has the ID": {imds.Selector{ClientID: "other"}, "no identity granted to this pod has the requested ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

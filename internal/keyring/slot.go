@@ -71,7 +71,7 @@ func (s Slot) Signer() (crypto.Signer, error) {
 	private, err := x509.ParsePKCS8PrivateKey(s.Private)
 	if err != nil {
 		// The error may quote the key.
-		return nil, errors.New("it is no PKCS #8")
+		return nil, errors.New("it is not PKCS #8")
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
@@ -88,7 +88,7 @@ func (s Slot) openRemote(remote Remote) (*token.Key, error) {
 	}
 	public, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, errors.New("it is no RSA key")
+		return nil, errors.New("it is not an RSA key")
 	}
 	return token.NewRemoteKey(public, remote(s.URL, public))
 }

@@ -34,7 +34,7 @@ func New(level string) (logr.Logger, error) {
 // parse accepts the names in Levels only; zap knows more.
 func parse(level string) (zapcore.Level, error) {
 	if !slices.Contains(Levels, level) {
-		return 0, fmt.Errorf("read --log-level: %q is no level; it is one of %v", level, Levels)
+		return 0, fmt.Errorf("read --log-level: unknown level %q: want one of %v", level, Levels)
 	}
 	parsed, err := zapcore.ParseLevel(level)
 	if err != nil {

@@ -17,7 +17,7 @@ func testAddressInterception(t *testing.T, c *cluster) {
 
 	web := newProbePod(c, home, "web", "wait").withIdentity(identity.Name)
 	web.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80}}
-	if err := c.Create(t.Context(), web.Pod); err == nil || !strings.Contains(err.Error(), "has port 80, which the IMDS holds") {
+	if err := c.Create(t.Context(), web.Pod); err == nil || !strings.Contains(err.Error(), "declares port 80, which the sidecar needs") {
 		t.Errorf("a pod that declares port 80 is not denied with the reason: %v", err)
 	}
 

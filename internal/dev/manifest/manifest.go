@@ -120,7 +120,7 @@ func (p *parser) add(content []byte) error {
 	var object map[string]any
 	// Unlike encoding/json it keeps whole numbers whole, like an API server.
 	if err := utiljson.Unmarshal(content, &object); err != nil {
-		return errors.New("it is no object with apiVersion, kind and metadata")
+		return errors.New("not an object with apiVersion, kind and metadata")
 	}
 	version, _ := object["apiVersion"].(string)
 	kind, _ := object["kind"].(string)

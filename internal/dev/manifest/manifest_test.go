@@ -133,7 +133,7 @@ func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
 		"a Pod elsewhere": {core("Pod", "a", "spec: {nodeName: x}") + core("Node", "b", ""), `the Pod "a" runs on node "x", and the only Node is "b"`},
 		"a key twice":     {"---\na: 1\na: 2\n", "file, document 2: read it as YAML: "},
 		"no YAML":         {"---\n\t{\n", "file, document 2: read it as YAML: "},
-		"no object":       {"---\n- a\n", "file, document 2: it is no object"},
+		"no object":       {"---\n- a\n", "file, document 2: not an object"},
 		"the same again":  {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in file, document 1 already`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -68,7 +68,7 @@ func (s *shelf) Update(object any) error { return s.Add(object) }
 func (s *shelf) Delete(object any) error {
 	gone, ok := object.(client.Object)
 	if !ok {
-		return fmt.Errorf("forget %T: it is no object", object)
+		return fmt.Errorf("forget %T: it is not an object", object)
 	}
 	defer s.changed()
 	s.mu.Lock()
@@ -107,7 +107,7 @@ func (s *shelf) slim(object any) (client.Object, error) {
 	}
 	kept, ok := slimmed.(client.Object)
 	if !ok {
-		return nil, fmt.Errorf("keep %T: it is no object", object)
+		return nil, fmt.Errorf("keep %T: it is not an object", object)
 	}
 	return kept, nil
 }

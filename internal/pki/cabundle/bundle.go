@@ -29,7 +29,7 @@ func Parse(text []byte) (Bundle, error) {
 		bundle = append(bundle, certificate)
 	}
 	if len(bundle) == 0 {
-		return nil, fmt.Errorf("read the authority's certificates: there is none")
+		return nil, fmt.Errorf("read the authority's certificates: there are none")
 	}
 	return bundle, nil
 }

@@ -68,7 +68,7 @@ func parseEnvelope(text string) (*envelope, error) {
 	}
 	var outer contentInfo
 	if err := parseAll(der, &outer); err != nil {
-		return nil, fmt.Errorf("it is no CMS: %w", err)
+		return nil, fmt.Errorf("it is not CMS: %w", err)
 	}
 	if !outer.Type.Equal(oidSignedData) {
 		return nil, fmt.Errorf("its type is %s, not SignedData", outer.Type)
