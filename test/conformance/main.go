@@ -20,7 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/test/conformance/suite"
 )
 
-// azurePace keeps below the five requests a second that a virtual machine answers.
+// azurePace stays below the five requests a second that a virtual machine answers.
 const azurePace = 300 * time.Millisecond
 
 var errFailed = errors.New("not all is answered as it should be")
@@ -99,7 +99,7 @@ func printList(stdout io.Writer, options suite.Options) error {
 	return nil
 }
 
-// into makes a flag of a regular expression.
+// into returns a flag function that compiles a regular expression.
 func into(expression **regexp.Regexp) func(string) error {
 	return func(text string) (err error) {
 		*expression, err = regexp.Compile(text)

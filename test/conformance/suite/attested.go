@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// attestedCases are about the document that proves to others which machine this is: what is asked and what it says.
+// attestedCases are about attested documents: requests and contents.
 func attestedCases() []Case {
 	in := func(version string) request { return get(attestedPath + "?api-version=" + version) }
 	withNonce := func(nonce string) request { return get(anAttestation + "&nonce=" + nonce) }
@@ -55,7 +55,7 @@ func attestedCases() []Case {
 	}
 }
 
-// content expects something of the JSON that is signed, as if it were the document.
+// content applies expectations to the signed JSON.
 func content(parts ...Expectation) Expectation {
 	inside := all(parts...)
 	return Expectation{says: "signed: " + inside.says, check: func(s *seen) error {
@@ -70,7 +70,7 @@ func content(parts ...Expectation) Expectation {
 	}}
 }
 
-// envelope is the signed message in an attested document.
+// envelope returns the signed message in an attested document.
 func (a answer) envelope() (*envelope, error) {
 	document, err := a.document()
 	if err != nil {
@@ -113,7 +113,7 @@ const (
 	nonceTime           = "20060102-150405"
 )
 
-// attestedTimes are those between which a document is valid.
+// attestedTimes returns the validity of a document.
 func attestedTimes(document *node) (created, expires time.Time, err error) {
 	for path, into := range map[string]*time.Time{"timeStamp/createdOn": &created, "timeStamp/expiresOn": &expires} {
 		found := document.find(path)
@@ -141,7 +141,7 @@ var livesSixHours = ofDocument("valid now, and for six hours in all", func(docum
 	return nil
 })
 
-// defaultNonce expects the time at which the document begins or ends: recordings have the one, documentation the other.
+// defaultNonce expects the time at which the document begins or ends: recordings have the former, documentation the latter.
 var defaultNonce = ofDocument("a nonce that is createdOn or expiresOn as YYYYMMDD-HHMMSS", func(document *node, _ *knowledge) error {
 	created, expires, err := attestedTimes(document)
 	if err != nil {

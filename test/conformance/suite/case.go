@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Case is something to ask, and what must come back.
+// Case is a request with the expected answer.
 type Case struct {
-	// Name is a path: the endpoint first, what is tried last.
+	// Name is a path that starts with the endpoint.
 	Name string
 
-	// OurChoice marks what Azure neither documents nor was seen to do: it is not asked of a real virtual machine.
+	// OurChoice marks what Azure neither documents nor was seen to do. A real virtual machine is not asked that.
 	OurChoice bool
 
 	conversation conversation
 	expectations []Expectation
 }
 
-// Cases are all there are.
+// Cases returns all cases.
 func Cases() []Case {
 	return slices.Concat(
 		commonCases(),
@@ -36,24 +36,24 @@ func Cases() []Case {
 	)
 }
 
-// ask makes a case of one request, or of a conversation.
+// ask returns a case for a request or a conversation.
 func ask(name string, what asker, want ...Expectation) Case {
 	return Case{Name: name, conversation: what.conversation(), expectations: want}
 }
 
-// ourChoice marks a case as one that Azure may answer in another way.
+// ourChoice marks a case that Azure may answer differently.
 func (c Case) ourChoice() Case {
 	c.OurChoice = true
 	return c
 }
 
-// Asks says what is asked, in a line.
+// Asks describes the request in a line.
 func (c Case) Asks() string { return c.conversation.String() }
 
-// Expects says what must come back, in a line.
+// Expects describes the expected answer in a line.
 func (c Case) Expects() string { return and(c.expectations) }
 
-// sortedByName puts cases that come from a map into an order.
+// sortedByName sorts cases that come from a map.
 func sortedByName(cases []Case) []Case {
 	slices.SortStableFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
 	return cases

@@ -23,7 +23,7 @@ var (
 	oidSHA256        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
 )
 
-// contentInfo and what is in it are RFC 5652's structures. Their order is that of the encoding.
+// contentInfo and its parts are RFC 5652's structures, in the order of their encoding.
 type contentInfo struct {
 	Type    asn1.ObjectIdentifier
 	Content asn1.RawValue `asn1:"explicit,tag:0,optional"`
@@ -53,14 +53,14 @@ type issuerAndSerial struct {
 	Serial *big.Int
 }
 
-// envelope is a signed message, taken apart.
+// envelope is a parsed signed message.
 type envelope struct {
 	signedData
 	content      []byte
 	certificates []*x509.Certificate
 }
 
-// parseEnvelope takes apart the base64 of a signed message.
+// parseEnvelope parses the base64 of a signed message.
 func parseEnvelope(text string) (*envelope, error) {
 	der, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -89,7 +89,7 @@ func parseEnvelope(text string) (*envelope, error) {
 	return e, nil
 }
 
-// parseAll reads a value which nothing follows.
+// parseAll parses a value that nothing follows.
 func parseAll(der []byte, into any) error {
 	rest, err := asn1.Unmarshal(der, into)
 	if err == nil && len(rest) > 0 {
@@ -98,7 +98,7 @@ func parseAll(der []byte, into any) error {
 	return err
 }
 
-// leaf is the one certificate.
+// leaf returns the only certificate.
 func (e *envelope) leaf() (*x509.Certificate, error) {
 	if n := len(e.certificates); n != 1 {
 		return nil, fmt.Errorf("there are %d certificates", n)
@@ -106,7 +106,7 @@ func (e *envelope) leaf() (*x509.Certificate, error) {
 	return e.certificates[0], nil
 }
 
-// signer is the one signature.
+// signer returns the only signature.
 func (e *envelope) signer() (signerInfo, error) {
 	if n := len(e.Signers); n != 1 {
 		return signerInfo{}, fmt.Errorf("there are %d signatures", n)
@@ -114,7 +114,7 @@ func (e *envelope) signer() (signerInfo, error) {
 	return e.Signers[0], nil
 }
 
-// verify checks the signature over the content, by the key of the certificate.
+// verify verifies the signature over the content with the certificate's key.
 func (e *envelope) verify() error {
 	leaf, err := e.leaf()
 	if err != nil {

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// endpoint is what all endpoints have.
+// endpoint has what the common cases need of an endpoint.
 type endpoint struct {
 	name string
 
-	// target asks for what the endpoint has, in a version that it knows.
+	// target is a request that the endpoint answers, in a version that it knows.
 	target string
 
-	// tooOld is a version of IMDS from before the endpoint. An endpoint without one has no versions.
+	// tooOld is a version of IMDS from before the endpoint; "" if it has no versions.
 	tooOld string
 
-	// methods are what it answers to, in alphabetical order.
+	// methods are the methods that it answers, sorted.
 	methods []string
 
 	identity bool
@@ -24,7 +24,7 @@ type endpoint struct {
 	noHeaderIsOurs bool
 }
 
-// What the cases ask for, where it does not matter what.
+// Requests for cases in which the endpoint does not matter.
 const (
 	tokenPath        = "/metadata/identity/oauth2/token"
 	infoPath         = "/metadata/identity/info"
@@ -58,7 +58,7 @@ var (
 	}
 )
 
-// commonCases are what is asked of every endpoint, and of paths that are none.
+// commonCases apply to every endpoint, and to paths that do not exist.
 func commonCases() []Case {
 	var cases []Case
 	for _, e := range endpoints {
@@ -73,7 +73,7 @@ func (e endpoint) path() string {
 	return path
 }
 
-// headerCases hold what keeps others from asking through somebody's server or proxy.
+// headerCases check what keeps others from asking through somebody's server or proxy.
 func (e endpoint) headerCases() []Case {
 	cases := []Case{
 		ask(e.name+"/no-header", get(e.target).bare(), e.withoutHeader()),
@@ -91,7 +91,7 @@ func (e endpoint) headerCases() []Case {
 	return cases
 }
 
-// versionCases hold that an unknown version is answered with 400, on which alone clients try another.
+// versionCases check that an unknown version gets 400, which is the only status on which clients try another one.
 func (e endpoint) versionCases() []Case {
 	if e.tooOld == "" {
 		return nil
@@ -125,13 +125,13 @@ func (e endpoint) versionRefused() Expectation {
 	case e.identity:
 		return identityVersionRefusal
 	case e.path() == eventsPath:
-		// Its versions are its own, and so are the newest.
+		// It has its own versions.
 		return all(status(400), ours(all(header("Content-Type", typeJSON), object("", "error", "newest-versions"), newest)))
 	}
 	return versionRefusal
 }
 
-// pathCases hold which paths there are. What hides a path from one reader and shows it to another is none.
+// pathCases check which paths exist. A path that one reader takes for another one must not.
 func pathCases() []Case {
 	const query = "?api-version=2018-02-01&resource={resource}"
 	cases := []Case{
@@ -149,7 +149,7 @@ func pathCases() []Case {
 		ask("paths/outside/prefix", get("/metadatax/instance?api-version=2021-02-01"), status(404)),
 		ask("paths/outside/star", using("OPTIONS", "*"), refused(404)).ourChoice(),
 
-		// MSAL.NET takes 400 without the header for IMDSv2, and 404 for what is answered here.
+		// MSAL.NET takes 400 without the header for IMDSv2, and 404 for version 1.
 		ask("paths/getplatformmetadata", get("/metadata/identity/getplatformmetadata?cred-api-version=2.0"), identityRefused(404)).ourChoice(),
 		ask("paths/getplatformmetadata/no-header", get("/metadata/identity/getplatformmetadata?cred-api-version=2.0").bare(), identityRefused(404)).ourChoice(),
 		ask("paths/issuecredential", post("/metadata/identity/issuecredential?cred-api-version=2.0", "{}"), identityRefused(404)).ourChoice(),
@@ -169,7 +169,7 @@ func pathCases() []Case {
 	return sortedByName(cases)
 }
 
-// pathsThatHideAnother are read as the token's path by whoever decodes, resolves or mends what he is sent.
+// pathsThatHideAnother read as the token's path to servers that decode, resolve or repair paths.
 var pathsThatHideAnother = map[string]string{
 	"escaped-letter": "/metadata/identity/%6fauth2/token",
 	"escaped-slash":  "/metadata/identity/oauth2%2ftoken",
@@ -184,12 +184,12 @@ var pathsThatHideAnother = map[string]string{
 	"kelvin-sign":    "/metadata/identity/oauth2/to%E2%84%AAen",
 }
 
-// madeTo asks as if the server had been found by a host's name, as a page whose name was made to point here would.
+// madeTo returns a request to a host name, as from a web page whose name was pointed here.
 func madeTo(host string) request {
 	return raw("GET "+anInstance+" HTTP/1.1", "Host: "+host, "Metadata: true")
 }
 
-// connectionCases hold what clients expect of headers in general and of connections.
+// connectionCases check what clients expect of headers and connections.
 func connectionCases() []Case {
 	padding := fmt.Sprintf("X-Padding: %01000d", 0)
 	return []Case{

@@ -1,7 +1,7 @@
-// Package suite asks an Instance Metadata Service what it should answer, over HTTP alone, and tells where it answers
-// otherwise. It knows nothing of what serves: a sidecar in a pod, a process on a laptop or a virtual machine in Azure.
+// Package suite asks an Instance Metadata Service what it should answer, over HTTP alone, and reports differences. It knows
+// nothing about the server: a sidecar in a pod, a process on a laptop or a virtual machine in Azure.
 //
-// A case is a line of a table: a name, what is asked, what must come back. The tables are a file an endpoint. What they
-// hold is what Azure documents or was seen to answer. Where neither is known, the case holds what no client trips over,
-// and is marked as our own choice, which a real virtual machine need not share.
+// A case is a line of a table: a name, a request, and the expected answer. There is one file of tables per endpoint. The
+// tables contain what Azure documents or was seen to answer. Where neither is known, a case contains what no client trips
+// over, and is marked as our own choice, which a real virtual machine need not share.
 package suite

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// node is JSON that remembers the order of its members, which IMDS keeps and some clients depend on.
+// node is JSON that keeps the order of members, because IMDS does and some clients depend on it.
 type node struct {
 	// kind is '{', '[', '"' for a string, '0' for a number, 't' for true and false, and 'n' for null.
 	kind byte
@@ -18,12 +18,12 @@ type node struct {
 	// text is the value of a leaf.
 	text string
 
-	// names are those of an object's members, elements the values of members or elements.
+	// names are the names of an object's members, and elements the values of members or elements.
 	names    []string
 	elements []*node
 }
 
-// document is the body as JSON.
+// document returns the body as JSON.
 func (a answer) document() (*node, error) {
 	document, err := parse(a.body)
 	if err != nil {
@@ -84,7 +84,7 @@ func parseContainer(decoder *json.Decoder, container *node) (*node, error) {
 
 func (n *node) isContainer() bool { return n.kind == '{' || n.kind == '[' }
 
-// children are members by their names, and elements by their numbers.
+// children returns members by name and elements by number.
 func (n *node) children() iter.Seq2[string, *node] {
 	return func(yield func(string, *node) bool) {
 		for i, element := range n.elements {
@@ -99,7 +99,7 @@ func (n *node) children() iter.Seq2[string, *node] {
 	}
 }
 
-// find walks down a path such as network/interface/0.
+// find returns the node at a path such as network/interface/0.
 func (n *node) find(path string) *node {
 	for name := range strings.SplitSeq(path, "/") {
 		if path == "" {
@@ -119,7 +119,7 @@ func (n *node) find(path string) *node {
 	return n
 }
 
-// walk visits a node and all below it, with their paths.
+// walk visits a node and everything below it with paths.
 func (n *node) walk(path string, visit func(path string, n *node) error) error {
 	if err := visit(path, n); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (n *node) walk(path string, visit func(path string, n *node) error) error {
 	return nil
 }
 
-// String is the node as JSON without blanks.
+// String returns the node as compact JSON.
 func (n *node) String() string {
 	switch n.kind {
 	case '"':

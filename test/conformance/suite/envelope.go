@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// envelopeCases are about how an attested document is signed, which verifiers are particular about: see
+// envelopeCases are about the signature of an attested document, for strict verifiers such as coder: see
 // https://github.com/coder/coder, coderd/azureidentity.
 func envelopeCases() []Case {
 	cases := make([]Case, len(envelopeRules))
@@ -119,7 +119,7 @@ var envelopeRules = []struct {
 	})},
 }
 
-// metadataName is what coder accepts.
+// metadataName matches the names that coder accepts.
 var metadataName = regexp.MustCompile(`^(.*\.)?metadata\.(azure\.(com|us|cn)|microsoftazure\.de)$`)
 
 func ofLeaf(check func(*x509.Certificate) error) func(*envelope) error {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Expectation is something that must hold of what came back.
+// Expectation is something that an answer must fulfil.
 type Expectation struct {
-	// says is what must hold, in a few words.
+	// says describes it in a few words.
 	says string
 
 	// ours marks what only we chose.
@@ -16,19 +16,19 @@ type Expectation struct {
 	check func(*seen) error
 }
 
-// seen is what came back, and what is known of who answered.
+// seen is the answers of a case, with what is known of the target.
 type seen struct {
 	answers []answer
 	known   *knowledge
 	azure   bool
 }
 
-// last is the answer that expectations are about, save those that say otherwise.
+// last returns the answer that most expectations are about.
 func (s *seen) last() answer { return s.answers[len(s.answers)-1] }
 
 func (s *seen) only(a answer) *seen { return &seen{[]answer{a}, s.known, s.azure} }
 
-// holds is nil where the expectation does.
+// holds returns nil if the expectation is fulfilled.
 func (e Expectation) holds(s *seen) error {
 	if e.ours && s.azure {
 		return nil
@@ -36,12 +36,12 @@ func (e Expectation) holds(s *seen) error {
 	return e.check(s)
 }
 
-// skipError says that a case means nothing for this target.
+// skipError means that a case does not apply to this target.
 type skipError struct{ reason string }
 
 func (e *skipError) Error() string { return e.reason }
 
-// of makes an expectation of the last answer.
+// of returns an expectation of the last answer.
 func of(says string, check func(answer) error) Expectation {
 	return Expectation{says: says, check: func(s *seen) error {
 		if err := check(s.last()); err != nil {
@@ -51,13 +51,13 @@ func of(says string, check func(answer) error) Expectation {
 	}}
 }
 
-// ours is an expectation that only we chose.
+// ours marks an expectation as our own choice.
 func ours(e Expectation) Expectation {
 	e.ours = true
 	return e
 }
 
-// all joins expectations. The first that does not hold is told of: the others mostly follow from it.
+// all joins expectations and reports the first failure: the others mostly follow from it.
 func all(parts ...Expectation) Expectation {
 	return Expectation{says: and(parts), check: func(s *seen) error {
 		for _, part := range parts {
@@ -76,7 +76,7 @@ func inOurWords(wanted int, e Expectation) Expectation {
 	return joined
 }
 
-// and says several expectations in a line.
+// and describes several expectations in a line.
 func and(parts []Expectation) string {
 	var says []string
 	for _, part := range parts {
@@ -87,7 +87,7 @@ func and(parts []Expectation) string {
 	return strings.Join(says, ", ")
 }
 
-// either holds where one of two does.
+// either expects one of two.
 func either(one, other Expectation) Expectation {
 	says := one.says + " OR " + other.says
 	return Expectation{says: says, check: func(s *seen) error {
@@ -102,7 +102,7 @@ func either(one, other Expectation) Expectation {
 	}}
 }
 
-// each expects something of every answer.
+// each applies an expectation to every answer.
 func each(e Expectation) Expectation {
 	return Expectation{says: "each: " + e.says, check: func(s *seen) error {
 		for i, answer := range s.answers {
@@ -114,7 +114,7 @@ func each(e Expectation) Expectation {
 	}}
 }
 
-// nth expects something of an answer that is not the last. The first is 1.
+// nth applies an expectation to an earlier answer. The first is 1.
 func nth(n int, e Expectation) Expectation {
 	return Expectation{says: fmt.Sprintf("answer %d: %s", n, e.says), check: func(s *seen) error {
 		if err := e.holds(s.only(s.answers[n-1])); err != nil {
@@ -124,7 +124,7 @@ func nth(n int, e Expectation) Expectation {
 	}}
 }
 
-// unless skips a case where the last answer is such that there is nothing to expect.
+// unless skips a case if the last answer leaves nothing to expect.
 func unless(says string, means func(answer) bool) Expectation {
 	return Expectation{check: func(s *seen) error {
 		if means(s.last()) {

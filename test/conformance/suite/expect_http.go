@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// everyAnswer holds of every answer of every case, whatever else is expected of it.
+// everyAnswer applies to every answer of every case.
 var everyAnswer = each(all(
 	noLastNewline,
 	of("Retry-After only where waiting helps", func(a answer) error {
-		// MSAL for Python replays an answer for as long as it says, even a success.
+		// MSAL for Python replays even a successful answer for as long as its Retry-After.
 		if wait := a.header.Get("Retry-After"); wait != "" && a.status < 429 {
 			return fmt.Errorf("it is %q with status %d", wait, a.status)
 		}
@@ -37,7 +37,7 @@ var everyAnswer = each(all(
 	})),
 ))
 
-// What IDs look like.
+// The forms of IDs.
 const (
 	guid       = `^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`
 	upperGUID  = `^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$`
@@ -56,7 +56,7 @@ func status(wanted ...int) Expectation {
 	})
 }
 
-// header expects a header with that value.
+// header expects a header with a value.
 func header(name, value string) Expectation {
 	return of(name+": "+value, func(a answer) error {
 		if got := a.header.Get(name); got != value {
@@ -76,7 +76,7 @@ func headerMatches(name, pattern string) Expectation {
 	})
 }
 
-// allows expects these methods in the header Allow.
+// allows expects methods in the header Allow.
 func allows(methods ...string) Expectation {
 	return of("Allow: "+strings.Join(methods, ", "), func(a answer) error {
 		got := strings.FieldsFunc(a.header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
@@ -96,7 +96,7 @@ var closes = of("the connection is closed", func(a answer) error {
 	return nil
 })
 
-// differs expects a header to be another one in each answer.
+// differs expects a header to differ between answers.
 func differs(name string) Expectation {
 	return Expectation{says: "another " + name + " in each answer", check: func(s *seen) error {
 		known := map[string]bool{}
@@ -121,7 +121,7 @@ var sameBody = Expectation{says: "the same body in each answer", check: func(s *
 	return nil
 }}
 
-// body expects a body to the byte.
+// body expects an exact body.
 func body(text string) Expectation {
 	return Expectation{says: "the body " + text, check: func(s *seen) error {
 		if got := s.last().body; got != s.known.fill(text) {
@@ -142,13 +142,13 @@ func bodyMatches(says, pattern string) Expectation {
 	})
 }
 
-// lines expects a listing to be these lines.
+// lines expects a listing of exactly these lines.
 func lines(wanted ...string) Expectation {
 	return body(strings.Join(wanted, "\n"))
 }
 
-// listing expects a listing of everything that the JSON of the answer before has, and of nothing else: containers with
-// a slash at their end, leaves without.
+// listing expects a listing of exactly what the JSON of the answer before has: containers with a trailing slash, leaves
+// without.
 var listing = Expectation{says: "a line for each child, containers with a slash at their end", check: func(s *seen) error {
 	document, err := s.answers[0].document()
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// asInDocument expects the bare value that the document of the answer before has at a path.
+// asInDocument expects the value that the document of the answer before has at a path.
 func asInDocument(path string) Expectation {
 	return Expectation{says: "the value of " + path + " in the document, bare", check: func(s *seen) error {
 		document, err := s.answers[0].document()
@@ -28,7 +28,7 @@ var listingOrNothing = Expectation{says: "a line for each child", check: func(s 
 	return listing.holds(s)
 }}
 
-// tagsAgree expects tags to be tagsList, as a:b;c:d.
+// tagsAgree expects tags to be tagsList as a:b;c:d.
 var tagsAgree = ofDocument("tags is tagsList as name:value;name:value", func(document *node, _ *knowledge) error {
 	list, tags := document.find("tagsList"), document.find("tags")
 	if list == nil || tags == nil {

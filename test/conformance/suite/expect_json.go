@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// ofDocument makes an expectation of the last answer's JSON.
+// ofDocument returns an expectation of the last answer's JSON.
 func ofDocument(says string, check func(document *node, known *knowledge) error) Expectation {
 	return Expectation{says: says, check: func(s *seen) error {
 		document, err := s.last().document()
@@ -24,7 +24,7 @@ func ofDocument(says string, check func(document *node, known *knowledge) error)
 	}}
 }
 
-// object expects an object with these members in this order, and no others. The path is empty for the document.
+// object expects an object with exactly these members in this order. An empty path means the document.
 func object(path string, names ...string) Expectation {
 	says := "{" + strings.Join(names, ", ") + "} in this order"
 	if path != "" {
@@ -52,10 +52,10 @@ func array(path string) Expectation {
 	})
 }
 
-// has expects these paths to be there.
+// has expects paths to exist.
 func has(paths ...string) Expectation { return presence("has", true, paths) }
 
-// lacks expects these paths not to be there.
+// lacks expects paths not to exist.
 func lacks(paths ...string) Expectation { return presence("lacks", false, paths) }
 
 func presence(verb string, wanted bool, paths []string) Expectation {
@@ -79,7 +79,7 @@ func presence(verb string, wanted bool, paths []string) Expectation {
 	})
 }
 
-// value expects a string at a path, to the byte.
+// value expects an exact string at a path.
 func value(path, wanted string) Expectation {
 	return ofDocument(path+" is "+wanted, func(document *node, known *knowledge) error {
 		found := document.find(path)
@@ -90,7 +90,7 @@ func value(path, wanted string) Expectation {
 	})
 }
 
-// matches expects a string at a path.
+// matches expects a matching string at a path.
 func matches(path, pattern string) Expectation {
 	expression := regexp.MustCompile(pattern)
 	return ofDocument(path+" as "+pattern, func(document *node, _ *knowledge) error {
@@ -102,7 +102,7 @@ func matches(path, pattern string) Expectation {
 	})
 }
 
-// integer expects a whole number at a path, and no string.
+// integer expects a whole number at a path, not a string.
 func integer(path string) Expectation {
 	whole := regexp.MustCompile(`^-?[0-9]+$`)
 	return ofDocument(path+" is an integer", func(document *node, _ *knowledge) error {
@@ -114,7 +114,7 @@ func integer(path string) Expectation {
 	})
 }
 
-// number is what a leaf says, as a number or as a string of digits; zero where it is neither.
+// number returns a leaf that is a number or a string of digits; otherwise zero.
 func number(document *node, path string) int64 {
 	found := document.find(path)
 	if found == nil {
@@ -137,7 +137,7 @@ var allStrings = ofDocument("every leaf a string", func(document *node, _ *knowl
 	})
 })
 
-// alphabetical expects the members of every object in their order.
+// alphabetical expects the members of every object to be sorted.
 var alphabetical = ofDocument("names in alphabetical order", func(document *node, _ *knowledge) error {
 	return document.walk("", func(path string, n *node) error {
 		if !slices.IsSorted(n.names) {
@@ -147,7 +147,7 @@ var alphabetical = ofDocument("names in alphabetical order", func(document *node
 	})
 })
 
-// compact expects JSON without blanks.
+// compact expects JSON without spaces.
 var compact = of("JSON without blanks", func(a answer) error {
 	var without bytes.Buffer
 	if err := json.Compact(&without, []byte(a.body)); err != nil {
@@ -159,7 +159,7 @@ var compact = of("JSON without blanks", func(a answer) error {
 	return nil
 })
 
-// shown is a leaf as a report shows it.
+// shown returns a leaf as a report shows it.
 func shown(n *node) string {
 	switch {
 	case n == nil:

@@ -7,7 +7,7 @@ import (
 	"regexp"
 )
 
-// Whole answers, as IMDS gives them.
+// Complete answers in IMDS's shapes.
 
 // success is 200 with JSON.
 func success(more ...Expectation) Expectation {
@@ -20,12 +20,12 @@ func textSuccess(more ...Expectation) Expectation {
 	return all(append([]Expectation{status(http.StatusOK), headerMatches("Content-Type", `^text/plain`)}, more...)...)
 }
 
-// refusal is an error in the shape of all endpoints but identity's, which has blanks inside its braces.
+// refusal is an error in the shape of all endpoints but identity's, which has spaces inside its braces.
 func refusal(wanted int, description string) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), body(`{ "error": `+quoted(description)+` }`))
 }
 
-// refused is the same with whatever description.
+// refused is a refusal with any description.
 func refused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), plainError)
 }
@@ -36,7 +36,7 @@ func identityRefusal(wanted int, code, description string) Expectation {
 		body(`{"error":`+quoted(code)+`,"error_description":`+quoted(description)+`}`))
 }
 
-// identityRefused is the same with whatever description, and with a code of IMDS's.
+// identityRefused is an identityRefusal with any description and one of IMDS's codes.
 func identityRefused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), identityError)
 }
@@ -46,18 +46,17 @@ var (
 	identityError = all(compact, object("", "error", "error_description"), matches("error", `^[a-z_]+$`), allStrings)
 )
 
-// badVersion is what a missing or unknown version is answered with.
+// badVersion describes a missing or unknown version.
 const badVersion = "Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds"
 
-// versionRefusal names the newest versions, which some clients then ask in. Those of Azure have a date; newer ones may
-// have come.
+// versionRefusal lists the newest versions, which some clients then use. Those of Azure are dates; newer ones may exist.
 var versionRefusal = all(
 	status(http.StatusBadRequest), header("Content-Type", typeJSON),
 	object("", "error", "newest-versions"), value("error", badVersion), newest,
 	ours(body(`{"error":"`+badVersion+`","newest-versions":["2025-04-07","2024-07-17","2024-03-15"]}`)),
 )
 
-// identityVersionRefusal is the same where errors have a code.
+// identityVersionRefusal is versionRefusal for errors with a code.
 var identityVersionRefusal = all(
 	status(http.StatusBadRequest), header("Content-Type", typeJSON),
 	ours(object("", "error", "error_description", "newest-versions")), newest,
@@ -79,7 +78,7 @@ var newest = all(compact, ofDocument("newest-versions with three dates", func(do
 
 var date = regexp.MustCompile(`^20[0-9]{2}-[0-9]{2}-[0-9]{2}$`)
 
-// noHeader is what a request without the header Metadata is answered with.
+// noHeader is the answer to a request without the header Metadata.
 var (
 	noHeader         = refusal(http.StatusBadRequest, "Bad request: . Required metadata header not specified")
 	identityNoHeader = identityRefusal(http.StatusBadRequest, "invalid_request", "Required metadata header not specified")

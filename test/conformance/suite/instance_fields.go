@@ -2,8 +2,8 @@ package suite
 
 import "strings"
 
-// addedFields are what each version has that the one before had not, below compute (Azure's documentation of IMDS,
-// under "Added"). What depends on the machine, as data disks do, is not among them.
+// addedFields are the fields below compute that each version added (Azure's documentation of IMDS, "Added"), without those
+// that depend on the machine, such as data disks.
 var addedFields = []struct{ version, paths string }{
 	{"2017-03-01", "location name offer osType platformFaultDomain platformUpdateDomain publisher sku version vmId vmSize"},
 	{"2017-08-01", "placementGroupId resourceGroupName subscriptionId tags"},
@@ -31,7 +31,7 @@ var addedFields = []struct{ version, paths string }{
 	{"2023-11-15", "physicalZone"},
 }
 
-// instanceFieldCases hold, for each version, that it has what was added until then and nothing that came later.
+// instanceFieldCases check that each version has what was added until then, and nothing later.
 func instanceFieldCases() []Case {
 	var cases []Case
 	for _, version := range knownVersions {
@@ -48,9 +48,9 @@ func instanceFieldCases() []Case {
 		cases = append(cases, ask("instance/version/"+version, document, success(allStrings, alphabetical, has(had...), lacks(later...))))
 	}
 	return append(cases,
-		// Which of the two a machine has that is on no dedicated host, nobody says.
+		// It is not known which of the two a machine has that is on no dedicated host.
 		ask("instance/version/2021-11-15/host", inTurn(in("2021-11-01"), in("2021-11-15")), nth(1, lacks("host", "hostGroup")), has("host/id", "hostGroup/id")).ourChoice(),
-		// The first version calls the members of interfaces otherwise.
+		// The first version names the members of interfaces differently.
 		ask("instance/version/2017-03-01/interface", get(instancePath+"/network/interface/0?api-version=2017-03-01"),
 			success(object("", "ipv4", "ipv6", "mac"), has("ipv4/ipaddress/0/ipaddress", "ipv4/ipaddress/0/publicip", "ipv4/subnet/0/address", "ipv4/subnet/0/dnsservers"))),
 		ask("instance/version/2021-05-01/disks", inTurn(disks("2021-03-01"), disks("2021-05-01")),

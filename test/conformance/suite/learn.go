@@ -6,8 +6,8 @@ import (
 	"net/http"
 )
 
-// learn finds out how a target gives a token: to whom names no identity, or to whom names one that is told. Cases
-// about tokens then ask in that way.
+// learn finds out how a target gives a token: without an identity, or for a given one. Cases about tokens then ask in that
+// way.
 func learn(ctx context.Context, w wire, target Target) (*knowledge, error) {
 	known := &knowledge{placeholders: target.placeholders(), noToken: "no -resource is given"}
 	if target.Resource == "" {

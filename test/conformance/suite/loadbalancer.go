@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// loadBalancerCases are about what leads to the machine from outside. Most machines have nothing.
+// loadBalancerCases are about load balancers. Most machines have none.
 func loadBalancerCases() []Case {
 	const none = "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load balancer and retry later."
 	nothing := unless("no load balancer leads to the machine", func(a answer) bool { return a.status == 404 && strings.Contains(a.body, "No load balancer") })
@@ -24,7 +24,7 @@ func loadBalancerCases() []Case {
 	}
 }
 
-// elements expects something of each element of an array, each as if it were a document.
+// elements applies expectations to each element of an array, as if it were a document.
 func elements(path string, parts ...Expectation) Expectation {
 	element := all(parts...)
 	says := "each of " + path + ": " + element.says

@@ -8,8 +8,8 @@ import (
 )
 
 // malformedCases are requests that no client sends, but people and scanners do. A client that parses every answer as JSON,
-// as Azure's for JavaScript does, is not to stumble over the answer to its own mistake; and no front end tells here what
-// it is. What Azure's answers is not known.
+// such as Azure's for JavaScript, must not stumble over the answer to its own mistake, and no HTTP server should reveal
+// itself. What Azure answers is not known.
 func malformedCases() []Case {
 	const (
 		head     = "GET " + anInstance + " HTTP/1.1"
@@ -97,7 +97,7 @@ func malformedCases() []Case {
 		ask("malformed/body/encoding-of-nonsense", headers(host, metadata, "Transfer-Encoding: xchunked"), badRequest(400, 501)),
 		ask("malformed/body/unknown-expectation", headers(host, metadata, "Expect: 200-ok"), badRequest(400, 417)),
 
-		// A second request hidden in the first one's body is no request.
+		// A second request in the body of the first one must not be answered.
 		ask("malformed/smuggled/length-and-chunks", exactly(head+"\r\n"+host+"\r\n"+metadata+"\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), badRequest(200, 400)),
 		ask("malformed/smuggled/in-a-body", inTurn(get(anInstance).sending("GET "+versionsPath+" HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"), get(anInstance+"&n=1")), each(success(has("compute")))),
 
@@ -116,8 +116,8 @@ func malformedCases() []Case {
 	return cases
 }
 
-// badRequest expects one of some statuses, and an error in either shape that IMDS has: which one, whoever cannot read
-// the path does not know.
+// badRequest expects one of some statuses and an error in either of IMDS's shapes: a server that cannot read the path
+// cannot know which.
 func badRequest(statuses ...int) Expectation {
 	inShape := either(plainError, identityError)
 	refusal := Expectation{says: "an error in the shape of IMDS", check: func(s *seen) error {
@@ -129,7 +129,7 @@ func badRequest(statuses ...int) Expectation {
 	return all(status(statuses...), refusal)
 }
 
-// names are parameters of no meaning.
+// names returns meaningless parameters.
 func names(many int) string {
 	var query strings.Builder
 	for i := range many {

@@ -2,7 +2,7 @@ package suite
 
 import "slices"
 
-// methodCases hold that endpoints answer to their methods alone, and say so.
+// methodCases check that endpoints answer to their methods only, and name them.
 func methodCases() []Case {
 	var cases []Case
 	for _, e := range endpoints {

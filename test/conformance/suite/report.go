@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// tokenText is not to be in reports, which people show to others.
+// tokenText matches tokens, which must not be in reports.
 var tokenText = regexp.MustCompile(`\bey[\w-]{8,}\.[\w-]+\.[\w-]*`)
 
-// String is a line for each result, and more for one that failed. There are no tokens in it.
+// String returns a line per result, and more for a failure, without tokens.
 func (r Result) String() string { return tokenText.ReplaceAllString(r.text(), "TOKEN") }
 
 func (r Result) text() string {
@@ -35,7 +35,7 @@ func (r Result) text() string {
 	return text.String()
 }
 
-// Listing is a case in a line: what is asked and what must come back.
+// Listing describes a case in a line.
 func Listing(c Case) string {
 	mark := ""
 	if c.OurChoice {
@@ -53,7 +53,7 @@ func Summary(results []Result) string {
 	return fmt.Sprintf("%d ok, %d failed, %d skipped", counts[OK], counts[Failed], counts[Skipped])
 }
 
-// AnyFailed tells whether one did.
+// AnyFailed reports whether a case failed.
 func AnyFailed(results []Result) bool {
 	for _, result := range results {
 		if result.Outcome == Failed {

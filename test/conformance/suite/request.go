@@ -6,45 +6,45 @@ import (
 	"strings"
 )
 
-// request is what is sent: a line, headers and a body, or bytes as they are. It may hold placeholders such as
-// {resource}, see target.go.
+// request is a request line, headers and a body, or raw bytes. It may contain placeholders such as {resource}; see
+// target.go.
 type request struct {
 	method, target string
 	headers        []string
 	body           string
 
-	// bytes are sent instead of all the others.
+	// bytes, if set, are sent instead of the others.
 	bytes string
 }
 
-// get asks for a target as a client of IMDS does.
+// get returns a GET as IMDS clients send it.
 func get(target string) request { return using("GET", target) }
 
 func using(method, target string) request {
 	return request{method: method, target: target, headers: []string{"Metadata: true"}}
 }
 
-// post sends a body in the way of curl, which Microsoft's samples use.
+// post returns a POST as curl sends it, which Microsoft's samples use.
 func post(target, body string) request {
 	return using("POST", target).with("Content-Type: application/x-www-form-urlencoded").sending(body)
 }
 
-// raw sends lines as they are, and the blank one that ends a head.
+// raw returns a request of raw lines and the blank line that ends the head.
 func raw(lines ...string) request { return exactly(strings.Join(lines, "\r\n") + "\r\n\r\n") }
 
-// exactly sends bytes as they are.
+// exactly returns a request of raw bytes.
 func exactly(bytes string) request { return request{bytes: bytes} }
 
-// bare is the request without the header Metadata.
+// bare removes the header Metadata.
 func (r request) bare() request {
 	r.headers = nil
 	return r
 }
 
-// metadata is the request with that value of the header Metadata.
+// metadata sets the header Metadata.
 func (r request) metadata(value string) request { return r.bare().with("Metadata: " + value) }
 
-// with is the request with more headers, each as "Name: value".
+// with adds headers, each as "Name: value".
 func (r request) with(headers ...string) request {
 	r.headers = append(append([]string(nil), r.headers...), headers...)
 	return r
@@ -55,10 +55,10 @@ func (r request) sending(body string) request {
 	return r.with(fmt.Sprintf("Content-Length: %d", len(body)))
 }
 
-// isHead tells whether the answer has no body whatever its length.
+// isHead reports whether the answer has no body whatever its length.
 func (r request) isHead() bool { return r.method == "HEAD" }
 
-// text is what goes over the wire.
+// text returns the bytes to send.
 func (r request) text(host string) string {
 	if r.bytes != "" {
 		return r.bytes
@@ -71,7 +71,7 @@ func (r request) text(host string) string {
 	return text.String() + "\r\n" + r.body
 }
 
-// String is the request in a line.
+// String describes the request in a line.
 func (r request) String() string {
 	if r.bytes != "" {
 		return shortened(fmt.Sprintf("%q", r.bytes), 160)
@@ -95,26 +95,26 @@ func (r request) String() string {
 type conversation struct {
 	requests []request
 
-	// atOnce sends all before an answer is read.
+	// atOnce sends all requests before it reads an answer.
 	atOnce bool
 }
 
-// asker is what a case can ask.
+// asker is a request or a conversation.
 type asker interface{ conversation() conversation }
 
 func (r request) conversation() conversation { return conversation{requests: []request{r}} }
 
 func (c conversation) conversation() conversation { return c }
 
-// inTurn asks over one connection, each after the answer to the one before.
+// inTurn sends each request after the answer to the one before.
 func inTurn(requests ...request) conversation { return conversation{requests: requests} }
 
-// pipelined asks over one connection, all at once.
+// pipelined sends all requests at once.
 func pipelined(requests ...request) conversation {
 	return conversation{requests: requests, atOnce: true}
 }
 
-// String is the conversation in a line.
+// String describes the conversation in a line.
 func (c conversation) String() string {
 	lines := make([]string, len(c.requests))
 	for i, request := range c.requests {
@@ -126,7 +126,7 @@ func (c conversation) String() string {
 	return strings.Join(lines, ", then ")
 }
 
-// printable escapes a text that has what terminals do not show.
+// printable escapes what terminals do not show.
 func printable(text string) string {
 	if quoted := strconv.QuoteToASCII(text); quoted != `"`+strings.ReplaceAll(text, `\`, `\\`)+`"` {
 		return quoted
@@ -134,7 +134,7 @@ func printable(text string) string {
 	return text
 }
 
-// shortened is a text that fits into a line.
+// shortened cuts a text to the length of a line.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -8,53 +8,53 @@ import (
 	"time"
 )
 
-// Options say what is asked, and how.
+// Options choose the cases and the way to run them.
 type Options struct {
 	// Only and Skip choose cases by name. Nil chooses all, and skips none.
 	Only, Skip *regexp.Regexp
 
-	// Azure leaves out what is our own choice.
+	// Azure leaves out our own choices.
 	Azure bool
 
-	// Timeout bounds each request. Zero stands for ten seconds.
+	// Timeout bounds each request. The default is ten seconds.
 	Timeout time.Duration
 
-	// Pace is the least time between two requests: a virtual machine answers five a second.
+	// Pace is the minimum time between two requests: a virtual machine answers five a second.
 	Pace time.Duration
 
-	// Tell, if there is one, is given each result when it is there.
+	// Tell, if set, is called with each result.
 	Tell func(Result)
 }
 
 const defaultTimeout = 10 * time.Second
 
-// Outcome is what became of a case.
+// Outcome is the outcome of a case.
 type Outcome string
 
-// The outcomes there are.
+// The outcomes.
 const (
 	OK      Outcome = "ok"
 	Failed  Outcome = "FAIL"
 	Skipped Outcome = "skip"
 )
 
-// Result is what became of a case.
+// Result is the result of a case.
 type Result struct {
 	Case    Case
 	Outcome Outcome
 
-	// Reason says why a case was skipped.
+	// Reason is why a case was skipped.
 	Reason string
 
-	// Failures say what was expected and did not come.
+	// Failures are the expectations that failed.
 	Failures []error
 
 	answers []answer
 	asked   []request
 }
 
-// Run asks a target all that the options choose. Its error is about the target or the context; what a target answers
-// wrong is in the results.
+// Run runs the chosen cases against a target. An error is about the target or the context; wrong answers are in the
+// results.
 func Run(ctx context.Context, target Target, options Options) ([]Result, error) {
 	return run(ctx, Cases(), target, options)
 }
@@ -93,7 +93,7 @@ func run(ctx context.Context, cases []Case, target Target, options Options) ([]R
 	return results, nil
 }
 
-// Chooses tells whether a case is to be run. What Skip names is run through, to be told of.
+// Chooses reports whether a case is run. Cases in Skip are reported as skipped.
 func (o Options) Chooses(c Case) bool {
 	return (o.Only == nil || o.Only.MatchString(c.Name)) && (!o.Azure || !c.OurChoice)
 }
@@ -126,7 +126,7 @@ func (r runner) run(ctx context.Context, c Case) Result {
 	return r.judge(result)
 }
 
-// judge holds answers against what is expected of every one, and of these.
+// judge checks answers against everyAnswer and the case's expectations.
 func (r runner) judge(result Result) Result {
 	seen := &seen{answers: result.answers, known: r.known, azure: r.options.Azure}
 	for _, expectation := range append([]Expectation{everyAnswer}, result.Case.expectations...) {

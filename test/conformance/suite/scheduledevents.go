@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// eventsCases are about what is to become of the machine. No event is ever let begin: the only IDs that are sent are of
-// no event.
+// eventsCases are about scheduled events. They never start an event: the only IDs that they send do not exist.
 func eventsCases() []Case {
 	const (
 		start = eventsPath + "?api-version=2020-07-01"
@@ -65,7 +64,7 @@ func e(path string) endpoint {
 	return endpoints[i]
 }
 
-// eventFields are those of an event in the first version, in their order.
+// eventFields are the fields of an event in the first version, in order.
 const eventFields = "EventId EventStatus EventType ResourceType Resources NotBefore"
 
 var someEvents = unless("the machine has no scheduled events", func(a answer) bool {
@@ -73,7 +72,7 @@ var someEvents = unless("the machine has no scheduled events", func(a answer) bo
 	return a.status == 200 && err == nil && len(document.eventNodes()) == 0
 })
 
-// eventNodes are the events of a document.
+// eventNodes returns the events of a document.
 func (n *node) eventNodes() []*node {
 	list := n.find("Events")
 	if list == nil {
@@ -82,7 +81,7 @@ func (n *node) eventNodes() []*node {
 	return list.elements
 }
 
-// ofEvents makes an expectation of every event.
+// ofEvents returns an expectation of every event.
 func ofEvents(says string, check func(event *node) error) Expectation {
 	return ofDocument("each event: "+says, func(document *node, _ *knowledge) error {
 		for _, event := range document.eventNodes() {
@@ -94,7 +93,7 @@ func ofEvents(says string, check func(event *node) error) Expectation {
 	})
 }
 
-// eachEvent expects every event to have these fields, in this order.
+// eachEvent expects every event to have exactly these fields in this order.
 func eachEvent(fields string) Expectation {
 	return ofEvents("{"+fields+"} in this order", func(event *node) error {
 		if !slices.Equal(event.names, strings.Fields(fields)) {
@@ -152,7 +151,7 @@ var wholeDurations = ofEvents("DurationInSeconds an integer, not below -1", func
 	return nil
 })
 
-// sameOrRising expects incarnations that do not fall, and to be the same where the events are.
+// sameOrRising expects incarnations that never decrease, and that stay the same while the events do.
 var sameOrRising = Expectation{says: "an incarnation that rises with each change alone", check: func(s *seen) error {
 	var known int64
 	for i, answer := range s.answers {

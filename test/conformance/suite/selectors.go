@@ -1,12 +1,12 @@
 package suite
 
-// unknownID is one that no identity has.
+// unknownID is an ID that no identity has.
 const unknownID = "00000000-0000-0000-0000-00000000dead"
 
-// notFound is what is said of an identity that does not exist.
+// notFound is the answer for an identity that does not exist.
 var notFound = all(identityRefused(400), value("error", "invalid_request"), value("error_description", "Identity not found"))
 
-// selectorCases are about which identity is asked for a token.
+// selectorCases are about selecting an identity.
 func selectorCases() []Case {
 	exclusive := inOurWords(400, identityRefused(400))
 	return []Case{

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Target is what is asked, and what has to be known of it.
+// Target is a server with what must be known of it.
 type Target struct {
-	// URL is where it is, as in http://169.254.169.254.
+	// URL is its address, such as http://169.254.169.254.
 	URL string
 
-	// Resource is one that tokens are given for.
+	// Resource is a resource that it gives tokens for.
 	Resource string
 
-	// The IDs of one identity. Cases that need one which is empty are skipped.
+	// The IDs of one identity. Cases that need an empty one are skipped.
 	ClientID, ObjectID, ResourceID string
 }
 
-// host is the target's host and port, as a header says it.
+// host returns the target's host and port as in a Host header.
 func (t Target) host() (string, error) {
 	at, err := url.Parse(t.URL)
 	if err != nil {
@@ -30,8 +30,8 @@ func (t Target) host() (string, error) {
 	return at.Host, nil
 }
 
-// A placeholder stands for what only the target's owner knows. A case that uses one of which nothing is known is
-// skipped, so nothing more has to be said of what a case needs.
+// A placeholder stands for what only the target's owner knows. A case with a placeholder of unknown value is skipped, so
+// cases need not state what they depend on.
 type placeholder struct {
 	name, value string
 
@@ -39,7 +39,7 @@ type placeholder struct {
 	missing string
 }
 
-// Placeholders whose value is not told but found out: how to ask for a token that is given.
+// The placeholder for what learn finds out: how to ask for a token that is given.
 const identityPlaceholder = "{identity}"
 
 func (t Target) placeholders() []placeholder {
@@ -52,16 +52,15 @@ func (t Target) placeholders() []placeholder {
 	}
 }
 
-// knowledge is what placeholders stand for.
+// knowledge has the values of placeholders.
 type knowledge struct {
 	placeholders []placeholder
 
-	// identity is what a query needs beside the resource for a token to be given, if only it is known; else noToken
-	// says why there is none.
+	// identity is what a query needs beside the resource to get a token, if that is known; otherwise noToken says why not.
 	identity, noToken string
 }
 
-// lacks says which placeholder of a text nothing is known of, if there is one.
+// lacks returns why a text cannot be filled in, or "".
 func (k *knowledge) lacks(text string) (reason string) {
 	for _, p := range k.placeholders {
 		if p.value == "" && strings.Contains(text, p.name) {
@@ -74,7 +73,7 @@ func (k *knowledge) lacks(text string) (reason string) {
 	return ""
 }
 
-// fill puts in what placeholders stand for.
+// fill replaces placeholders by their values.
 func (k *knowledge) fill(text string) string {
 	for _, p := range k.placeholders {
 		text = strings.ReplaceAll(text, p.name, p.value)

@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// What is put up with of a server that is asked too much: an IMDS may throttle whoever asks, and the suite asks a lot.
+// The limits of retrying: an IMDS may throttle, and the suite asks a lot.
 const (
 	maxThrottled  = 10
 	maxRetryAfter = 25 * time.Second
 )
 
-// converse has a conversation, anew after as long as the server says where it has no time. No case expects that.
+// converse has a conversation, and repeats it after as long as the server asks to wait if it is throttled. No case expects
+// that.
 func (r runner) converse(ctx context.Context, talk conversation) ([]answer, error) {
 	for attempt := 1; ; attempt++ {
 		answers, err := r.wire.converse(ctx, talk)
@@ -30,7 +31,7 @@ func (r runner) converse(ctx context.Context, talk conversation) ([]answer, erro
 	}
 }
 
-// throttledFor is how long an answer asks to wait, if there is one that does.
+// throttledFor returns how long a throttled answer asks to wait.
 func throttledFor(answers []answer) (wait time.Duration, throttled bool) {
 	i := slices.IndexFunc(answers, func(a answer) bool { return a.status == http.StatusTooManyRequests })
 	if i < 0 {

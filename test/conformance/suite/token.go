@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tokenCases are about token requests and their answers, whichever identity they name.
+// tokenCases are about token requests, whichever identity they select.
 func tokenCases() []Case {
 	const (
 		version = "?api-version=2018-02-01"
@@ -52,8 +52,8 @@ func tokenCases() []Case {
 		ask("identity/token/api-version/2025-04-07", tokenIn("2025-04-07"), aTokenAnswer),
 		ask("identity/token/api-version/twice", get(tokenQuestion+"&api-version=2018-02-01"), inOurWords(400, identityRefused(400))),
 
-		// The probes of SDKs, by which they find out that IMDS is there. .NET goes on from a 400 alone, and gives up
-		// where its text has "Identity not found".
+		// The probes by which SDKs find out that IMDS is there. .NET continues after 400 only, and gives up if its text has
+		// "Identity not found".
 		ask("identity/token/probe/go", get(probe).bare(), identityNoHeader),
 		ask("identity/token/probe/dotnet", get(probe+"&resource={resource}&msi-res-id=/a").bare(), identityNoHeader),
 		ask("identity/token/probe/client-id", get(probe+"&resource={resource}&client_id=00000000-0000-0000-0000-000000000000").bare(), identityNoHeader),
@@ -66,14 +66,14 @@ func tokenIn(version string) request {
 	return get(tokenPath + "?api-version=" + version + "&resource={resource}{identity}")
 }
 
-// aTokenAnswer is the eight fields in their order, all of them strings. MSAL.NET keeps the later one of expires_in and
+// aTokenAnswer has the eight fields in their order, all of them strings. MSAL.NET uses the later one of expires_in and
 // expires_on.
 var aTokenAnswer = success(
 	object("", "access_token", "client_id", "expires_in", "expires_on", "ext_expires_in", "not_before", "resource", "token_type"),
 	allStrings,
 )
 
-// notGranted skips where the target's grant is for other resources.
+// notGranted skips if the target gives tokens for other resources.
 var notGranted = unless("no token is given for that resource", func(a answer) bool {
 	document, err := a.document()
 	if err != nil || a.status != http.StatusBadRequest {
@@ -83,10 +83,10 @@ var notGranted = unless("no token is given for that resource", func(a answer) bo
 	return code != nil && (code.text == "invalid_resource" || code.text == "access_denied")
 })
 
-// clockError is how far this machine's clock may be from the target's.
+// clockError is the tolerated difference between this machine's clock and the target's.
 const clockError = 2 * time.Minute
 
-// timesAgree expects expires_in to be what is left until expires_on, and both to come after not_before.
+// timesAgree expects expires_in to be the time until expires_on, and both to be after not_before.
 var timesAgree = ofDocument("expires_in is what is left until expires_on", func(document *node, _ *knowledge) error {
 	now := time.Now().Unix()
 	left, expires, notBefore := number(document, "expires_in"), number(document, "expires_on"), number(document, "not_before")
@@ -99,7 +99,7 @@ var timesAgree = ofDocument("expires_in is what is left until expires_on", func(
 	return nil
 })
 
-// validForFiveMinutes expects what Go's MSAL needs to keep a token.
+// validForFiveMinutes expects the remaining life that Go's MSAL needs to cache a token.
 var validForFiveMinutes = ofDocument("more than five minutes left", func(document *node, _ *knowledge) error {
 	if left := number(document, "expires_in"); left <= 300 {
 		return fmt.Errorf("%d seconds are left", left)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// knownVersions are those of IMDS, the oldest first.
+// knownVersions are IMDS's versions, oldest first.
 var knownVersions = []string{
 	"2017-03-01", "2017-04-02", "2017-08-01", "2017-10-01", "2017-12-01",
 	"2018-02-01", "2018-04-02", "2018-10-01",
@@ -18,7 +18,7 @@ var knownVersions = []string{
 	"2025-04-07",
 }
 
-// versionsCases are about the list of versions, which has none itself.
+// versionsCases are about the list of versions, which needs no version.
 func versionsCases() []Case {
 	return []Case{
 		ask("versions/list", get(versionsPath), success(object("", "apiVersions"), allStrings)),

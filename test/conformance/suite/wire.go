@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	proto  string
 	header http.Header
 	body   string
 
-	// closes tells whether the connection ends with the answer.
+	// closes reports whether the connection ends with the answer.
 	closes bool
 
 	// to is the request as it was sent.
 	to request
 }
 
-// String is the answer for a report. What is cut off its body could be half a token, so tokens go first.
+// String describes the answer for a report. It removes tokens before it cuts the body, so that no half token is left.
 func (a answer) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%d", a.status)
@@ -38,20 +38,20 @@ func (a answer) String() string {
 	return text.String() + " " + shortened(fmt.Sprintf("%q", tokenText.ReplaceAllString(a.body, "TOKEN")), 400)
 }
 
-// mostBody bounds what is read of a body: IMDS's largest have a few kilobytes.
-const mostBody = 1 << 20
+// maxBody bounds a body. IMDS's largest have a few kilobytes.
+const maxBody = 1 << 20
 
-// wire talks to a target, byte by byte: net/http's client would mend what is to be sent broken.
+// wire talks to a target byte by byte, because net/http's client would repair broken requests.
 type wire struct {
 	host    string
 	timeout time.Duration
 
-	// pace ticks before each request, if there is one.
+	// pace, if set, ticks before each request.
 	pace <-chan time.Time
 }
 
-// converse sends requests over a connection of their own and reads an answer to each. What was answered before
-// something went wrong is returned with the error.
+// converse sends requests over a new connection and reads an answer to each. After an error it also returns the answers so
+// far.
 func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error) {
 	address := w.host
 	if _, _, err := net.SplitHostPort(address); err != nil {
@@ -67,7 +67,7 @@ func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error)
 
 	var answers []answer
 	if talk.atOnce {
-		// What is sent at once is paid for in advance.
+		// Requests that are sent at once take their turns in advance.
 		for range talk.requests[1:] {
 			w.wait(ctx)
 		}
@@ -95,7 +95,7 @@ func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error)
 	return answers, nil
 }
 
-// wait is for the next request's turn.
+// wait waits for the next request's turn.
 func (w wire) wait(ctx context.Context) {
 	if w.pace == nil {
 		return
@@ -106,7 +106,7 @@ func (w wire) wait(ctx context.Context) {
 	}
 }
 
-// send does not wait: a server may answer before it has read all. That it could not be sent shows in the answer.
+// send does not wait, because a server may answer before it has read everything. The answer shows if sending failed.
 func send(connection net.Conn, text string) {
 	go func() { _, _ = io.WriteString(connection, text) }()
 }
@@ -129,11 +129,11 @@ func read(reader *bufio.Reader, to request) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, mostBody))
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
 		return answer{}, fmt.Errorf("after %d: %w", response.StatusCode, err)
 	}
-	if len(body) == mostBody {
+	if len(body) == maxBody {
 		return answer{}, errors.New("the body has no end")
 	}
 	return answer{response.StatusCode, response.Proto, response.Header, string(body), response.Close, to}, nil
