@@ -8,6 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 )
 
 // The names of what is added to a pod.
@@ -15,11 +16,10 @@ const (
 	netInitName     = "kube-imds-net-init"
 	sidecarName     = install.SidecarName
 	tokenVolumeName = "kube-imds-token"
-	tokenFolder     = "/var/run/secrets/kube-imds.io"
 )
 
 // ownSubcommands identify our containers by their first argument.
-var ownSubcommands = map[string]string{netInitName: "net-init", sidecarName: "serve"}
+var ownSubcommands = map[string]string{netInitName: settings.NetInit, sidecarName: settings.Serve}
 
 // startupSeconds bounds the sidecar's startup, for which the pod's own containers wait.
 const startupSeconds = 120
@@ -29,7 +29,7 @@ const startupSeconds = 120
 func (p plan) netInit() corev1.Container {
 	arguments := []string{ownSubcommands[netInitName]}
 	if p.options.Interception == Redirect {
-		arguments = append(arguments, fmt.Sprintf("--redirect-to=%d", p.port()))
+		arguments = append(arguments, fmt.Sprintf("--%s=%d", settings.RedirectTo, p.port()))
 	}
 	return corev1.Container{
 		Name:                     netInitName,
@@ -53,14 +53,14 @@ func (p plan) sidecar() corev1.Container {
 		Name:            sidecarName,
 		Image:           p.options.SidecarImage,
 		ImagePullPolicy: p.options.ImagePullPolicy,
-		Args:            []string{ownSubcommands[sidecarName], "--listen=" + address},
+		Args:            []string{ownSubcommands[sidecarName], "--" + settings.Listen + "=" + address},
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
 		Resources:       p.options.SidecarResources,
 		SecurityContext: install.Restricted(),
 		Env:             p.sidecarVariables(),
-		VolumeMounts:    []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: tokenFolder, ReadOnly: true}},
+		VolumeMounts:    []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: settings.TokenFolder, ReadOnly: true}},
 		StartupProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"/sidecar", "ready"}}},
+			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{settings.Program, settings.Ready}}},
 			PeriodSeconds:    1,
 			TimeoutSeconds:   5,
 			FailureThreshold: startupSeconds,
@@ -72,20 +72,20 @@ func (p plan) sidecar() corev1.Container {
 // sidecarVariables returns the sidecar's settings, without defaults.
 func (p plan) sidecarVariables() []corev1.EnvVar {
 	variables := []corev1.EnvVar{
-		{Name: "KUBE_IMDS_ISSUER_URL", Value: p.options.IssuerURL},
-		{Name: "KUBE_IMDS_ISSUER_CA", Value: p.authorities},
-		{Name: "KUBE_IMDS_ISSUER_CA_FILE", Value: tokenFolder + "/" + cabundle.Key},
-		{Name: "KUBE_IMDS_TOKEN_FILE", Value: tokenFolder + "/token"},
-		fieldVariable("POD_NAME", "metadata.name"),
-		fieldVariable("POD_NAMESPACE", "metadata.namespace"),
-		fieldVariable("POD_IPS", "status.podIPs"),
-		fieldVariable("NODE_NAME", "spec.nodeName"),
+		{Name: settings.IssuerURL, Value: p.options.IssuerURL},
+		{Name: settings.IssuerCA, Value: p.authorities},
+		{Name: settings.IssuerCAFile, Value: settings.TokenFolder + "/" + cabundle.Key},
+		{Name: settings.TokenFile, Value: settings.TokenFolder + "/" + settings.Token},
+		fieldVariable(settings.PodName, "metadata.name"),
+		fieldVariable(settings.PodNamespace, "metadata.namespace"),
+		fieldVariable(settings.PodIPs, "status.podIPs"),
+		fieldVariable(settings.NodeName, "spec.nodeName"),
 	}
 	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
-		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LOG_LEVEL", Value: level})
+		variables = append(variables, corev1.EnvVar{Name: settings.LogLevel, Value: level})
 	}
 	if p.options.AzureLimits {
-		variables = append(variables, corev1.EnvVar{Name: "KUBE_IMDS_LIMITS", Value: "azure"})
+		variables = append(variables, corev1.EnvVar{Name: settings.Limits, Value: settings.LimitsAzure})
 	}
 	return variables
 }
@@ -99,7 +99,7 @@ func (p plan) tokenVolume() corev1.Volume {
 			DefaultMode: new(int32(0o644)),
 			Sources: []corev1.VolumeProjection{
 				{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-					Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: "token",
+					Audience: issuerapi.Audience, ExpirationSeconds: new(int64(issuerapi.TokenSeconds)), Path: settings.Token,
 				}},
 				{ConfigMap: &corev1.ConfigMapProjection{
 					LocalObjectReference: corev1.LocalObjectReference{Name: p.options.TrustName},

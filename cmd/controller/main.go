@@ -15,6 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/keyring"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
@@ -88,7 +89,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.sidecarAzureLimits, "sidecar-imds-limits", false, "whether sidecars limit requests as Azure's IMDS does")
 	flags.Var(&o.sidecarInterception, "sidecar-interception",
 		"how requests to 169.254.169.254:80 reach sidecars: redirect, by a rule in the pod's network; address, by listening there")
-	flags.Uint16Var(&o.sidecarPort, "sidecar-port", 15780, "the loopback `port` that requests are redirected to")
+	flags.Uint16Var(&o.sidecarPort, "sidecar-port", settings.Port, "the loopback `port` that requests are redirected to")
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.DurationVar(&o.authority.Every, "authority-rotate-every", authority.LongestTerm, "how `long` a key of the certificate authority signs")
 	flags.DurationVar(&o.authority.Ahead, "authority-publish-ahead", 24*time.Hour, "how `long` its certificate is published before it signs")

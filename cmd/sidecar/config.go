@@ -7,15 +7,16 @@ import (
 	"strings"
 
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 )
 
 const (
 	// imdsAddress is the address of IMDS.
 	imdsAddress = "169.254.169.254:80"
-
-	// defaultListen is where the rule of net-init leads to.
-	defaultListen = "127.0.0.1:15780"
 )
+
+// defaultListen is where the rule of net-init leads to.
+var defaultListen = fmt.Sprintf("127.0.0.1:%d", settings.Port)
 
 // config is the configuration from the webhook.
 type config struct {
@@ -33,28 +34,28 @@ type config struct {
 
 // readConfig reads the environment.
 func readConfig(getenv func(string) string) (config, error) {
-	podIPs, err := parseIPs(getenv("POD_IPS"))
+	podIPs, err := parseIPs(getenv(settings.PodIPs))
 	if err != nil {
-		return config{}, fmt.Errorf("read POD_IPS: %w", err)
+		return config{}, fmt.Errorf("read %s: %w", settings.PodIPs, err)
 	}
-	logLevel, err := parseLogLevel(getenv("KUBE_IMDS_LOG_LEVEL"))
+	logLevel, err := parseLogLevel(getenv(settings.LogLevel))
 	if err != nil {
-		return config{}, fmt.Errorf("read KUBE_IMDS_LOG_LEVEL: %w", err)
+		return config{}, fmt.Errorf("read %s: %w", settings.LogLevel, err)
 	}
-	azureLimits, err := parseLimits(getenv("KUBE_IMDS_LIMITS"))
+	azureLimits, err := parseLimits(getenv(settings.Limits))
 	if err != nil {
-		return config{}, fmt.Errorf("read KUBE_IMDS_LIMITS: %w", err)
+		return config{}, fmt.Errorf("read %s: %w", settings.Limits, err)
 	}
 	return config{
 		issuer: issuerclient.Options{
-			URL:       getenv("KUBE_IMDS_ISSUER_URL"),
-			CA:        getenv("KUBE_IMDS_ISSUER_CA"),
-			CAFile:    getenv("KUBE_IMDS_ISSUER_CA_FILE"),
-			TokenFile: getenv("KUBE_IMDS_TOKEN_FILE"),
-			Node:      getenv("NODE_NAME"),
+			URL:       getenv(settings.IssuerURL),
+			CA:        getenv(settings.IssuerCA),
+			CAFile:    getenv(settings.IssuerCAFile),
+			TokenFile: getenv(settings.TokenFile),
+			Node:      getenv(settings.NodeName),
 		},
 		podIPs: podIPs,
-		pod:    getenv("POD_NAMESPACE") + "/" + getenv("POD_NAME"),
+		pod:    getenv(settings.PodNamespace) + "/" + getenv(settings.PodName),
 
 		logLevel:    logLevel,
 		azureLimits: azureLimits,
@@ -74,7 +75,7 @@ func parseLogLevel(name string) (level slog.Level, err error) {
 
 // parseLimits reports whether Azure's limits apply. The default is no limits.
 func parseLimits(name string) (azure bool, err error) {
-	if name != "" && name != "azure" {
+	if name != "" && name != settings.LimitsAzure {
 		return false, fmt.Errorf("unknown limits %q: want \"azure\" or \"\"", name)
 	}
 	return name == "azure", nil

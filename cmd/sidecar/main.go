@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 )
 
 const usage = `sidecar: the Instance Metadata Service of one pod
@@ -43,11 +45,11 @@ func run(ctx context.Context, arguments []string, stdout io.Writer) error {
 	}
 	rest := arguments[1:]
 	switch arguments[0] {
-	case "serve":
+	case settings.Serve:
 		return serve(ctx, rest)
-	case "net-init":
+	case settings.NetInit:
 		return netInit(rest)
-	case "ready":
+	case settings.Ready:
 		return ready(ctx, rest)
 	case "token":
 		return token(ctx, rest, stdout)

@@ -18,6 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 	"github.com/kube-imds/kube-imds/internal/sidecar/tokencache"
 )
 
@@ -31,33 +32,33 @@ const (
 
 // serve serves IMDS until SIGTERM. The kubelet stops native sidecars after the applications.
 func serve(ctx context.Context, arguments []string) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	listen := flags.String("listen", defaultListen, "the `address` to listen on, on the device lo: where net-init redirects to, or "+imdsAddress+" itself")
+	flags := flag.NewFlagSet(settings.Serve, flag.ContinueOnError)
+	listen := flags.String(settings.Listen, defaultListen, "the `address` to listen on, on the device lo: where net-init redirects to, or "+imdsAddress+" itself")
 	if err := parse(flags, arguments); err != nil {
 		return err
 	}
 	debug.SetMemoryLimit(memoryLimit)
 
-	settings, err := readConfig(os.Getenv)
+	config, err := readConfig(os.Getenv)
 	if err != nil {
 		return err
 	}
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: settings.logLevel}))
-	settings.issuer.Logger = logger
-	issuer, err := issuerclient.New(settings.issuer)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: config.logLevel}))
+	config.issuer.Logger = logger
+	issuer, err := issuerclient.New(config.issuer)
 	if err != nil {
-		return fmt.Errorf("read KUBE_IMDS_ISSUER_URL, KUBE_IMDS_ISSUER_CA and KUBE_IMDS_TOKEN_FILE: %w", err)
+		return fmt.Errorf("read %s, %s and %s: %w", settings.IssuerURL, settings.IssuerCA, settings.TokenFile, err)
 	}
-	listener, err := podnet.Listen(ctx, *listen, settings.podIPs)
+	listener, err := podnet.Listen(ctx, *listen, config.podIPs)
 	if err != nil {
 		return err
 	}
-	devices, err := podnet.Devices(settings.podIPs)
+	devices, err := podnet.Devices(config.podIPs)
 	if err != nil {
 		logger.Warn("instance metadata will have no network", "error", err)
 	}
-	logger.Info("listening", "address", *listen, "pod", settings.pod, "version", version)
-	return answer(ctx, listener, issuer, interfacesOf(devices), settings.azureLimits, logger)
+	logger.Info("listening", "address", *listen, "pod", config.pod, "version", version)
+	return answer(ctx, listener, issuer, interfacesOf(devices), config.azureLimits, logger)
 }
 
 // answer wires and runs the parts: tokens come from the cache, which asks the issuer and is emptied by the watch on the

@@ -1,0 +1,60 @@
+// Package settings names what the webhook puts into an injected pod and the sidecar reads there: subcommands, flags,
+// environment variables and defaults (docs/design/parts.md, "What the webhook adds to a pod"). It has no dependencies, because the
+// sidecar links it.
+package settings
+
+// The program in the sidecar's image, and its subcommands.
+const (
+	Program = "/sidecar"
+
+	Serve   = "serve"
+	NetInit = "net-init"
+	Ready   = "ready"
+)
+
+// The flags of the subcommands, without dashes.
+const (
+	// Listen is where Serve listens, as "host:port".
+	Listen = "listen"
+
+	// RedirectTo is the loopback port to which NetInit redirects 169.254.169.254:80.
+	RedirectTo = "redirect-to"
+)
+
+// Port is the loopback port on which the sidecar listens by default.
+const Port = 15780
+
+// The environment variables of Serve.
+const (
+	// IssuerURL is the address of the node's issuer, without a trailing slash.
+	IssuerURL = "KUBE_IMDS_ISSUER_URL"
+
+	// IssuerCA has the PEM certificates of the authorities that the pod trusts at first, and IssuerCAFile is the file with those
+	// that it trusts once the file exists.
+	IssuerCA     = "KUBE_IMDS_ISSUER_CA"
+	IssuerCAFile = "KUBE_IMDS_ISSUER_CA_FILE"
+
+	// TokenFile is the file with the pod's ServiceAccount token for the issuer.
+	TokenFile = "KUBE_IMDS_TOKEN_FILE"
+
+	// LogLevel is debug, info, warn or error; the default is info.
+	LogLevel = "KUBE_IMDS_LOG_LEVEL"
+
+	// Limits is LimitsAzure for the rate limits of Azure's IMDS, or empty for none.
+	Limits = "KUBE_IMDS_LIMITS"
+
+	// The pod and its node, from the downward API. PodIPs are separated by commas.
+	PodName      = "POD_NAME"
+	PodNamespace = "POD_NAMESPACE"
+	PodIPs       = "POD_IPS"
+	NodeName     = "NODE_NAME"
+)
+
+// LimitsAzure is the value of Limits for Azure's rate limits.
+const LimitsAzure = "azure"
+
+// TokenFolder is where the volume with the token and the authorities is mounted, and Token the name of the token's file there.
+const (
+	TokenFolder = "/var/run/secrets/kube-imds.io"
+	Token       = "token"
+)
