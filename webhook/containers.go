@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -115,4 +116,30 @@ func fieldVariable(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
 		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
 	}}
+}
+
+// keep preserves what the API server's admission plugins set on our container in an earlier run: AlwaysPullImages and
+// ResourceQuota reject the pod without it, and do not set it again.
+func (p plan) keep(container corev1.Container) corev1.Container {
+	for _, earlier := range p.pod.Spec.InitContainers {
+		if earlier.Name != container.Name {
+			continue
+		}
+		if earlier.ImagePullPolicy == corev1.PullAlways {
+			container.ImagePullPolicy = corev1.PullAlways
+		}
+		container.Resources.Requests = withDefaults(container.Resources.Requests, earlier.Resources.Requests)
+		container.Resources.Limits = withDefaults(container.Resources.Limits, earlier.Resources.Limits)
+	}
+	return container
+}
+
+// withDefaults adds the resources that amounts lacks, such as ephemeral-storage from a LimitRange.
+func withDefaults(amounts, defaults corev1.ResourceList) corev1.ResourceList {
+	if len(defaults) == 0 {
+		return amounts
+	}
+	all := maps.Clone(defaults)
+	maps.Copy(all, amounts)
+	return all
 }
