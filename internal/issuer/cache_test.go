@@ -40,7 +40,7 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 		p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.7"}}
 	}), func(w *world) {
 		w.node.Labels = map[string]string{corev1.LabelTopologyRegion: "westeurope"}
-		w.node.Spec.ProviderID = "azure:///subscriptions/s/resourceGroups/g/x"
+		w.node.Spec.ProviderID = "azure:///resource/resourceGroups/g/x"
 		w.node.Spec.Taints = []corev1.Taint{
 			{Key: "gpu", Effect: corev1.TaintEffectNoExecute, TimeAdded: new(metav1.NewTime(now.Add(-time.Hour)))},
 			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},

@@ -60,11 +60,11 @@ func TestGrantIsAnsweredAtOnce(t *testing.T) {
 		want  []issuerapi.GrantIdentity
 	}{
 		"one": {newWorld(), "", []issuerapi.GrantIdentity{
-			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/subscriptions/s/orders", Default: true},
+			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/resource/orders", Default: true},
 		}},
 		"several": {newWorld(boundTo("orders", "bills")), "", []issuerapi.GrantIdentity{
-			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/subscriptions/s/orders"},
-			{ClientID: "client-bills", ObjectID: "principal-bills", ResourceID: "/subscriptions/s/bills"},
+			{ClientID: "client-orders", ObjectID: "principal-orders", ResourceID: "/resource/orders"},
+			{ClientID: "client-bills", ObjectID: "principal-bills", ResourceID: "/resource/bills"},
 		}},
 		"none":                 {newWorld(func(w *world) { w.bindings = nil }), "", []issuerapi.GrantIdentity{}},
 		"another one is known": {newWorld(func(w *world) { w.bindings = nil }), `"other"`, []issuerapi.GrantIdentity{}},

@@ -32,7 +32,7 @@ func TestTokenIsGranted(t *testing.T) {
 		"by default":         {newWorld(), askVault, "client-orders"},
 		"by its client ID":   {newWorld(boundTo("orders", "bills")), `{"resource":"https://vault.azure.net","client_id":"CLIENT-BILLS"}`, "client-bills"},
 		"by its object ID":   {newWorld(boundTo("orders", "bills")), `{"resource":"https://vault.azure.net","object_id":"principal-bills"}`, "client-bills"},
-		"by its resource ID": {newWorld(boundTo("orders", "bills")), `{"resource":"https://vault.azure.net","resource_id":"/subscriptions/S/bills"}`, "client-bills"},
+		"by its resource ID": {newWorld(boundTo("orders", "bills")), `{"resource":"https://vault.azure.net","resource_id":"/Resource/bills"}`, "client-bills"},
 		"by the pod's annotation": {newWorld(boundTo("orders", "bills"), withPod(func(p *corev1.Pod) {
 			p.Annotations = map[string]string{v1alpha1.IdentityAnnotation: "bills"}
 		})), askVault, "client-bills"},

@@ -62,20 +62,11 @@ func binding(name string, identities ...string) *v1alpha1.IdentityBinding {
 	}
 }
 
-// identity is one that is ready, and admits the whole shop.
+// identity is ready and admits the whole shop.
 func identity(name string) *v1alpha1.ManagedIdentity {
-	return &v1alpha1.ManagedIdentity{
-		ObjectMeta: named("", name, "identity-"+name),
-		Spec: v1alpha1.ManagedIdentitySpec{
-			Type: v1alpha1.UserAssigned, TokenSource: v1alpha1.TokenSourceLocal,
-			AssumableBy: []v1alpha1.Admission{{Namespaces: []string{"shop"}, ServiceAccounts: []string{"*"}}},
-		},
-		Status: v1alpha1.ManagedIdentityStatus{
-			TenantID: tenant, ClientID: v1alpha1.GUID("client-" + name), PrincipalID: v1alpha1.GUID("principal-" + name),
-			ResourceID: "/subscriptions/s/" + name,
-			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}},
-		},
-	}
+	made := build.NewIdentity(name).Admitting("shop", "*").Local(tenant).Ready()
+	made.UID = types.UID("identity-" + name)
+	return made.ManagedIdentity
 }
 
 // boundTo has the pod's ServiceAccount bound to identities, which are all ready.

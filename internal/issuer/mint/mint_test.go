@@ -112,9 +112,7 @@ func localMinter(t testing.TB) *Local {
 const tenant = "11111111-2222-4333-8444-555555555555"
 
 func identity(name string) *v1alpha1.ManagedIdentity {
-	made := build.NewIdentity(name).Ready()
-	made.Spec.Type, made.Spec.TokenSource, made.Status.TenantID = v1alpha1.UserAssigned, v1alpha1.TokenSourceLocal, tenant
-	return made.ManagedIdentity
+	return build.NewIdentity(name).Local(tenant).Ready().ManagedIdentity
 }
 
 // minterFunc makes a token of a context.

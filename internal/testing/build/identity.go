@@ -46,6 +46,12 @@ func (i Identity) Ready() Identity {
 	return i.condition(metav1.ConditionTrue, "")
 }
 
+// Local makes the cluster issue the identity's tokens, in a tenant.
+func (i Identity) Local(tenant v1alpha1.GUID) Identity {
+	i.Spec.Type, i.Spec.TokenSource, i.Status.TenantID = v1alpha1.UserAssigned, v1alpha1.TokenSourceLocal, tenant
+	return i
+}
+
 // NotReady sets the condition with a message.
 func (i Identity) NotReady(message string) Identity {
 	return i.condition(metav1.ConditionFalse, message)
