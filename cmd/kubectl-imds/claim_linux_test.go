@@ -50,7 +50,7 @@ func inNamespace(t *testing.T, test func()) {
 	}
 }
 
-// addressIsThere tells whether 169.254.169.254 is on lo of the calling thread's namespace.
+// addressIsThere reports whether 169.254.169.254 is on lo of the calling thread's namespace.
 func addressIsThere(t *testing.T) bool {
 	t.Helper()
 	loopback, err := netlink.LinkByName("lo")

@@ -37,7 +37,7 @@ type cluster struct {
 
 // state is what is kept of a cluster from its start on.
 type state struct {
-	// BootID tells whether the machine was started again since.
+	// BootID reports whether the machine was started again since.
 	BootID string `json:"bootID"`
 
 	// Binaries is the folder of the cluster's binaries.

@@ -56,7 +56,7 @@ func TestDoor(t *testing.T) {
 	}
 }
 
-// unread tells whether somebody has read from it.
+// unread reports whether somebody has read from it.
 type unread struct{ read bool }
 
 func (u *unread) Read([]byte) (int, error) {

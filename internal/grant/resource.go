@@ -30,7 +30,7 @@ func CheckResource(resource string) (complaint string) {
 	return ""
 }
 
-// AllowsResource tells whether tokens of an identity may be asked for a resource.
+// AllowsResource reports whether tokens of an identity may be asked for a resource.
 func AllowsResource(identity *v1alpha1.ManagedIdentity, resource string) bool {
 	allowed := identity.Spec.AllowedResources
 	return len(allowed) == 0 || slices.ContainsFunc(allowed, func(one string) bool {

@@ -57,7 +57,7 @@ func (g Grant) withAnyNotReady(otherwise *Refusal) *Refusal {
 	return otherwise
 }
 
-// Matches tells whether an identity has the ID.
+// Matches reports whether an identity has the ID.
 func (s Selector) Matches(identity *v1alpha1.ManagedIdentity) bool {
 	return (s.ClientID == "" || strings.EqualFold(s.ClientID, string(identity.Status.ClientID))) &&
 		(s.ObjectID == "" || strings.EqualFold(s.ObjectID, string(identity.Status.PrincipalID))) &&

@@ -73,7 +73,7 @@ func TestAnyAddressIsTakenWhereTheNetworkHidesThem(t *testing.T) {
 	})
 }
 
-// The kubelet tells of a pod's address when the pod has it already, and of a new one when its sandbox was made anew.
+// The kubelet tells of a pod's address when the pod has it already, and of a new one when its sandbox was recreated.
 func TestAddressThatIsToldOfInTimeIsTaken(t *testing.T) {
 	for name, before := range map[string]func(*world){"none before": withAddresses(), "another before": withAddresses("10.0.0.6")} {
 		t.Run(name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func TestLoadBalancersThatAreNotKnownYetAreWaitedFor(t *testing.T) {
 	})
 }
 
-// What a pod hangs on is only watched if the webhook has given it a token.
+// What a pod depends on is only watched if the webhook has given it a token.
 func TestPodWithoutTheTokensVolumeIsRefused(t *testing.T) {
 	onStage(t, newWorld(withPod(func(p *corev1.Pod) { p.Spec.Volumes = nil })), func(s *stage) {
 		s.wantRefusal(s.askToken(ordersPod(), askVault), notServed.because("NotInjected"))

@@ -292,7 +292,7 @@ func TestHeldRequestsAreBounded(t *testing.T) {
 	})
 }
 
-// A request that is not counted down would count for ever.
+// A request that is not counted down would count forever.
 func TestAnsweredRequestsAreDone(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		bearer := ordersPod().sign(t)

@@ -172,7 +172,7 @@ func prepare(connection *tls.Conn) error {
 	return err
 }
 
-// isClosed tells whether the server has closed a connection.
+// isClosed reports whether the server has closed a connection.
 func isClosed(connection net.Conn) bool {
 	_ = connection.SetReadDeadline(time.Now().Add(time.Millisecond))
 	buffer := make([]byte, 512)

@@ -106,10 +106,10 @@ func (r sentRequest) String() string {
 	return fmt.Sprintf("%s %s (Metadata: %v) %d", r.Method, r.Target, r.Metadata, r.Status)
 }
 
-// isProbe tells whether the request asks for no more than whether IMDS is there.
+// isProbe reports whether the request asks for no more than whether IMDS is there.
 func (r sentRequest) isProbe() bool { return !r.Metadata }
 
-// isFor tells whether the request asks for the token that an attempt is to get.
+// isFor reports whether the request asks for the token that an attempt is to get.
 func (r sentRequest) isFor(attempt sdkAttempt) bool {
 	return !r.isProbe() && r.query.Get("resource") == attempt.Resource && r.selector() == attempt.Selector
 }

@@ -33,7 +33,7 @@ type sdkCredential struct {
 	client, credential string
 	selectors          []string
 
-	// probes tells whether the first request of all is one without the header Metadata, which asks whether IMDS is there.
+	// probes reports whether the first request of all is one without the header Metadata, which asks whether IMDS is there.
 	probes bool
 }
 

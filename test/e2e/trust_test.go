@@ -21,7 +21,7 @@ const (
 )
 
 // testAuthorityCleared makes another authority under a running pod: what it has been given goes on being served, and it is
-// given what it has not asked for before, without being made anew.
+// given what it has not asked for before, without being recreated.
 func testAuthorityCleared(t *testing.T, c *cluster) {
 	pod, _ := c.startOutliving(t, "outlives-authority")
 	before := c.authorities(t)
@@ -42,7 +42,7 @@ func testAuthorityCleared(t *testing.T, c *cluster) {
 	})
 }
 
-// testReinstalled removes the chart under a running pod and installs it anew, with other keys and another authority.
+// testReinstalled removes the chart under a running pod and installs it again, with other keys and another authority.
 func testReinstalled(t *testing.T, c *cluster) {
 	pod, identity := c.startOutliving(t, "outlives-installation")
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")

@@ -71,7 +71,7 @@ func (s webServer) allowedByFile() webServer {
 	return s
 }
 
-// local tells whether the server can be reached from within its pod alone.
+// local reports whether the server can be reached from within its pod alone.
 func (s webServer) local() bool { return strings.HasPrefix(s.address, "127.") }
 
 // serving adds a web server to the pod, with probes of the kubelet's where it can be reached from outside.

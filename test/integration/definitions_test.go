@@ -73,7 +73,7 @@ func TestPrinterColumns(t *testing.T) {
 	}
 }
 
-// hasField tells whether a JSON path of plain fields, or of the first filter in it, is in the schema.
+// hasField reports whether a JSON path of plain fields, or of the first filter in it, is in the schema.
 func hasField(schema apiextensionsv1.JSONSchemaProps, path string) bool {
 	if strings.HasPrefix(path, ".metadata.") {
 		return true

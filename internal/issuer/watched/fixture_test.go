@@ -226,7 +226,7 @@ func newPod(name, asks string) *corev1.Pod {
 	return pod
 }
 
-// account and shop are what pods of the shop hang on.
+// account and shop are what pods of the shop depend on.
 func account(asks string) *metav1.PartialObjectMetadata {
 	made := directory.Metadata("ServiceAccount")
 	made.Namespace, made.Name, made.UID = "shop", "orders", "uid-orders"

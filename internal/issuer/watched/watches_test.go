@@ -117,7 +117,7 @@ func TestPodThatEndsLetsGo(t *testing.T) {
 	})
 }
 
-// A watch that was interrupted tells of a pod that was made anew under its name as of a change.
+// A watch that was interrupted tells of a pod that was recreated under its name as of a change.
 func TestSuccessorOfAPodTakesItsPlace(t *testing.T) {
 	onStage(t, func(s *stage) {
 		before, now := newPod("web-0", "orders"), newPod("web-0", "bills")

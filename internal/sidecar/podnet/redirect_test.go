@@ -94,7 +94,7 @@ func TestRedirectInAPodOfIPv6(t *testing.T) {
 	}
 }
 
-// While the sidecar starts anew, and on all that IMDS does not serve, a client is refused at once instead of waiting.
+// While the sidecar restarts, and on all that IMDS does not serve, a client is refused at once instead of waiting.
 func TestNobodyWaitsForAnAnswerThatNeverComes(t *testing.T) {
 	t.Parallel()
 	pod := newNamespace(t)

@@ -55,7 +55,7 @@ func flood(ctx context.Context, arguments []string) error {
 	return err
 }
 
-// isOpen tells whether a connection has not been closed by a time.
+// isOpen reports whether a connection has not been closed by a time.
 func isOpen(connection net.Conn, deadline time.Time) bool {
 	_ = connection.SetReadDeadline(deadline)
 	buffer := make([]byte, 512)

@@ -29,7 +29,7 @@ var names = install.Names{Name: release, Namespace: namespace}
 
 // The tests of this file run alone, for they change the authority.
 
-// Who trusts nothing but the bundle, and reads it anew before each connection, notices nothing of two rotations; and when the
+// Who trusts nothing but the bundle, and reads it again before each connection, notices nothing of two rotations; and when the
 // Secret is cleared, nothing is left of the authority that was.
 func TestRotationIsNotNoticed(t *testing.T) {
 	s := start(t)

@@ -91,7 +91,7 @@ func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) 
 	return told
 }
 
-// granted waits until a pod is granted a token: the issuer may not know yet what the pod hangs on.
+// granted waits until a pod is granted a token: the issuer may not know yet what the pod depends on.
 func (i *issuerProcess) granted(t *testing.T, pod *corev1.Pod, resource string) string {
 	t.Helper()
 	return i.grantedTo(t, i.bearer(t, pod), resource)

@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testOthersCostAnIssuerNothing shows that an issuer hears and keeps nothing of what the pods of its node do not hang on: one
+// testOthersCostAnIssuerNothing shows that an issuer hears and keeps nothing of what the pods of its node do not depend on: one
 // that runs while a cluster grows, and one that starts when it has grown.
 func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
 	const accounts, identities = 5000, 500
@@ -69,7 +69,7 @@ func (n node) wantBound(t *testing.T, name string) {
 	n.delete(t, pod)
 }
 
-// crowd makes what pods of other nodes could hang on.
+// crowd makes what pods of other nodes could depend on.
 func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "crowd-"}}

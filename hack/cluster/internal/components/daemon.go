@@ -25,14 +25,14 @@ func (c Components) daemon(name, namespace string, ready func(context.Context) e
 // dialer opens a connection.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// serves tells whether a server in a network namespace answers 200.
+// serves reports whether a server in a network namespace answers 200.
 func serves(namespace, url string) func(context.Context) error {
 	return answers(url, func(_ context.Context, _, address string) (net.Conn, error) {
 		return forward.Dial(namespace, address)
 	})
 }
 
-// answers tells whether a server answers 200. Who it is was not asked: it was started here.
+// answers reports whether a server answers 200. Who it is was not asked: it was started here.
 func answers(url string, dial dialer) func(context.Context) error {
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -56,7 +56,7 @@ func answers(url string, dial dialer) func(context.Context) error {
 	}
 }
 
-// accepts tells whether a Unix socket takes connections.
+// accepts reports whether a Unix socket takes connections.
 func accepts(socket string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		connection, err := new(net.Dialer).DialContext(ctx, "unix", socket)

@@ -23,7 +23,7 @@ type Daemon struct {
 	// Command is the program, by its absolute path, and its arguments.
 	Command []string
 
-	// Ready tells whether it does its work yet: nil once it does.
+	// Ready reports whether it does its work yet: nil once it does.
 	Ready func(context.Context) error
 }
 

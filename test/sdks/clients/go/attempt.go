@@ -24,7 +24,7 @@ type attempt struct {
 }
 
 // tryAll asks for the default identity's tokens for every resource, and for the other identity's, in each way that the
-// credential can name it, for the first resource. It tells whether all of them came.
+// credential can name it, for the first resource. It reports whether all of them came.
 func tryAll(c credential) bool {
 	resources := strings.Split(os.Getenv("RESOURCES"), ",")
 	everyOne := true
