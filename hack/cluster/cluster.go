@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// startDeadline is how long a daemon may take until it is ready.
+	// startDeadline bounds the start of a daemon.
 	startDeadline = 2 * time.Minute
 
-	// stopDeadline is how long a daemon may take to end by itself. The API server would take a minute, for its watches.
+	// stopDeadline bounds the graceful stop of a daemon. The API server would take a minute, because of its watches.
 	stopDeadline = 5 * time.Second
 )
 
-// cluster is a cluster of this machine, there or not.
+// cluster is a cluster of this machine, which may not exist.
 type cluster struct {
 	layout.Layout
 	components components.Components
@@ -35,22 +35,22 @@ type cluster struct {
 	state      state
 }
 
-// state is what is kept of a cluster from its start on.
+// state is what a cluster keeps from its start on.
 type state struct {
-	// BootID reports whether the machine was started again since.
+	// BootID identifies the machine's boot in which the cluster was started.
 	BootID string `json:"bootID"`
 
 	// Binaries is the folder of the cluster's binaries.
 	Binaries string `json:"binaries"`
 
-	// Checkout is the root of the repository that the cluster was brought up from.
+	// Checkout is the root of the repository that the cluster was started from.
 	Checkout string `json:"checkout"`
 
 	// Address is the API server's address in the machine's own network namespace.
 	Address string `json:"address"`
 }
 
-// newCluster is a cluster of which nothing but its name is known.
+// newCluster returns a cluster of which only the name is known.
 func newCluster(name string) (*cluster, error) {
 	names, err := layout.New(name)
 	if err != nil {
@@ -59,7 +59,7 @@ func newCluster(name string) (*cluster, error) {
 	return &cluster{Layout: names}, nil
 }
 
-// openCluster is a cluster with what is kept of it.
+// openCluster returns a cluster with its state.
 func openCluster(name string) (*cluster, error) {
 	c, err := newCluster(name)
 	if err != nil {
@@ -68,7 +68,7 @@ func openCluster(name string) (*cluster, error) {
 	return c, c.open()
 }
 
-// open reads what is kept of the cluster.
+// open reads the cluster's state and fails without one.
 func (c *cluster) open() error {
 	if err := c.readState(); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (c *cluster) open() error {
 	return nil
 }
 
-// readState reads what is kept of the cluster. A cluster that is not there has an empty state.
+// readState reads the cluster's state. A cluster that does not exist has an empty state.
 func (c *cluster) readState() error {
 	content, err := os.ReadFile(c.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -93,12 +93,12 @@ func (c *cluster) readState() error {
 	return nil
 }
 
-// stateFile is the name of the file by which a cluster's folder tells that the cluster is there.
+// stateFile marks the folder of a cluster that exists.
 const stateFile = "state.json"
 
 func (c *cluster) statePath() string { return c.Path(stateFile) }
 
-// remember chooses what a cluster keeps for its life, and writes it.
+// remember chooses and writes the state.
 func (c *cluster) remember(binaries, checkout string) error {
 	boot, err := machine.BootID()
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *cluster) remember(binaries, checkout string) error {
 	return replaceFile(c.statePath(), content, 0o600)
 }
 
-// daemons are all of the cluster's, in the order of their start.
+// daemons returns all daemons in the order of their start.
 func (c *cluster) daemons() []process.Daemon {
 	all := append(c.components.ControlPlane(), c.forwarder())
 	for _, node := range c.Nodes() {
@@ -127,7 +127,7 @@ func (c *cluster) daemons() []process.Daemon {
 	return all
 }
 
-// daemon finds one by its name.
+// daemon returns a daemon by name.
 func (c *cluster) daemon(name string) (process.Daemon, error) {
 	var names []string
 	for _, daemon := range c.daemons() {
@@ -139,7 +139,7 @@ func (c *cluster) daemon(name string) (process.Daemon, error) {
 	return process.Daemon{}, fmt.Errorf("there is no daemon %q: there are %s", name, strings.Join(names, ", "))
 }
 
-// newBuilder builds from the modules of a repository.
+// newBuilder returns a builder for the modules of a repository.
 func newBuilder(repository string) (binaries.Builder, error) {
 	cache, err := cachefolder.Path()
 	if err != nil {
@@ -148,7 +148,7 @@ func newBuilder(repository string) (binaries.Builder, error) {
 	return binaries.Builder{Tools: filepath.Join(repository, "hack", "tools"), Cache: cache, Progress: os.Stderr}, nil
 }
 
-// findRepository looks for the repository's root from the working folder up.
+// findRepository returns the repository's root, searching from the working folder up.
 func findRepository() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
@@ -164,7 +164,7 @@ func findRepository() (string, error) {
 	}
 }
 
-// freeAddress finds a loopback address that nobody listens on.
+// freeAddress returns a free loopback address.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,10 +20,10 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/network"
 )
 
-// sysctls are the machine's own settings, from before its first cluster.
+// sysctls are the machine's own settings from before its first cluster.
 var sysctls = machine.NewSysctls(filepath.Join(layout.Clusters, "sysctls.json"))
 
-// down removes the cluster, and says so.
+// down removes the cluster and says so.
 func (c *cluster) down() error {
 	if err := c.remove(); err != nil {
 		return fmt.Errorf("cluster %s is not down altogether: %w", c.Name, err)
@@ -32,9 +32,9 @@ func (c *cluster) down() error {
 	return nil
 }
 
-// remove removes the cluster, whatever state it is in. Every process of the cluster, its containers' and their shims'
-// among them, is in the cluster's control group, so none is missed and no other is touched. What resists is told in the
-// end: it keeps nothing else from going.
+// remove removes the cluster in whatever state it is. Every process of the cluster, including its containers' and their
+// shims', is in the cluster's control group, so none is missed and no other is touched. It goes on past what it cannot
+// remove, and reports that at the end.
 func (c *cluster) remove() error {
 	failures := cgroup.Remove(c.Cgroup(), time.Minute)
 	failures = errors.Join(failures, mounts.UnmountBelow(c.Root))
@@ -52,8 +52,7 @@ func (c *cluster) remove() error {
 	return errors.Join(failures, machine.Exclusively(c.leave))
 }
 
-// leave removes the cluster's folder, by which others know of it, and leaves the machine as it was before its first
-// cluster if this was the last one.
+// leave removes the cluster's folder, by which others know it, and restores the machine if this was the last cluster.
 func (c *cluster) leave() error {
 	if err := os.RemoveAll(c.Root); err != nil {
 		return fmt.Errorf("remove the cluster's folder: %w", err)
@@ -61,14 +60,14 @@ func (c *cluster) leave() error {
 	return giveMachineBack()
 }
 
-// removeElsewhere removes the files that kubelet and containerd's network library keep outside the node's folder, at
-// places that cannot be set. The machine's root folder is another in tests.
+// removeElsewhere removes the files that kubelet and containerd's network library keep outside the node's folder, at fixed
+// paths. Tests use another root folder.
 func removeElsewhere(root string, node layout.Node) error {
 	results, err := filepath.Glob(filepath.Join(root, "var/lib/cni/results", node.CNINetwork()+"-*"))
 	if err != nil {
 		return fmt.Errorf("find the results of node %s's network plugins: %w", node.Name, err)
 	}
-	// A result is named NETWORK-CONTAINER-INTERFACE, and another cluster's network may begin as this node's does.
+	// A result is named NETWORK-CONTAINER-INTERFACE, and another cluster's network name may start with this node's.
 	stale := slices.DeleteFunc(results, func(path string) bool {
 		return strings.Count(filepath.Base(path), "-") != strings.Count(node.CNINetwork(), "-")+2
 	})
@@ -89,7 +88,7 @@ func removeElsewhere(root string, node layout.Node) error {
 	return nil
 }
 
-// giveMachineBack gives the machine back what clusters changed, once there is none.
+// giveMachineBack restores what clusters changed of the machine, once there is no cluster.
 func giveMachineBack() error {
 	others, err := filepath.Glob(filepath.Join(layout.Clusters, "*", stateFile))
 	if err != nil || len(others) > 0 {
@@ -103,7 +102,7 @@ func giveMachineBack() error {
 		"/var/lib/kubelet/device-plugins", "/var/lib/kubelet", "/run/netns")
 }
 
-// removeDeadSocket removes a socket that nobody listens on.
+// removeDeadSocket removes a socket without a listener.
 func removeDeadSocket(path string) {
 	connection, err := net.Dial("unix", path)
 	if err == nil {
@@ -114,7 +113,7 @@ func removeDeadSocket(path string) {
 	}
 }
 
-// removeEmpty removes folders, in this order, that hold nothing. Those that hold something are somebody else's too.
+// removeEmpty removes empty folders in this order. Others keep those that are not empty.
 func removeEmpty(folders ...string) error {
 	for _, folder := range folders {
 		switch err := unix.Rmdir(folder); err {

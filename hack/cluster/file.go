@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// replaceFile writes a file so that, whenever this program is killed, it is as it was or as it shall be.
+// replaceFile writes a file atomically, even if this program is killed.
 func replaceFile(path string, content []byte, mode fs.FileMode) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+"-")
 	if err != nil {
@@ -26,7 +26,7 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// copyFile copies a file as replaceFile writes it.
+// copyFile copies a file atomically.
 func copyFile(from, to string, mode fs.FileMode) error {
 	content, err := os.ReadFile(from)
 	if err != nil {

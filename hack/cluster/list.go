@@ -28,7 +28,7 @@ func newListCommand() *cobra.Command {
 	}
 }
 
-// list prints a line for each cluster that has a folder, half up or broken ones too.
+// list prints a line for each cluster with a folder, including broken ones.
 func list(output io.Writer, folder string) error {
 	entries, err := os.ReadDir(folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

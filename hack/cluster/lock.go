@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/lock"
 )
 
-// exclusively runs what changes the cluster, one at a time.
+// exclusively runs a change of the cluster, one at a time.
 func (c *cluster) exclusively(change func() error) error {
 	if err := needRoot(); err != nil {
 		return err
@@ -25,7 +25,7 @@ func (c *cluster) exclusively(change func() error) error {
 	return machine.Tidy(errors.Join(change(), held.Release()))
 }
 
-// inTurn runs what has the cluster to itself, for all that it does with it, once nobody else has.
+// inTurn runs do with the cluster to itself, once nobody else uses it.
 func (c *cluster) inTurn(ctx context.Context, do func() error) error {
 	if err := needRoot(); err != nil {
 		return err

@@ -1,5 +1,4 @@
-// Command cluster brings a real two-node Kubernetes cluster up on a plain Linux machine, and takes it down again.
-// docs/local-cluster.md tells how it is made.
+// Command cluster runs a real two-node Kubernetes cluster on a plain Linux machine. See docs/local-cluster.md.
 //
 //	go -C hack run ./cluster up
 package main
@@ -73,7 +72,7 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 	return command
 }
 
-// newDownCommand needs no state of the cluster: it may be broken.
+// newDownCommand needs no state, because the cluster may be broken.
 func newDownCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",

@@ -8,8 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/debian"
 )
 
-// installPackages installs the Debian packages that are missing: those of programs that a cluster runs, and of what
-// runc is built with.
+// installPackages installs missing Debian packages: programs that a cluster runs, and what runc is built with.
 func installPackages(ctx context.Context) error {
 	return debian.Install(ctx, "a local cluster", os.Stderr,
 		debian.Need{There: debian.HasProgram("nft"), Package: "nftables"},

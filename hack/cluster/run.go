@@ -17,8 +17,8 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
 
-// newRunCommand gives a command a cluster of its own. Its process is outside the cluster's control group, so that it
-// survives the cluster; the command's is inside, so that a later run ends what is left of one that was killed.
+// newRunCommand gives a command its own cluster. Its process is outside the cluster's control group, so that it survives
+// the cluster; the command's is inside, so that a later run ends what a killed run left.
 func newRunCommand() *cobra.Command {
 	var target string
 	var keep bool
@@ -49,7 +49,7 @@ func newRunCommand() *cobra.Command {
 	return command
 }
 
-// ownName is the name of a checkout's cluster for a target.
+// ownName returns the name of a checkout's cluster for a target.
 func ownName(target, checkout string) string {
 	if real, err := filepath.EvalSymlinks(checkout); err == nil {
 		checkout = real
@@ -58,12 +58,12 @@ func ownName(target, checkout string) string {
 	return target + "-" + hex.EncodeToString(sum[:4])
 }
 
-// tenancy is a command's use of a cluster, from nothing to nothing.
+// tenancy is a command's use of a cluster, which does not exist before and after it.
 type tenancy struct {
 	clear, down func() error
 	up, work    func(context.Context) error
 
-	// kept, unless it is nil, tells of the cluster, which then stays.
+	// kept, if set, reports the cluster, which then stays.
 	kept func()
 }
 
@@ -73,7 +73,7 @@ func newTenancy(c *cluster, target string, keep bool, work []string) tenancy {
 			if _, err := os.Stat(c.Root); err == nil {
 				say("an earlier run left cluster %s: taking it down", c.Name)
 			}
-			// A run that was killed early has processes, and no folder yet.
+			// A run that was killed early has processes, but no folder yet.
 			return c.exclusively(c.remove)
 		},
 		up:   func(ctx context.Context) error { return c.upBeside(ctx) },
@@ -90,8 +90,7 @@ func newTenancy(c *cluster, target string, keep bool, work []string) tenancy {
 	return t
 }
 
-// run takes down what a killed run left, brings the cluster up, has the work done, and takes the cluster down again,
-// whatever became of the rest.
+// run removes what a killed run left, starts the cluster, runs the work, and takes the cluster down whatever happened.
 func (t tenancy) run(ctx context.Context) error {
 	if err := t.clear(); err != nil {
 		// What is left may not be in the way.
@@ -108,10 +107,10 @@ func (t tenancy) run(ctx context.Context) error {
 	return errors.Join(err, t.down())
 }
 
-// endDeadline is how long a command that is told to end may take for it.
+// endDeadline bounds how long a command takes to end after it is asked to.
 const endDeadline = 30 * time.Second
 
-// upBeside brings the cluster up in another process.
+// upBeside starts the cluster in another process.
 func (c *cluster) upBeside(ctx context.Context) error {
 	executable, err := os.Executable()
 	if err != nil {
@@ -141,7 +140,7 @@ func (c *cluster) do(ctx context.Context, work []string) error {
 	return nil
 }
 
-// runInForeground runs a command to its end, and asks it to end when its context does.
+// runInForeground runs a command, and asks it to end when its context does.
 func runInForeground(command *exec.Cmd) error {
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }

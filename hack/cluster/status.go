@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// status prints a line for each daemon and what Kubernetes says of the nodes. It fails unless all is well.
+// status prints a line for each daemon and the nodes. It fails unless all are well.
 func (c *cluster) status(ctx context.Context, output io.Writer) error {
 	if c.state.Binaries == "" {
 		return fmt.Errorf("cluster %s is not up: run `cluster up`", c.Name)

@@ -23,7 +23,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
 
-// up brings up what is missing of the cluster. Each step leaves alone what is there already.
+// up starts what is missing of the cluster. Each step leaves alone what exists.
 func (c *cluster) up(ctx context.Context) error {
 	start := time.Now()
 	if err := installPackages(ctx); err != nil {
@@ -68,8 +68,8 @@ func (c *cluster) up(ctx context.Context) error {
 	return nil
 }
 
-// enterCgroup moves this program into the cluster's control group. Should it be killed, the builds and clients that it
-// started are found there, and end with the cluster.
+// enterCgroup moves this program into the cluster's control group, so that its builds and clients end with the cluster even
+// if it is killed.
 func (c *cluster) enterCgroup() error {
 	if err := cgroup.Make(c.CommandCgroup()); err != nil {
 		return err
@@ -77,7 +77,7 @@ func (c *cluster) enterCgroup() error {
 	return cgroup.Enter(c.CommandCgroup())
 }
 
-// prepare makes all that the daemons need.
+// prepare creates everything that the daemons need.
 func (c *cluster) prepare(binaries, checkout string) error {
 	if err := machine.Exclusively(func() error { return c.enter(binaries, checkout) }); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (c *cluster) prepare(binaries, checkout string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	// The program may be gone once it ends, as with go run, but daemons are started again later.
+	// With go run this program is removed when it ends, but daemons are started later too.
 	if err := copyFile(executable, c.Launcher(), 0o755); err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (c *cluster) enter(binaries, checkout string) error {
 	return errors.Join(c.remember(binaries, checkout), sysctls.Save())
 }
 
-// clearAfterReboot removes what a reboot left of the cluster: its folder, without anything that runs.
+// clearAfterReboot removes what a reboot left of the cluster: its folder, without processes.
 func (c *cluster) clearAfterReboot() error {
 	boot, err := machine.BootID()
 	if err != nil {
@@ -128,8 +128,8 @@ func (c *cluster) clearAfterReboot() error {
 	return c.down()
 }
 
-// issueCredentials makes the certificates and kubeconfigs, once. The administrator's kubeconfig comes last: with it, all
-// are there.
+// issueCredentials creates certificates and kubeconfigs once. The administrator's kubeconfig comes last: if it exists, all
+// exist.
 func (c *cluster) issueCredentials() error {
 	folder := c.components.Credentials()
 	if _, err := os.Stat(c.Kubeconfig()); err == nil {
@@ -197,7 +197,7 @@ func (c *cluster) forwarder() process.Daemon {
 	}
 }
 
-// startNodes starts the nodes side by side. A node gets its images before its kubelet asks for them.
+// startNodes starts the nodes in parallel. A node gets its images before its kubelet asks for them.
 func (c *cluster) startNodes(ctx context.Context, archives []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, node := range c.Nodes() {

@@ -18,8 +18,8 @@ var dns string
 // dnsImage runs CoreDNS.
 const dnsImage = "kube-imds.io/local/coredns:1"
 
-// Images writes the archives of the addons' images into a folder, and returns their paths. The binaries' folder holds
-// coredns; source is the folder of this program, where pause is.
+// Images writes the archives of the addons' images into a folder and returns their paths. binaries contains coredns; source
+// is the folder of this program, with pause.
 func Images(folder, binaries, source, pauseImage string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of images: %w", err)
@@ -38,7 +38,7 @@ func Images(folder, binaries, source, pauseImage string) ([]string, error) {
 	return archives, writeImage(archives[1], dnsImage, filepath.Join(binaries, "coredns"))
 }
 
-// Manifests are the objects of the addons.
+// Manifests returns the objects of the addons.
 func Manifests() ([]byte, error) {
 	parsed, err := template.New("dns").Parse(dns)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package addons brings what a cluster needs to be used, beyond Kubernetes itself: the pause image and DNS.
+// Package addons provides what a cluster needs beyond Kubernetes itself: the pause image and DNS.
 package addons
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// writeImage writes an image archive that holds one static binary and runs it.
+// writeImage writes an image archive that runs one static binary.
 func writeImage(archive, reference, binary string) error {
 	layer, err := layerOf(binary)
 	if err != nil {
@@ -72,6 +72,6 @@ func layerOf(binary string) (v1.Layer, error) {
 		return nil, fmt.Errorf("write the image's layer: %w", err)
 	}
 	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil }
-	// It is read once and from this machine's disk: to compress it would only take time.
+	// It is read once from the local disk, so compression would only cost time.
 	return tarball.LayerFromOpener(open, tarball.WithCompressionLevel(gzip.NoCompression))
 }

@@ -17,20 +17,20 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
-// Builder builds binaries and keeps them.
+// Builder builds binaries and caches them.
 type Builder struct {
 	// Tools is the folder of the modules that pin the versions: hack/tools.
 	Tools string
 
-	// Cache is the folder in which binaries are kept.
+	// Cache is the folder for binaries.
 	Cache string
 
-	// Progress is told what is being built.
+	// Progress receives what is being built.
 	Progress io.Writer
 }
 
-// Build builds the named binaries that are not built yet, all of a cluster's and Helm where none is named. It returns a folder in
-// which each is found by its name.
+// Build builds the named binaries if necessary; without names, a cluster's and Helm. It returns a folder with each of them
+// by name.
 func (b Builder) Build(ctx context.Context, names ...string) (string, error) {
 	for _, name := range names {
 		if !slices.Contains(allNames(), name) {
@@ -52,7 +52,8 @@ func (b Builder) Build(ctx context.Context, names ...string) (string, error) {
 	return folder, nil
 }
 
-// folder is that of the pinned versions together: a cluster that runs keeps its binaries when a version changes.
+// folder returns the folder for the combination of pinned versions: a running cluster keeps its binaries when a version
+// changes.
 func (b Builder) folder() (string, error) {
 	sum := sha256.New()
 	for _, tool := range tools {
@@ -85,7 +86,7 @@ func allNames() []string {
 	return names
 }
 
-// buildTool builds what is missing of a tool in one go, and links it into the folder.
+// buildTool builds the missing binaries of a tool in one go, and links them into the folder.
 func (b Builder) buildTool(ctx context.Context, tool tool, wanted []string, folder string) error {
 	if len(wanted) == 0 {
 		return nil
@@ -108,12 +109,12 @@ func (b Builder) buildTool(ctx context.Context, tool tool, wanted []string, fold
 	return nil
 }
 
-// missingOf are the names that a store has no binary of.
+// missingOf returns the names without a binary in a store.
 func missingOf(store string, wanted []string) []string {
 	return slices.DeleteFunc(slices.Clone(wanted), func(name string) bool { return exists(filepath.Join(store, name)) })
 }
 
-// compile builds what is missing. Of several that would at once, one builds and the others wait for it.
+// compile builds what is missing. Of several concurrent callers, one builds and the others wait.
 func (b Builder) compile(ctx context.Context, tool tool, version string, wanted []string, store string) error {
 	waiting := func(holder string) {
 		fmt.Fprintf(b.Progress, "waiting for %s, which builds %s %s\n", holder, tool.folder, version)
@@ -127,7 +128,7 @@ func (b Builder) compile(ctx context.Context, tool tool, version string, wanted 
 	})
 }
 
-// compileInto builds into a folder of its own and moves what is complete into the store, so that an interrupted build
+// compileInto builds into a temporary folder and moves complete binaries into the store, so that an interrupted build
 // leaves nothing half done.
 func (b Builder) compileInto(ctx context.Context, tool tool, version string, names []string, store string) error {
 	work, err := os.MkdirTemp(store, "building-")
@@ -157,8 +158,8 @@ func (b Builder) goBuild(ctx context.Context, tool tool, version, name, path str
 	return command.CombinedOutput()
 }
 
-// sweep removes the folders of builds that were killed: whoever holds the store's lock finds no others. One that resists
-// wastes disk, no more.
+// sweep removes the folders of killed builds: the holder of the store's lock finds no others. A folder that cannot be
+// removed only wastes disk.
 func sweep(store string) {
 	folders, _ := filepath.Glob(filepath.Join(store, "building-*"))
 	for _, folder := range folders {
@@ -166,7 +167,7 @@ func sweep(store string) {
 	}
 }
 
-// link makes path a symbolic link to target, whatever it was before.
+// link makes path a symbolic link to target, whatever it was.
 func link(target, path string) error {
 	if current, err := os.Readlink(path); err == nil && current == target {
 		return nil

@@ -1,4 +1,4 @@
-// Package binaries builds what a cluster is made of from pinned Go modules, once, and keeps it outside the checkout.
+// Package binaries builds what a cluster consists of from pinned Go modules, once, and keeps it outside the checkout.
 package binaries
 
 import (
@@ -14,15 +14,15 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// tool is a Go module that binaries are built from. Its version is pinned in the go.mod of its folder.
+// tool is a Go module from which binaries are built. The go.mod in its folder pins the version.
 type tool struct {
-	// folder is where its go.mod is, below hack/tools.
+	// folder has its go.mod, below hack/tools.
 	folder string
 
 	// module is the module whose version counts.
 	module string
 
-	// packages are the main packages by the names of their binaries.
+	// packages maps the names of binaries to main packages.
 	packages map[string]string
 
 	tags string
@@ -31,14 +31,14 @@ type tool struct {
 	// needs are the Debian packages that a build needs beside Go.
 	needs string
 
-	// forTests says that no cluster is made of it: it is built where it is named.
+	// forTests means that it is built only if it is named.
 	forTests bool
 
-	// linker gives the linker flags that tell the binaries their version.
+	// linker returns the linker flags that set the binaries' version.
 	linker func(version string) string
 }
 
-// tools are all that a cluster is made of, Helm, and what tests need.
+// tools are the parts of a cluster, Helm, and what tests need.
 var tools = []tool{
 	{
 		folder: "kubernetes", module: "k8s.io/kubernetes", linker: kubernetesVersion,
@@ -77,7 +77,7 @@ var tools = []tool{
 	},
 }
 
-// kubernetesVersion names the version that clients ask for. Without it they find v0.0.0 and complain.
+// kubernetesVersion sets the version that clients ask for. Without it they find v0.0.0 and complain.
 func kubernetesVersion(version string) string {
 	const base = "-X k8s.io/component-base/version."
 	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
@@ -86,7 +86,7 @@ func kubernetesVersion(version string) string {
 		base + "gitTreeState=clean"
 }
 
-// version reads the tool's pinned version. Where the tool's folder has a program of its own, that is a part of it.
+// version returns the tool's pinned version. If the tool's folder has its own program, its content is part of the version.
 func (t tool) version(toolsFolder string) (string, error) {
 	path := filepath.Join(toolsFolder, t.folder, "go.mod")
 	content, err := os.ReadFile(path)
@@ -106,7 +106,7 @@ func (t tool) version(toolsFolder string) (string, error) {
 	return "", fmt.Errorf("%s does not require %s", path, t.module)
 }
 
-// program names the content of the program in the tool's folder; it is empty where there is none.
+// program identifies the content of the program in the tool's folder; "" without one.
 func (t tool) program(toolsFolder string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(toolsFolder, t.folder, "main.go"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -119,7 +119,7 @@ func (t tool) program(toolsFolder string) (string, error) {
 	return "-" + hex.EncodeToString(sum[:4]), nil
 }
 
-// flags are the arguments of go build.
+// flags returns the arguments of go build.
 func (t tool) flags(version string) []string {
 	linker := "-s -w"
 	if t.linker != nil {
@@ -132,7 +132,7 @@ func (t tool) flags(version string) []string {
 	return flags
 }
 
-// key names a build: another version, flag, compiler or architecture makes another key.
+// key identifies a build by version, flags, compiler and architecture.
 func (t tool) key(version string) string {
 	sum := sha256.Sum256([]byte(strings.Join(append(t.flags(version), runtime.Version(), runtime.GOARCH), "\n")))
 	return fmt.Sprintf("%s-%s-%s", t.folder, version, hex.EncodeToString(sum[:4]))

@@ -1,5 +1,4 @@
-// Package cgroup makes, fills and removes a tree of control groups in every hierarchy of the machine: those of
-// version 1, of version 2, or both.
+// Package cgroup creates, fills and removes a tree of control groups in every hierarchy of the machine, of version 1 and 2.
 package cgroup
 
 import (
@@ -36,7 +35,7 @@ func hierarchies() ([]hierarchy, error) {
 	return found, nil
 }
 
-// mustHierarchies are those of a machine that can run a cluster.
+// mustHierarchies returns the hierarchies, or an error if this machine cannot run a cluster.
 func mustHierarchies() ([]hierarchy, error) {
 	found, err := hierarchies()
 	if err == nil && len(found) == 0 {
@@ -46,7 +45,7 @@ func mustHierarchies() ([]hierarchy, error) {
 	return found, err
 }
 
-// Make makes a control group, and its parents, in every hierarchy.
+// Make creates a control group with its parents in every hierarchy.
 func Make(path string) error {
 	all, err := mustHierarchies()
 	if err != nil {
@@ -71,16 +70,16 @@ func Make(path string) error {
 	return nil
 }
 
-// delegate lets the children of a control group of version 2 have every controller that can be had.
+// delegate enables all available controllers for the children of a version 2 control group.
 func delegate(folder string) {
 	available, _ := os.ReadFile(filepath.Join(folder, "cgroup.controllers"))
 	for _, controller := range strings.Fields(string(available)) {
-		// One that is refused is not needed here, or kubelet will say so.
+		// A refused controller is not needed here, or kubelet will say so.
 		_ = os.WriteFile(filepath.Join(folder, "cgroup.subtree_control"), []byte("+"+controller), 0)
 	}
 }
 
-// inheritCPUSet fills in what version 1 leaves empty in a new control group, so that nothing can run in it.
+// inheritCPUSet sets what version 1 leaves empty in a new control group, so that nothing could run in it.
 func inheritCPUSet(parent, folder string) error {
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 		value, err := os.ReadFile(filepath.Join(parent, file))
@@ -98,7 +97,7 @@ func inheritCPUSet(parent, folder string) error {
 	return nil
 }
 
-// Enter moves this process into a control group, in every hierarchy.
+// Enter moves this process into a control group in every hierarchy.
 func Enter(path string) error {
 	all, err := mustHierarchies()
 	if err != nil {
@@ -113,8 +112,8 @@ func Enter(path string) error {
 	return nil
 }
 
-// Remove kills every process in a control group and below it, and removes it from every hierarchy. A group that is
-// not there is fine.
+// Remove kills every process in a control group and below it, and removes it from every hierarchy. A missing group is not
+// an error.
 func Remove(path string, deadline time.Duration) error {
 	all, err := hierarchies()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package components says how each part of Kubernetes is run: its arguments, its configuration and its readiness.
+// Package components defines how each part of Kubernetes runs: its arguments, configuration and readiness.
 package components
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/process"
 )
 
-// Components makes the daemons of a cluster.
+// Components returns the daemons of a cluster.
 type Components struct {
 	layout.Layout
 
@@ -16,18 +16,18 @@ type Components struct {
 	Binaries string
 }
 
-// APIServer is the API server's name among the daemons.
+// APIServer is the name of the API server's daemon.
 const APIServer = "kube-apiserver"
 
-// APIServerURL is the API server's address inside the cluster.
+// APIServerURL returns the API server's address inside the cluster.
 func APIServerURL() string { return fmt.Sprintf("https://%s:%d", layout.HubIP, layout.APIPort) }
 
-// Credentials is a path in the folder of certificates and kubeconfigs.
+// Credentials returns a path in the folder of certificates and kubeconfigs.
 func (c Components) Credentials(elements ...string) string {
 	return c.Path(append([]string{"credentials"}, elements...)...)
 }
 
-// ControlPlane are the daemons of the control plane, in the order of their start.
+// ControlPlane returns the daemons of the control plane in the order of their start.
 func (c Components) ControlPlane() []process.Daemon {
 	return []process.Daemon{c.etcd(), c.apiServer(), c.controllerManager(), c.scheduler()}
 }
@@ -38,7 +38,7 @@ func (c Components) etcd() process.Daemon {
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
 		"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
 		"--initial-cluster=default=http://127.0.0.1:2380",
-		// A crash of the machine may lose a local cluster.
+		// A local cluster may be lost in a crash of the machine.
 		"--unsafe-no-fsync")
 }
 
@@ -60,7 +60,7 @@ func (c Components) apiServer() process.Daemon {
 		"--kubelet-client-certificate="+c.Credentials("apiserver-kubelet-client.crt"),
 		"--kubelet-client-key="+c.Credentials("apiserver-kubelet-client.key"),
 		"--kubelet-preferred-address-types=InternalIP",
-		// There is no kube-proxy beside this API server: it calls webhooks by their endpoints.
+		// No kube-proxy runs beside this API server, so it calls webhooks by their endpoints.
 		"--enable-aggregator-routing=true")
 }
 

@@ -15,13 +15,13 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// CNIPlugins is where Debian keeps the plugins.
+// CNIPlugins is where Debian installs the plugins.
 const CNIPlugins = "/usr/lib/cni"
 
-// PauseImage holds a pod's namespaces open.
+// PauseImage keeps a pod's namespaces open.
 const PauseImage = "kube-imds.io/local/pause:1"
 
-// Node are the daemons of a node, in the order of their start.
+// Node returns the daemons of a node in the order of their start.
 func (c Components) Node(node layout.Node) []process.Daemon {
 	return []process.Daemon{c.containerd(node), c.kubelet(node), c.kubeProxy(node)}
 }
@@ -88,6 +88,6 @@ func (c Components) kubeProxy(node layout.Node) process.Daemon {
 		"--cluster-cidr="+layout.PodRange,
 		"--proxy-mode=nftables",
 		"--healthz-bind-address=127.0.0.1:10256",
-		// The limits of connection tracking are the machine's, not the namespace's.
+		// The limits of connection tracking belong to the machine, not to the namespace.
 		"--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0")
 }

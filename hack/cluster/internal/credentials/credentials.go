@@ -1,4 +1,4 @@
-// Package credentials makes a cluster's certificate authority, certificates and kubeconfigs.
+// Package credentials creates a cluster's certificate authority, certificates and kubeconfigs.
 package credentials
 
 import (
@@ -19,17 +19,17 @@ import (
 	"time"
 )
 
-// lifetime is that of every certificate: a local cluster does not grow old.
+// lifetime is the validity of all certificates: a local cluster does not get old.
 const lifetime = 365 * 24 * time.Hour
 
-// Authority is a certificate authority whose certificates are written to a folder.
+// Authority is a certificate authority that writes its certificates to a folder.
 type Authority struct {
 	folder      string
 	certificate *x509.Certificate
 	key         crypto.Signer
 }
 
-// Subject is whom a certificate is for. With addresses it is a server's too.
+// Subject is the subject of a certificate. With addresses it is also a server's.
 type Subject struct {
 	// Name is the name of the certificate's files and the default of CommonName.
 	Name string
@@ -44,7 +44,7 @@ type Subject struct {
 	Addresses []string
 }
 
-// NewAuthority makes a certificate authority, and writes ca.crt and ca.key to the folder.
+// NewAuthority creates a certificate authority and writes ca.crt and ca.key.
 func NewAuthority(folder string) (*Authority, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of certificates: %w", err)
@@ -67,7 +67,7 @@ func NewAuthority(folder string) (*Authority, error) {
 	return authority, nil
 }
 
-// Issue makes a certificate, and writes NAME.crt and NAME.key.
+// Issue creates a certificate and writes NAME.crt and NAME.key.
 func (a *Authority) Issue(subject Subject) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -92,7 +92,7 @@ func (a *Authority) Issue(subject Subject) error {
 	return err
 }
 
-// WriteServiceAccountKey makes the RSA key with which the API server signs ServiceAccount tokens, and writes
+// WriteServiceAccountKey creates the RSA key with which the API server signs ServiceAccount tokens, and writes
 // service-accounts.key.
 func (a *Authority) WriteServiceAccountKey() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

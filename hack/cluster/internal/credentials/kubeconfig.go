@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Kubeconfig renders a kubeconfig with the certificate that was issued in the folder under a name.
+// Kubeconfig returns a kubeconfig with the certificate in the folder that was issued under a name.
 func Kubeconfig(folder, name, server, cluster string) ([]byte, error) {
 	var encoded [3]string
 	for i, file := range []string{"ca.crt", name + ".crt", name + ".key"} {

@@ -1,5 +1,5 @@
-// Package forward carries connections from a loopback address of the machine to an address inside a network
-// namespace, so that the cluster's addresses need not exist outside.
+// Package forward forwards connections from a loopback address of the machine into a network namespace, so that the
+// cluster's addresses need not exist outside.
 package forward
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// Serve accepts connections until the context ends, and carries each to the target in the network namespace.
+// Serve accepts connections until the context ends, and forwards each to the target in the network namespace.
 func Serve(ctx context.Context, listen, namespace, target string) error {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -33,13 +33,13 @@ func Serve(ctx context.Context, listen, namespace, target string) error {
 	}
 }
 
-// carry carries bytes both ways until both sides have ended. Each side's end is passed on, so that the other may still
+// carry copies bytes both ways until both sides have ended. It passes on each side's end, so that the other may still
 // answer.
 func carry(outside net.Conn, dial func() (net.Conn, error)) {
 	defer outside.Close()
 	inside, err := dial()
 	if err != nil {
-		// Whoever connected sees it closed, as if nobody listened.
+		// The client sees its connection closed, as if nobody listened.
 		return
 	}
 	defer inside.Close()

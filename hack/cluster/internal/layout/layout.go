@@ -1,5 +1,5 @@
-// Package layout names everything that belongs to a cluster: its folders, namespaces, addresses and processes. Taking
-// a cluster down removes what is named here and nothing else.
+// Package layout names everything that belongs to a cluster: folders, namespaces, addresses and processes. Taking a cluster
+// down removes what is named here and nothing else.
 package layout
 
 import (
@@ -8,10 +8,10 @@ import (
 	"regexp"
 )
 
-// Nodes is how many nodes a cluster has.
+// Nodes is the number of nodes of a cluster.
 const Nodes = 2
 
-// The addresses. They live inside the cluster's network namespaces only, so several clusters may share them.
+// The addresses exist inside the cluster's network namespaces only, so clusters may share them.
 const (
 	HubIP         = "10.231.0.1"
 	APIPort       = 6443
@@ -22,23 +22,23 @@ const (
 	ClusterDomain = "cluster.local"
 )
 
-// Layout is one cluster's.
+// Layout is the layout of one cluster.
 type Layout struct {
 	// Name is the cluster's name.
 	Name string
 
-	// Root is the folder of all that the cluster keeps.
+	// Root is the folder of everything that the cluster keeps.
 	Root string
 }
 
 // Clusters is the folder of all clusters of this machine.
 const Clusters = "/var/lib/kube-imds"
 
-// validName keeps names fit for folders, cgroups and network namespaces, and so short that containerd takes
-// ShimSockets: it allows 42 characters.
+// validName restricts names to what folders, cgroups and network namespaces accept, and to a length that keeps ShimSockets
+// within containerd's 42 characters.
 var validName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?$`)
 
-// New lays out the cluster with a name.
+// New returns the layout of a cluster.
 func New(name string) (Layout, error) {
 	if !validName.MatchString(name) {
 		return Layout{}, fmt.Errorf("the cluster's name %q must be 1 to 20 lower-case letters, digits and dashes", name)
@@ -46,50 +46,50 @@ func New(name string) (Layout, error) {
 	return Layout{Name: name, Root: filepath.Join(Clusters, name)}, nil
 }
 
-// Path is a path below the cluster's folder.
+// Path returns a path below the cluster's folder.
 func (l Layout) Path(elements ...string) string {
 	return filepath.Join(append([]string{l.Root}, elements...)...)
 }
 
-// Kubeconfig is the administrator's kubeconfig, for the machine's own network namespace.
+// Kubeconfig returns the path of the administrator's kubeconfig, for the machine's own network namespace.
 func (l Layout) Kubeconfig() string { return l.Path("kubeconfig") }
 
-// Launcher is the copy of this program by which the cluster's processes are started.
+// Launcher returns the path of the copy of this program that starts the cluster's processes.
 func (l Layout) Launcher() string { return l.Path("cluster") }
 
-// Hub is the network namespace of the control plane and of the bridge between the nodes.
+// Hub returns the network namespace of the control plane and of the bridge between the nodes.
 func (l Layout) Hub() string { return l.Name + "-hub" }
 
-// Cgroup is the control group of all of the cluster's processes, relative to each hierarchy's root.
+// Cgroup returns the control group of all processes of the cluster, relative to each hierarchy's root.
 func (l Layout) Cgroup() string { return "kube-imds-" + l.Name }
 
-// DaemonCgroup is the control group of the cluster's daemons and the shims they start.
+// DaemonCgroup returns the control group of the cluster's daemons and their shims.
 func (l Layout) DaemonCgroup() string { return filepath.Join(l.Cgroup(), "daemons") }
 
-// CommandCgroup is the control group of a command that brings the cluster up, and of the builds and clients it starts, so
-// that none outlives the cluster.
+// CommandCgroup returns the control group of a command that starts the cluster, and of its builds and clients, so that none
+// outlives the cluster.
 func (l Layout) CommandCgroup() string { return filepath.Join(l.Cgroup(), "command") }
 
-// Node is one of the cluster's nodes.
+// Node is a node of the cluster.
 type Node struct {
 	// Number counts from 1.
 	Number int
 
-	// Name is the node's name in Kubernetes, and that of its network namespace.
+	// Name is the node's name in Kubernetes and of its network namespace.
 	Name string
 
-	// Root is the folder of all that the node keeps.
+	// Root is the folder of everything that the node keeps.
 	Root string
 
 	// Cgroup is the control group of the node's pods.
 	Cgroup string
 
-	// ShimSockets is the folder of the sockets by which containerd speaks to its shims. A socket's path must be short,
-	// so it is not in Root.
+	// ShimSockets is the folder of the sockets between containerd and its shims. A socket's path must be short, so it is
+	// not in Root.
 	ShimSockets string
 }
 
-// Nodes are the cluster's nodes.
+// Nodes returns the cluster's nodes.
 func (l Layout) Nodes() []Node {
 	nodes := make([]Node, Nodes)
 	for i := range nodes {
@@ -105,7 +105,7 @@ func (l Layout) Nodes() []Node {
 	return nodes
 }
 
-// NetworkNamespaces are the names of the cluster's network namespaces.
+// NetworkNamespaces returns the names of the cluster's network namespaces.
 func (l Layout) NetworkNamespaces() []string {
 	names := []string{l.Hub()}
 	for _, node := range l.Nodes() {
@@ -114,19 +114,19 @@ func (l Layout) NetworkNamespaces() []string {
 	return names
 }
 
-// IP is the node's address.
+// IP returns the node's address.
 func (n Node) IP() string { return fmt.Sprintf("10.231.0.%d", 10+n.Number) }
 
-// PodRange is the range of the node's pods.
+// PodRange returns the address range of the node's pods.
 func (n Node) PodRange() string { return fmt.Sprintf("10.232.%d.0/24", n.Number) }
 
-// Path is a path below the node's folder.
+// Path returns a path below the node's folder.
 func (n Node) Path(elements ...string) string {
 	return filepath.Join(append([]string{n.Root}, elements...)...)
 }
 
-// ContainerdSocket is the address of the node's containerd.
+// ContainerdSocket returns the address of the node's containerd.
 func (n Node) ContainerdSocket() string { return n.Path("containerd.sock") }
 
-// CNINetwork is the name of the node's pod network.
+// CNINetwork returns the name of the node's pod network.
 func (n Node) CNINetwork() string { return "kube-imds-" + n.Name }

@@ -1,4 +1,4 @@
-// Package machine keeps what clusters need to know of the machine and what they must give back to it.
+// Package machine keeps what clusters must know of the machine and restore on it.
 package machine
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// BootID tells one start of the machine from another.
+// BootID returns an ID of the machine's current boot.
 func BootID() (string, error) {
 	content, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -10,31 +10,31 @@ import (
 	"strings"
 )
 
-// changedByKubelet are the settings of the whole machine that every kubelet changes when it starts, asked or not.
+// changedByKubelet are the settings of the whole machine that every kubelet changes when it starts.
 var changedByKubelet = []string{
 	"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/panic", "kernel/panic_on_oops",
 	"vm/overcommit_memory", "vm/panic_on_oom",
 }
 
-// Sysctls remembers settings of the machine from before the first cluster, until the last one is gone.
+// Sysctls keeps settings of the machine from before the first cluster until the last one is gone.
 type Sysctls struct {
-	// File is where they are kept.
+	// File keeps the settings.
 	File string
 
-	// root is /proc/sys, but in tests.
+	// root is /proc/sys, except in tests.
 	root string
 }
 
-// saved is what the file holds. A reboot makes it stale: the machine then has its own settings again.
+// saved is the content of the file. A reboot makes it stale, because the machine then has its own settings again.
 type saved struct {
 	BootID string            `json:"bootID"`
 	Values map[string]string `json:"values"`
 }
 
-// NewSysctls keeps the machine's settings in a file.
+// NewSysctls returns Sysctls that keep the settings in a file.
 func NewSysctls(file string) Sysctls { return Sysctls{File: file, root: "/proc/sys"} }
 
-// Save writes the settings down, unless it has since the machine started.
+// Save saves the settings, unless it has done so since the machine booted.
 func (s Sysctls) Save() error {
 	boot, err := BootID()
 	if err != nil {
@@ -45,7 +45,7 @@ func (s Sysctls) Save() error {
 	}
 	now := saved{BootID: boot, Values: map[string]string{}}
 	for _, name := range changedByKubelet {
-		// A kernel without one has nothing to restore.
+		// A kernel without the setting has nothing to restore.
 		if value, err := os.ReadFile(filepath.Join(s.root, name)); err == nil {
 			now.Values[name] = strings.TrimSpace(string(value))
 		}
@@ -60,7 +60,7 @@ func (s Sysctls) Save() error {
 	return nil
 }
 
-// Restore gives the machine its settings back, and forgets them. Without any it does nothing.
+// Restore restores the settings and forgets them. Without saved settings it does nothing.
 func (s Sysctls) Restore() error {
 	boot, err := BootID()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UnmountBelow unmounts everything that is mounted in a folder, from the deepest up.
+// UnmountBelow unmounts everything in a folder, the deepest first.
 func UnmountBelow(folder string) error {
 	found, err := mountinfo.GetMounts(mountinfo.PrefixFilter(folder))
 	if err != nil {
@@ -27,8 +27,7 @@ func UnmountBelow(folder string) error {
 	return failures
 }
 
-// deepestFirst are the mounts' paths, what is mounted in a mount before that mount. A path occurs as often as something
-// is mounted there.
+// deepestFirst returns the mounts' paths, nested mounts first. A path occurs as often as something is mounted there.
 func deepestFirst(mounts []*mountinfo.Info) []string {
 	paths := make([]string, 0, len(mounts))
 	for _, mount := range mounts {

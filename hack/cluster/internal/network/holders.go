@@ -20,8 +20,7 @@ type Holder struct {
 
 func (h Holder) String() string { return fmt.Sprintf("process %d (%s)", h.PID, h.Command) }
 
-// identify is what /proc calls the network namespace that is mounted on a path: net:[4026532178]. It is empty if there
-// is none.
+// identify returns /proc's name of the network namespace mounted on a path, such as net:[4026532178]; "" without one.
 func identify(path string) string {
 	var stat unix.Stat_t
 	if !isNamespace(path) || unix.Stat(path, &stat) != nil {
@@ -30,14 +29,13 @@ func identify(path string) string {
 	return fmt.Sprintf("net:[%d]", stat.Ino)
 }
 
-// holdersOf finds the processes that hold a network namespace. Those that end meanwhile, or may not be looked at, hold
-// nothing as far as it can see.
+// holdersOf returns the processes that hold a network namespace. It skips those that end meanwhile or may not be inspected.
 func holdersOf(namespace string) []Holder {
 	if namespace == "" {
 		return nil
 	}
 	processes, _ := filepath.Glob("/proc/[0-9]*")
-	// Processes share mount namespaces, so few are read; and this one's is no other's doing.
+	// Processes share mount namespaces, so few are read. This process's own does not count.
 	mounted := map[string]bool{}
 	if own, err := os.Readlink("/proc/thread-self/ns/mnt"); err == nil {
 		mounted[own] = false
@@ -65,7 +63,7 @@ func isIn(process, namespace string) bool {
 	})
 }
 
-// hasMounted reports whether the namespace is mounted in a process's mount namespace, and remembers by that.
+// hasMounted reports whether the namespace is mounted in a process's mount namespace. mounted caches the answers.
 func hasMounted(process, namespace string, mounted map[string]bool) bool {
 	mountNamespace, err := os.Readlink(process + "/ns/mnt")
 	if err != nil {
@@ -80,7 +78,7 @@ func hasMounted(process, namespace string, mounted map[string]bool) bool {
 	return known
 }
 
-// commandOf is a process's command line; of a kernel thread or one that has ended, whatever /proc still tells.
+// commandOf returns a process's command line; for a kernel thread or an ended process, what /proc has.
 func commandOf(process string) string {
 	line, _ := os.ReadFile(process + "/cmdline")
 	if command := strings.TrimSpace(string(bytes.ReplaceAll(line, []byte{0}, []byte(" ")))); command != "" {
@@ -90,7 +88,7 @@ func commandOf(process string) string {
 	return strings.TrimSpace(string(name))
 }
 
-// heldBy says who holds something, or nothing if nobody does.
+// heldBy names the holders, or returns "".
 func heldBy(holders []Holder) string {
 	if len(holders) == 0 {
 		return ""

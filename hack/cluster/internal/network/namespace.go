@@ -14,13 +14,13 @@ import (
 // folder is where `ip netns` finds network namespaces by name: each is mounted on a file.
 const folder = "/run/netns"
 
-// isNamespace tells a mounted network namespace from a plain file.
+// isNamespace reports whether a file is a mounted network namespace.
 func isNamespace(path string) bool {
 	var stat unix.Statfs_t
 	return unix.Statfs(path, &stat) == nil && stat.Type == unix.NSFS_MAGIC
 }
 
-// makeNamespace makes a named network namespace, as `ip netns add` does.
+// makeNamespace creates a named network namespace like `ip netns add`.
 func makeNamespace(name string) error {
 	if err := makeAt(filepath.Join(folder, name)); err != nil {
 		return fmt.Errorf("make the network namespace %s: %w", name, err)
@@ -28,8 +28,7 @@ func makeNamespace(name string) error {
 	return nil
 }
 
-// makeAt mounts a new network namespace on a file. One that was left of an earlier namespace will do: it may be one that
-// cannot be removed.
+// makeAt mounts a new network namespace on a file, which may exist: an earlier one may not be removable.
 func makeAt(path string) error {
 	if isNamespace(path) {
 		return nil
@@ -54,7 +53,7 @@ func makeAt(path string) error {
 	})
 }
 
-// inside runs a function in a network namespace.
+// inside runs do in a network namespace.
 func inside(name string, do func(*netlink.Handle) error) error {
 	return onOwnThread(func() error {
 		namespace, err := netns.GetFromName(name)
@@ -74,7 +73,7 @@ func inside(name string, do func(*netlink.Handle) error) error {
 	})
 }
 
-// onOwnThread runs a function on a thread that ends with it, for network namespaces belong to threads.
+// onOwnThread runs do on a thread that ends with it, because network namespaces belong to threads.
 func onOwnThread(do func() error) error {
 	result := make(chan error, 1)
 	go func() {

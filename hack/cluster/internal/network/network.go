@@ -1,6 +1,6 @@
-// Package network makes the network of a cluster: a namespace for the control plane with a bridge, one a node, each
-// with a link to the bridge, and routes between the nodes' pods. The machine's own interfaces, routes and packet
-// filters stay as they are.
+// Package network creates the network of a cluster: a namespace for the control plane with a bridge, one per node with a
+// link to the bridge, and routes between the nodes' pods. The machine's own interfaces, routes and packet filters stay as
+// they are.
 package network
 
 import (
@@ -19,7 +19,7 @@ import (
 // bridge is the name of the hub's bridge.
 const bridge = "nodes"
 
-// Make makes what is missing of the cluster's network.
+// Make creates what is missing of the cluster's network.
 func Make(cluster layout.Layout) error {
 	if err := loadBridgeFilter(); err != nil {
 		return err
@@ -138,11 +138,11 @@ func addRoute(handle *netlink.Handle, destination, via string) error {
 	return nil
 }
 
-// bridgeFilter makes bridged packets pass the packet filters. Without it a pod's answer to a neighbour on its node,
-// asked through a Service, would bypass the translation of its address.
+// bridgeFilter makes bridged packets pass the packet filters. Without it a pod's answer to a neighbour on its node, asked
+// through a Service, would bypass the address translation.
 const bridgeFilter = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
-// forward lets this thread's namespace forward packets as Services need it.
+// forward makes this thread's namespace forward packets as Services need it.
 func forward() error {
 	for _, path := range []string{"/proc/sys/net/ipv4/ip_forward", bridgeFilter} {
 		if err := os.WriteFile(path, []byte("1"), 0); err != nil {
@@ -152,7 +152,7 @@ func forward() error {
 	return nil
 }
 
-// loadBridgeFilter loads the kernel's module where bridgeFilter is not there yet.
+// loadBridgeFilter loads the kernel module if bridgeFilter does not exist.
 func loadBridgeFilter() error {
 	if _, err := os.Stat(bridgeFilter); err == nil {
 		return nil

@@ -14,14 +14,14 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-// Left is a network namespace whose name is gone and which lives on, because processes that are not the cluster's hold it.
+// Left is a network namespace that has lost its name but lives on, because foreign processes hold it.
 type Left struct {
 	Name    string
 	Holders []Holder
 }
 
-// Remove removes the cluster's network namespaces, and with them all that is in them, but for those that others hold:
-// they are left to them, without a name. It goes on after a failure.
+// Remove removes the cluster's network namespaces with everything in them. Those that others hold only lose their names. It
+// goes on after a failure.
 func Remove(cluster layout.Layout) ([]Left, error) {
 	var left []Left
 	var failures error
@@ -55,8 +55,8 @@ func removeFile(path string) error {
 	return nil
 }
 
-// removeCovered removes a file on which something is mounted where no path leads any more. The first `ip netns add` of a
-// machine does that to every namespace that is there: it mounts the folder on itself, with all that is in it.
+// removeCovered removes a file on which something is mounted that no path reaches. The first `ip netns add` of a machine
+// causes that for every existing namespace: it mounts the folder on itself with everything in it.
 //
 // A file that is not mounted on in the mount namespace of whoever removes it may go, and the kernel then ends the mounts
 // on it in all others. So this thread gets a mount namespace of its own, in which it takes the covers off.
