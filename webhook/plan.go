@@ -90,7 +90,8 @@ func (p plan) annotate(pod map[string]any) error {
 	return nil
 }
 
-// editList edits a list of the pod, which may be missing.
+// editList edits a list of the pod, which may be missing or null. The helpers of package unstructured would copy the list, and fail
+// on null.
 func editList(pod map[string]any, edit func([]any) ([]any, error), path ...string) error {
 	last := len(path) - 1
 	parent, err := object(pod, path[:last]...)

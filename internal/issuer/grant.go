@@ -22,13 +22,13 @@ func (s *Server) answerGrant(x *exchange) (answer, error) {
 	released := nothing
 	defer func() { released() }()
 	for waiting := false; ; waiting = true {
-		described, err := describe(x.grant, s.Revocations())
+		revision, err := revisionOf(x.grant, s.Revocations())
 		if err != nil {
 			return answer{}, err
 		}
-		etag := `"` + described.Revision + `"`
+		etag := `"` + revision + `"`
 		if etag != x.request.Header.Get("If-None-Match") {
-			return answer{body: described, etag: etag}, nil
+			return answer{body: issuerapi.Grant{Revision: revision}, etag: etag}, nil
 		}
 		if !waiting {
 			if released, err = s.Limits.Hold(x.workload.Pod.UID); err != nil {
@@ -48,30 +48,24 @@ func (s *Server) answerGrant(x *exchange) (answer, error) {
 	}
 }
 
-// describe returns a grant as sidecars see it. Its revision covers everything that a token depends on.
-func describe(decided grant.Grant, revocations int64) (issuerapi.Grant, error) {
-	answer := issuerapi.Grant{Identities: []issuerapi.GrantIdentity{}}
+// revisionOf returns the revision of a grant: a hash of everything that a token depends on.
+func revisionOf(decided grant.Grant, revocations int64) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintln(hash, revocations)
 	encoder := json.NewEncoder(hash)
 	for _, identity := range decided.Identities {
-		described := issuerapi.GrantIdentity{
-			ClientID: string(identity.Status.ClientID), ObjectID: string(identity.Status.PrincipalID),
-			ResourceID: identity.Status.ResourceID, Default: identity == decided.Default,
-		}
-		answer.Identities = append(answer.Identities, described)
+		status := identity.Status
 		for _, part := range []any{
-			described, identity.Status.TenantID, identity.Spec.Type, identity.Spec.TokenSource,
-			identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
+			status.ClientID, status.PrincipalID, status.ResourceID, status.TenantID, identity == decided.Default,
+			identity.Spec.Type, identity.Spec.TokenSource, identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
 		} {
 			if err := encoder.Encode(part); err != nil {
-				return answer, fmt.Errorf("describe the grant: %w", err)
+				return "", fmt.Errorf("hash the grant: %w", err)
 			}
 		}
 	}
 	for _, refusal := range decided.Refusals {
 		fmt.Fprintln(hash, refusal.Identity, refusal.Reason)
 	}
-	answer.Revision = hex.EncodeToString(hash.Sum(nil)[:16])
-	return answer, nil
+	return hex.EncodeToString(hash.Sum(nil)[:16]), nil
 }

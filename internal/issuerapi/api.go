@@ -105,19 +105,10 @@ type Error struct {
 	Description string `json:"error_description"`
 }
 
-// Grant lists the identities that the pod may assume now.
+// Grant identifies what the pod may have now.
 type Grant struct {
-	// Revision changes whenever anything else in the grant does. In quotes it is also the ETag.
-	Revision   string          `json:"revision"`
-	Identities []GrantIdentity `json:"identities"`
-}
-
-// GrantIdentity is a granted identity.
-type GrantIdentity struct {
-	ClientID   string `json:"client_id"`
-	ObjectID   string `json:"object_id"`
-	ResourceID string `json:"resource_id"`
-	Default    bool   `json:"default,omitempty"`
+	// Revision changes whenever a token of the pod could be another one or be refused. In quotes it is also the ETag.
+	Revision string `json:"revision"`
 }
 
 // Instance is the pod as a virtual machine, for IMDS's instance document. The sidecar adds the network.

@@ -51,7 +51,7 @@ func (w *GrantWatch) Run(ctx context.Context) {
 			failures = 0
 			if grant != nil && grant.Revision != revision {
 				revision = grant.Revision
-				w.Logger.Info("the grant", "revision", revision, "identities", len(grant.Identities))
+				w.Logger.Info("the grant has changed", "revision", revision)
 				w.Changed(grant)
 			}
 			w.Answered()
