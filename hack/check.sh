@@ -17,7 +17,7 @@ echo "check: references"
 hack/with-progress.sh "check: references" go -C hack run ./references
 
 echo "check: generated files"
-generated=(api config/crd charts)
+generated=(api charts)
 before=$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)
 hack/with-progress.sh "check: generated files" hack/generate.sh
 if [ "$before" != "$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)" ]; then

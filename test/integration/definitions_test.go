@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const definitionsPath = "../../config/crd"
+const definitionsPath = "../../api/v1alpha1/crd"
 
 func TestEveryFieldIsDescribed(t *testing.T) {
 	t.Parallel()

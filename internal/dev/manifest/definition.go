@@ -21,7 +21,7 @@ import (
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kube-imds/kube-imds/config"
+	"github.com/kube-imds/kube-imds/api/v1alpha1/crd"
 )
 
 // The kinds.
@@ -43,8 +43,8 @@ type definition struct {
 // loadDefinitions returns the definitions by kind.
 func loadDefinitions() (map[string]*definition, error) {
 	definitions := map[string]*definition{}
-	for _, file := range []string{"crd/kube-imds.io_managedidentities.yaml", "crd/kube-imds.io_identitybindings.yaml"} {
-		content, err := config.Definitions.ReadFile(file)
+	for _, file := range []string{"kube-imds.io_managedidentities.yaml", "kube-imds.io_identitybindings.yaml"} {
+		content, err := crd.Files.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the definitions: %w", err)
 		}

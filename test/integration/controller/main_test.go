@@ -68,7 +68,7 @@ func (s *system) start(helm string) error {
 	if s.folder, err = os.MkdirTemp("", "kube-imds-integration-"); err != nil {
 		return err
 	}
-	s.environment = &envtest.Environment{CRDDirectoryPaths: []string{"../../../config/crd"}, ErrorIfCRDPathMissing: true}
+	s.environment = &envtest.Environment{CRDDirectoryPaths: []string{"../../../api/v1alpha1/crd"}, ErrorIfCRDPathMissing: true}
 	if s.config, err = s.environment.Start(); err != nil {
 		return fmt.Errorf("start the API server: %w", err)
 	}
