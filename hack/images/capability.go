@@ -11,11 +11,11 @@ const (
 	vfsCapFlagEffective = 0x000001
 )
 
-// xattrRecord is the PAX record by which tar carries the extended attribute security.capability.
+// xattrRecord is the PAX record in which tar stores the extended attribute security.capability.
 const xattrRecord = "SCHILY.xattr.security.capability"
 
-// fileCapabilities are what the kernel adds to a process that starts a file; see capabilities(7). The bits are
-// numbered as capabilities are.
+// fileCapabilities are what the kernel adds to a process that starts a file; see capabilities(7). Bits are numbered like
+// capabilities.
 type fileCapabilities struct {
 	permitted   uint64
 	inheritable uint64
@@ -26,7 +26,7 @@ func (c fileCapabilities) none() bool {
 	return c == fileCapabilities{}
 }
 
-// xattr is the value of the extended attribute security.capability: struct vfs_cap_data, revision 2.
+// xattr returns the value of the extended attribute security.capability: struct vfs_cap_data, revision 2.
 func (c fileCapabilities) xattr() []byte {
 	magic := uint32(vfsCapRevision2)
 	if c.effective {

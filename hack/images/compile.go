@@ -17,12 +17,12 @@ type executable struct {
 	goos   string
 	goarch string
 
-	// digest is the SHA-256 of the file in hexadecimal digits.
+	// digest is the file's SHA-256 in hexadecimal.
 	digest string
 }
 
-// compile builds a static binary of a part. The Go command links anew only what has changed. The version lands in
-// the variable "version" of the program's main package, where it has one.
+// compile builds a static binary of a part. The Go command relinks only what has changed. It sets the variable "version" of
+// the program's main package, if there is one.
 func compile(ctx context.Context, root, dir string, part part, version, platform string) (executable, error) {
 	goos, goarch, ok := strings.Cut(platform, "/")
 	if !ok || goos != "linux" {
@@ -32,7 +32,7 @@ func compile(ctx context.Context, root, dir string, part part, version, platform
 	if err != nil {
 		return executable{}, err
 	}
-	// The commit is left out, so that the same source gives the same image.
+	// Without the commit, the same source gives the same image.
 	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -X main.version="+version, "-o", path, ".")
 	command.Dir = filepath.Join(root, part.dir)

@@ -16,7 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
-// newImage makes an image of nothing but a part's binary.
+// newImage returns an image with a part's binary only.
 func newImage(part part, version string, executable executable) (v1.Image, error) {
 	content, err := os.ReadFile(executable.path)
 	if err != nil {
@@ -43,7 +43,7 @@ func newImage(part part, version string, executable executable) (v1.Image, error
 	return mutate.ConfigFile(image, configOf(image, part, version, executable))
 }
 
-// newLayer makes a tar archive of the binary.
+// newLayer returns a tar archive of the binary.
 func newLayer(part part, content []byte) ([]byte, error) {
 	header := tar.Header{
 		Typeflag: tar.TypeReg,

@@ -1,5 +1,4 @@
-// Command images builds the images of kube-imds without a container engine: one static binary an image, on an
-// empty base.
+// Command images builds the images of kube-imds without a container engine: one static binary per image, on an empty base.
 //
 //	go -C hack run ./images [--parts controller,signer,oidc,issuer,sidecar] [--platforms linux/amd64,linux/arm64] [--tag 0.1.0]
 //

@@ -19,19 +19,19 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
-// reference is the name of a part's image, as it stands in manifests.
+// reference returns the name of a part's image in manifests.
 func reference(part part, version string) string {
 	return product.Reference(part.name, version)
 }
 
-// output is where the images of a part go.
+// output is the destination of a part's images.
 type output struct {
 	dir     string
 	part    part
 	version string
 }
 
-// write writes the archives and the layout of a part, and says whether anything had changed since the last time.
+// write writes the archives and the layout of a part, and reports whether anything has changed since the last time.
 func (o output) write(executables []executable) (bool, error) {
 	inputs, err := o.inputs(executables)
 	if err != nil {
@@ -55,7 +55,7 @@ func (o output) write(executables []executable) (bool, error) {
 	return true, os.WriteFile(o.inputsPath(), []byte(inputs), 0o644)
 }
 
-// inputs stands for everything that the images are made of: the executables, the version, and this very program.
+// inputs identifies everything that the images depend on: the executables, the version, and this program.
 func (o output) inputs(executables []executable) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -90,8 +90,8 @@ func (o output) current(inputs string, executables []executable) bool {
 	return true
 }
 
-// writeArchive writes an archive of the kind that "docker save" writes. The name in it is short, as Docker's is;
-// containerd reads it as docker.io/kube-imds/PART, which is also how a kubelet reads the name in a pod.
+// writeArchive writes an archive like "docker save". The name in it is short, like Docker's; containerd and kubelets read
+// it as docker.io/kube-imds/PART.
 func (o output) writeArchive(image v1.Image, executable executable) error {
 	tag, err := name.NewTag(reference(o.part, o.version))
 	if err != nil {

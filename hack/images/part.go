@@ -6,15 +6,15 @@ import (
 	"path/filepath"
 )
 
-// part is a program that has an image of its own.
+// part is a program with its own image.
 type part struct {
-	// name is the program's, the image's and the binary's name.
+	// name is the name of the program, the image and the binary.
 	name string
 
-	// dir is the program's folder, from the repository's root.
+	// dir is the program's folder, relative to the repository's root.
 	dir string
 
-	// title is what the image says of itself.
+	// title describes the image.
 	title string
 
 	// capabilities are the file capabilities of the binary.
@@ -35,7 +35,7 @@ var released = []part{
 		capabilities: fileCapabilities{permitted: 1 << capNetAdmin}},
 }
 
-// findPart finds a part by its name: of the product, the sample NAME in config/samples/NAME/app, or the test program in
+// findPart returns a part by name: one of the product, the sample NAME in config/samples/NAME/app, or the test program in
 // test/apps/NAME or test/NAME.
 func findPart(root, name string) (part, error) {
 	for _, part := range released {

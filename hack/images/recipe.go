@@ -11,13 +11,13 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/recipe"
 )
 
-// isRecipe reports whether a part is more than a binary: its folder says what its image is made of.
+// isRecipe reports whether a part is more than a binary: its folder says what its image consists of.
 func isRecipe(root string, part part) bool {
 	_, err := os.Stat(filepath.Join(root, part.dir, recipe.File))
 	return err == nil
 }
 
-// buildRecipe builds a part that is a recipe. It has an archive alone, for this machine's platform.
+// buildRecipe builds a part that is a recipe, as an archive for this machine's platform.
 func buildRecipe(ctx context.Context, root, out string, part part, version string) error {
 	read, err := recipe.Read(filepath.Join(root, part.dir), part.name)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// shelves are the folders whose pages comments name without a path.
+// shelves are the folders of pages that comments name without a path.
 var shelves = []string{"docs/reference", "docs/design", "docs"}
 
-// library is all that can be referred to.
+// library is everything that can be referred to.
 type library struct {
 	root string
 
-	// files are the Go files and the pages, by their paths from the root.
+	// files are the Go files and pages, relative to the root.
 	files []string
 }
 
-// open lists what git knows of and what is new, and nothing that git ignores.
+// open lists tracked and new files, without ignored ones.
 func open(root string) (*library, error) {
 	list := exec.Command("git", "ls-files", "-co", "--exclude-standard", "*.go", "*.md")
 	list.Dir = root
@@ -37,7 +37,7 @@ func open(root string) (*library, error) {
 	return &library{root, files}, nil
 }
 
-// complain says what is wrong with a reference of a file, or nothing.
+// complain returns what is wrong with a reference in a file, or "".
 func (l *library) complain(from string, found reference) string {
 	path, complaint := l.resolve(from, found.page)
 	if complaint != "" || path == "" {
@@ -53,7 +53,7 @@ func (l *library) complain(from string, found reference) string {
 	return page(content).complain(path, found)
 }
 
-// resolve finds the file that a reference names. A link to a folder has none.
+// resolve returns the file that a reference names. A link to a folder has none.
 func (l *library) resolve(from, name string) (path, complaint string) {
 	if name == "" {
 		return from, ""
@@ -105,7 +105,7 @@ var (
 	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// anchors are the names that headings have in links, as GitHub makes them.
+// anchors returns the names of headings in links, as GitHub derives them.
 func (p page) anchors() []string {
 	var names []string
 	for _, match := range heading.FindAllStringSubmatch(string(p), -1) {

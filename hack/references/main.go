@@ -1,6 +1,6 @@
-// Command references fails on a reference that leads nowhere: a page that is not there, or a section, a point or a heading
-// that the page does not have. It reads Go files, whose comments name pages as "imds-contract.md section 4" or
-// "clients.md, points 13 to 18", and the links of Markdown pages.
+// Command references fails on references that lead nowhere: to a missing page, or to a section, point or heading that the
+// page lacks. It reads Go files, whose comments name pages as "imds-contract.md section 4" or "clients.md, points 13 to
+// 18", and the links of Markdown pages.
 //
 //	go -C hack run ./references [ROOT]
 package main

@@ -12,29 +12,29 @@ import (
 type reference struct {
 	line int
 
-	// page is the path or the name of a page, and fragment the heading that a link leads to.
+	// page is the path or name of a page, and fragment the heading that a link leads to.
 	page, fragment string
 
-	// section, points and title are what a comment names in the page.
+	// section, points and title are what a comment cites of the page.
 	section string
 	points  []string
 	title   string
 }
 
 var (
-	// citation is a page in a comment, and what follows it. A comment is broken into lines anywhere.
+	// citation matches a page in a comment with what follows it. A comment may be broken into lines anywhere.
 	citation = regexp.MustCompile(`([A-Za-z0-9_./-]+\.md)\b(?:,? sections? ([0-9]+))?(?:, points? ([0-9]+(?:(?:, | and | to )[0-9]+)*))?(?:, "([^"]+)")?`)
 
 	number = regexp.MustCompile(`[0-9]+`)
 
-	// link is a Markdown link to something in this repository.
+	// link matches a Markdown link into this repository.
 	link = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 
-	// code is what looks like a link in Markdown and is none.
+	// code matches what looks like a link in Markdown but is code.
 	code = regexp.MustCompile("(?s)```.*?\n```|`[^`\n]*`")
 )
 
-// citations are the pages that the comments of a Go file name.
+// citations returns the pages that the comments of a Go file cite.
 func citations(content string) ([]reference, error) {
 	positions := token.NewFileSet()
 	file, err := parser.ParseFile(positions, "", content, parser.ParseComments|parser.SkipObjectResolution)
@@ -54,7 +54,7 @@ func citations(content string) ([]reference, error) {
 	return found, nil
 }
 
-// links are the links of a Markdown page into this repository.
+// links returns the links of a Markdown page into this repository.
 func links(content string) ([]reference, error) {
 	content = code.ReplaceAllStringFunc(content, func(text string) string {
 		return strings.Repeat("\n", strings.Count(text, "\n"))

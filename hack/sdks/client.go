@@ -6,8 +6,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/recipe"
 )
 
-// findClients reads the recipes of the clients that are named, of all of them where none is. The image of a client bears
-// the name of its folder.
+// findClients reads the recipes of the named clients, or of all. A client's image has the name of its folder.
 func findClients(folder string, names []string) ([]recipe.Recipe, error) {
 	if len(names) == 0 {
 		found, err := filepath.Glob(filepath.Join(folder, "*", recipe.File))

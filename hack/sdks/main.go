@@ -1,4 +1,4 @@
-// Command sdks builds the images of the programs in test/sdks/clients, each a published Azure SDK in its language's
+// Command sdks builds the images of the programs in test/sdks/clients, each with a published Azure SDK in its language's
 // runtime, without a container engine.
 //
 //	go -C hack run ./sdks [--clients go,python] [--tag 0.1.0]

@@ -1,4 +1,4 @@
-// Package atomically writes files and folders so that there is never half of one.
+// Package atomically writes files and folders completely or not at all.
 package atomically
 
 import (
@@ -6,8 +6,8 @@ import (
 	"os"
 )
 
-// Replace puts what write makes in the place of path, so that a run that is broken off leaves nothing half done under
-// that name. A file or a link is there all the time; a folder is away for a moment.
+// Replace replaces path by what write makes, so that an interrupted run leaves nothing half done under that name. A file or
+// link always exists; a folder is missing for a moment.
 func Replace(path string, write func(path string) error) error {
 	next := path + ".next"
 	if err := os.RemoveAll(next); err != nil {

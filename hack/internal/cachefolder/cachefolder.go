@@ -1,4 +1,4 @@
-// Package cachefolder says where what is built outside the checkout is kept.
+// Package cachefolder locates what is built outside the checkout.
 package cachefolder
 
 import (
@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 )
 
-// Path is $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder. It is absolute, because links elsewhere lead to it.
+// Path returns $KUBE_IMDS_CACHE, or kube-imds in the user's cache folder. It is absolute, because links elsewhere lead to
+// it.
 func Path() (string, error) {
 	if folder := os.Getenv("KUBE_IMDS_CACHE"); folder != "" {
 		return filepath.Abs(folder)

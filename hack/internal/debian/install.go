@@ -1,4 +1,4 @@
-// Package debian installs what programs need of the machine that they run on.
+// Package debian installs Debian packages that programs need.
 package debian
 
 import (
@@ -14,13 +14,13 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/progress"
 )
 
-// Need is something that a Debian package brings.
+// Need is something that a Debian package provides.
 type Need struct {
 	There   bool
 	Package string
 }
 
-// Install installs the packages of what is not there. Purpose is what they are for; to is told of it.
+// Install installs the packages of missing needs. purpose is what they are for, which to is told.
 func Install(ctx context.Context, purpose string, to io.Writer, needs ...Need) error {
 	var missing []string
 	for _, need := range needs {
@@ -44,13 +44,13 @@ func Install(ctx context.Context, purpose string, to io.Writer, needs ...Need) e
 	return nil
 }
 
-// retry is how often apt-get is tried again while somebody else installs, as many systems do by themselves.
+// retry is how often apt-get is tried while another process installs packages, as many systems do by themselves.
 var retry = 2 * time.Second
 
-// heldLock is apt-get's word for that, in the C locale. The line after it often says by whom.
+// heldLock is apt-get's message for that in the C locale. The line after it often names the process.
 const heldLock = "Could not get lock"
 
-// aptGet runs apt-get, once nobody else does.
+// aptGet runs apt-get once no other process does.
 func aptGet(ctx context.Context, to io.Writer, arguments []string) error {
 	for told := false; ; told = true {
 		command := exec.CommandContext(ctx, "apt-get", arguments...)
@@ -73,7 +73,7 @@ func aptGet(ctx context.Context, to io.Writer, arguments []string) error {
 	}
 }
 
-// HasProgram says whether a program is found by its name.
+// HasProgram reports whether a program is in the PATH.
 func HasProgram(name string) bool {
 	_, err := exec.LookPath(name)
 	return err == nil || errors.Is(err, exec.ErrDot)

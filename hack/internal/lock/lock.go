@@ -1,4 +1,4 @@
-// Package lock has one process at a time do what two must not do at once.
+// Package lock serializes work between processes.
 package lock
 
 import (
@@ -14,22 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is a file that this process has locked. The kernel gives the lock up with the process, however that ends, and no
-// program that it starts inherits it.
+// Lock is a locked file. The kernel releases it when the process ends in whatever way, and child processes do not inherit
+// it.
 type Lock struct {
 	file *os.File
 	path string
 }
 
-// HeldError says who holds a lock.
+// HeldError is the error of a lock that another process holds.
 type HeldError struct {
-	// Holder is the holder's process ID and command, as far as it has written them yet.
+	// Holder is the holder's process ID and command, as far as it has written them.
 	Holder string
 }
 
 func (e *HeldError) Error() string { return "held by " + e.Holder }
 
-// Try takes the lock of a path, whose folder it makes, or fails with a HeldError.
+// Try takes the lock at a path, creating its folder, or fails with a HeldError.
 func Try(path string) (*Lock, error) {
 	for {
 		lock, err := open(path)
@@ -40,7 +40,7 @@ func Try(path string) (*Lock, error) {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			err = &HeldError{readHolder(lock.file)}
 		} else if err == nil && !lock.current() {
-			// Whoever held it removed the file between the two calls.
+			// The holder removed the file between the two calls.
 			_ = lock.file.Close()
 			continue
 		} else if err == nil {
@@ -54,14 +54,14 @@ func Try(path string) (*Lock, error) {
 	}
 }
 
-// pause is how often a lock that is held is tried again, remind how often the waiting is told of.
+// pause is how often a held lock is tried, and remind how often the waiting is reported.
 const (
 	pause  = 100 * time.Millisecond
 	remind = 30 * time.Second
 )
 
-// Wait takes the lock as soon as nobody else holds it. While it waits, it tells who does: at once, again every half
-// minute, and whenever that is another.
+// Wait takes the lock as soon as nobody else holds it. While it waits, it reports the holder: at once, every half minute,
+// and when it changes.
 func Wait(ctx context.Context, path string, tell func(holder string)) (*Lock, error) {
 	var told string
 	var toldAt time.Time
@@ -83,7 +83,7 @@ func Wait(ctx context.Context, path string, tell func(holder string)) (*Lock, er
 	}
 }
 
-// While does something while it holds the lock, for which it waits.
+// While waits for the lock and runs do with it.
 func While(ctx context.Context, path string, tell func(holder string), do func() error) error {
 	lock, err := Wait(ctx, path, tell)
 	if err != nil {
@@ -92,7 +92,7 @@ func While(ctx context.Context, path string, tell func(holder string), do func()
 	return errors.Join(do(), lock.Release())
 }
 
-// Release gives the lock up and leaves no file behind.
+// Release releases the lock and removes the file.
 func (l *Lock) Release() error {
 	return errors.Join(os.Remove(l.path), l.file.Close())
 }

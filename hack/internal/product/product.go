@@ -1,4 +1,4 @@
-// Package product is what all images of kube-imds have in common.
+// Package product is what all images of kube-imds share.
 package product
 
 import (
@@ -10,16 +10,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// User is who programs run as in images: nobody of the host, and not root.
+// User is the user of programs in images: no user of the host, and not root.
 const User = "65532:65532"
 
 // Epoch is the time of everything in an image, so that the same source gives the same image.
 var Epoch = time.Unix(0, 0).UTC()
 
-// Reference is the name of an image, as it stands in manifests.
+// Reference returns the name of an image in manifests.
 func Reference(image, version string) string { return "kube-imds/" + image + ":" + version }
 
-// Version is the version of the product: the appVersion of the chart below the repository's root.
+// Version returns the version of the product: the appVersion of the chart.
 func Version(root string) (string, error) {
 	path := filepath.Join(root, "charts", "kube-imds", "Chart.yaml")
 	text, err := os.ReadFile(path)

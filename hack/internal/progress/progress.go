@@ -1,4 +1,4 @@
-// Package progress keeps whoever waits informed: nothing that takes long goes on in silence.
+// Package progress reports progress, so that nothing long runs in silence.
 package progress
 
 import (
@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// interval is how often it is said that something still goes on.
+// interval is how often a running task is reported.
 const interval = 30 * time.Second
 
-// Report says what begins, again every half minute that it goes on, and how long it took once stop is called.
+// Report reports what begins, every half minute while it runs, and its duration when stop is called.
 func Report(to io.Writer, what string) (stop func()) {
 	start := time.Now()
 	fmt.Fprintf(to, "%s …\n", what)
@@ -21,7 +21,7 @@ func Report(to io.Writer, what string) (stop func()) {
 	}
 }
 
-// Remind says every half minute what goes on, until stop is called: nothing of what is done sooner.
+// Remind reports a running task every half minute until stop is called, and nothing about a shorter one.
 func Remind(to io.Writer, what string) (stop func()) {
 	start := time.Now()
 	done, ended := make(chan struct{}), make(chan struct{})

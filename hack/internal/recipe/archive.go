@@ -11,8 +11,8 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
-// archive writes a folder as the layer of an image: everything root's, readable by all, in the order of names and of one
-// time, so that the same files give the same layer. Devices and sockets are left out: containers have their own.
+// archive writes a folder as the layer of an image: owned by root, readable by all, sorted, and with one time, so that the
+// same files give the same layer. It omits devices and sockets, which containers get anyway.
 func archive(folder string, to io.Writer) error {
 	writer := tar.NewWriter(to)
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -66,7 +66,7 @@ func add(writer *tar.Writer, path, name string, info fs.FileInfo) error {
 	return err
 }
 
-// forAll lets everybody read, and run or enter what its owner can.
+// forAll lets everybody read, and run or enter what the owner can.
 func forAll(mode fs.FileMode) int64 {
 	bits := int64(mode.Perm() | 0o444)
 	if mode&0o100 != 0 {

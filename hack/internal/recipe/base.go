@@ -19,8 +19,8 @@ var removed = []string{
 	"var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info",
 }
 
-// buildBase makes the layer of a Debian system with packages in it, or none at all for an empty base. Layers are kept,
-// and shared between images that have the same packages.
+// buildBase returns the layer of a Debian system with packages, or none for an empty base. Layers are cached, and shared
+// between images with the same packages.
 func (b Builder) buildBase(ctx context.Context, packages []string) (layer string, err error) {
 	if packages == nil {
 		return "", nil
@@ -63,7 +63,7 @@ func (b Builder) bootstrap(ctx context.Context, root string, packages []string) 
 	return nil
 }
 
-// writeLayer archives a folder as a layer that is kept.
+// writeLayer archives a folder as a cached layer.
 func writeLayer(layer, folder string) error {
 	return atomically.Replace(layer, func(path string) error {
 		file, err := os.Create(path)
@@ -82,7 +82,7 @@ func inTemporaryFolder(use func(folder string) error) error {
 	return errors.Join(use(folder), os.RemoveAll(folder))
 }
 
-// lastLines are those that say what went wrong.
+// lastLines returns the lines that say what went wrong.
 func lastLines(output string) string {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	return strings.Join(lines[max(0, len(lines)-30):], "\n")

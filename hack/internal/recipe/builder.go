@@ -21,7 +21,7 @@ import (
 // formatVersion changes when the same inputs give another image.
 const formatVersion = "2"
 
-// Builder builds images for this machine's platform, and keeps them until something that they are made of changes.
+// Builder builds images for this machine's platform, and caches them until an input changes.
 type Builder struct {
 	// version is formatVersion and the platform.
 	version string
@@ -34,8 +34,8 @@ type Builder struct {
 	progress io.Writer
 }
 
-// NewBuilder makes a builder for the repository at root, which keeps images below the folder cache and tells progress
-// what it works on.
+// NewBuilder returns a builder for the repository at root that caches images below the folder cache and reports to
+// progress.
 func NewBuilder(root, cache string, progress io.Writer) (Builder, error) {
 	versions, err := Versions(root)
 	if err != nil {
@@ -51,8 +51,8 @@ func NewBuilder(root, cache string, progress io.Writer) (Builder, error) {
 	return b, os.MkdirAll(b.cache, 0o755)
 }
 
-// Build puts the archive of an image into the folder out, as IMAGE-ARCH.tar, and gives its path. The image is made
-// unless it is kept. One that this machine lacks something for has no archive, and lacks names what that is.
+// Build puts the archive of an image into the folder out, as IMAGE-ARCH.tar, and returns its path. It builds the image
+// unless it is cached. If this machine lacks something for it, there is no archive, and lacks says what.
 func (b Builder) Build(ctx context.Context, r Recipe, tag, out string) (path, lacks string, err error) {
 	path = filepath.Join(out, r.Image+"-"+runtime.GOARCH+".tar")
 	for _, program := range r.specification.Needs {
@@ -67,7 +67,7 @@ func (b Builder) Build(ctx context.Context, r Recipe, tag, out string) (path, la
 	return path, "", atomically.Replace(path, func(next string) error { return os.Symlink(kept, next) })
 }
 
-// keep gives the archive that is kept of an image, which it makes unless it is there.
+// keep returns the cached archive of an image, building it if necessary.
 func (b Builder) keep(ctx context.Context, r Recipe, tag string) (archive string, err error) {
 	made, err := keyOf([]string{b.version, tag}, r.dir, b.versionsPath)
 	if err != nil {
@@ -81,7 +81,7 @@ func (b Builder) keep(ctx context.Context, r Recipe, tag string) (archive string
 	if err != nil {
 		return "", fmt.Errorf("make the base of %s: %w", r.Image, err)
 	}
-	// All versions of an image are built with the same tools, which keep what they need in the same folders.
+	// All versions of an image are built with the same tools, which use the same folders.
 	err = b.once(ctx, archive, filepath.Join(b.cache, r.Image+".lock"), r.Image, func() error {
 		return inTemporaryFolder(func(files string) error {
 			if err := b.runScript(ctx, r, files); err != nil {
@@ -96,7 +96,7 @@ func (b Builder) keep(ctx context.Context, r Recipe, tag string) (archive string
 	return archive, nil
 }
 
-// once makes a file that is kept, unless it is there. Of several that would at once, one makes it and the others wait.
+// once makes a cached file unless it exists. Of several concurrent callers, one makes it and the others wait.
 func (b Builder) once(ctx context.Context, path, lockPath, what string, make func() error) error {
 	if isThere(path) {
 		return nil
@@ -116,7 +116,7 @@ func isThere(path string) bool {
 	return err == nil
 }
 
-// runScript has the recipe's own script fill a folder with files.
+// runScript runs the recipe's script, which fills a folder with files.
 func (b Builder) runScript(ctx context.Context, r Recipe, files string) error {
 	tools := filepath.Join(b.cache, "tools")
 	if err := os.MkdirAll(tools, 0o755); err != nil {
@@ -131,7 +131,7 @@ func (b Builder) runScript(ctx context.Context, r Recipe, files string) error {
 		return err
 	}
 	command := exec.CommandContext(ctx, script, files, versions, tools)
-	// The Go command is told of a toolchain by the one that runs this, which is not the script's concern.
+	// This program's Go command names a toolchain in the environment, which the script should not inherit.
 	command.Env = append(os.Environ(), "GOWORK=off")
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w:\n%s", script, err, lastLines(string(output)))
@@ -139,7 +139,7 @@ func (b Builder) runScript(ctx context.Context, r Recipe, files string) error {
 	return nil
 }
 
-// writeImage puts the base and the recipe's files together.
+// writeImage combines the base and the recipe's files.
 func (b Builder) writeImage(archive string, r Recipe, tag, base, files string) error {
 	return inTemporaryFolder(func(folder string) error {
 		own := filepath.Join(folder, "layer.tar")

@@ -14,7 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/product"
 )
 
-// newImage makes an image of layers, the lowest first; an empty path is no layer.
+// newImage returns an image of layers, the lowest first. An empty path is no layer.
 func newImage(specification specification, layers ...string) (v1.Image, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	for _, path := range layers {
@@ -43,8 +43,8 @@ func newImage(specification specification, layers ...string) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// environment is that of a program whose user has no home, in an image that cannot be written to: a program that keeps
-// something there, as the Azure CLI does, finds a folder that pods have.
+// environment returns the environment of a program whose user has no home, in a read-only image: a program that writes
+// there, as the Azure CLI does, finds a folder that pods have.
 func environment(specification specification) []string {
 	variables := []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"}
 	for _, name := range slices.Sorted(maps.Keys(specification.Env)) {

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 )
 
-// key stands for all that something is made of.
+// key identifies everything that something is made of.
 type key struct{ digest [sha256.Size]byte }
 
-// String is short enough for the name of a file.
+// String is short enough for a file name.
 func (k key) String() string { return fmt.Sprintf("%x", k.digest[:8]) }
 
-// keyOf is the key of values, and of the contents and modes of files and folders.
+// keyOf returns the key of values, and of the contents and modes of files and folders.
 func keyOf(values []string, paths ...string) (key, error) {
 	hash := sha256.New()
 	for _, value := range values {

@@ -3,8 +3,8 @@
 //
 //	build DESTINATION VERSIONS CACHE
 //
-// and fills DESTINATION with the files of the image. VERSIONS is test/sdks/versions.json, where every version is
-// pinned. CACHE is a folder for the script's own tools.
+// and fills DESTINATION with the files of the image. VERSIONS is test/sdks/versions.json, which pins every version. CACHE
+// is a folder for the script's own tools.
 package recipe
 
 import (
@@ -15,10 +15,10 @@ import (
 	"strings"
 )
 
-// File is the file by which a folder is known to be a recipe.
+// File marks a folder as a recipe.
 const File = "image.json"
 
-// Recipe is how an image is made.
+// Recipe describes how an image is built.
 type Recipe struct {
 	// Image is the image's name, without a tag.
 	Image string
@@ -27,15 +27,15 @@ type Recipe struct {
 	specification specification
 }
 
-// specification is what image.json says.
+// specification is the content of image.json.
 type specification struct {
-	// Base are the Debian packages of the image's base, beside the least that Debian is; null is an empty base.
+	// Base are the Debian packages of the image's base, beside a minimal Debian; null means an empty base.
 	Base []string `json:"base"`
 
 	Entrypoint []string          `json:"entrypoint"`
 	Env        map[string]string `json:"env"`
 
-	// Needs are programs without which this machine cannot build the image.
+	// Needs are programs that this machine must have to build the image.
 	Needs []string `json:"needs"`
 }
 

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 )
 
-// debianVersion is the key of Debian's version, which every base is of.
+// debianVersion is the key of Debian's version.
 const debianVersion = "debian"
 
-// versionsPath is where versions are pinned.
+// versionsPath returns the file that pins versions.
 func versionsPath(root string) string { return filepath.Join(root, "test", "sdks", "versions.json") }
 
-// Versions are the versions that are pinned in the repository, by what they are of.
+// Versions returns the pinned versions.
 func Versions(root string) (map[string]string, error) {
 	path := versionsPath(root)
 	text, err := os.ReadFile(path)

@@ -1,4 +1,4 @@
-// Package process starts a cluster's daemons, remembers them, and stops them: those that it started and no others.
+// Package process starts, records and stops a cluster's daemons, and touches no other process.
 package process
 
 import (
@@ -14,16 +14,16 @@ import (
 
 // Daemon is a program that runs until it is stopped.
 type Daemon struct {
-	// Name tells the cluster's daemons apart.
+	// Name identifies the daemon within its cluster.
 	Name string
 
-	// Namespace is the network namespace that it runs in; empty for the machine's own.
+	// Namespace is the network namespace that it runs in; "" means the machine's own.
 	Namespace string
 
-	// Command is the program, by its absolute path, and its arguments.
+	// Command is the absolute path of the program, with its arguments.
 	Command []string
 
-	// Ready reports whether it does its work yet: nil once it does.
+	// Ready returns nil once the daemon does its work.
 	Ready func(context.Context) error
 }
 
@@ -35,11 +35,11 @@ type Supervisor struct {
 	// Cgroup is the control group of every daemon.
 	Cgroup string
 
-	// Folder is where process records and logs are kept.
+	// Folder holds process records and logs.
 	Folder string
 }
 
-// Start starts a daemon, unless it runs, and waits until it is ready. It fails as soon as the daemon ends.
+// Start starts a daemon unless it runs, and waits until it is ready. It fails as soon as the daemon ends.
 func (s Supervisor) Start(ctx context.Context, daemon Daemon, deadline time.Duration) error {
 	pid := s.Running(daemon.Name)
 	if pid == 0 {
@@ -68,8 +68,8 @@ func (s Supervisor) Start(ctx context.Context, daemon Daemon, deadline time.Dura
 	}
 }
 
-// launch starts the daemon in a session of its own, so that it outlives this program, and records it. Launch waits for
-// the record: there is no moment in which a daemon runs that this program, should it be killed, would not find again.
+// launch starts the daemon in its own session, so that it outlives this program, and records it. Launch waits for the
+// record, so that a running daemon can always be found again, even if this program is killed.
 func (s Supervisor) launch(daemon Daemon) (int, error) {
 	if err := os.MkdirAll(s.Folder, 0o700); err != nil {
 		return 0, fmt.Errorf("make the folder of logs: %w", err)
@@ -92,7 +92,7 @@ func (s Supervisor) launch(daemon Daemon) (int, error) {
 	if err := command.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", daemon.Name, err)
 	}
-	// A child that ended would look alive until it is waited for.
+	// Until it is waited for, a child that has ended looks alive.
 	go func() { _ = command.Wait() }()
 	if err := s.remember(daemon.Name, command.Process.Pid); err != nil {
 		return 0, err
@@ -103,7 +103,7 @@ func (s Supervisor) launch(daemon Daemon) (int, error) {
 	return command.Process.Pid, nil
 }
 
-// Stop ends a daemon, if it runs: first by SIGTERM, after the deadline by SIGKILL.
+// Stop stops a running daemon: first by SIGTERM, and by SIGKILL after the deadline.
 func (s Supervisor) Stop(name string, deadline time.Duration) error {
 	pid := s.Running(name)
 	if pid == 0 {

@@ -16,17 +16,17 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/cgroup"
 )
 
-// recorded is the word that tells Launch that its process is recorded.
+// recorded tells Launch that its process is recorded.
 const recorded = "recorded"
 
-// Launch turns this process into another program, in a control group and a network namespace, once it is told on its
-// standard input that it is recorded. It returns only if it fails.
+// Launch turns this process into another program, in a control group and a network namespace, once its standard input says
+// that it is recorded. It returns only if it fails.
 //
-// The mount namespace stays the machine's: containerd must see what kubelet mounts, and both must see the control
-// groups, which a new /sys would hide.
+// The mount namespace stays the machine's: containerd must see what kubelet mounts, and both must see the control groups,
+// which a new /sys would hide.
 //
-// It must be called on the main thread. While any other one becomes a program, the process looks for a moment as if it had
-// ended, and whoever started it would believe that.
+// It must be called on the main thread. While another thread becomes a program, the process looks for a moment as if it had
+// ended, and its parent would believe that.
 func Launch(group, namespace string, command []string) error {
 	if unix.Gettid() != os.Getpid() {
 		return errors.New("a process becomes a daemon on its main thread alone")
@@ -37,7 +37,7 @@ func Launch(group, namespace string, command []string) error {
 	if err := cgroup.Enter(group); err != nil {
 		return err
 	}
-	// A network namespace belongs to a thread, and exec keeps that of the thread that calls it.
+	// A network namespace belongs to a thread, and exec keeps the calling thread's.
 	if namespace != "" {
 		handle, err := netns.GetFromName(namespace)
 		if err != nil {
@@ -56,7 +56,7 @@ func Launch(group, namespace string, command []string) error {
 	return nil
 }
 
-// awaitRecord waits for the word. Its absence means that whoever would have recorded this process has died.
+// awaitRecord waits for the word. Without it, the recording process has died.
 func awaitRecord(input io.Reader) error {
 	word, err := io.ReadAll(input)
 	if err != nil {
@@ -80,8 +80,8 @@ func closeStandardInput() error {
 	return nil
 }
 
-// InGroup is a command that a launcher, a program whose subcommand "launch" calls Launch, turns into another program in a
-// control group. It ends with this program's or before, so nothing records it.
+// InGroup returns a command that a launcher, a program whose subcommand "launch" calls Launch, turns into another program
+// in a control group. It ends with this program's context, so nothing records it.
 func InGroup(ctx context.Context, launcher, group string, command []string) *exec.Cmd {
 	launched := exec.CommandContext(ctx, launcher, append([]string{"launch", "--cgroup", group, "--"}, command...)...)
 	launched.Stdin = strings.NewReader(recorded)

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// LogPath is where a daemon's output goes.
+// LogPath returns the file of a daemon's output.
 func (s Supervisor) LogPath(name string) string { return filepath.Join(s.Folder, name+".log") }
 
-// WriteLog writes a daemon's log out.
+// WriteLog writes a daemon's log to output.
 func (s Supervisor) WriteLog(output io.Writer, name string) error {
 	log, err := os.Open(s.LogPath(name))
 	if err != nil {
@@ -24,10 +24,10 @@ func (s Supervisor) WriteLog(output io.Writer, name string) error {
 	return nil
 }
 
-// tailLines is how much of its log tells why a daemon failed.
+// tailLines is how much of the log a failure quotes.
 const tailLines = 25
 
-// failure says which daemon failed, with the end of its log.
+// failure returns an error with the daemon's name and the end of its log.
 func (s Supervisor) failure(name string, err error) error {
 	content, readErr := os.ReadFile(s.LogPath(name))
 	if readErr != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// record is what is kept of a started process. The start time tells it from a later one with the same ID.
+// record identifies a started process. The start time tells it from a later one with the same ID.
 type record struct {
 	PID     int    `json:"pid"`
 	Started string `json:"started"`
@@ -30,7 +30,7 @@ func (s Supervisor) remember(name string, pid int) error {
 	return nil
 }
 
-// Running is the process ID of a daemon, or 0.
+// Running returns the process ID of a daemon, or 0.
 func (s Supervisor) Running(name string) int {
 	content, err := os.ReadFile(s.recordPath(name))
 	if err != nil {
@@ -50,8 +50,8 @@ func (s Supervisor) forget(name string) error {
 	return nil
 }
 
-// startTime is when a process started, in clock ticks since the machine's start; empty if there is no such process, or
-// it has ended and nobody waited for it.
+// startTime returns when a process started, in clock ticks since the machine's boot; "" if there is no such process, or it
+// has ended and nobody waited for it.
 func startTime(pid int) string {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -60,9 +60,9 @@ func startTime(pid int) string {
 	return startTimeOf(string(content))
 }
 
-// startTimeOf reads fields 3 and 22 of a process's stat (proc(5)).
+// startTimeOf parses fields 3 and 22 of a process's stat (proc(5)).
 func startTimeOf(stat string) string {
-	// The second field is a name in parentheses, which may hold anything, parentheses and spaces too.
+	// The second field is a name in parentheses, which may itself contain parentheses and spaces.
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
 		return ""
