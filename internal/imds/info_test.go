@@ -28,19 +28,3 @@ func TestInfo(t *testing.T) {
 		}
 	}
 }
-
-func TestInfoIsRefused(t *testing.T) {
-	t.Parallel()
-	const version = "?api-version=2018-02-01"
-	notFound := &Error{Status: 400, Code: "invalid_request", Description: "Identity not found"}
-	for target, body := range map[string]string{
-		infoPath + "?api-version=2017-12-01": `{"error":"invalid_request","error_description":"` + badVersion + `",` + newest + `}`,
-		infoPath:                             `{"error":"invalid_request","error_description":"` + badVersion + `",` + newest + `}`,
-		infoPath + version + "&client_id=c&object_id=o": `{"error":"invalid_request","error_description":"Only one of client_id, object_id and msi_res_id can be specified"}`,
-		infoPath + version + "&a=%":                     `{"error":"invalid_request","error_description":"Bad request. The query is malformed"}`,
-		infoPath + version + "&client_id=unknown":       `{"error":"invalid_request","error_description":"Identity not found"}`,
-	} {
-		get(t, newIMDS().failingWith(notFound).build(), target).want(t, http.StatusBadRequest, body)
-	}
-	get(t, newIMDS().build(), infoPath+version, "Metadata:").want(t, http.StatusBadRequest, noHeaderIdentity)
-}

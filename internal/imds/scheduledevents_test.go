@@ -77,39 +77,21 @@ func TestScheduledEvents(t *testing.T) {
 	}
 }
 
-func TestScheduledEventsRefusals(t *testing.T) {
+func TestEventsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	const ownVersions = `{"error":"` + badVersion + `","newest-versions":["2020-07-01","2019-08-01","2019-04-01"]}`
 	for name, test := range map[string]struct {
-		method, target string
-		err            error
-		status         int
-		body           string
+		err  error
+		body string
 	}{
-		"a version of others": {"GET", eventsPath + "?api-version=2021-02-01", nil, 400, ownVersions},
-		"no version":          {"GET", eventsPath, nil, 400, ownVersions},
-		"no version, POST":    {"POST", eventsPath, nil, 400, ownVersions},
-		"a malformed query":   {"GET", eventsPath + "?%", nil, 400, `{ "error": "Bad request. The query is malformed" }`},
-		"nothing known yet":   {"GET", eventsPath + "?api-version=2020-07-01", Unavailable("later"), 503, `{ "error": "later" }`},
-		"another failure":     {"GET", eventsPath + "?api-version=2020-07-01", errors.New("secret"), 503, `{ "error": "The token or metadata could not be obtained, try again later" }`},
-		"another method":      {"HEAD", eventsPath + "?api-version=2020-07-01", nil, 405, `{ "error": "Method not allowed" }`},
-		"nothing below":       {"GET", eventsPath + "/Events?api-version=2020-07-01", nil, 404, `{ "error": "Not found" }`},
+		"nothing known yet": {Unavailable("later"), `{ "error": "later" }`},
+		"another failure":   {errors.New("secret"), `{ "error": "The token or metadata could not be obtained, try again later" }`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := ask(t, (&eventsFake{err: test.err}).handler(), test.method, test.target)
-			got.want(t, test.status, test.body)
-			if allow := got.header.Get("Allow"); test.status == 405 && allow != "GET, POST" {
-				t.Errorf("Allow is %q", allow)
-			}
+			got := get(t, (&eventsFake{err: test.err}).handler(), eventsPath+"?api-version=2020-07-01")
+			got.want(t, http.StatusServiceUnavailable, test.body)
 		})
 	}
-}
-
-func TestVersionsOfOthersNameTheirOwnNewest(t *testing.T) {
-	t.Parallel()
-	get(t, (&eventsFake{}).handler(), eventsPath)
-	get(t, newIMDS().build(), instancePath).want(t, http.StatusBadRequest, `{"error":"`+badVersion+`",`+newest+`}`)
 }
 
 // post sends a body, as a client of some content type.

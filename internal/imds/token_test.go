@@ -148,47 +148,6 @@ func TestParseTokenRequest(t *testing.T) {
 	}
 }
 
-func TestParseTokenRequestRefuses(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct{ query, why string }{
-		"nothing at all":              {"", "api-version"},
-		"no version":                  {"resource=r", "api-version"},
-		"an empty version":            {"api-version=&resource=r", "api-version"},
-		"an unknown version":          {"api-version=2018-02-02&resource=r", "api-version"},
-		"a version before identities": {"api-version=2017-12-01&resource=r", "api-version"},
-		"a version of the future":     {"api-version=2099-01-01&resource=r", "api-version"},
-		"no resource":                 {version1, "audience"},
-		"an empty resource":           {version1 + "&resource=", "audience"},
-		"a resource twice":            {version1 + "&resource=r&resource=r", "more than once"},
-		"a version twice":             {version1 + "&" + version1 + "&resource=r", "more than once"},
-		"a resource in two cases":     {version1 + "&resource=r&Resource=s", "more than once"},
-		"an ID in two cases":          {version1 + "&resource=r&client_id=c&CLIENT_ID=c", "more than once"},
-		"an unknown name twice":       {version1 + "&resource=r&x=1&x=2", "more than once"},
-		"two kinds of ID":             {version1 + "&resource=r&client_id=c&object_id=o", "Only one"},
-		"two spellings of one ID":     {version1 + "&resource=r&msi_res_id=a&mi_res_id=a", "Only one"},
-		"an empty ID":                 {version1 + "&resource=r&client_id=", "no value"},
-		"an empty ID after another":   {version1 + "&resource=r&client_id=c&object_id=", "Only one"},
-		"a flag that is none":         {version1 + "&resource=r&bypass_cache=yes", "true or false"},
-		"a broken escape":             {version1 + "&resource=%zz", "malformed"},
-		"a semicolon":                 {version1 + ";resource=r", "malformed"},
-		"a NUL":                       {version1 + "&resource=a%00b", "not text"},
-		"a line break":                {version1 + "&resource=a%0d%0ab", "not text"},
-		"not UTF-8":                   {version1 + "&resource=%ff", "not text"},
-		"too long":                    {version1 + "&resource=" + strings.Repeat("r", maxQueryBytes), "too long"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got, refusal := parseTokenRequest(test.query)
-			if refusal == nil {
-				t.Fatalf("it is read as %+v", got)
-			}
-			if refusal.Status != http.StatusBadRequest || !contains(refusal.Description, test.why) {
-				t.Errorf("the refusal is %d %s", refusal.Status, refusal.Description)
-			}
-		})
-	}
-}
-
 func contains(text, part string) bool { return strings.Contains(text, part) }
 
 func TestQueriesOfManyParameters(t *testing.T) {

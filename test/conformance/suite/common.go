@@ -126,7 +126,8 @@ func (e endpoint) versionRefused() Expectation {
 		return identityVersionRefusal
 	case e.path() == eventsPath:
 		// It has its own versions.
-		return all(status(400), ours(all(header("Content-Type", typeJSON), object("", "error", "newest-versions"), newest)))
+		return all(status(400), ours(all(header("Content-Type", typeJSON),
+			body(`{"error":"`+badVersion+`","newest-versions":["2020-07-01","2019-08-01","2019-04-01"]}`))))
 	}
 	return versionRefusal
 }
@@ -147,6 +148,9 @@ func pathCases() []Case {
 		ask("paths/outside", get("/"), inOurWords(404, refused(404))),
 		ask("paths/outside/no-header", get("/latest/meta-data/").bare(), inOurWords(404, refused(404))),
 		ask("paths/outside/prefix", get("/metadatax/instance?api-version=2021-02-01"), status(404)),
+		ask("paths/outside/prefix/instance", get("/metadata/instances?api-version=2021-02-01"), inOurWords(404, refused(404))),
+		ask("paths/outside/prefix/identity", get("/metadata/identityoauth2"+query), inOurWords(404, refused(404))),
+		ask("paths/outside/prefix/versions", get("/metadata/versionsx"), inOurWords(404, refused(404))),
 		ask("paths/outside/star", using("OPTIONS", "*"), refused(404)).ourChoice(),
 
 		// MSAL.NET takes 400 without the header for IMDSv2, and 404 for version 1.
@@ -159,6 +163,7 @@ func pathCases() []Case {
 		ask("paths/trailing-slash/token", get(tokenPath+"/"+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
 		ask("paths/doubled-slashes/instance", get("//metadata//instance//compute?api-version=2021-02-01"), success(has("vmId"))).ourChoice(),
 		ask("paths/doubled-slashes/token", get("/"+tokenPath+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
+		ask("paths/doubled-slashes/everywhere", get("//metadata//identity//oauth2//token//"+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
 		ask("paths/case/versions", get("/Metadata/Versions"), success(array("apiVersions"))).ourChoice(),
 		ask("paths/case/instance", get("/METADATA/Instance/COMPUTE?api-version=2021-02-01"), success(has("vmId"))).ourChoice(),
 		ask("paths/case/token", get("/Metadata/Identity/OAuth2/Token"+query+identityPlaceholder), success(has("access_token"))).ourChoice(),
@@ -171,17 +176,44 @@ func pathCases() []Case {
 
 // pathsThatHideAnother read as the token's path to servers that decode, resolve or repair paths.
 var pathsThatHideAnother = map[string]string{
-	"escaped-letter": "/metadata/identity/%6fauth2/token",
-	"escaped-slash":  "/metadata/identity/oauth2%2ftoken",
-	"escaped-dots":   "/metadata/x/%2e%2e/identity/oauth2/token",
-	"dot":            "/metadata/./identity/oauth2/token",
-	"dots":           "/metadata/x/../identity/oauth2/token",
-	"backslashes":    `/metadata\identity\oauth2\token`,
-	"semicolon":      "/metadata/identity;x/oauth2/token",
-	"escaped-nul":    "/metadata/identity/oauth2/token%00",
-	"escaped-query":  "/metadata/identity/oauth2/token%3f",
-	"fragment":       "/metadata/identity/oauth2/token#",
-	"kelvin-sign":    "/metadata/identity/oauth2/to%E2%84%AAen",
+	"escaped-letter":           "/metadata/identity/%6fauth2/token",
+	"escaped-letter/first":     "/%6detadata/identity/oauth2/token",
+	"escaped-slash":            "/metadata/identity/oauth2%2ftoken",
+	"escaped-slash/upper-case": "/metadata/identity/oauth2%2Ftoken",
+	"escaped-slashes":          "/metadata/identity%2foauth2%2ftoken",
+	"escaped-backslash":        "/metadata/identity%5Coauth2/token",
+	"escaped-backslashes":      "/metadata/identity%5coauth2%5ctoken",
+	"escaped-dot":              "/metadata/identity/%2e/oauth2/token",
+	"escaped-dots":             "/metadata/x/%2e%2e/identity/oauth2/token",
+	"escaped-blank":            "/metadata/identity/oauth2/token%20",
+	"escaped-nul":              "/metadata/identity/oauth2/token%00",
+	"escaped-query":            "/metadata/identity/oauth2/token%3f",
+	"escaped-fragment":         "/metadata/identity/oauth2/token%23",
+	"nul":                      "/metadata/identity/oauth2/token\x00",
+	"tab":                      "/metadata/identity/oauth2/token\t",
+	"dot":                      "/metadata/./identity/oauth2/token",
+	"dot/last":                 "/metadata/identity/oauth2/token/.",
+	"dots":                     "/metadata/x/../identity/oauth2/token",
+	"dots/first":               "/x/../metadata/identity/oauth2/token",
+	"dots/inside":              "/metadata/identity/oauth2/../oauth2/token",
+	"dots/last":                "/metadata/identity/oauth2/token/..",
+	"backslash":                `/metadata/identity/oauth2\token`,
+	"backslash/first":          `\/metadata/identity/oauth2/token`,
+	"backslash/slash-last":     `/metadata\identity\oauth2\token/`,
+	"backslashes":              `/metadata\identity\oauth2\token`,
+	"backslashes/first":        `\metadata\identity\oauth2\token`,
+	"backslashes/inside":       `/metadata/identity\oauth2\token`,
+	"semicolon":                "/metadata/identity;x/oauth2/token",
+	"semicolon/last":           "/metadata/identity/oauth2/token;x",
+	"semicolon/slash-last":     "/metadata/identity/oauth2/token;x=y/",
+	"fragment":                 "/metadata/identity/oauth2/token#",
+	"kelvin-sign":              "/metadata/identity/oauth2/to\u212aen",
+	"kelvin-sign/escaped":      "/metadata/identity/oauth2/to%E2%84%AAen",
+	"no-slash":                 "metadata/identity/oauth2/token",
+	"absolute":                 "http://169.254.169.254/metadata/identity/oauth2/token",
+	"absolute/another-host":    "http://example.org/metadata/identity/oauth2/token",
+	"host":                     "169.254.169.254/metadata/identity/oauth2/token",
+	"host/slashes":             "//example.org/metadata/identity/oauth2/token",
 }
 
 // madeTo returns a request to a host name, as from a web page whose name was pointed here.
@@ -209,6 +241,7 @@ func connectionCases() []Case {
 		ask("headers/no-header-and-forwarded", get(anInstance).bare().with("X-Forwarded-For: 10.0.0.1"), inOurWords(400, noHeader)),
 		ask("headers/forwarded-by-rfc-7239", get(anInstance).with("Forwarded: for=10.0.0.1"), inOurWords(400, refused(400))).ourChoice(),
 		ask("headers/sec-fetch-site", get(anInstance).with("Sec-Fetch-Site: same-origin"), inOurWords(400, refused(400))).ourChoice(),
+		ask("headers/sec-fetch-dest", get(anInstance).with("Sec-Fetch-Dest: image"), inOurWords(400, refused(400))).ourChoice(),
 		ask("headers/of-node-fetch", get(anInstance).with("accept: */*", "accept-language: *", "sec-fetch-mode: cors", "user-agent: node"), success()),
 		ask("headers/host-of-somebody", madeTo("rebound.example"), inOurWords(400, refused(400))).ourChoice(),
 		ask("headers/host-localhost", madeTo("localhost:80"), success()).ourChoice(),

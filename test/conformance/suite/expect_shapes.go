@@ -59,7 +59,7 @@ var versionRefusal = all(
 // identityVersionRefusal is versionRefusal for errors with a code.
 var identityVersionRefusal = all(
 	status(http.StatusBadRequest), header("Content-Type", typeJSON),
-	ours(object("", "error", "error_description", "newest-versions")), newest,
+	ours(object("", "error", "error_description", "newest-versions")), ours(value("error_description", badVersion)), newest,
 )
 
 // newest expects at least three dates, the newest first.

@@ -8,7 +8,8 @@ var notFound = all(identityRefused(400), value("error", "invalid_request"), valu
 
 // selectorCases are about selecting an identity.
 func selectorCases() []Case {
-	exclusive := inOurWords(400, identityRefused(400))
+	onlyOne := value("error_description", "Only one of client_id, object_id and msi_res_id can be specified")
+	exclusive := inOurWords(400, all(identityRefused(400), onlyOne))
 	return []Case{
 		ask("identity/selector/client_id", get(tokenQuestion+"&client_id={client-id}"), success(value("client_id", "{client-id}"))),
 		ask("identity/selector/object_id", get(tokenQuestion+"&object_id={object-id}"), success(has("access_token"))),
@@ -28,12 +29,14 @@ func selectorCases() []Case {
 
 		ask("identity/selector/client_id/empty", get(tokenQuestion+"&client_id="), identityRefused(400)).ourChoice(),
 		ask("identity/selector/client_id/twice", get(tokenQuestion+"&client_id=a&client_id=a"), inOurWords(400, identityRefused(400))),
+		ask("identity/selector/client_id/twice-in-two-cases", get(tokenQuestion+"&client_id=a&CLIENT_ID=a"), identityRefused(400)).ourChoice(),
 		ask("identity/selector/client_id+object_id", get(tokenQuestion+"&client_id=a&object_id=b"), exclusive),
 		ask("identity/selector/client_id+msi_res_id", get(tokenQuestion+"&client_id=a&msi_res_id=b"), exclusive),
 		ask("identity/selector/object_id+msi_res_id", get(tokenQuestion+"&object_id=a&msi_res_id=b"), exclusive),
 		ask("identity/selector/of-one-identity/client_id+object_id", get(tokenQuestion+"&client_id={client-id}&object_id={object-id}"), exclusive),
 		ask("identity/selector/of-one-identity/client_id+msi_res_id", get(tokenQuestion+"&client_id={client-id}&msi_res_id={resource-id}"), exclusive),
 		ask("identity/selector/all-three", get(tokenQuestion+"&client_id=a&object_id=b&msi_res_id=c"), exclusive),
-		ask("identity/selector/two-spellings", get(tokenQuestion+"&msi_res_id=a&mi_res_id=a"), identityRefused(400)).ourChoice(),
+		ask("identity/selector/client_id+empty", get(tokenQuestion+"&client_id=a&object_id="), all(identityRefused(400), onlyOne)).ourChoice(),
+		ask("identity/selector/two-spellings", get(tokenQuestion+"&msi_res_id=a&mi_res_id=a"), all(identityRefused(400), onlyOne)).ourChoice(),
 	}
 }

@@ -33,12 +33,14 @@ func tokenCases() []Case {
 		ask("identity/token/resource/missing", get(probe+"{identity}"), inOurWords(400, identityRefusal(400, "invalid_request", "Required audience parameter not specified"))),
 		ask("identity/token/resource/empty", get(probe+"&resource={identity}"), inOurWords(400, identityRefusal(400, "invalid_request", "Required audience parameter not specified"))),
 		ask("identity/token/resource/twice", get(tokenQuestion+"&resource={resource}"), inOurWords(400, identityRefused(400))),
+		ask("identity/token/resource/twice-in-two-cases", get(tokenQuestion+"&Resource={resource}"), identityRefused(400)).ourChoice(),
 		ask("identity/token/resource/nul", get(probe+"&resource=a%00b"), identityRefused(400)).ourChoice(),
 		ask("identity/token/resource/line-break", get(probe+"&resource=a%0d%0aX:b"), identityRefused(400)).ourChoice(),
 		ask("identity/token/resource/not-utf-8", get(probe+"&resource=%ff"), identityRefused(400)).ourChoice(),
 
 		ask("identity/token/bypass-cache", get(aToken+"&bypass_cache=true"), aTokenAnswer),
 		ask("identity/token/bypass-cache/false", get(aToken+"&bypass_cache=false"), aTokenAnswer).ourChoice(),
+		ask("identity/token/bypass-cache/neither", get(aToken+"&bypass_cache=yes"), identityRefused(400)).ourChoice(),
 		ask("identity/token/authority", get(aToken+"&authority=https%3A%2F%2Flogin.microsoftonline.com%2Fcommon"), aTokenAnswer).ourChoice(),
 		ask("identity/token/unknown-parameter", get(aToken+"&nothing=1"), aTokenAnswer).ourChoice(),
 		ask("identity/token/format-text", get(aToken+"&format=text"), aTokenAnswer).ourChoice(),
@@ -50,6 +52,7 @@ func tokenCases() []Case {
 		ask("identity/token/api-version/2020-06-01", tokenIn("2020-06-01"), aTokenAnswer),
 		ask("identity/token/api-version/2021-02-01", tokenIn("2021-02-01"), aTokenAnswer),
 		ask("identity/token/api-version/2025-04-07", tokenIn("2025-04-07"), aTokenAnswer),
+		ask("identity/token/api-version/between-two", tokenIn("2018-02-02"), identityVersionRefusal).ourChoice(),
 		ask("identity/token/api-version/twice", get(tokenQuestion+"&api-version=2018-02-01"), inOurWords(400, identityRefused(400))),
 
 		// The probes by which SDKs find out that IMDS is there. .NET continues after 400 only, and gives up if its text has
