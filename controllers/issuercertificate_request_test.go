@@ -22,7 +22,7 @@ const (
 )
 
 // issuerNames are those that the issuer of node-1 may have.
-var issuerNames = []string{"issuer.imds.svc", "issuer.imds.svc.cluster.local", "node-1.issuer.imds.svc"}
+var issuerNames = []string{"kube-imds-issuer.imds.svc", "kube-imds-issuer.imds.svc.cluster.local", "node-1.kube-imds-issuer.imds.svc"}
 
 // request builds a CertificateSigningRequest.
 type request struct {

@@ -15,15 +15,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 var (
-	issuerRules = IssuerCertificateRules(CertificateNames{
-		Username:     func(part string) string { return "system:serviceaccount:imds:kube-imds-" + part },
-		ServiceNames: func(part string) []string { return []string{part + ".imds.svc", part + ".imds.svc.cluster.local"} },
-	})
-	issuerRule = issuerRules[certificate.IssuerSigner]
+	issuerRules = IssuerCertificateRules(install.Names{Name: "kube-imds", Namespace: "imds"})
+	issuerRule  = issuerRules[certificate.IssuerSigner]
 )
 
 func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
@@ -137,11 +135,11 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		{"a token of two pods", newRequest(key).withAttribute(podNameAttribute, "a", "b"), "not bound to a pod"},
 		{"no names", newRequest(key).forNames(), "for DNS names, and for nothing else"},
 		{"another name", newRequest(key).forNames("kubernetes.default.svc"), `not "kubernetes.default.svc"`},
-		{"another name among its own", newRequest(key).forNames(issuerNames[0], "webhook.imds.svc"), `not "webhook.imds.svc"`},
-		{"another node's name", newRequest(key).forNames(append(issuerNames[:2:2], "node-2.issuer.imds.svc")...), `not "node-2.issuer.imds.svc"`},
-		{"another node's name too", newRequest(key).forNames(append(issuerNames[:3:3], "node-2.issuer.imds.svc")...), `not "node-2.issuer.imds.svc"`},
-		{"no node's name", newRequest(key).forNames(issuerNames[:2]...), `for "node-1.issuer.imds.svc" too`},
-		{"its node's name, asked for from another", newRequest(key).withAttribute(nodeNameAttribute, "node-2"), `not "node-1.issuer.imds.svc"`},
+		{"another name among its own", newRequest(key).forNames(issuerNames[0], "kube-imds-webhook.imds.svc"), `not "kube-imds-webhook.imds.svc"`},
+		{"another node's name", newRequest(key).forNames(append(issuerNames[:2:2], "node-2.kube-imds-issuer.imds.svc")...), `not "node-2.kube-imds-issuer.imds.svc"`},
+		{"another node's name too", newRequest(key).forNames(append(issuerNames[:3:3], "node-2.kube-imds-issuer.imds.svc")...), `not "node-2.kube-imds-issuer.imds.svc"`},
+		{"no node's name", newRequest(key).forNames(issuerNames[:2]...), `for "node-1.kube-imds-issuer.imds.svc" too`},
+		{"its node's name, asked for from another", newRequest(key).withAttribute(nodeNameAttribute, "node-2"), `not "node-1.kube-imds-issuer.imds.svc"`},
 		{"all names of the namespace", newRequest(key).forNames("*.imds.svc"), `not "*.imds.svc"`},
 		{"another common name", newRequest(key).forSubject(pkix.Name{CommonName: "admin"}), `not "admin"`},
 		{"no common name", newRequest(key).forSubject(pkix.Name{}), `not ""`},
@@ -195,7 +193,7 @@ func nonsense([]byte) []byte {
 
 // forged changes what is signed: one letter of a name.
 func forged(der []byte) []byte {
-	return asPEM("CERTIFICATE REQUEST")(bytes.ReplaceAll(der, []byte(issuerNames[0]), []byte("issueR.imds.svc")))
+	return asPEM("CERTIFICATE REQUEST")(bytes.ReplaceAll(der, []byte(issuerNames[0]), []byte("kube-imds-issueR.imds.svc")))
 }
 
 // Each part serves under the names of its own Service.
@@ -206,7 +204,7 @@ func TestEveryPartHasItsOwnSigner(t *testing.T) {
 		"issuer": certificate.IssuerSigner, "signer": certificate.SignerSigner, "oidc": certificate.OIDCSigner,
 	} {
 		for _, asking := range []string{"issuer", "signer", "oidc"} {
-			name := part + ".imds.svc"
+			name := "kube-imds-" + part + ".imds.svc"
 			names := []string{name}
 			if part == "issuer" {
 				names = append(names, "node-1."+name)

@@ -9,23 +9,16 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
-// CertificateNames are the names in the rules of an installation.
-type CertificateNames struct {
-	// Username returns the user name of a part's ServiceAccount, and ServiceNames the DNS names of its Service. The parts
-	// are issuer, signer and oidc.
-	Username     func(part string) string
-	ServiceNames func(part string) []string
-}
-
 // IssuerCertificateRules returns the rules of all signers: those of the parts' serving certificates with the names of their
 // Services and, for an issuer, its node's; and that of the certificate that attests pods.
-func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificateRule {
-	serving := func(part string) IssuerCertificateRule {
-		ofService := func(name string) bool { return slices.Contains(names.ServiceNames(part), name) }
+func IssuerCertificateRules(names install.Names) map[string]IssuerCertificateRule {
+	serving := func(part install.Part) IssuerCertificateRule {
+		ofService := func(name string) bool { return slices.Contains(names.Services(part), name) }
 		return IssuerCertificateRule{
 			Username:         names.Username(part),
 			AllowsCommonName: ofService,
@@ -34,14 +27,14 @@ func IssuerCertificateRules(names CertificateNames) map[string]IssuerCertificate
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		}
 	}
-	issuer := serving("issuer")
-	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.ServiceNames("issuer")[0]) }
+	issuer := serving(install.Issuer)
+	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.Services(install.Issuer)[0]) }
 	return map[string]IssuerCertificateRule{
 		certificate.IssuerSigner: issuer,
-		certificate.SignerSigner: serving("signer"),
-		certificate.OIDCSigner:   serving("oidc"),
+		certificate.SignerSigner: serving(install.Signer),
+		certificate.OIDCSigner:   serving(install.OIDC),
 		certificate.AttestationSigner: {
-			Username:         names.Username("signer"),
+			Username:         names.Username(install.Signer),
 			AllowsCommonName: attested.IsDomain,
 			AllowsDNSName:    attested.IsName,
 			CheckKey:         checkAttestationKey,

@@ -2,19 +2,20 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
-	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
+	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -22,17 +23,11 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
-		fmt.Fprintln(os.Stderr, "controller:", err)
-		os.Exit(1)
-	}
-}
+func main() { process.Main(newCommand()) }
 
 // options are the settings from the command line and the environment.
 type options struct {
-	name           string
-	namespace      string
+	process.Flags
 	tenantID       string
 	subscriptionID string
 	resourceGroup  string
@@ -47,39 +42,19 @@ type options struct {
 
 	authority keyring.Policy
 
-	webhookPort    int
-	metricsAddress string
-	healthAddress  string
-	logLevel       string
+	webhookPort int
 }
 
 func newCommand() *cobra.Command {
 	o := options{sidecarInterception: webhook.Redirect}
-	command := &cobra.Command{
-		Use:           "controller",
-		Short:         "The controller of kube-imds: reconciles its kinds and injects pods",
-		Version:       version,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(command *cobra.Command, _ []string) error {
-			log, err := logging.New(o.logLevel)
-			if err != nil {
+	command := o.Command(install.Controller, "The controller of kube-imds: reconciles its kinds and injects pods", version,
+		func(ctx context.Context) error {
+			if err := o.check(); err != nil {
 				return err
 			}
-			if o.namespace == "" || o.tenantID == "" || o.sidecarImage == "" {
-				return fmt.Errorf("--namespace, --tenant-id and --sidecar-image are needed; in a pod, set POD_NAMESPACE from the downward API")
-			}
-			if err := authority.Check(o.authority); err != nil {
-				return fmt.Errorf("--authority-rotate-every and --authority-publish-ahead: %w", err)
-			}
-			ctrl.SetLogger(log)
-			return run(command.Context(), o)
-		},
-	}
+			return run(ctx, o)
+		})
 	flags := command.Flags()
-	flags.StringVar(&o.name, "name", "kube-imds", "the installation's full `name`, which its objects begin with")
-	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
 	flags.StringVar(&o.tenantID, "tenant-id", "", "the tenant `ID` of identities that name none")
 	flags.StringVar(&o.subscriptionID, "subscription-id", "", "the subscription `ID` in generated resource IDs")
 	flags.StringVar(&o.resourceGroup, "resource-group", "kube-imds", "the resource `group` in generated resource IDs")
@@ -93,11 +68,19 @@ func newCommand() *cobra.Command {
 	flags.Var(&o.netInitResources, "net-init-resources", "the requests and limits of net-init")
 	flags.DurationVar(&o.authority.Every, "authority-rotate-every", authority.LongestTerm, "how `long` a key of the certificate authority signs")
 	flags.DurationVar(&o.authority.Ahead, "authority-publish-ahead", 24*time.Hour, "how `long` its certificate is published before it signs")
-	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "the `port` of the webhook")
-	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
-	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
-	flags.StringVar(&o.logLevel, "log-level", "info", "`level`, of the sidecars too: "+strings.Join(logging.Levels, ", "))
+	flags.IntVar(&o.webhookPort, "webhook-port", install.WebhookPort, "the `port` of the webhook")
+	flags.Lookup("log-level").Usage += "; sidecars have the same"
 	return command
+}
+
+func (o *options) check() error {
+	if o.tenantID == "" || o.sidecarImage == "" {
+		return errors.New("--tenant-id and --sidecar-image are needed")
+	}
+	if err := authority.Check(o.authority); err != nil {
+		return fmt.Errorf("--authority-rotate-every and --authority-publish-ahead: %w", err)
+	}
+	return nil
 }
 
 // resources is a flag for a container's requests and limits in JSON.

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
@@ -86,7 +87,7 @@ func TestInterceptionReachesTheSidecars(t *testing.T) {
 
 func TestTheLevelReachesTheSidecars(t *testing.T) {
 	t.Parallel()
-	if got := (options{logLevel: "debug"}).webhook(nil).SidecarLogLevel; got != "debug" {
+	if got := (options{Flags: process.Flags{LogLevel: "debug"}}).webhook(nil).SidecarLogLevel; got != "debug" {
 		t.Errorf("sidecars log at level %q", got)
 	}
 }

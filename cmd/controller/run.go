@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
-	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -17,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -27,12 +24,12 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/capability"
-	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
+	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -43,43 +40,36 @@ func run(ctx context.Context, o options) error {
 		serving      *certificate.Kept
 		capabilities capability.Store
 	)
-	manager, err := newManager(o, webhook.NewServer(o.webhookPort,
+	mgr, err := newManager(o, webhook.NewServer(o.webhookPort,
 		func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return serving.GetCertificate(hello) },
 		func(ctx context.Context) capability.Set { return capabilities.Good(ctx) }))
 	if err != nil {
 		return err
 	}
-	capabilities = capability.Store{Client: manager.GetClient(), Key: o.names().CA()}
-	trust := authority.New(manager.GetClient(), manager.GetAPIReader(), authority.Options{
-		Object: o.names().CA(), Domains: append(o.names().Served(), attested.Domains()...), URL: o.names().AuthorityURL(),
+	capabilities = capability.Store{Client: mgr.GetClient(), Key: o.Names.CA()}
+	trust := authority.New(mgr.GetClient(), mgr.GetAPIReader(), authority.Options{
+		Object: o.Names.CA(), Domains: append(o.Names.Served(), attested.Domains()...), URL: o.Names.AuthorityURL(),
 		Policy: o.authority, Now: time.Now,
 	})
 	serving = certificate.Keep(certificate.Wanted{
-		Names: certificate.Always(o.names().Services("webhook")), NewKey: certificate.NewECDSA,
+		Names: certificate.Always(o.Names.Services(install.Webhook)), NewKey: certificate.NewECDSA,
 		Issue: trust.Issue, Authorities: trust.Latest(),
 	}, ctrl.Log.WithName("certificate"))
 
-	if err := addReconcilers(manager, o, trust, capabilities); err != nil {
+	if err := addReconcilers(mgr, o, trust, capabilities); err != nil {
 		return err
 	}
 	metrics.Registry.MustRegister(slices.Concat(webhook.Collectors(), server.Collectors(),
-		[]prometheus.Collector{&controllers.Inventory{Reader: manager.GetClient()}})...)
-	if err := o.webhook(trust).SetupWithManager(manager); err != nil {
+		[]prometheus.Collector{&controllers.Inventory{Reader: mgr.GetClient()}})...)
+	if err := o.webhook(trust).SetupWithManager(mgr); err != nil {
 		return err
 	}
-	if err := manager.Add(serving); err != nil {
-		return fmt.Errorf("put the controller together: %w", err)
-	}
-	if err := addChecks(manager, o, trust, serving, capabilities); err != nil {
-		return err
-	}
-	if err := manager.Start(ctx); err != nil {
-		return fmt.Errorf("run the controller: %w", err)
-	}
-	return nil
+	return process.Run(ctx, mgr, []manager.Runnable{serving}, map[string]healthz.Checker{
+		"certificate": process.While(serving.Ready),
+		"webhook":     mgr.GetWebhookServer().StartedChecker(),
+		"trust":       once(trustChecker{mgr.GetClient(), o.Names.Name, trust, capabilities}.check),
+	})
 }
-
-func (o options) names() install.Names { return install.Names{Name: o.name, Namespace: o.namespace} }
 
 func (o options) webhook(trust *authority.Authority) webhook.Options {
 	return webhook.Options{
@@ -87,34 +77,23 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		ImagePullPolicy:  corev1.PullPolicy(o.sidecarImagePullPolicy),
 		SidecarResources: o.sidecarResources.ResourceRequirements,
 		NetInitResources: o.netInitResources.ResourceRequirements,
-		SidecarLogLevel:  o.logLevel,
+		SidecarLogLevel:  o.LogLevel,
 		AzureLimits:      o.sidecarAzureLimits,
 		Interception:     o.sidecarInterception,
 		SidecarPort:      int32(o.sidecarPort),
-		IssuerURL:        o.names().URL("issuer"),
+		IssuerURL:        o.Names.URL(install.Issuer),
 		CABundle:         trust.Bundle,
-		TrustName:        o.names().Trust(),
+		TrustName:        o.Names.Trust(),
 	}
 }
 
 // newManager returns a manager whose caches hold no more of other kinds than is needed.
 func newManager(o options, webhookServer ctrlwebhook.Server) (manager.Manager, error) {
-	kinds, err := scheme.New()
-	if err != nil {
-		return nil, err
-	}
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the API server: %w", err)
-	}
-	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        kinds,
+	return o.NewManager(ctrl.Options{
 		Cache:                         o.cache(),
-		Metrics:                       server.MetricsOptions(o.metricsAddress),
-		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                true,
-		LeaderElectionID:              o.name + "-controller",
-		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionID:              o.Names.Name + "-controller",
+		LeaderElectionNamespace:       o.Names.Namespace,
 		LeaderElectionReleaseOnCancel: true,
 		// The process ends when it loses its lease, and the webhook with it, so a short outage of the API server must not
 		// cost the lease. A planned shutdown releases it at once.
@@ -123,22 +102,18 @@ func newManager(o options, webhookServer ctrlwebhook.Server) (manager.Manager, e
 		RetryPeriod:   new(5 * time.Second),
 		WebhookServer: webhookServer,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("make the manager: %w", err)
-	}
-	return manager, nil
 }
 
 func (o options) cache() cache.Options {
 	named := func(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
-	inNamespace := map[string]cache.Config{o.namespace: {}}
+	inNamespace := map[string]cache.Config{o.Names.Namespace: {}}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}:    {Namespaces: inNamespace, Field: named(o.names().CA().Name), Transform: authority.StripKey},
-			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.names().CA().Name)},
-			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.name)},
-			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.name)},
+			&corev1.Secret{}:    {Namespaces: inNamespace, Field: named(o.Names.CA().Name), Transform: authority.StripKey},
+			&corev1.ConfigMap{}: {Namespaces: inNamespace, Field: named(o.Names.CA().Name)},
+			&admissionregistrationv1.MutatingWebhookConfiguration{}:   {Field: named(o.Names.Name)},
+			&admissionregistrationv1.ValidatingWebhookConfiguration{}: {Field: named(o.Names.Name)},
 			&corev1.ServiceAccount{}:                                  {Transform: slim.Metadata},
 			&corev1.Namespace{}:                                       {Transform: slim.Metadata},
 			&v1alpha1.ManagedIdentity{}:                               {Transform: slim.Bare},
@@ -150,9 +125,9 @@ func (o options) cache() cache.Options {
 	}
 }
 
-func addReconcilers(manager manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
-	api := manager.GetClient()
-	recorder := manager.GetEventRecorder("kube-imds")
+func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
+	api := mgr.GetClient()
+	recorder := mgr.GetEventRecorder("kube-imds")
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
@@ -161,72 +136,12 @@ func addReconcilers(manager manager.Manager, o options, trust *authority.Authori
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
 		trust,
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(
-			controllers.CertificateNames{Username: o.names().Username, ServiceNames: o.names().Services})},
-		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.name, Now: time.Now},
-		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.names()},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(o.Names)},
+		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.Names.Name, Now: time.Now},
+		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.Names},
 	} {
-		if err := reconciler.SetupWithManager(manager); err != nil {
+		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// addChecks makes a replica ready when the API server can call its webhook: it has a certificate whose authority the API
-// server trusts.
-func addChecks(manager manager.Manager, o options, trust *authority.Authority, serving *certificate.Kept, capabilities capability.Store) error {
-	checks := map[string]func(*http.Request) error{
-		"certificate": func(*http.Request) error {
-			if !serving.Ready() {
-				return errors.New("there is no serving certificate yet")
-			}
-			return nil
-		},
-		"webhook": manager.GetWebhookServer().StartedChecker(),
-		"trust": once(func(request *http.Request) error {
-			return checkTrust(request.Context(), manager.GetClient(), o.name, trust, capabilities)
-		}),
-	}
-	for name, check := range checks {
-		if err := manager.AddReadyzCheck(name, check); err != nil {
-			return fmt.Errorf("add the readiness check: %w", err)
-		}
-	}
-	if err := manager.AddHealthzCheck("ping", func(*http.Request) error { return nil }); err != nil {
-		return fmt.Errorf("add the health check: %w", err)
-	}
-	return nil
-}
-
-// once passes forever after the check has passed: nobody can take out a serving replica by removing the webhook's
-// configuration.
-func once(check func(*http.Request) error) func(*http.Request) error {
-	var passed atomic.Bool
-	return func(request *http.Request) error {
-		if passed.Load() {
-			return nil
-		}
-		err := check(request)
-		if err == nil {
-			passed.Store(true)
-		}
-		return err
-	}
-}
-
-func checkTrust(ctx context.Context, reader client.Reader, name string, trust *authority.Authority, capabilities capability.Store) error {
-	var configuration admissionregistrationv1.MutatingWebhookConfiguration
-	if err := reader.Get(ctx, client.ObjectKey{Name: name}, &configuration); err != nil {
-		return fmt.Errorf("read the webhook's configuration: %w", err)
-	}
-	bundle, good := string(trust.Bundle(ctx)), capabilities.Good(ctx)
-	for _, hook := range configuration.Webhooks {
-		if bundle == "" || string(hook.ClientConfig.CABundle) != bundle {
-			return errors.New("the API server does not trust the webhook yet")
-		}
-		if service := hook.ClientConfig.Service; service == nil || service.Path == nil || !good.AdmitsPath(*service.Path) {
-			return errors.New("the webhook would not let the API server in yet")
 		}
 	}
 	return nil

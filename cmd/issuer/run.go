@@ -8,12 +8,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
-	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
@@ -24,20 +24,18 @@ import (
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
+	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
-func (o options) names() install.Names { return install.Names{Name: o.name, Namespace: o.namespace} }
-
 // run wires the issuer and runs it until the context ends.
 func run(ctx context.Context, o options) error {
-	// The audit log is complete whatever the level of the rest.
-	audit, err := logging.New("info")
+	audit, err := logging.Audit()
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(o)
+	mgr, err := o.NewManager(ctrl.Options{Cache: issuer.CacheOptions(o.nodeName, time.Now)})
 	if err != nil {
 		return err
 	}
@@ -56,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	keys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
 	roots := &cabundle.Latest{}
 	signer := signerclient.New(signerclient.Options{
-		URL: o.names().URL("signer"), Address: o.signerAddress, TokenFile: o.signerTokenFile, Roots: roots.Pool,
+		URL: o.Names.URL(install.Signer), Address: o.signerAddress, TokenFile: o.signerTokenFile, Roots: roots.Pool,
 	})
 	known := &published.Latest{Log: ctrl.Log.WithName("signing-keys")}
 	minter := mint.NewCache(&mint.Signer{
@@ -66,15 +64,15 @@ func run(ctx context.Context, o options) error {
 		minter.KeepSignedBy(now.Has)
 		changes.Notify()
 	}
-	keysWatch, err := published.NewWatch(mgr.GetConfig(), o.names().Keys(), known.Tell)
+	keysWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.Keys(), known.Tell)
 	if err != nil {
 		return err
 	}
-	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.names().CA(), roots.Tell)
+	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Tell)
 	if err != nil {
 		return err
 	}
-	services := o.names().Services("issuer")
+	services := o.Names.Services(install.Issuer)
 	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.IssuerSigner,
 		append(services, issuerapi.NodeHost(o.nodeName, services[0])), roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
@@ -90,7 +88,7 @@ func run(ctx context.Context, o options) error {
 		Metadata:      o.metadata,
 		AnyAddress:    o.anyAddress,
 		Limits:        issuer.NewLimits(o.podLimits, time.Now),
-		Log:           audit.WithName("audit"),
+		Log:           audit,
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
 	}
@@ -98,48 +96,18 @@ func run(ctx context.Context, o options) error {
 	if o.anyAddress {
 		bounds = bounds.WithoutSources()
 	}
-	for _, part := range []manager.Runnable{
+	return process.Run(ctx, mgr, []manager.Runnable{
 		watches, keys, keysWatch, rootsWatch, serving, minter,
 		// The write timeout covers held requests for a grant.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
-	} {
-		if err := mgr.Add(part); err != nil {
-			return fmt.Errorf("put the issuer together: %w", err)
-		}
-	}
-	if err := server.AddChecks(mgr, map[string]func() bool{
-		"workload-keys": keys.Ready, "certificate": serving.Ready, "authority": roots.Ready,
-		"published-keys": func() bool { return known.Current() != nil }, "watches": watches.Ready,
-	}); err != nil {
-		return err
-	}
-	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("run the issuer: %w", err)
-	}
-	return nil
-}
-
-// newManager returns a manager whose caches hold the node's own pods and its Node.
-func newManager(o options) (manager.Manager, error) {
-	kinds, err := scheme.New()
-	if err != nil {
-		return nil, err
-	}
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the API server: %w", err)
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                 kinds,
-		Cache:                  issuer.CacheOptions(o.nodeName, time.Now),
-		Metrics:                server.MetricsOptions(o.metricsAddress),
-		HealthProbeBindAddress: o.healthAddress,
+	}, map[string]healthz.Checker{
+		"workload-keys":  process.While(keys.Ready),
+		"published-keys": process.While(func() bool { return known.Current() != nil }),
+		"authority":      process.While(roots.Ready),
+		"certificate":    process.While(serving.Ready),
+		"watches":        process.While(watches.Ready),
 	})
-	if err != nil {
-		return nil, fmt.Errorf("make the manager: %w", err)
-	}
-	return mgr, nil
 }
 
 // watch starts to watch the node's pods and Node, and returns the watches of what the pods depend on.

@@ -3,68 +3,40 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
-	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kube-imds/kube-imds/internal/install"
-	"github.com/kube-imds/kube-imds/internal/logging"
+	"github.com/kube-imds/kube-imds/internal/process"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-func main() {
-	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
-		fmt.Fprintln(os.Stderr, "oidc:", err)
-		os.Exit(1)
-	}
-}
+func main() { process.Main(newCommand()) }
 
 // options are the settings from the command line and the environment.
 type options struct {
-	names            install.Names
+	process.Flags
 	tenantID         string
 	listen           string
 	authorityAddress string
-	metricsAddress   string
-	healthAddress    string
-	logLevel         string
 }
 
 func newCommand() *cobra.Command {
 	var o options
-	command := &cobra.Command{
-		Use:           "oidc",
-		Short:         "The public OIDC server of kube-imds: discovery documents and public keys",
-		Version:       version,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(command *cobra.Command, _ []string) error {
-			log, err := logging.New(o.logLevel)
-			if err != nil {
-				return err
+	command := o.Command(install.OIDC, "The public OIDC server of kube-imds: discovery documents and public keys", version,
+		func(ctx context.Context) error {
+			if o.tenantID == "" {
+				return errors.New("--tenant-id is needed")
 			}
-			if o.names.Namespace == "" || o.tenantID == "" {
-				return errors.New("--namespace and --tenant-id are needed; in a pod, set POD_NAMESPACE from the downward API")
-			}
-			ctrl.SetLogger(log)
-			return run(command.Context(), o)
-		},
-	}
+			return run(ctx, o)
+		})
 	flags := command.Flags()
-	flags.StringVar(&o.names.Name, "name", "kube-imds", "the installation's full `name`, which its objects begin with")
-	flags.StringVar(&o.names.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "the installation's `namespace` [$POD_NAMESPACE]")
 	flags.StringVar(&o.tenantID, "tenant-id", "", "the tenant `ID` of identities that name none")
-	flags.StringVar(&o.listen, "listen", ":8443", "the `address` of OIDC discovery and JWKS")
-	flags.StringVar(&o.authorityAddress, "authority-address", ":8082", "the `address`, without TLS, of the authority's certificates")
-	flags.StringVar(&o.metricsAddress, "metrics-address", ":8080", "the `address` of /metrics")
-	flags.StringVar(&o.healthAddress, "health-address", ":8081", "the `address` of /healthz and /readyz")
-	flags.StringVar(&o.logLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", "))
+	flags.StringVar(&o.listen, "listen", install.Address(install.APIPort), "the `address` of OIDC discovery and JWKS")
+	flags.StringVar(&o.authorityAddress, "authority-address", install.Address(install.AuthorityPort), "the `address`, without TLS, of the authority's certificates")
 	return command
 }

@@ -10,18 +10,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
-	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
+	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signer"
@@ -35,12 +37,11 @@ const answerTimeout = 10 * time.Second
 
 // run wires the signer and runs it until the context ends.
 func run(ctx context.Context, o options) error {
-	// The audit log is complete whatever the level of the rest.
-	audit, err := logging.New("info")
+	audit, err := logging.Audit()
 	if err != nil {
 		return err
 	}
-	mgr, err := newManager(o)
+	mgr, err := o.NewManager(ctrl.Options{Cache: signer.CacheOptions(o.Names.SigningKeys(), o.Names.Keys())})
 	if err != nil {
 		return err
 	}
@@ -56,15 +57,15 @@ func run(ctx context.Context, o options) error {
 	}
 	clusterKeys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
 	keeper := &signer.Keeper{
-		Client: reader, Secret: o.names.SigningKeys(), ConfigMap: o.names.Keys(), Tenants: signer.Tenants(reader),
+		Client: reader, Secret: o.Names.SigningKeys(), ConfigMap: o.Names.Keys(), Tenants: signer.Tenants(reader),
 		Policy: o.keys, Source: &signer.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	roots := &cabundle.Latest{}
-	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.names.CA(), roots.Tell)
+	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Tell)
 	if err != nil {
 		return err
 	}
-	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.SignerSigner, o.names.Services("signer"),
+	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.SignerSigner, o.Names.Services(install.Signer),
 		roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
@@ -77,57 +78,27 @@ func run(ctx context.Context, o options) error {
 	api := &signer.Server{
 		Issuers:       workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
 		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
-		Namespace:     o.names.Namespace,
-		IssuerAccount: o.names.Object("issuer").Name,
+		Namespace:     o.Names.Namespace,
+		IssuerAccount: o.Names.ServiceAccount(install.Issuer),
 		Directory:     &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
 		Key:           keeper.Key,
-		TokenIssuers:  token.Issuers{BaseURL: o.names.URL("oidc"), EntraResources: o.entraResources},
+		TokenIssuers:  token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
 		Machine:       o.machine,
 		NameWorkloads: o.nameWorkloads,
 		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
 		Limits:        signer.NewNodeLimits(o.nodePerSecond, o.nodeBurst),
-		Log:           audit.WithName("audit"),
+		Log:           audit,
 		Strangers:     rate.NewLimiter(1, 20),
 		Now:           time.Now,
 	}
-	for _, part := range []manager.Runnable{
+	return process.Run(ctx, mgr, []manager.Runnable{
 		clusterKeys, keeper, rootsWatch, serving, attestation,
 		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
-	} {
-		if err := mgr.Add(part); err != nil {
-			return fmt.Errorf("put the signer together: %w", err)
-		}
-	}
-	if err := server.AddChecks(mgr, map[string]func() bool{
-		"workload-keys": clusterKeys.Ready, "signing-key": keeper.Ready, "certificate": serving.Ready,
-	}); err != nil {
-		return err
-	}
-	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("run the signer: %w", err)
-	}
-	return nil
-}
-
-func newManager(o options) (manager.Manager, error) {
-	kinds, err := scheme.New()
-	if err != nil {
-		return nil, err
-	}
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return nil, fmt.Errorf("find the API server: %w", err)
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                 kinds,
-		Cache:                  signer.CacheOptions(o.names.SigningKeys(), o.names.Keys()),
-		Metrics:                server.MetricsOptions(o.metricsAddress),
-		HealthProbeBindAddress: o.healthAddress,
+	}, map[string]healthz.Checker{
+		"workload-keys": process.While(clusterKeys.Ready),
+		"signing-key":   process.While(keeper.Ready),
+		"certificate":   process.While(serving.Ready),
 	})
-	if err != nil {
-		return nil, fmt.Errorf("make the manager: %w", err)
-	}
-	return mgr, nil
 }
 
 // watch starts to watch everything that a signature depends on, and notifies changes of what the keys and their publication

@@ -57,6 +57,7 @@ type Dev struct {
 	// Output gets the instructions once the process listens.
 	Output io.Writer
 
+	// Logger is slog's, as that of the sidecar, whose packages log to it.
 	Logger *slog.Logger
 }
 

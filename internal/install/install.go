@@ -7,54 +7,65 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+// Part is a part of an installation. Its own objects are named NAME-PART, its binary and image PART.
+type Part string
+
+// The parts that have a certificate of the installation's authority, and the controller, which serves as Webhook.
+const (
+	Controller Part = "controller"
+	Webhook    Part = "webhook"
+	Issuer     Part = "issuer"
+	Signer     Part = "signer"
+	OIDC       Part = "oidc"
+)
+
 // Names are the names of one installation.
 type Names struct {
 	// Name is the prefix of its objects' names, and Namespace their namespace.
 	Name, Namespace string
 }
 
-// Object returns the key of the object NAME-SUFFIX.
-func (n Names) Object(suffix string) client.ObjectKey {
-	return client.ObjectKey{Namespace: n.Namespace, Name: n.Name + "-" + suffix}
-}
-
 // CA returns the key of the authority's Secret and ConfigMap.
-func (n Names) CA() client.ObjectKey { return n.Object("ca") }
+func (n Names) CA() client.ObjectKey { return n.object("ca") }
 
 // Trust returns the name of the ConfigMap, in every namespace, with the authorities that sidecars trust.
 func (n Names) Trust() string { return n.Name + "-trust" }
 
 // SigningKeys returns the key of the Secret with the keys that sign tokens.
-func (n Names) SigningKeys() client.ObjectKey { return n.Object("signing-keys") }
+func (n Names) SigningKeys() client.ObjectKey { return n.object("signing-keys") }
 
 // Keys returns the key of the ConfigMap that publishes them.
-func (n Names) Keys() client.ObjectKey { return n.Object("keys") }
+func (n Names) Keys() client.ObjectKey { return n.object("keys") }
 
 // Services returns the DNS names of a part's Service, the preferred one first.
-func (n Names) Services(part string) []string {
+func (n Names) Services(part Part) []string {
 	name := fmt.Sprintf("%s-%s.%s.svc", n.Name, part, n.Namespace)
 	return []string{name, name + ".cluster.local"}
 }
 
-// Serving are the parts with a certificate of the installation's authority.
-var Serving = []string{"webhook", "issuer", "signer", "oidc"}
-
 // Served returns the DNS names of all serving parts.
 func (n Names) Served() []string {
 	var names []string
-	for _, part := range Serving {
+	for _, part := range []Part{Webhook, Issuer, Signer, OIDC} {
 		names = append(names, n.Services(part)...)
 	}
 	return names
 }
 
 // AuthorityURL returns the URL of the authority's certificates. It is plain HTTP: certificates are verified by themselves.
-func (n Names) AuthorityURL() string { return "http://" + n.Services("oidc")[0] }
+func (n Names) AuthorityURL() string { return "http://" + n.Services(OIDC)[0] }
 
 // URL returns the URL of a part's Service.
-func (n Names) URL(part string) string { return "https://" + n.Services(part)[0] }
+func (n Names) URL(part Part) string { return "https://" + n.Services(part)[0] }
+
+// ServiceAccount returns the name of a part's ServiceAccount.
+func (n Names) ServiceAccount(part Part) string { return fmt.Sprintf("%s-%s", n.Name, part) }
 
 // Username returns the user name of a part's ServiceAccount.
-func (n Names) Username(part string) string {
-	return fmt.Sprintf("system:serviceaccount:%s:%s-%s", n.Namespace, n.Name, part)
+func (n Names) Username(part Part) string {
+	return fmt.Sprintf("system:serviceaccount:%s:%s", n.Namespace, n.ServiceAccount(part))
+}
+
+func (n Names) object(suffix string) client.ObjectKey {
+	return client.ObjectKey{Namespace: n.Namespace, Name: n.Name + "-" + suffix}
 }

@@ -31,6 +31,12 @@ func New(level string) (logr.Logger, error) {
 	return zapr.NewLogger(log), nil
 }
 
+// Audit returns the audit log, which is complete whatever the level of the rest.
+func Audit() (logr.Logger, error) {
+	log, err := New("info")
+	return log.WithName("audit"), err
+}
+
 // parse accepts the names in Levels only; zap knows more.
 func parse(level string) (zapcore.Level, error) {
 	if !slices.Contains(Levels, level) {

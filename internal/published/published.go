@@ -41,7 +41,7 @@ func Read(data map[string]string) (*Published, error) {
 		return nil, nil
 	}
 	published := &Published{JWKS: []byte(data[jwksKey]), KeyIDs: map[string]bool{}, Tenants: map[string]bool{}}
-	var set jose.JSONWebKeySet
+	var set jose.JSONWebKeySet // golang-jwt has no JWK type
 	if err := json.Unmarshal(published.JWKS, &set); err != nil {
 		return nil, fmt.Errorf("read the published keys: %w", err)
 	}

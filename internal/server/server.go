@@ -4,13 +4,12 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // drainTime bounds the requests in progress at shutdown.
@@ -27,7 +26,7 @@ func New(address string, handler http.Handler, certificate func(*tls.ClientHello
 	writeTimeout time.Duration, options ...Option,
 ) *Server {
 	server := NewPlain(address, handler, writeTimeout, options...)
-	server.server.TLSConfig = &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13}
+	server.server.TLSConfig = &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS13, NextProtos: server.protocols()}
 	return server
 }
 
@@ -50,39 +49,38 @@ func NewPlain(address string, handler http.Handler, writeTimeout time.Duration, 
 	return server
 }
 
-func (s *Server) serve(ctx context.Context) error {
-	plain, err := new(net.ListenConfig).Listen(ctx, "tcp", s.server.Addr)
-	if err != nil {
-		return err
-	}
-	bounded := &listener{plain, newGate(s.bounds, s.server.Addr, time.Now)}
-	if s.server.TLSConfig == nil {
-		return s.server.Serve(bounded)
-	}
-	return s.server.ServeTLS(bounded, "", "")
-}
-
 // Start serves until the context ends, and then lets requests finish.
 func (s *Server) Start(ctx context.Context) error {
-	failed := make(chan error, 1)
-	go func() { failed <- s.serve(context.WithoutCancel(ctx)) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve on %s: %w", s.server.Addr, err)
-	case <-ctx.Done():
+	bounded, err := s.listen(ctx)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.server.Addr, err)
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	if err := s.server.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("stop serving on %s: %w", s.server.Addr, err)
+	serving := &manager.Server{Server: s.server, Listener: bounded, ShutdownTimeout: new(drainTime)}
+	if err := serving.Start(ctx); err != nil {
+		return fmt.Errorf("serve on %s: %w", s.server.Addr, err)
 	}
 	return nil
 }
 
+func (s *Server) listen(ctx context.Context) (net.Listener, error) {
+	plain, err := new(net.ListenConfig).Listen(ctx, "tcp", s.server.Addr)
+	if err != nil {
+		return nil, err
+	}
+	bounded := &listener{plain, newGate(s.bounds, s.server.Addr, time.Now)}
+	if s.server.TLSConfig == nil {
+		return bounded, nil
+	}
+	return tls.NewListener(bounded, s.server.TLSConfig), nil
+}
+
+// protocols returns the names of the protocols that TLS negotiates.
+func (s *Server) protocols() []string {
+	if allowed := s.server.Protocols; allowed != nil && !allowed.HTTP2() {
+		return []string{"http/1.1"}
+	}
+	return []string{"h2", "http/1.1"}
+}
+
 // NeedLeaderElection returns false: every replica serves.
 func (s *Server) NeedLeaderElection() bool { return false }
-
-// MetricsOptions serve metrics in plain HTTP. The NetworkPolicy guards them.
-func MetricsOptions(address string) metricsserver.Options {
-	return metricsserver.Options{BindAddress: address}
-}

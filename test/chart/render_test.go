@@ -3,6 +3,7 @@ package chart
 import (
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kube-imds/kube-imds/internal/install"
 )
 
 // The names are those of docs/design/parts.md: other parts and documents count on them.
@@ -56,10 +59,10 @@ func TestServicesLeadToThePartsPorts(t *testing.T) {
 		part string
 		port int32
 	}{
-		"kube-imds-webhook": {"Deployment/kube-imds-controller", 9443},
-		"kube-imds-oidc":    {"Deployment/kube-imds-oidc", 8443},
-		"kube-imds-signer":  {"Deployment/kube-imds-signer", 8443},
-		"kube-imds-issuer":  {"DaemonSet/kube-imds-issuer", 8443},
+		"kube-imds-webhook": {"Deployment/kube-imds-controller", install.WebhookPort},
+		"kube-imds-oidc":    {"Deployment/kube-imds-oidc", install.APIPort},
+		"kube-imds-signer":  {"Deployment/kube-imds-signer", install.APIPort},
+		"kube-imds-issuer":  {"DaemonSet/kube-imds-issuer", install.APIPort},
 	} {
 		service := as[corev1.Service](t, rendered.named(t, "Service", service))
 		pod := pods[want.part]
@@ -80,6 +83,45 @@ func TestServicesLeadToThePartsPorts(t *testing.T) {
 	if policy := issuer.Spec.InternalTrafficPolicy; policy == nil || *policy != corev1.ServiceInternalTrafficPolicyLocal {
 		t.Error("the issuer's Service leads to other nodes' issuers")
 	}
+}
+
+// The chart repeats what internal/install says, because templates cannot read it.
+func TestPodsHaveWhatTheirProcessesExpect(t *testing.T) {
+	t.Parallel()
+	for name, pod := range podsOf(t, render(t)) {
+		part := install.Part(pod.Spec.Containers[0].Name)
+		ports := map[string]int32{"metrics": install.MetricsPort, "health": install.HealthPort}
+		environment := []string{install.PodNamespace}
+		switch part {
+		case install.OIDC:
+			ports["authority"] = install.AuthorityPort
+		case install.Issuer:
+			environment = append(environment, install.NodeName)
+			if !mounts(pod, path.Dir(install.SignerTokenFile)) {
+				t.Errorf("%s has no token for the signer at %s", name, install.SignerTokenFile)
+			}
+		case install.Controller, install.Signer:
+		default:
+			continue // the chart's test
+		}
+		for port, want := range ports {
+			if got := containerPort(pod, port); got != want {
+				t.Errorf("port %s of %s is %d, want %d", port, name, got, want)
+			}
+		}
+		for _, variable := range environment {
+			if !slices.ContainsFunc(pod.Spec.Containers[0].Env, func(set corev1.EnvVar) bool { return set.Name == variable }) {
+				t.Errorf("%s has no variable %s", name, variable)
+			}
+		}
+		if want := (install.Names{Name: "kube-imds"}).ServiceAccount(part); pod.Spec.ServiceAccountName != want {
+			t.Errorf("%s runs as %s, want %s", name, pod.Spec.ServiceAccountName, want)
+		}
+	}
+}
+
+func mounts(pod corev1.PodTemplateSpec, at string) bool {
+	return slices.ContainsFunc(pod.Spec.Containers[0].VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.MountPath == at })
 }
 
 func TestContainersHaveRequestsAndLimits(t *testing.T) {

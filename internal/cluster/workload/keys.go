@@ -24,7 +24,8 @@ type Source interface {
 }
 
 // Keys are the public keys of ServiceAccount tokens. They are read at the start, from time to time, and at most every ten
-// seconds when a token names an unknown key, so that no token costs the API server a request.
+// seconds when a token names an unknown key, so that no token costs the API server a request. Libraries for remote JWKS fetch
+// while the token that made them waits.
 type Keys struct {
 	source Source
 	log    logr.Logger

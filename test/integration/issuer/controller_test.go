@@ -57,9 +57,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(
-			controllers.CertificateNames{Username: names.Username, ServiceNames: names.Services},
-		)},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names)},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
 	}

@@ -1,0 +1,62 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/logging"
+)
+
+// Flags are the settings that all processes have.
+type Flags struct {
+	Names    install.Names
+	LogLevel string
+
+	metricsAddress string
+	healthAddress  string
+}
+
+// Command returns the command of a part, with the flags that all have. It runs after the log is set up.
+func (f *Flags) Command(part install.Part, short, version string, run func(context.Context) error) *cobra.Command {
+	command := &cobra.Command{
+		Use:           string(part),
+		Short:         short,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(command *cobra.Command, _ []string) error {
+			log, err := logging.New(f.LogLevel)
+			if err != nil {
+				return err
+			}
+			ctrl.SetLogger(log)
+			if f.Names.Namespace == "" {
+				return errors.New("--namespace is needed; in a pod, set " + install.PodNamespace + " from the downward API")
+			}
+			return run(command.Context())
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&f.Names.Name, "name", "kube-imds", "the installation's full `name`, which its objects begin with")
+	flags.StringVar(&f.Names.Namespace, "namespace", os.Getenv(install.PodNamespace), "the installation's `namespace` [$"+install.PodNamespace+"]")
+	flags.StringVar(&f.metricsAddress, "metrics-address", install.Address(install.MetricsPort), "the `address` of /metrics")
+	flags.StringVar(&f.healthAddress, "health-address", install.Address(install.HealthPort), "the `address` of /healthz and /readyz")
+	flags.StringVar(&f.LogLevel, "log-level", "info", "`level`: "+strings.Join(logging.Levels, ", ")+"; audit logs are always kept")
+	return command
+}
+
+// Main runs a command until it ends or SIGTERM or SIGINT stops it. After an error the process ends with status 1.
+func Main(command *cobra.Command) {
+	if err := command.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", command.Name(), err)
+		os.Exit(1)
+	}
+}
