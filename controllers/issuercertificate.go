@@ -79,7 +79,7 @@ func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certific
 	})
 }
 
-// refuse denies a request. One that somebody has approved cannot be denied, so it fails.
+// refuse denies a request. An approved one cannot be denied, so it fails.
 func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, refusal error) error {
 	kind, subresource := certificatesv1.CertificateDenied, "approval"
 	if is(csr, certificatesv1.CertificateApproved) {
@@ -91,7 +91,7 @@ func (r *IssuerCertificateReconciler) refuse(ctx context.Context, csr *certifica
 	})
 }
 
-// decide adds a condition, unless somebody else has decided in between.
+// decide adds a condition, unless the request has been decided in between.
 func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, subresource string, condition certificatesv1.CertificateSigningRequestCondition) error {
 	condition.Status, condition.LastUpdateTime = corev1.ConditionTrue, metav1.Now()
 	before := csr.DeepCopy()

@@ -23,7 +23,7 @@ import (
 const fieldOwner = client.FieldOwner("kube-imds-controller")
 
 // TrustReconciler publishes the certificates of the controller's authority: in a ConfigMap for verifiers of tokens, and in
-// the webhooks' configurations for the API server, together with the secret paths. It restores them when somebody removes
+// the webhooks' configurations for the API server, together with the secret paths. It restores them when a user removes
 // them.
 type TrustReconciler struct {
 	Client       client.Client

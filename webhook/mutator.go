@@ -106,7 +106,7 @@ func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided gra
 	return response
 }
 
-// longest bounds a field in the audit log, in bytes: nobody has validated the pod yet.
+// longest bounds a field in the audit log, in bytes: the pod is not validated yet.
 const longest = 1024
 
 func cut(text string) string {

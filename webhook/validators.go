@@ -20,7 +20,7 @@ func (v identityValidator) ValidateCreate(_ context.Context, identity *v1alpha1.
 		return nil, err
 	}
 	if len(identity.Spec.AssumableBy) == 0 {
-		return admission.Warnings{"spec.assumableBy admits nobody: no pod can assume this identity yet"}, nil
+		return admission.Warnings{"spec.assumableBy is empty: no pod can assume this identity yet"}, nil
 	}
 	return nil, nil
 }

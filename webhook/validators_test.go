@@ -23,7 +23,7 @@ func TestIdentitiesAreValidated(t *testing.T) {
 		fails    string
 	}{
 		"admits nobody": {identity: build.NewIdentity("orders"),
-			warnings: admission.Warnings{"spec.assumableBy admits nobody: no pod can assume this identity yet"}},
+			warnings: admission.Warnings{"spec.assumableBy is empty: no pod can assume this identity yet"}},
 		"admits by name":     {identity: build.NewIdentity("orders").Admitting("shop", "*")},
 		"admits by selector": {identity: build.NewIdentity("orders").AdmittingSelected(selecting("In", "retail"), "*")},
 		"admits all":         {identity: build.NewIdentity("orders").AdmittingSelected(metav1.LabelSelector{}, "*")},

@@ -87,7 +87,7 @@ type ManagedIdentitySpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(h|m|s|ms))+$') && duration(self) >= duration('15m') && duration(self) <= duration('24h')",message="must be a duration from 15m to 24h, such as 1h"
 	TokenLifetime *metav1.Duration `json:"tokenLifetime,omitempty"`
 
-	// assumableBy lists the ServiceAccounts that may assume this identity: those that any entry admits. If omitted, nobody may.
+	// assumableBy lists the ServiceAccounts that may assume this identity: those that any entry admits. If omitted, no pod may.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64

@@ -14,8 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
 )
 
-// once passes forever after the check has passed: nobody can take out a serving replica by removing the webhook's
-// configuration.
+// once passes forever after the check has passed, so that removing the webhook's configuration does not take serving replicas out.
 func once(check healthz.Checker) healthz.Checker {
 	var passed atomic.Bool
 	return func(request *http.Request) error {

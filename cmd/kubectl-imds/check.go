@@ -19,8 +19,8 @@ import (
 const checkLong = `Check whether applications can get past their sidecar to the node's own metadata service.
 
 In an injected pod 169.254.169.254 is the sidecar, for every program that connects as programs do. A process with the
-capability NET_RAW can send packets past it, to whatever answers at that address outside the pod: on a virtual machine of
-a cloud, the metadata service that hands out the node's own identity.
+capability NET_RAW can send packets past it, to what answers at that address outside the pod: on a cloud's virtual
+machine, the metadata service with the node's own identity.
 
 On each node, a pod that is not injected connects once to 169.254.169.254:80, sends nothing, and is removed. Where that is
 answered, the containers of injected pods that can have NET_RAW are listed, and the exit status is 1.

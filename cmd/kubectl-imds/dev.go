@@ -18,7 +18,7 @@ import (
 const devLong = `Answer as Azure's Instance Metadata Service (IMDS) on this machine, without a cluster and without Azure.
 
 One process is a pod's IMDS, the issuer that signs its tokens, and the OpenID Connect discovery and JWKS by which
-anybody on this machine can verify them. It prints the environment variables that point Azure SDKs at it.
+programs on this machine can verify them. It prints the environment variables that point Azure SDKs at it.
 
 A YAML file (-f) describes the pod and what is around it, with the objects that a cluster takes:
 
@@ -31,10 +31,10 @@ A YAML file (-f) describes the pod and what is around it, with the objects that 
 - Services of type LoadBalancer with addresses in their status, for /metadata/loadbalancer.
 
 The file is watched, so that a client can be seen to react. A mistake in a later version is logged, and the version before
-still holds. Without identities there is one that admits everybody.
+still holds. Without identities there is one that admits every pod.
 
-It listens on loopback only. Every user and process of this machine can have its tokens; nothing but what is told of
-this issuer trusts them.
+It listens on loopback only. Every user and process of this machine can have its tokens; only programs that you configure
+to trust this issuer accept them.
 
 With --claim-address (Linux, as root) it adds 169.254.169.254 to the device lo and serves there too, so that SDKs find it
 with no variable set. The address is given back when it ends. As long as it runs, it hides a cloud's own IMDS from

@@ -1,5 +1,4 @@
-// Command oidc serves OIDC discovery, the public keys and the authority's certificates to everybody. It holds no signing
-// key.
+// Command oidc serves OIDC discovery, the public keys and the authority's certificates. It holds no signing key.
 package main
 
 import (

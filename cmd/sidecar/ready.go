@@ -23,7 +23,7 @@ func ready(ctx context.Context, arguments []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *wait)
 	defer cancel()
-	// Without a proxy, whatever the environment says.
+	// The environment may name a proxy, which must not be used.
 	client := &http.Client{Transport: &http.Transport{}}
 	for {
 		err := askReady(ctx, client, "http://"+*address+readyPath)

@@ -50,7 +50,7 @@ func askToken(ctx context.Context, address, resource string) (string, error) {
 		return "", fmt.Errorf("make a request: %w", err)
 	}
 	request.Header.Set("Metadata", "true")
-	// Without a proxy, whatever the environment says.
+	// The environment may name a proxy, which must not be used.
 	client := &http.Client{Transport: &http.Transport{}}
 	response, err := client.Do(request)
 	if err != nil {

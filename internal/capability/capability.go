@@ -31,7 +31,7 @@ type Set struct {
 	since time.Time
 }
 
-// Parse parses the output of Encode. Anything else is the empty set, which admits nobody.
+// Parse parses the output of Encode. Anything else is the empty set, which admits no path.
 func Parse(text []byte) Set {
 	fields := strings.Fields(string(text))
 	if len(fields) != 4 {

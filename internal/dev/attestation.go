@@ -27,7 +27,7 @@ type attestation struct {
 
 var _ imds.AttestationSource = (*attestation)(nil)
 
-// attestationLife is the validity of both certificates: longer than anybody runs the process.
+// attestationLife is the validity of both certificates: longer than the process runs.
 const attestationLife = 365 * 24 * time.Hour
 
 // newAttestation creates an authority and a certificate that names baseURL as the place of the authority's.

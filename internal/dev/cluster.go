@@ -130,7 +130,7 @@ func (c *cluster) Identity(_ context.Context, name string) (*v1alpha1.ManagedIde
 	return grant.Among(c.identities...)(name)
 }
 
-// generatedIdentity returns an identity that admits everybody.
+// generatedIdentity returns an identity that admits every pod.
 func generatedIdentity() *v1alpha1.ManagedIdentity {
 	return &v1alpha1.ManagedIdentity{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

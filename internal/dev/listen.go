@@ -25,7 +25,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// checkLoopback rejects addresses that others could reach: everybody who reaches it gets tokens.
+// checkLoopback rejects addresses that other machines could reach: whoever reaches it gets tokens.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -37,6 +37,6 @@ func checkLoopback(address string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("read --listen: %q is not a loopback address: everybody who could reach it would get tokens; "+
+	return fmt.Errorf("read --listen: %q is not a loopback address: other machines could get tokens from it; "+
 		"listen on 127.0.0.1, ::1 or localhost", host)
 }

@@ -12,7 +12,7 @@ import (
 // appServicePath is where IDENTITY_ENDPOINT points.
 const appServicePath = "/msi/token"
 
-// routes routes requests. IMDS gets everything that nobody else serves, with raw paths.
+// routes routes requests. IMDS gets every other path, unchanged.
 type routes struct {
 	imds, appService, documents, authority http.Handler
 }

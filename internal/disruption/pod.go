@@ -13,7 +13,7 @@ const (
 	reasonTaintManager = "DeletionByTaintManager"
 )
 
-// disruptions maps reasons of the condition DisruptionTarget, for which Kubernetes ends a pod that nobody deleted, to
+// disruptions maps reasons of the condition DisruptionTarget, for which Kubernetes ends a pod that no user deleted, to
 // events.
 var disruptions = map[string]Event{
 	corev1.PodReasonPreemptionByScheduler: {Type: Preempt, Description: "The pod makes room for a pod of higher priority."},

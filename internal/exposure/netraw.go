@@ -66,7 +66,7 @@ func whyRaw(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) s
 }
 
 // cannotGain reports whether a container's processes are not root and cannot become it. Such processes have no capability,
-// whatever the container adds: a file's capabilities and the set-user-ID bit do not count for them.
+// whichever the container adds: a file's capabilities and the set-user-ID bit do not count for them.
 func cannotGain(pod *corev1.PodSecurityContext, container *corev1.SecurityContext) bool {
 	user, nonRoot := container.RunAsUser, container.RunAsNonRoot
 	if pod != nil {

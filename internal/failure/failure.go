@@ -15,7 +15,7 @@ import (
 type Failure struct {
 	Kind Kind
 
-	// Description is what the application is told.
+	// Description is the message for the application.
 	Description string
 
 	// Reason is one word for the audit log and metrics.
@@ -90,7 +90,7 @@ func BadRequest(description string) *Failure {
 	return &Failure{Kind: Invalid, Reason: ReasonBadRequest, Detail: description, Description: description}
 }
 
-// maxRetryAfter bounds RetryAfter: Azure's Go SDK gives up when it is told to wait longer.
+// maxRetryAfter bounds RetryAfter: Azure's Go SDK gives up when it should wait longer.
 const maxRetryAfter = 25 * time.Second
 
 // TooMany returns the failure of a caller that must wait. The wait is rounded up to whole seconds.

@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Reader reads what a grant depends on. It returns nil for what does not exist, and an error for what it cannot tell.
+// Reader reads what a grant depends on. It returns nil for what does not exist, and an error for what it cannot read.
 type Reader interface {
 	ServiceAccount(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error)
 	Namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error)

@@ -100,7 +100,7 @@ func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {
 	}
 	selector, err := metav1.LabelSelectorAsSelector(admission.NamespaceSelector)
 	if err != nil {
-		// The webhook rejects such a selector. One that got past it admits nobody.
+		// The webhook rejects such a selector. One that got past it admits no pod.
 		return false
 	}
 	return selector.Matches(labels.Set(principal.NamespaceLabels))

@@ -77,12 +77,12 @@ func invalid(description string) *Error {
 // fromSource converts an error of a source into a response that every SDK understands. Statuses that some SDK misreads become
 // 503: not all retry 501 and 502, 403 ends a chain of credentials, and 404 is retried for a minute and a half.
 func fromSource(err error) *Error {
-	var told *Error
-	if !errors.As(err, &told) {
+	var refusal *Error
+	if !errors.As(err, &refusal) {
 		return Unavailable("The token or metadata could not be obtained, try again later")
 	}
-	answer := *told
-	switch told.Status {
+	answer := *refusal
+	switch refusal.Status {
 	case http.StatusBadRequest, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 	default:
 		answer.Status, answer.Code = http.StatusServiceUnavailable, "service_unavailable"
@@ -126,7 +126,7 @@ var plainShape = shape{
 	},
 }
 
-// The bounds of Retry-After. Azure's Go SDK gives up when it is told to wait longer than the maximum.
+// The bounds of Retry-After. Azure's Go SDK gives up when it should wait longer than the maximum.
 const (
 	defaultRetryAfter = 5 * time.Second
 	maxRetryAfter     = 25 * time.Second

@@ -15,7 +15,7 @@ type AppService struct {
 	secret   string
 }
 
-// NewAppService returns a handler for requests with the secret in X-IDENTITY-HEADER. An empty secret admits nobody.
+// NewAppService returns a handler for requests with the secret in X-IDENTITY-HEADER. An empty secret admits no request.
 func NewAppService(tokens TokenSource, secret string, now func() time.Time) *AppService {
 	return &AppService{
 		endpoint: endpoint{methods: getOnly, shape: identityShape, serve: newTokenEndpoint(tokens, now).serve},

@@ -14,7 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
-// InProcess is the issuer in the process of the one pod that it serves, so it authenticates nobody. The application learns
+// InProcess is the issuer in the process of the one pod that it serves, so it does not authenticate. The application learns
 // what IMDS would tell it; the log says why.
 type InProcess struct {
 	// Grant is what the pod may have.

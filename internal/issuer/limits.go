@@ -27,7 +27,7 @@ const maxHeld = 4
 // busyWait is the Retry-After of too many concurrent requests.
 const busyWait = time.Second
 
-// sweepEvery is how often pods that have been calm are forgotten.
+// sweepEvery is how often idle pods are dropped.
 const sweepEvery = time.Minute
 
 // Limits limits the requests of each pod.
@@ -131,7 +131,7 @@ func usageOf(all map[string]*usage, key string, bounds PodLimits) *usage {
 	return one
 }
 
-// sweep removes pods and sources that are calm or gone.
+// sweep drops pods and sources that are idle or gone.
 func (l *Limits) sweep(now time.Time) {
 	if now.Sub(l.swept) < sweepEvery {
 		return

@@ -156,7 +156,7 @@ func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Req
 	respond(writer, response, x.failure)
 }
 
-// isGone reports whether the client has gone: there is nobody to answer, and failures mean nothing.
+// isGone reports whether the client is gone. It gets no answer, and failures mean nothing.
 func isGone(ctx context.Context) bool { return ctx.Err() != nil }
 
 func respond(writer http.ResponseWriter, response answer, failed *failure.Failure) {

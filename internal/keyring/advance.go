@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Policy says when keys follow each other.
+// Policy says when keys succeed each other.
 type Policy struct {
 	// Ahead is how long a key is published before it signs, because validators cache what they have read.
 	Ahead time.Duration
@@ -17,7 +17,7 @@ type Policy struct {
 	Keep time.Duration
 }
 
-// Orders are an administrator's requests.
+// Orders are requests of an administrator.
 type Orders struct {
 	// Rotate asks for the next key to sign as soon as it has been published for long enough.
 	Rotate bool
@@ -29,8 +29,8 @@ type Orders struct {
 // CurrentKey names the key that signs in Orders.Revoke.
 const CurrentKey = "current"
 
-// Look is the input of Advance.
-type Look struct {
+// Input is what Advance decides by.
+type Input struct {
 	// Published reports whether a key has been seen published.
 	Published func(id string) bool
 
@@ -41,13 +41,13 @@ type Look struct {
 
 // Advance returns the ring after its next step, and whether it carried out an ordered rotation. An error comes from
 // newSlot: the returned ring is still valid, but has no successor.
-func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotated bool, err error) {
+func (r Ring) Advance(in Input, newSlot func() (Slot, error)) (next Ring, rotated bool, err error) {
 	next = r.clone()
-	changed := next.notePublished(look)
-	changed = next.revoke(look.Orders.Revoke) || changed
-	if shouldActivate(next, look) {
+	changed := next.notePublished(in)
+	changed = next.revoke(in.Orders.Revoke) || changed
+	if shouldActivate(next, in) {
 		rotated = next.Current != nil
-		next.activate(look.Now)
+		next.activate(in.Now)
 		changed = true
 	}
 	if next.Next == nil {
@@ -57,18 +57,18 @@ func (r Ring) Advance(look Look, newSlot func() (Slot, error)) (next Ring, rotat
 		}
 	}
 	before := len(next.Retired)
-	next.Retired = slices.DeleteFunc(next.Retired, func(slot Slot) bool { return shouldWithdraw(slot, look) })
+	next.Retired = slices.DeleteFunc(next.Retired, func(slot Slot) bool { return shouldWithdraw(slot, in) })
 	if changed || len(next.Retired) != before {
 		next.Generation++
 	}
 	return next, rotated, err
 }
 
-// notePublished dates the keys that are seen published for the first time.
-func (r *Ring) notePublished(look Look) (changed bool) {
+// notePublished records when keys were first seen published.
+func (r *Ring) notePublished(in Input) (changed bool) {
 	for _, slot := range []*Slot{r.Current, r.Next} {
-		if slot != nil && slot.Published.IsZero() && look.Published(slot.ID) {
-			slot.Published, changed = look.Now, true
+		if slot != nil && slot.Published.IsZero() && in.Published(slot.ID) {
+			slot.Published, changed = in.Now, true
 		}
 	}
 	return changed
@@ -103,21 +103,21 @@ func (r *Ring) activate(now time.Time) {
 	r.Current.Activated = now
 }
 
-// shouldActivate reports whether the next key should sign. If none signs, as in a new cluster or after a revocation, it
+// shouldActivate reports whether the next key should sign. Without a current key, as in a new cluster or after a revocation, it
 // signs once it is published.
-func shouldActivate(r Ring, look Look) bool {
+func shouldActivate(r Ring, in Input) bool {
 	if r.Next == nil || r.Next.Published.IsZero() {
 		return false
 	}
 	if r.Current == nil {
 		return true
 	}
-	known := !look.Now.Before(r.Next.Published.Add(look.Policy.Ahead))
-	due := !look.Now.Before(r.Current.Activated.Add(look.Policy.Every))
-	return known && (due || look.Orders.Rotate)
+	known := !in.Now.Before(r.Next.Published.Add(in.Policy.Ahead))
+	due := !in.Now.Before(r.Current.Activated.Add(in.Policy.Every))
+	return known && (due || in.Orders.Rotate)
 }
 
 // shouldWithdraw reports whether no token of a retired key can still be valid.
-func shouldWithdraw(slot Slot, look Look) bool {
-	return !look.Now.Before(slot.Retired.Add(look.Policy.Keep))
+func shouldWithdraw(slot Slot, in Input) bool {
+	return !in.Now.Before(slot.Retired.Add(in.Policy.Keep))
 }

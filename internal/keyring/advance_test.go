@@ -17,8 +17,8 @@ const (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// life is a ring as time passes. Its keys are called a, b, c in the order in which they are made.
-type life struct {
+// timeline is a ring as time passes. Its keys are named a, b, c in the order in which they are made.
+type timeline struct {
 	*testing.T
 	ring      Ring
 	now       time.Time
@@ -27,16 +27,16 @@ type life struct {
 	rotated   bool
 }
 
-func newLife(t *testing.T) *life {
+func newTimeline(t *testing.T) *timeline {
 	t.Helper()
 	t.Parallel()
-	return &life{T: t, now: noon, published: map[string]bool{}}
+	return &timeline{T: t, now: noon, published: map[string]bool{}}
 }
 
-// look lets the ring be looked at, with what was published before.
-func (l *life) look(orders Orders) *life {
+// advance advances the ring once.
+func (l *timeline) advance(orders Orders) *timeline {
 	l.Helper()
-	next, rotated, err := l.ring.Advance(Look{
+	next, rotated, err := l.ring.Advance(Input{
 		Published: func(id string) bool { return l.published[id] }, Policy: Policy{ahead, every, keep}, Orders: orders, Now: l.now,
 	}, func() (Slot, error) {
 		l.made++
@@ -49,8 +49,8 @@ func (l *life) look(orders Orders) *life {
 	return l
 }
 
-// publish publishes what the ring has to publish.
-func (l *life) publish() *life {
+// publish publishes the ring's keys.
+func (l *timeline) publish() *timeline {
 	l.published = map[string]bool{}
 	for _, slot := range l.ring.Published() {
 		l.published[slot.ID] = true
@@ -58,17 +58,17 @@ func (l *life) publish() *life {
 	return l
 }
 
-func (l *life) after(wait time.Duration) *life {
+func (l *timeline) after(wait time.Duration) *timeline {
 	l.now = l.now.Add(wait)
 	return l
 }
 
-// settled has a ring whose first key signs, and whose second one is published.
-func (l *life) settled() *life {
-	return l.look(Orders{}).publish().look(Orders{}).publish().look(Orders{})
+// settled returns a timeline whose first key signs and whose second one is published.
+func (l *timeline) settled() *timeline {
+	return l.advance(Orders{}).publish().advance(Orders{}).publish().advance(Orders{})
 }
 
-func (l *life) want(slots string) *life {
+func (l *timeline) want(slots string) *timeline {
 	l.Helper()
 	name := func(slot *Slot) string {
 		if slot == nil {
@@ -81,65 +81,73 @@ func (l *life) want(slots string) *life {
 		got += " " + slot.ID
 	}
 	if got != slots {
-		l.Errorf("the slots are %q, not %q", got, slots)
+		l.Errorf("slots = %q, want %q", got, slots)
 	}
 	return l
 }
 
-func TestFirstKeySignsOnceItIsPublished(t *testing.T) {
-	l := newLife(t)
-	l.look(Orders{}).want("- a")
-	l.look(Orders{}).want("- a")
-	l.publish().look(Orders{}).want("a b")
+func TestFirstKeySignsOncePublished(t *testing.T) {
+	l := newTimeline(t)
+	l.advance(Orders{}).want("- a")
+	l.advance(Orders{}).want("- a")
+	l.publish().advance(Orders{}).want("a b")
 }
 
-func TestNextKeySignsWhenItIsDueAndKnown(t *testing.T) {
-	newLife(t).settled().want("a b").
-		after(every - time.Second).look(Orders{}).want("a b").
-		after(time.Second).look(Orders{}).want("b c a")
+func TestNextKeySignsWhenDueAndPublished(t *testing.T) {
+	newTimeline(t).settled().want("a b").
+		after(every - time.Second).advance(Orders{}).want("a b").
+		after(time.Second).advance(Orders{}).want("b c a")
 }
 
-func TestKeyThatCannotBePublishedDoesNotSign(t *testing.T) {
-	l := newLife(t).look(Orders{}).publish().look(Orders{}).want("a b")
-	l.after(2 * every).look(Orders{}).want("a b")
-	l.publish().look(Orders{}).want("a b").
-		after(ahead - time.Second).look(Orders{}).want("a b").
-		after(time.Second).look(Orders{}).want("b c a")
+func TestUnpublishedKeyDoesNotSign(t *testing.T) {
+	l := newTimeline(t).advance(Orders{}).publish().advance(Orders{}).want("a b")
+	l.after(2 * every).advance(Orders{}).want("a b")
+	l.publish().advance(Orders{}).want("a b").
+		after(ahead - time.Second).advance(Orders{}).want("a b").
+		after(time.Second).advance(Orders{}).want("b c a")
 }
 
-func TestRetiredKeyStaysUntilItsTokensHaveExpired(t *testing.T) {
-	newLife(t).settled().after(every).look(Orders{}).want("b c a").
-		after(keep - time.Second).look(Orders{}).want("b c a").
-		after(time.Second).look(Orders{}).want("b c")
+func TestRetiredKeyStaysPublishedUntilItsTokensExpire(t *testing.T) {
+	newTimeline(t).settled().after(every).advance(Orders{}).want("b c a").
+		after(keep - time.Second).advance(Orders{}).want("b c a").
+		after(time.Second).advance(Orders{}).want("b c")
 }
 
-func TestRotationIsCarriedOutOnceTheNextKeyIsKnown(t *testing.T) {
-	l := newLife(t).settled()
+func TestOrderedRotationWaitsUntilNextKeyIsPublished(t *testing.T) {
+	l := newTimeline(t).settled()
 	rotate := Orders{Rotate: true}
-	if l.after(ahead - time.Second).look(rotate).want("a b"); l.rotated {
-		t.Error("the rotation is said to have been carried out")
+	if l.after(ahead - time.Second).advance(rotate).want("a b"); l.rotated {
+		t.Error("the rotation is reported before it happened")
 	}
-	if l.after(time.Second).look(rotate).want("b c a"); !l.rotated {
-		t.Error("the rotation is not said to have been carried out")
+	if l.after(time.Second).advance(rotate).want("b c a"); !l.rotated {
+		t.Error("the rotation is not reported")
 	}
 }
 
-func TestRevokedKeyIsGoneAtOnce(t *testing.T) {
+// The first key replaces none, so an order to rotate is still to be carried out.
+func TestFirstKeyIsNoRotation(t *testing.T) {
+	l := newTimeline(t).advance(Orders{}).publish()
+	if l.advance(Orders{Rotate: true}).want("a b"); l.rotated {
+		t.Error("the first key is reported as a rotation")
+	}
+}
+
+func TestRevokedKeyLeavesTheRingAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		revoke string
 		want   string
 	}{
-		"the current one":         {"b", "c d a"},
-		"the current one by rank": {CurrentKey, "c d a"},
-		"the next one":            {"c", "b d a"},
-		"a retired one":           {"a", "b c"},
+		"current key":         {"b", "c d a"},
+		"current key by rank": {CurrentKey, "c d a"},
+		"next key":            {"c", "b d a"},
+		"retired key":         {"a", "b c"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLife(t).settled().after(every).look(Orders{}).publish().look(Orders{}).want("b c a")
+			l := newTimeline(t).settled().after(every).advance(Orders{}).publish().advance(Orders{}).want("b c a")
 			before := l.ring
-			l.look(Orders{Revoke: []string{test.revoke}}).want(test.want)
+			l.advance(Orders{Revoke: []string{test.revoke}}).want(test.want)
 			if l.ring.Revocations != before.Revocations+1 || l.ring.Generation != before.Generation+1 {
-				t.Errorf("the ring is of generation %d after %d, with %d revocations after %d",
+				t.Errorf("generation %d after %d, %d revocations after %d",
 					l.ring.Generation, before.Generation, l.ring.Revocations, before.Revocations)
 			}
 		})
@@ -147,42 +155,42 @@ func TestRevokedKeyIsGoneAtOnce(t *testing.T) {
 }
 
 func TestRevocationWithoutAPublishedSuccessor(t *testing.T) {
-	l := newLife(t).look(Orders{}).publish().look(Orders{}).want("a b")
-	l.look(Orders{Revoke: []string{"a"}}).want("- b")
-	l.publish().look(Orders{}).want("b c")
+	l := newTimeline(t).advance(Orders{}).publish().advance(Orders{}).want("a b")
+	l.advance(Orders{Revoke: []string{"a"}}).want("- b")
+	l.publish().advance(Orders{}).want("b c")
 }
 
 func TestUnknownKeyIsNotRevoked(t *testing.T) {
-	l := newLife(t).settled()
+	l := newTimeline(t).settled()
 	before := l.ring
-	if diff := cmp.Diff(before, l.look(Orders{Revoke: []string{"x", ""}}).ring); diff != "" {
+	if diff := cmp.Diff(before, l.advance(Orders{Revoke: []string{"x", ""}}).ring); diff != "" {
 		t.Errorf("the ring changes (-before +after):\n%s", diff)
 	}
 }
 
-func TestNothingToDoChangesNothing(t *testing.T) {
-	l := newLife(t).settled()
+func TestAdvanceWithoutReasonChangesNothing(t *testing.T) {
+	l := newTimeline(t).settled()
 	before := l.ring
-	if diff := cmp.Diff(before, l.after(time.Hour).look(Orders{}).ring); diff != "" {
+	if diff := cmp.Diff(before, l.after(time.Hour).advance(Orders{}).ring); diff != "" {
 		t.Errorf("the ring changes (-before +after):\n%s", diff)
 	}
 }
 
-func TestAdvanceLeavesTheRingBeforeAlone(t *testing.T) {
-	l := newLife(t).settled().after(every).look(Orders{}).publish().look(Orders{}).after(every)
+func TestAdvanceDoesNotChangeItsReceiver(t *testing.T) {
+	l := newTimeline(t).settled().after(every).advance(Orders{}).publish().advance(Orders{}).after(every)
 	before := fmt.Sprintf("%+v %+v %+v", l.ring, *l.ring.Current, *l.ring.Next)
 	kept := l.ring
-	l.look(Orders{Revoke: []string{"a"}})
+	l.advance(Orders{Revoke: []string{"a"}})
 	if after := fmt.Sprintf("%+v %+v %+v", kept, *kept.Current, *kept.Next); after != before {
-		t.Errorf("the ring before is %s, not %s", after, before)
+		t.Errorf("the receiver is %s, was %s", after, before)
 	}
 }
 
-func TestAdvanceWithoutANewKey(t *testing.T) {
+func TestAdvanceReturnsErrorOfNewSlot(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("no entropy")
-	_, _, err := Ring{}.Advance(Look{Now: noon}, func() (Slot, error) { return Slot{}, failure })
+	_, _, err := Ring{}.Advance(Input{Now: noon}, func() (Slot, error) { return Slot{}, failure })
 	if !errors.Is(err, failure) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }

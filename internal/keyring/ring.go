@@ -12,7 +12,7 @@ import (
 
 // Ring holds all keys in slots. It is a value: every change returns another ring.
 type Ring struct {
-	// Generation counts the changes, so that nobody publishes an older ring over a newer one.
+	// Generation counts the changes, so that no replica publishes an older ring over a newer one.
 	Generation int64 `json:"generation"`
 
 	// Revocations counts revocations of keys. Caches of tokens are dropped when it changes.
@@ -29,7 +29,7 @@ type Ring struct {
 	Spent []Spent `json:"spent,omitempty"`
 }
 
-// Slot is a key and its history. A time is zero until it has come.
+// Slot is a key and its history. A time is zero until it happens.
 type Slot struct {
 	// ID is the key's ID (kid).
 	ID string `json:"id"`
@@ -59,7 +59,7 @@ func Parse(content []byte) (Ring, error) {
 	}
 	if err := json.Unmarshal(content, &ring); err != nil {
 		// The error may quote the keys.
-		return Ring{}, fmt.Errorf("read the keys: what is kept is no JSON of keys")
+		return Ring{}, fmt.Errorf("read the keys: the stored content is not JSON of keys")
 	}
 	return ring, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRingIsReadAsItWasWritten(t *testing.T) {
+func TestParseReadsWhatRenderWrote(t *testing.T) {
 	t.Parallel()
 	current, next := newSlot(t), newSlot(t)
 	current.Activated = noon
@@ -23,15 +23,15 @@ func TestRingIsReadAsItWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(ring, read); diff != "" {
-		t.Errorf("another ring is read (-want +got):\n%s", diff)
+		t.Errorf("ring (-want +got):\n%s", diff)
 	}
 }
 
-func TestParseTellsNoSecret(t *testing.T) {
+func TestParseErrorHasNoKey(t *testing.T) {
 	t.Parallel()
 	ring, err := Parse([]byte(`{"current":"SECRET"}`))
 	if err == nil || strings.Contains(err.Error(), "SECRET") || !ring.IsEmpty() {
-		t.Errorf("it is read as %+v, %v", ring, err)
+		t.Errorf("got %+v, error %v", ring, err)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	if opened.Signing == nil || opened.Signing.ID != current.ID {
-		t.Errorf("the signing key is %+v, not %s", opened.Signing, current.ID)
+		t.Errorf("signing key = %+v, want %s", opened.Signing, current.ID)
 	}
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(opened.JWKS, &set); err != nil {
@@ -57,7 +57,7 @@ func TestOpen(t *testing.T) {
 		ids = append(ids, key.KeyID)
 	}
 	if diff := cmp.Diff([]string{current.ID, next.ID, retired.ID}, ids); diff != "" {
-		t.Errorf("the published keys differ (-want +got):\n%s", diff)
+		t.Errorf("published keys (-want +got):\n%s", diff)
 	}
 }
 
@@ -65,11 +65,11 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	one, other := newSlot(t), newSlot(t)
 	for name, slot := range map[string]Slot{
-		"a key of another ID": {ID: other.ID, Private: one.Private},
-		"a key that is none":  {ID: one.ID, Private: []byte("none")},
+		"key with another ID": {ID: other.ID, Private: one.Private},
+		"not a key":           {ID: one.ID, Private: []byte("none")},
 	} {
 		if _, err := Open(Ring{Next: &slot}, nil); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (s Slot) Key(remote Remote) (*token.Key, error) {
 		return nil, fmt.Errorf("read signing key %s: %w", s.ID, err)
 	}
 	if key.ID != s.ID {
-		return nil, fmt.Errorf("read signing key %s: it is another one, %s", s.ID, key.ID)
+		return nil, fmt.Errorf("read signing key %s: the key's ID is %s", s.ID, key.ID)
 	}
 	return key, nil
 }
@@ -71,11 +71,11 @@ func (s Slot) Signer() (crypto.Signer, error) {
 	private, err := x509.ParsePKCS8PrivateKey(s.Private)
 	if err != nil {
 		// The error may quote the key.
-		return nil, errors.New("it is not PKCS #8")
+		return nil, errors.New("not PKCS #8")
 	}
 	signer, ok := private.(crypto.Signer)
 	if !ok {
-		return nil, errors.New("it cannot sign")
+		return nil, errors.New("not a signing key")
 	}
 	return signer, nil
 }
@@ -84,11 +84,11 @@ func (s Slot) Signer() (crypto.Signer, error) {
 func (s Slot) openRemote(remote Remote) (*token.Key, error) {
 	parsed, err := x509.ParsePKIXPublicKey(s.Public)
 	if err != nil {
-		return nil, fmt.Errorf("read its public half: %w", err)
+		return nil, fmt.Errorf("parse the public half: %w", err)
 	}
 	public, ok := parsed.(*rsa.PublicKey)
 	if !ok {
-		return nil, errors.New("it is not an RSA key")
+		return nil, errors.New("not an RSA key")
 	}
 	return token.NewRemoteKey(public, remote(s.URL, public))
 }

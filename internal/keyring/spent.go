@@ -2,14 +2,14 @@ package keyring
 
 import "slices"
 
-// Spent is a key that has left the ring. A key in a KMS still exists, and must not be taken for a new one.
+// Spent is a key that has left the ring. A key in a KMS still exists, and must not be used as a new one.
 type Spent struct {
 	// ID is the key's ID. URL is where the KMS has it, or "" if unknown.
 	ID  string `json:"id"`
 	URL string `json:"url,omitempty"`
 }
 
-// Spend returns the ring with a note of each KMS key that it has lost since before.
+// Spend returns the ring with each KMS key that it has lost since before among its spent keys.
 func (r Ring) Spend(before Ring) Ring {
 	r.Spent = slices.Clone(r.Spent)
 	for _, slot := range before.Published() {
@@ -20,7 +20,7 @@ func (r Ring) Spend(before Ring) Ring {
 	return r
 }
 
-// SpendIDs returns the ring with a note of keys of which only the IDs are known.
+// SpendIDs returns the ring with keys of which only the IDs are known among its spent keys.
 func (r Ring) SpendIDs(ids []string) Ring {
 	r.Spent = slices.Clone(r.Spent)
 	for _, id := range ids {

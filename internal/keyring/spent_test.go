@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-func TestKeysOfAKMSThatAreLostAreSpent(t *testing.T) {
+func TestLostKMSKeysAreSpent(t *testing.T) {
 	t.Parallel()
 	before := Ring{
 		Current: &Slot{ID: "a", URL: "kms://a"}, Next: &Slot{ID: "b", URL: "kms://b"},
@@ -24,17 +24,17 @@ func TestKeysOfAKMSThatAreLostAreSpent(t *testing.T) {
 		t.Errorf("spent (-want +got):\n%s", diff)
 	}
 	for url, want := range map[string]bool{"kms://a": true, "kms://b": true, "kms://e": true, "kms://f": false} {
-		if after.HasURL(url) != want {
-			t.Errorf("that %s has been used is not %t", url, want)
+		if got := after.HasURL(url); got != want {
+			t.Errorf("HasURL(%s) = %t, want %t", url, got, want)
 		}
 	}
 	for id, want := range map[string]bool{"a": true, "b": true, "f": false} {
-		if after.HasID(id) != want {
-			t.Errorf("that %s has been used is not %t", id, want)
+		if got := after.HasID(id); got != want {
+			t.Errorf("HasID(%s) = %t, want %t", id, got, want)
 		}
 	}
 	if again := after.Spend(before); len(again.Spent) != len(after.Spent) {
-		t.Errorf("spent twice: %v", again.Spent)
+		t.Errorf("keys are spent twice: %v", again.Spent)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestRemoteSlot(t *testing.T) {
 	}
 	content, err := Ring{Generation: 1, Current: &slot}.Render()
 	if err != nil || strings.Contains(string(content), "private") {
-		t.Errorf("the ring is %s, %v", content, err)
+		t.Errorf("rendered ring = %s, error %v", content, err)
 	}
 	ring, err := Parse(content)
 	if err != nil {
@@ -75,7 +75,7 @@ func TestRemoteSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := opened.Signing.Sign(t.Context(), token.Claims{}); err != nil || signed != "kms://a" || !opened.Signing.Remote {
-		t.Errorf("%q has signed, %v", signed, err)
+		t.Errorf("signed with %q, error %v", signed, err)
 	}
 }
 
@@ -86,29 +86,29 @@ func TestRemoteSlotRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := NewRemoteSlot("kms://a", &short.PublicKey); err == nil {
-		t.Error("a short key is taken")
+		t.Error("a key of 1024 bits is accepted")
 	}
 	one, other := newRemoteSlot(t), newRemoteSlot(t)
 	for name, slot := range map[string]Slot{
-		"a public half of another ID": {ID: one.ID, URL: one.URL, Public: other.Public},
-		"a public half that is none":  {ID: one.ID, URL: one.URL, Public: []byte("none")},
-		"none at all":                 {ID: one.ID, URL: one.URL},
+		"public half of another key": {ID: one.ID, URL: one.URL, Public: other.Public},
+		"not a public half":          {ID: one.ID, URL: one.URL, Public: []byte("none")},
+		"no public half":             {ID: one.ID, URL: one.URL},
 	} {
 		if _, err := Open(Ring{Next: &slot}, func(string, *rsa.PublicKey) token.SignFunc { return nil }); err == nil {
-			t.Errorf("%s is taken", name)
+			t.Errorf("%s is accepted", name)
 		}
 	}
 }
 
-// What was ordered does not wait for a key that cannot be had.
-func TestRevocationWithoutANewKey(t *testing.T) {
-	l := newLife(t).settled().want("a b")
-	next, _, err := l.ring.Advance(Look{
+// A revocation does not wait for a new key.
+func TestRevocationWithoutNewKey(t *testing.T) {
+	l := newTimeline(t).settled().want("a b")
+	next, _, err := l.ring.Advance(Input{
 		Published: func(id string) bool { return l.published[id] }, Policy: Policy{ahead, every, keep},
 		Orders: Orders{Revoke: []string{CurrentKey}}, Now: l.now,
 	}, func() (Slot, error) { return Slot{}, context.DeadlineExceeded })
 	if err == nil || next.Current == nil || next.Current.ID != "b" || next.Next != nil || next.Revocations != 1 {
-		t.Errorf("the ring is %+v, %v", next, err)
+		t.Errorf("got ring %+v, error %v", next, err)
 	}
 }
 

@@ -31,7 +31,7 @@ func New(level string) (logr.Logger, error) {
 	return zapr.NewLogger(log), nil
 }
 
-// Audit returns the audit log, which is complete whatever the level of the rest.
+// Audit returns the audit log, which is complete at every level of the rest.
 func Audit() (logr.Logger, error) {
 	log, err := New("info")
 	return log.WithName("audit"), err

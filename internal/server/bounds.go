@@ -47,7 +47,7 @@ type Option func(*Server)
 // WithBounds sets the bounds.
 func WithBounds(bounds Bounds) Option { return func(s *Server) { s.bounds = bounds } }
 
-// HTTP1Only disables HTTP/2, for servers whose clients do not speak it: nobody else can then hold what it costs.
+// HTTP1Only disables HTTP/2, for servers whose clients do not speak it, so that no other client can hold what it costs.
 func HTTP1Only() Option {
 	return func(s *Server) {
 		s.server.Protocols = new(http.Protocols)

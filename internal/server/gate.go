@@ -16,11 +16,11 @@ const (
 	reasonUnproven = "unproven"
 )
 
-// sweepEvery is how often calm sources are forgotten.
+// sweepEvery is how often idle sources are dropped.
 const sweepEvery = time.Minute
 
 // gate counts connections in total and by source. Handshakes have no bound of their own in total: slow clients would fill
-// it and lock everybody else out.
+// it and lock the others out.
 type gate struct {
 	bounds Bounds
 	server string

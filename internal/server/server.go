@@ -30,7 +30,7 @@ func New(address string, handler http.Handler, certificate func(*tls.ClientHello
 	return server
 }
 
-// NewPlain returns a server without TLS, for public data that clients need before they can trust anybody.
+// NewPlain returns a server without TLS, for public data that clients need before they trust a certificate.
 func NewPlain(address string, handler http.Handler, writeTimeout time.Duration, options ...Option) *Server {
 	server := &Server{&http.Server{
 		Addr:              address,

@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/published"
 )
 
-// advance returns the ring of the Secret after its next step. A changed ring is stored before anybody may use it.
+// advance returns the ring of the Secret after its next step. A changed ring is stored before it is used.
 func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *published.Published) (keyring.Ring, error) {
 	kept, err := keyring.Parse(secret.Data[keyring.SecretKey])
 	if err != nil {
@@ -27,7 +27,7 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	orders := keyring.OrdersOf(secret)
 	var missing error
 	ring, orders.Rotate, missing = k.follow(ring, orders.Rotate, newSlot)
-	next, rotated, err := ring.Advance(keyring.Look{
+	next, rotated, err := ring.Advance(keyring.Input{
 		Published: known.Has, Policy: k.Policy, Orders: orders, Now: k.Now(),
 	}, newSlot)
 	k.tellMissing(errors.Join(missing, err))
@@ -35,7 +35,7 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	if next.Generation == kept.Generation && len(orders.Revoke) == 0 {
 		return next, nil
 	}
-	if err := next.Keep(secret, rotated); err != nil {
+	if err := next.Store(secret, rotated); err != nil {
 		return ring, err
 	}
 	if err := k.Client.Update(ctx, secret); err != nil {
@@ -45,7 +45,7 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	return next, nil
 }
 
-// succeed returns an empty ring to replace one that somebody deleted. All keys of the deleted ring are revoked.
+// succeed returns an empty ring to replace a deleted one. All its keys are revoked.
 func (k *Keeper) succeed(known *published.Published) keyring.Ring {
 	var ring keyring.Ring
 	if known != nil {

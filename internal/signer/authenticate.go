@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
-// authenticate returns the issuer that sent the request. Its pod must still exist, so that deleting it revokes whatever was
+// authenticate returns the issuer that sent the request. Its pod must still exist, so that deleting it revokes what was
 // stolen from it.
 func (s *Server) authenticate(request *http.Request) (workload.Workload, error) {
 	bearer, found := strings.CutPrefix(request.Header.Get("Authorization"), "Bearer ")

@@ -77,7 +77,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 	for {
 		changed := k.Changes.Next()
 		if err := k.reconcile(ctx); err != nil && ctx.Err() == nil {
-			k.Log.Error(err, "cannot look after the signing keys; trying again")
+			k.Log.Error(err, "reconcile the signing keys failed; retrying")
 		}
 		wait := lookEvery
 		if !k.differs.IsZero() {
@@ -168,7 +168,7 @@ func (k *Keeper) settled() bool {
 	return k.Now().Sub(k.differs) >= settling
 }
 
-// ignoreConflict drops the error of a write that another replica was first with; the change will be heard of.
+// ignoreConflict drops the error of a write that another replica was first with; the watch will report the change.
 func ignoreConflict(err error) error {
 	if apierrors.IsConflict(err) {
 		return nil

@@ -18,7 +18,7 @@ const PodUIDIndex = "metadata.uid"
 // IndexPodUID returns the value of PodUIDIndex.
 func IndexPodUID(object client.Object) []string { return []string{string(object.GetUID())} }
 
-// Caches is a Source of complete caches: what is not in them does not exist.
+// Caches is a Source of complete caches: an object that is not in them does not exist.
 type Caches struct {
 	// Reader reads pods, Nodes, identities, bindings, and the metadata of ServiceAccounts and Namespaces.
 	Reader client.Reader

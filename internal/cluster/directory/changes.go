@@ -13,7 +13,7 @@ type Changes struct {
 	pods map[string]chan struct{}
 }
 
-// maxWaited bounds the pods that somebody waits for. Beyond it all waiters are woken, which does no harm.
+// maxWaited bounds the pods that requests wait for. Beyond it all waiters are woken, which does no harm.
 const maxWaited = 4096
 
 // NewChanges returns Changes without waiters.

@@ -54,7 +54,7 @@ func (a *Authenticator) Within(life time.Duration) *Authenticator {
 // names of 253 letters.
 const maxTokenBytes = 8 << 10
 
-// errNotBound rejects tokens without a pod or a node: they could be anybody's with that ServiceAccount.
+// errNotBound rejects tokens without a pod or a node: any user of the ServiceAccount can get those.
 var errNotBound = errors.New("the token is not bound to a pod on a node")
 
 // errNotReady rejects tokens until a key is known. The JWT library would accept any issuer while the expected one is empty.

@@ -1,4 +1,4 @@
-// Package mint makes the tokens that the issuer hands out: by the signer or a local key, behind a cache that renews them.
+// Package mint makes the tokens that the issuer serves: by the signer or a local key, behind a cache that renews them.
 package mint
 
 import (

@@ -191,13 +191,13 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, answer a
 // refusalOf returns the signer's refusal as the pod learns it. If the signer rejects the issuer itself, that is not the
 // pod's fault and will pass.
 func refusalOf(response *http.Response, content []byte) error {
-	var told signerapi.Error
-	if err := json.Unmarshal(content, &told); err != nil || response.StatusCode == http.StatusUnauthorized {
-		return failure.NotNow(fmt.Sprintf("the signer answers %d: %s", response.StatusCode, told.Detail))
+	var refusal signerapi.Error
+	if err := json.Unmarshal(content, &refusal); err != nil || response.StatusCode == http.StatusUnauthorized {
+		return failure.NotNow(fmt.Sprintf("the signer answers %d: %s", response.StatusCode, refusal.Detail))
 	}
 	wait, _ := strconv.Atoi(response.Header.Get("Retry-After"))
 	return &failure.Failure{
-		Kind: reply.KindOf(response.StatusCode, told.Code), Description: told.Description,
-		Reason: told.Reason, Detail: "the signer: " + told.Detail, RetryAfter: time.Duration(wait) * time.Second,
+		Kind: reply.KindOf(response.StatusCode, refusal.Code), Description: refusal.Description,
+		Reason: refusal.Reason, Detail: "the signer: " + refusal.Detail, RetryAfter: time.Duration(wait) * time.Second,
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Asks reports whether a pod can ask the issuer: it has the webhook's volume with a token, and it has not ended. Unlike
-// annotations nobody can add or remove the volume later.
+// annotations the volume cannot be added or removed later.
 func Asks(pod *corev1.Pod) bool {
 	return workload.HoldsToken(pod, issuerapi.Audience) && directory.CheckRuns(pod) == nil
 }

@@ -1,7 +1,7 @@
 package watched
 
 const (
-	// maxNames bounds the identities watched on a node for the pods of one namespace. Without it, anybody who may annotate
+	// maxNames bounds the identities watched on a node for the pods of one namespace. Without it, a user who may annotate
 	// pods could make a node watch 32 names per pod, whether they exist or not.
 	maxNames = 128
 

@@ -39,7 +39,7 @@ type watch struct {
 	holders map[types.UID]struct{}
 	stop    context.CancelFunc
 
-	// ending ends the watch after its grace period, while nobody holds it.
+	// ending ends the watch after its grace period, while no pod holds it.
 	ending *time.Timer
 }
 
@@ -101,7 +101,7 @@ func (p *pool) start(parent context.Context, wanted key) *watch {
 	return made
 }
 
-// release makes a pod give up a watch, which ends soon if nobody else holds it.
+// release makes a pod give up a watch, which ends soon if no other pod holds it.
 func (p *pool) release(pod types.UID, unwanted key) {
 	found := p.watches[unwanted]
 	delete(found.holders, pod)
@@ -116,7 +116,7 @@ func (p *pool) release(pod types.UID, unwanted key) {
 	found.ending = time.AfterFunc(grace, func() { p.expire(unwanted, found) })
 }
 
-// expire ends a watch if nobody holds it.
+// expire ends a watch that no pod holds.
 func (p *pool) expire(unwanted key, found *watch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

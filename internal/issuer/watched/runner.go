@@ -47,12 +47,12 @@ type runner struct {
 	log  logr.Logger
 	pace *rate.Limiter
 
-	// told limits the log when many watches fail for the same reason.
-	told rate.Sometimes
+	// logged limits the log when many watches fail for the same reason.
+	logged rate.Sometimes
 }
 
 func newRunner(of api, log logr.Logger) *runner {
-	return &runner{api: of, log: log, pace: rate.NewLimiter(startsPerSecond, startsBurst), told: rate.Sometimes{Interval: 10 * time.Second}}
+	return &runner{api: of, log: log, pace: rate.NewLimiter(startsPerSecond, startsBurst), logged: rate.Sometimes{Interval: 10 * time.Second}}
 }
 
 // run keeps the objects of a key on a shelf until the context ends.
@@ -78,7 +78,7 @@ func (r *runner) run(ctx context.Context, watched key, on *shelf) {
 	reflector.WatchListPageSize = pageSize
 	_ = retry.DelayWithReset(clock.RealClock{}, forgivenAfter).Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		if err := reflector.ListAndWatchWithContext(ctx); err != nil {
-			r.told.Do(func() {
+			r.logged.Do(func() {
 				r.log.Error(err, "a watch failed, and is tried again", "kind", watched.kind, "namespace", watched.namespace, "name", watched.name)
 			})
 		}

@@ -55,7 +55,7 @@ func (s *shelf) Add(object any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.objects == nil {
-		return fmt.Errorf("keep %T: the watch has not told yet what there is", object)
+		return fmt.Errorf("keep %T: the watch has not listed yet", object)
 	}
 	s.objects[kept.GetName()] = kept
 	return nil
@@ -94,7 +94,7 @@ func (s *shelf) Replace(list []any, _ string) error {
 	return nil
 }
 
-// Resync does nothing: those that were told of a change look at the shelf.
+// Resync does nothing: a change makes its readers look at the shelf.
 func (s *shelf) Resync() error { return nil }
 
 // Transformer slims a long list while it arrives.

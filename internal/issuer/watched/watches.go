@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// followsPerSecond bounds how often pods are looked at again and waiting requests are woken: somebody who writes
+	// followsPerSecond bounds how often pods are looked at again and waiting requests are woken: a user who writes
 	// bindings all day must not keep every node busy that has a pod of theirs. The burst covers all pods of a node.
 	followsPerSecond = 500
 	followsBurst     = 1000

@@ -92,7 +92,7 @@ func (a *Authority) SetupWithManager(manager ctrl.Manager) error {
 func (a *Authority) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
 	bundle, err := a.advance(ctx)
 	if apierrors.IsConflict(err) {
-		// Another replica was first; its change will be heard of.
+		// Another replica was first; the watch will report its change.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (a *Authority) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result,
 	return ctrl.Result{RequeueAfter: lookEvery}, nil
 }
 
-// advance returns the bundle of the ring after its next step. A changed ring is stored before anybody may use it.
+// advance returns the bundle of the ring after its next step. A changed ring is stored before it is used.
 func (a *Authority) advance(ctx context.Context) (cabundle.Bundle, error) {
 	secret, ring, err := a.read(ctx)
 	if err != nil {
@@ -113,7 +113,7 @@ func (a *Authority) advance(ctx context.Context) (cabundle.Bundle, error) {
 		return nil, err
 	}
 	orders := keyring.OrdersOf(secret)
-	next, rotated, err := ring.Advance(keyring.Look{
+	next, rotated, err := ring.Advance(keyring.Input{
 		Published: func(id string) bool { return published.Find(id) != nil }, Policy: a.Policy, Orders: orders, Now: a.Now(),
 	}, a.newSlot)
 	if err != nil {

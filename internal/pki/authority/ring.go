@@ -55,7 +55,7 @@ func keep(ring keyring.Ring, bundle cabundle.Bundle, secret *corev1.Secret, rota
 	for i := range ring.Retired {
 		ring.Retired[i].Private = nil
 	}
-	if err := ring.Keep(secret, rotated); err != nil {
+	if err := ring.Store(secret, rotated); err != nil {
 		return err
 	}
 	secret.Data[BundleKey] = bundle.PEM()

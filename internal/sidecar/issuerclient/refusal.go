@@ -17,14 +17,14 @@ var ErrNotAuthenticated = errors.New("the issuer does not take the pod's Service
 
 // refusalOf converts an error response for the application; see issuerapi.Error for the statuses.
 func refusalOf(response *http.Response) error {
-	var told issuerapi.Error
-	if err := decode(response, &told); err != nil || told.Code == "" {
-		told = issuerapi.Error{Code: "invalid_request", Description: "The issuer gave no reason"}
+	var answer issuerapi.Error
+	if err := decode(response, &answer); err != nil || answer.Code == "" {
+		answer = issuerapi.Error{Code: "invalid_request", Description: "The issuer gave no reason"}
 	}
 	refusal := &imds.Error{
 		Status:      response.StatusCode,
-		Code:        told.Code,
-		Description: told.Description,
+		Code:        answer.Code,
+		Description: answer.Description,
 		RetryAfter:  retryAfter(response.Header),
 	}
 	switch response.StatusCode {

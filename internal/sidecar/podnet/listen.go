@@ -1,5 +1,5 @@
 // Package podnet sets up the pod's side of 169.254.169.254: the address on lo, the rule that redirects its port 80, and a
-// listener that nobody outside the pod can reach.
+// listener that cannot be reached from outside the pod.
 package podnet
 
 import (

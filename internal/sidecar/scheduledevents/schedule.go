@@ -28,8 +28,8 @@ type Schedule struct {
 	// mu is held during a request, so that the newest answer is the last one returned.
 	mu sync.Mutex
 
-	// told is the last answer; nil before the first one.
-	told *imds.Events
+	// last is the last answer; nil before the first one.
+	last *imds.Events
 
 	// acknowledged are the IDs of acknowledged events that still exist.
 	acknowledged []string
@@ -85,18 +85,18 @@ func (s *Schedule) tell(answer *issuerapi.Events) *imds.Events {
 			Started: slices.Contains(s.acknowledged, event.ID),
 		}
 	}
-	if s.told == nil || !slices.Equal(events, s.told.Events) {
-		s.told = &imds.Events{Incarnation: s.nextIncarnation(answer), Events: events}
+	if s.last == nil || !slices.Equal(events, s.last.Events) {
+		s.last = &imds.Events{Incarnation: s.nextIncarnation(answer), Events: events}
 	}
-	return s.told
+	return s.last
 }
 
 // nextIncarnation returns at least the pod's age in seconds, so that it also increases after a restart of the sidecar's
 // container, which remembers nothing, as long as there is less than one change a second.
 func (s *Schedule) nextIncarnation(answer *issuerapi.Events) int64 {
 	var last int64
-	if s.told != nil {
-		last = s.told.Incarnation
+	if s.last != nil {
+		last = s.last.Incarnation
 	}
 	return max(last+1, s.now().Unix()-answer.PodCreatedOn)
 }

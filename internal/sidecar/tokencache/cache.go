@@ -107,7 +107,7 @@ func (c *Cache) keep(generation uint64, request imds.TokenRequest, fresh *entry)
 	c.entries[request] = fresh
 }
 
-// evict makes room by dropping a token that nobody used again, or else any.
+// evict makes room by dropping a token that was not used again, or else any.
 func (c *Cache) evict() {
 	var victim imds.TokenRequest
 	for request, kept := range c.entries {
@@ -137,8 +137,8 @@ func (c *Cache) postpone(request imds.TokenRequest, failure error) bool {
 }
 
 // isRefusal reports whether the issuer decided, instead of being away, busy, or unable to authenticate the pod: while the
-// API server is down, nobody renews the pod's ServiceAccount token.
+// API server is down, the pod's ServiceAccount token is not renewed.
 func isRefusal(err error) bool {
-	var told *imds.Error
-	return errors.As(err, &told) && told.Status == http.StatusBadRequest && !errors.Is(err, issuerclient.ErrNotAuthenticated)
+	var refusal *imds.Error
+	return errors.As(err, &refusal) && refusal.Status == http.StatusBadRequest && !errors.Is(err, issuerclient.ErrNotAuthenticated)
 }

@@ -24,7 +24,7 @@ func (c *Cache) Run(ctx context.Context) {
 	}
 }
 
-// sweep drops expired tokens and returns those to renew. A renewed token that nobody used since is left to expire.
+// sweep drops expired tokens and returns those to renew. A renewed token that was not used since is left to expire.
 func (c *Cache) sweep() (due []imds.TokenRequest) {
 	now := c.now()
 	c.mu.Lock()

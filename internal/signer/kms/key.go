@@ -64,7 +64,7 @@ func (k *key) options(ctx context.Context, digest []byte) []signature.SignOption
 
 // public returns the public half from the KMS.
 func (k *key) public(ctx context.Context) (*rsa.PublicKey, error) {
-	told, err := call(ctx, k, readTimeout, func(ctx context.Context, client *client) (crypto.PublicKey, error) {
+	read, err := call(ctx, k, readTimeout, func(ctx context.Context, client *client) (crypto.PublicKey, error) {
 		verifier, err := client.open(ctx, k.url)
 		if err != nil {
 			return nil, err
@@ -74,9 +74,9 @@ func (k *key) public(ctx context.Context) (*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, ok := told.(*rsa.PublicKey)
+	public, ok := read.(*rsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("it is a %T, and RS256 needs RSA", told)
+		return nil, fmt.Errorf("it is a %T, and RS256 needs RSA", read)
 	}
 	return public, nil
 }

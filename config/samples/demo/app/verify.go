@@ -33,7 +33,7 @@ func verify(ctx context.Context, settings settings, token string) (claims, error
 	if err != nil {
 		return claims{}, fmt.Errorf("read the token: %w", err)
 	}
-	// Before anything is asked of an issuer, it must be the trusted one: anybody can write a name into a token.
+	// Ask only the trusted issuer: the name in a token is not verified yet.
 	if issuer != settings.issuer {
 		return claims{}, fmt.Errorf("the token is issued by %q, and %q is trusted", issuer, settings.issuer)
 	}

@@ -31,8 +31,8 @@ func OrdersOf(secret *corev1.Secret) Orders {
 	return orders
 }
 
-// Keep stores the ring in a Secret and removes the orders that were carried out.
-func (r Ring) Keep(secret *corev1.Secret, rotated bool) error {
+// Store stores the ring in a Secret and removes the orders that were carried out.
+func (r Ring) Store(secret *corev1.Secret, rotated bool) error {
 	content, err := r.Render()
 	if err != nil {
 		return err
