@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command with a local cluster of its own: own-cluster.sh TARGET COMMAND... TARGET is a target of the Makefile; each,
+# Runs a command with its own local cluster: own-cluster.sh TARGET COMMAND... TARGET is a target of the Makefile; each,
 # in each checkout, has a cluster of its own name, so that clusters of others are left alone. The command finds KUBECONFIG,
 # HELM and CLUSTER in its environment: see cluster run --help. With KUBE_IMDS_KEEP_CLUSTER set, the cluster stays.
 set -euo pipefail

@@ -1,4 +1,4 @@
-{{/* What every pod of ours has. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
+{{/* The common part of all pods. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
 {{- define "kube-imds.pod" -}}
 {{- $values := index .context.Values .part -}}
 serviceAccountName: {{ include "kube-imds.fullname" .context }}-{{ .part }}
@@ -31,7 +31,7 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{/* What every container of ours has. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
+{{/* The common part of all containers. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
 {{- define "kube-imds.container" -}}
 image: {{ include "kube-imds.image" . }}
 imagePullPolicy: {{ .context.Values.image.pullPolicy }}
@@ -55,7 +55,7 @@ lifecycle:
     sleep: {seconds: 5}
 {{- end -}}
 
-{{/* What every container of ours is told of its pod, and of the memory that its garbage collector must stay below. */}}
+{{/* The environment of all containers: their pod, and the memory limit for the garbage collector. */}}
 {{- define "kube-imds.env" -}}
 - name: POD_NAMESPACE
   valueFrom:
@@ -69,8 +69,8 @@ lifecycle:
 {{- end -}}
 
 {{/*
-What every pod of ours talks to the API server with: a token that lasts an hour and is renewed. What Kubernetes mounts by itself is taken for a
-year, so that old clients that never read it again go on.
+The token for the API server. It lasts an hour and is renewed. The one that Kubernetes mounts by itself is accepted for a year, for the sake
+of old clients that never read it again.
 */}}
 {{- define "kube-imds.apiVolume" -}}
 name: kube-api
