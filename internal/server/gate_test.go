@@ -1,6 +1,8 @@
 package server
 
 import (
+	"net"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -88,5 +90,72 @@ func TestGateForgetsCalmSources(t *testing.T) {
 	d.wantRefusal("c", "")
 	if _, known := d.sources["a"]; known || len(d.sources) != 2 {
 		t.Errorf("%d sources are known", len(d.sources))
+	}
+}
+
+// A source that comes back after a sweep must not get a new burst.
+func TestSweepKeepsSourcesThatWereFast(t *testing.T) {
+	bounds := someBounds
+	bounds.PerSecond = 0.001
+	d := newDoorkeeper(t, bounds)
+	for range bounds.Burst {
+		entered, _ := d.wantRefusal("a", "")
+		d.leave(entered)
+	}
+	d.clock = d.clock.Add(sweepEvery)
+	d.wantRefusal("a", reasonRate)
+}
+
+func TestDisplacedConnectionIsClosed(t *testing.T) {
+	t.Parallel()
+	r := run(t, http.NotFoundHandler(), WithBounds(Bounds{Connections: 2, PerSource: 2, PerSecond: 100, Burst: 100}))
+	dial := func(from string) net.Conn {
+		connection, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", r.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = connection.Close() })
+		return connection
+	}
+	first, second, other := dial("127.0.0.2"), dial("127.0.0.2"), dial("127.0.0.3")
+	_ = other
+	closed := make(chan struct{}, 2)
+	for _, connection := range []net.Conn{first, second} {
+		_ = connection.SetReadDeadline(time.Now().Add(4 * time.Second)) // less than a handshake may take
+		go func() {
+			if _, err := connection.Read(make([]byte, 1)); !isTimeout(err) {
+				closed <- struct{}{}
+			}
+		}()
+	}
+	select {
+	case <-closed:
+	case <-time.After(deadline):
+		t.Error("neither connection of the largest source is closed")
+	}
+}
+
+func TestSourceOf(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]net.Addr{
+		"IPv4":           &net.TCPAddr{IP: net.IP{10, 0, 0, 1}, Port: 1024},
+		"IPv4 as IPv6":   &net.TCPAddr{IP: net.ParseIP("::ffff:10.0.0.1"), Port: 1025},
+		"with its zone":  &net.TCPAddr{IP: net.ParseIP("::ffff:10.0.0.1"), Port: 1026, Zone: "eth0"},
+		"without a port": &net.IPAddr{IP: net.IP{10, 0, 0, 1}},
+	} {
+		if got := sourceOf(address); got != "10.0.0.1" {
+			t.Errorf("%s: source = %s, want 10.0.0.1", name, got)
+		}
+	}
+}
+
+// A network that hides addresses makes all clients one source, which must be able to have every connection.
+func TestBoundsWithoutSources(t *testing.T) {
+	t.Parallel()
+	got := NodeBounds.WithoutSources()
+	want := NodeBounds
+	want.PerSource, want.PerSecond, want.Burst = NodeBounds.Connections, DefaultBounds.PerSecond, DefaultBounds.Burst
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

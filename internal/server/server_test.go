@@ -131,6 +131,11 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	<-begun
 	r.stop()
 	r.waitUntilRefused()
+	select {
+	case err := <-r.ended:
+		t.Errorf("the server ended with error %v before the request did", err)
+	default:
+	}
 	close(release)
 	if got := <-answered; got != "late" {
 		t.Errorf("the request that was held is answered with %q", got)

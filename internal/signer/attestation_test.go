@@ -2,9 +2,12 @@ package signer
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
@@ -54,5 +57,18 @@ func TestAttestationNamesAreThoseOfAllNodesPlaces(t *testing.T) {
 	names, err := AttestationNames(s.client, machine.Defaults{Environment: "AzureChinaCloud"})(t.Context())
 	if want := "metadata.azure.cn northeurope.metadata.azure.cn westeurope.metadata.azure.cn"; err != nil || strings.Join(names, " ") != want {
 		t.Errorf("the names are %q, %v", names, err)
+	}
+}
+
+// The locations are labels of nodes, and a certificate has room for few names.
+func TestAttestationNamesAreBounded(t *testing.T) {
+	var nodes []client.Object
+	for n := range maxLocations + 10 {
+		nodes = append(nodes, node(fmt.Sprintf("far-%d", n), fmt.Sprintf("region%d", n)))
+	}
+	s := newStage(t, nodes...)
+	names, err := AttestationNames(s.client, machine.Defaults{Environment: "AzurePublicCloud"})(t.Context())
+	if err != nil || len(names) != 1+maxLocations {
+		t.Errorf("got %d names, error %v, want %d", len(names), err, 1+maxLocations)
 	}
 }

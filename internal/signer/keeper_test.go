@@ -181,6 +181,22 @@ func TestOlderRingIsNotPublishedOverANewerOne(t *testing.T) {
 	}
 }
 
+// A replica reads the ring from its cache, which may fall behind what the replica itself has written.
+func TestOlderRingDoesNotSignAgain(t *testing.T) {
+	i := newInstallation(t)
+	keeper := i.keeper()
+	i.settle(keeper)
+	old, revoked := keeper.opened.Load().Ring, keeper.Key().ID
+	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
+	i.settle(keeper)
+	if err := keeper.open(old); err != nil {
+		t.Fatal(err)
+	}
+	if key := keeper.Key(); key != nil && key.ID == revoked {
+		t.Errorf("revoked key %s signs again", revoked)
+	}
+}
+
 func TestTenantsArePublishedOnceTheyHaveSettled(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.keeper()
