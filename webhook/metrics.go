@@ -17,14 +17,14 @@ var admissions = prometheus.NewCounterVec(prometheus.CounterOpts{
 
 // Reasons for which a request is not read.
 const (
-	refusedStranger = "stranger"
-	refusedLarge    = "large"
-	refusedBusy     = "busy"
+	refusedUnauthenticated = "unauthenticated"
+	refusedLarge           = "large"
+	refusedBusy            = "busy"
 )
 
 var refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "kube_imds_webhook_refused_requests_total",
-	Help: "Requests to the webhook that were not read, by reason: stranger (not the API server), large, busy.",
+	Help: "Requests to the webhook that were not read, by reason: unauthenticated (not the API server), large, busy.",
 }, []string{"reason"})
 
 func refuse(reason string) { refusals.WithLabelValues(reason).Inc() }

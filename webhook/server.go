@@ -20,8 +20,8 @@ const (
 	// answerTime bounds an answer. The API server waits for ten seconds.
 	answerTime = 15 * time.Second
 
-	// strangerTime bounds a connection without a request of the API server.
-	strangerTime = 10 * time.Second
+	// unauthenticatedTime bounds a connection without a request of the API server.
+	unauthenticatedTime = 10 * time.Second
 )
 
 // Server answers the API server only, and no more at a time than there is memory for. Apart from listening it is
@@ -45,7 +45,7 @@ func NewServer(port int, certificate func(*tls.ClientHelloInfo) (*tls.Certificat
 // Start serves until the context ends. API servers speak HTTP/1.1 to webhooks.
 func (s *Server) Start(ctx context.Context) error {
 	bounds := server.DefaultBounds
-	bounds.Unproven = strangerTime
+	bounds.Unproven = unauthenticatedTime
 	return server.New(s.address, s.handler(), s.certify, answerTime, server.HTTP1Only(), server.WithBounds(bounds)).Start(ctx)
 }
 
@@ -55,7 +55,7 @@ func (s *Server) handler() http.Handler {
 		server.Proven(request.Context())
 		limited.ServeHTTP(writer, request)
 	})
-	return capability.Door(s.good, known, func() { refuse(refusedStranger) })
+	return capability.Door(s.good, known, func() { refuse(refusedUnauthenticated) })
 }
 
 // StartedChecker fails while the server does not listen.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/install"
@@ -64,11 +65,11 @@ func run(ctx context.Context, o options) error {
 		minter.KeepSignedBy(now.Has)
 		changes.Notify()
 	}
-	keysWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.Keys(), known.Tell)
+	keysWatch, err := configmap.NewWatch(mgr.GetConfig(), o.Names.Keys(), known.Update)
 	if err != nil {
 		return err
 	}
-	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Tell)
+	rootsWatch, err := configmap.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Update)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
@@ -31,11 +32,11 @@ func run(ctx context.Context, o options) error {
 	metrics.Registry.MustRegister(server.Collectors()...)
 	log := ctrl.Log.WithName("oidc")
 	known, roots := &published.Latest{Log: log}, &cabundle.Latest{}
-	keysWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.Keys(), known.Tell)
+	keysWatch, err := configmap.NewWatch(mgr.GetConfig(), o.Names.Keys(), known.Update)
 	if err != nil {
 		return err
 	}
-	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Tell)
+	rootsWatch, err := configmap.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Update)
 	if err != nil {
 		return err
 	}

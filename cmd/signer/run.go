@@ -16,6 +16,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/install"
@@ -24,9 +25,9 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/process"
-	"github.com/kube-imds/kube-imds/internal/published"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/signer/keys"
 	"github.com/kube-imds/kube-imds/internal/signer/kms"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -45,7 +46,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), workload.Collectors(), server.Collectors())...)
+	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), keys.Collectors(), workload.Collectors(), server.Collectors())...)
 	changes := directory.NewChanges()
 	if err := watch(ctx, mgr, changes); err != nil {
 		return err
@@ -56,12 +57,12 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	clusterKeys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
-	keeper := &signer.Keeper{
-		Client: reader, Secret: o.Names.SigningKeys(), ConfigMap: o.Names.Keys(), Tenants: signer.Tenants(reader),
-		Policy: o.keys, Source: &signer.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
+	keeper := &keys.Keeper{
+		Client: reader, Secret: o.Names.SigningKeys(), ConfigMap: o.Names.Keys(), Tenants: keys.Tenants(reader),
+		Policy: o.keys, Source: &keys.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	roots := &cabundle.Latest{}
-	rootsWatch, err := published.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Tell)
+	rootsWatch, err := configmap.NewWatch(mgr.GetConfig(), o.Names.CA(), roots.Update)
 	if err != nil {
 		return err
 	}
@@ -76,20 +77,20 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	api := &signer.Server{
-		Issuers:       workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
-		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
-		Namespace:     o.Names.Namespace,
-		IssuerAccount: o.Names.ServiceAccount(install.Issuer),
-		Directory:     &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
-		Key:           keeper.Key,
-		TokenIssuers:  token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
-		Machine:       o.machine,
-		NameWorkloads: o.nameWorkloads,
-		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
-		Limits:        signer.NewNodeLimits(o.nodePerSecond, o.nodeBurst),
-		Log:           audit,
-		Strangers:     rate.NewLimiter(1, 20),
-		Now:           time.Now,
+		Issuers:         workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
+		Pods:            workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
+		Namespace:       o.Names.Namespace,
+		IssuerAccount:   o.Names.ServiceAccount(install.Issuer),
+		Directory:       &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
+		Key:             keeper.Key,
+		TokenIssuers:    token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
+		Machine:         o.machine,
+		NameWorkloads:   o.nameWorkloads,
+		Attestations:    &attested.Signer{Current: attestation.Current, Now: time.Now},
+		Limits:          signer.NewNodeLimits(o.nodePerSecond, o.nodeBurst),
+		Log:             audit,
+		Unauthenticated: rate.NewLimiter(1, 20),
+		Now:             time.Now,
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
 		clusterKeys, keeper, rootsWatch, serving, attestation,

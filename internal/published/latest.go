@@ -6,8 +6,8 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// Latest is the newest published state. Unreadable data or a missing ConfigMap leave the state before: they are no reason
-// to stop verifying or signing.
+// Latest is the newest published state. Unreadable data or a missing ConfigMap leave the state before: verifying and
+// signing go on.
 type Latest struct {
 	// OnChange is called with the new state and the one before, which is nil at first.
 	OnChange func(before, now *Published)
@@ -20,11 +20,11 @@ type Latest struct {
 // Current returns the published state; nil while it is unknown.
 func (l *Latest) Current() *Published { return l.current.Load() }
 
-// Tell takes over a ConfigMap's data.
-func (l *Latest) Tell(data map[string]string) {
+// Update takes over a ConfigMap's data.
+func (l *Latest) Update(data map[string]string) {
 	now, err := Read(data)
 	if err != nil {
-		l.Log.Error(err, "cannot tell which keys are published; those that are known stay")
+		l.Log.Error(err, "read the published keys failed; keeping the known ones")
 		return
 	}
 	if now == nil {

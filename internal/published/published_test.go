@@ -49,11 +49,11 @@ func TestLatestIsKept(t *testing.T) {
 			t.Errorf("the change is from %v to %v", before, now)
 		}
 	}}
-	latest.Tell(some().Data())
+	latest.Update(some().Data())
 	garbage := some().Data()
 	garbage["generation"] = "x"
 	for _, data := range []map[string]string{nil, {"jwks.json": "{"}, garbage} {
-		latest.Tell(data)
+		latest.Update(data)
 		if current := latest.Current(); !current.Has("one") || current.Has("three") {
 			t.Errorf("after %v, %+v is known", data, current)
 		}

@@ -55,7 +55,7 @@ func (s *Server) record(e *entry) {
 		outcome = outcomeUnavailable
 	}
 	requests.WithLabelValues(e.kind, outcome, e.failure.Reason).Inc()
-	if isUncounted(e.failure) && !s.Strangers.AllowN(s.Now(), 1) {
+	if isUncounted(e.failure) && !s.Unauthenticated.AllowN(s.Now(), 1) {
 		suppressedLines.Inc()
 		return
 	}

@@ -1,9 +1,6 @@
 package signer
 
 import (
-	"context"
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -69,21 +66,4 @@ func only(labels map[string]string, names ...string) map[string]string {
 		}
 	}
 	return kept
-}
-
-// Tenants returns a function that lists the tenants of all identities.
-func Tenants(reader client.Reader) func(context.Context) (map[string]bool, error) {
-	return func(ctx context.Context) (map[string]bool, error) {
-		var identities v1alpha1.ManagedIdentityList
-		if err := reader.List(ctx, &identities, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, fmt.Errorf("list the identities: %w", err)
-		}
-		tenants := map[string]bool{}
-		for _, identity := range identities.Items {
-			if tenant := string(identity.Status.TenantID); tenant != "" {
-				tenants[tenant] = true
-			}
-		}
-		return tenants, nil
-	}
 }

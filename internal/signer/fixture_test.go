@@ -84,20 +84,20 @@ func makeStage(t testing.TB, more ...client.Object) *stage {
 	keys, audit := bound.Keys(t), &strings.Builder{}
 	key := signingKey(t)
 	return &stage{t, &Server{
-		Issuers:       workload.NewAuthenticator(keys, signerapi.Audience, time.Now),
-		Pods:          workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
-		Namespace:     "imds",
-		IssuerAccount: "kube-imds-issuer",
-		Directory:     &directory.Directory{Source: directory.Caches{Reader: known}, Changes: directory.NewChanges()},
-		Key:           func() *token.Key { return key },
-		TokenIssuers:  token.Issuers{BaseURL: "https://oidc.test"},
-		Machine:       machine.Defaults{SubscriptionID: "the-subscription", ResourceGroup: "the-group"},
-		NameWorkloads: true,
-		Attestations:  &attested.Signer{Current: attestationCertificate(t), Now: time.Now},
-		Limits:        NewNodeLimits(100, 100),
-		Log:           funcr.New(func(_, line string) { audit.WriteString(line + "\n") }, funcr.Options{}),
-		Strangers:     rate.NewLimiter(1, 2),
-		Now:           time.Now,
+		Issuers:         workload.NewAuthenticator(keys, signerapi.Audience, time.Now),
+		Pods:            workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
+		Namespace:       "imds",
+		IssuerAccount:   "kube-imds-issuer",
+		Directory:       &directory.Directory{Source: directory.Caches{Reader: known}, Changes: directory.NewChanges()},
+		Key:             func() *token.Key { return key },
+		TokenIssuers:    token.Issuers{BaseURL: "https://oidc.test"},
+		Machine:         machine.Defaults{SubscriptionID: "the-subscription", ResourceGroup: "the-group"},
+		NameWorkloads:   true,
+		Attestations:    &attested.Signer{Current: attestationCertificate(t), Now: time.Now},
+		Limits:          NewNodeLimits(100, 100),
+		Log:             funcr.New(func(_, line string) { audit.WriteString(line + "\n") }, funcr.Options{}),
+		Unauthenticated: rate.NewLimiter(1, 2),
+		Now:             time.Now,
 	}, known, audit}
 }
 

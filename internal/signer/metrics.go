@@ -25,14 +25,9 @@ var (
 		Help:    "Time to sign a token, or to fail to, by where the key is (local, kms).",
 		Buckets: []float64{.0005, .001, .002, .004, .008, .016, .032, .064, .128, .256, .512, 1.024},
 	}, []string{"key"})
-
-	successorMissing = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "kube_imds_signer_successor_missing",
-		Help: "1 where there is no key to sign after the current one: the log says why.",
-	})
 )
 
 // Collectors returns the signer's metrics, for the process to register.
 func Collectors() []prometheus.Collector {
-	return []prometheus.Collector{requests, suppressedLines, busy, signSeconds, successorMissing}
+	return []prometheus.Collector{requests, suppressedLines, busy, signSeconds}
 }

@@ -48,9 +48,9 @@ type Server struct {
 	// Limits limits the requests of each node.
 	Limits *NodeLimits
 
-	// Log is the audit log. Strangers limits the lines about callers that are not authenticated.
-	Log       logr.Logger
-	Strangers *rate.Limiter
+	// Log is the audit log. Unauthenticated limits the lines about callers that are not authenticated.
+	Log             logr.Logger
+	Unauthenticated *rate.Limiter
 
 	Now func() time.Time
 }

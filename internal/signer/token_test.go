@@ -1,7 +1,11 @@
 package signer
 
 import (
+	"context"
+	"crypto"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -226,4 +230,31 @@ func TestRequestIsBounded(t *testing.T) {
 	s := newStage(t)
 	request := asking("orders-0", strings.Repeat("x", signerapi.MaxRequestBytes))
 	s.wantRefusal(issuerOf("node-1"), request, 400, "BadRequest")
+}
+
+func TestTokenIsNotSignedWithoutTheKMS(t *testing.T) {
+	s := newStage(t)
+	private, err := makeSigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var down bool
+	key, err := token.NewRemoteKey(&private.PublicKey, func(_ context.Context, digest []byte) ([]byte, error) {
+		if down {
+			return nil, errors.New("the KMS does not answer")
+		}
+		return private.Sign(rand.Reader, digest, crypto.SHA256)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Key = func() *token.Key { return key }
+	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
+	down = true
+	s.wantRefusal(issuerOf("node-1"), asking("orders-0", "orders"), http.StatusServiceUnavailable, "NotSigned")
+	if !strings.Contains(s.audit.String(), "the KMS does not answer") {
+		t.Errorf("the audit log has no reason: %s", s.audit)
+	}
+	down = false
+	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
 }

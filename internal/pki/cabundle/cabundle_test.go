@@ -54,9 +54,9 @@ func TestEachCertificateIsAtItsOwnPath(t *testing.T) {
 	if got := get(handler, CertificatePath(one)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || latest.Ready() {
 		t.Errorf("before there is one, the answer is %d %s", got.Code, got.Body)
 	}
-	latest.Tell(map[string]string{Key: string(Bundle{one, other}.PEM())})
+	latest.Update(map[string]string{Key: string(Bundle{one, other}.PEM())})
 	for _, gone := range []map[string]string{{}, {Key: "garbage"}, nil} {
-		latest.Tell(gone)
+		latest.Update(gone)
 	}
 	for _, certificate := range []*x509.Certificate{one, other} {
 		got := get(handler, CertificatePath(certificate))

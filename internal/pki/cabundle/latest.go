@@ -14,8 +14,8 @@ type Latest struct {
 	changed chan struct{}
 }
 
-// Tell takes over the ConfigMap's data.
-func (l *Latest) Tell(data map[string]string) {
+// Update takes over the ConfigMap's data.
+func (l *Latest) Update(data map[string]string) {
 	if bundle, err := Parse([]byte(data[Key])); err == nil {
 		l.Set(bundle)
 	}

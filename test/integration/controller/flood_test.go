@@ -17,12 +17,12 @@ import (
 )
 
 // Pods that are made to be costly cost no more than there is room for, whoever sends them and however many at a time:
-// strangers, and users whose pods the API server passes on.
+// unauthenticated clients, and users whose pods the API server passes on.
 func TestFloodsAreBounded(t *testing.T) {
 	s := start(t)
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
 	s.eventually(t, configuration, func() string { return "" })
-	paths := append([]string{*configuration.Webhooks[0].ClientConfig.Service.Path}, strangersPaths...)
+	paths := append([]string{*configuration.Webhooks[0].ClientConfig.Service.Path}, guessedPaths...)
 	s.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "flooding"}})
 	for name, spec := range map[string]string{
 		"empty containers":   `"containers":[` + repeat(`{}`, 900<<10) + `]`,

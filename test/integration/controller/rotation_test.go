@@ -17,12 +17,12 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/keyring"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
-	"github.com/kube-imds/kube-imds/internal/published"
 )
 
 var names = install.Names{Name: release, Namespace: namespace}
@@ -105,7 +105,7 @@ func (s *system) serve(t *testing.T) server {
 		"authentication.kubernetes.io/pod-name": {"kube-imds-issuer-abcde"}, "authentication.kubernetes.io/node-name": {"node-1"},
 	}}
 	roots := &cabundle.Latest{}
-	watch, err := published.NewWatch(config, names.CA(), roots.Tell)
+	watch, err := configmap.NewWatch(config, names.CA(), roots.Update)
 	if err != nil {
 		t.Fatal(err)
 	}

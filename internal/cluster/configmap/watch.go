@@ -1,4 +1,5 @@
-package published
+// Package configmap watches single ConfigMaps by which parts publish data to others.
+package configmap
 
 import (
 	"context"
@@ -16,17 +17,17 @@ import (
 type Watch struct {
 	client kubernetes.Interface
 	key    client.ObjectKey
-	tell   func(data map[string]string)
+	update func(data map[string]string)
 }
 
-// NewWatch returns a Watch that calls tell with the data at first and after each change, and with nil when the ConfigMap is
-// gone. Calls do not overlap.
-func NewWatch(config *rest.Config, key client.ObjectKey, tell func(data map[string]string)) (*Watch, error) {
+// NewWatch returns a Watch that calls update with the data at first and after each change, and with nil after the ConfigMap was
+// deleted. Calls do not overlap.
+func NewWatch(config *rest.Config, key client.ObjectKey, update func(data map[string]string)) (*Watch, error) {
 	made, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a client to watch ConfigMap %s: %w", key, err)
 	}
-	return &Watch{made, key, tell}, nil
+	return &Watch{made, key, update}, nil
 }
 
 // Start watches until the context ends.
@@ -36,18 +37,18 @@ func (w *Watch) Start(ctx context.Context) error {
 			fields.OneTermEqualSelector("metadata.name", w.key.Name)),
 		ObjectType: &corev1.ConfigMap{},
 		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    w.told,
-			UpdateFunc: func(_, current any) { w.told(current) },
-			DeleteFunc: func(any) { w.tell(nil) },
+			AddFunc:    w.handle,
+			UpdateFunc: func(_, current any) { w.handle(current) },
+			DeleteFunc: func(any) { w.update(nil) },
 		},
 	})
 	controller.RunWithContext(ctx)
 	return nil
 }
 
-func (w *Watch) told(object any) {
+func (w *Watch) handle(object any) {
 	if one, ok := object.(*corev1.ConfigMap); ok {
-		w.tell(one.Data)
+		w.update(one.Data)
 	}
 }
 

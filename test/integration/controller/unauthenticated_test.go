@@ -19,8 +19,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// strangersPaths are what somebody may try who has read the chart, of this version or an earlier one.
-var strangersPaths = []string{
+// guessedPaths are paths that an attacker may try who has read the chart, of this version or an earlier one.
+var guessedPaths = []string{
 	"/", "/pods", "/namespaces", "/managedidentities", "/identitybindings", "/mutate-pods",
 	"/validate-kube-imds-io-v1alpha1-managedidentity", "/validate-kube-imds-io-v1alpha1-identitybinding",
 	"/" + strings.Repeat("a", 52) + "/pods",
@@ -38,7 +38,7 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "forged", Annotations: map[string]string{v1alpha1.IdentityAnnotation: identity.Name}},
 		Spec:       corev1.PodSpec{ServiceAccountName: "default", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 	})
-	for _, path := range strangersPaths {
+	for _, path := range guessedPaths {
 		got, err := send(t, s.controller.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
 		if err != nil || got.status != http.StatusNotFound || bytes.Contains(got.body, []byte("patch")) {
 			t.Errorf("%s is answered with %d %s, %v", path, got.status, got.body, err)

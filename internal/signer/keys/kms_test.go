@@ -1,4 +1,4 @@
-package signer
+package keys
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -278,22 +277,4 @@ func TestSwitchingToAKMSAndBackIsARotation(t *testing.T) {
 	switched(i.keeper(), "kms://a kms://b", "kms://a secret", "secret secret")
 	// The key that never signed may be used yet.
 	switched(i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c"), "secret secret", "secret kms://b", "kms://b kms://c")
-}
-
-func TestTokenIsNotSignedWithoutTheKMS(t *testing.T) {
-	s := newStage(t)
-	memory := newMemory(t)
-	key, err := token.NewRemoteKey(&memory.keys["kms://a"].PublicKey, memory.Signer("kms://a", nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Key = func() *token.Key { return key }
-	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
-	memory.down = true
-	s.wantRefusal(issuerOf("node-1"), asking("orders-0", "orders"), http.StatusServiceUnavailable, "NotSigned")
-	if !strings.Contains(s.audit.String(), "the KMS does not answer") {
-		t.Errorf("the audit log is %s", s.audit)
-	}
-	memory.down = false
-	s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
 }
