@@ -2,6 +2,7 @@ package authority
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -358,5 +359,54 @@ func TestWrongPolicies(t *testing.T) {
 	}
 	if err := Check(keyring.Policy{Every: LongestTerm, Ahead: ahead}); err != nil {
 		t.Error(err)
+	}
+}
+
+// Two replicas that advance the same ring at once must not both write: the later one would drop the key that the first has
+// published.
+func TestReplicaThatReadAnOlderRingDoesNotWrite(t *testing.T) {
+	i := newInstallation(t, nil)
+	i.settle(i.replica())
+	i.change(func(secret *corev1.Secret) {
+		secret.Annotations = map[string]string{keyring.RevokeAnnotation: keyring.CurrentKey}
+	})
+	late := i.replica()
+	late.live = staleReader{i.secret()}
+	i.settle(i.replica())
+	before := i.secret()
+	result, err := late.Reconcile(t.Context(), ctrl.Request{})
+	if err != nil || result.RequeueAfter == 0 {
+		t.Errorf("got %+v, error %v, want a retry", result, err)
+	}
+	if after := i.secret(); !bytes.Equal(after.Data[keyring.SecretKey], before.Data[keyring.SecretKey]) {
+		t.Error("the older ring was written over the newer one")
+	}
+}
+
+// staleReader reads a Secret as it was.
+type staleReader struct{ secret *corev1.Secret }
+
+func (s staleReader) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	s.secret.DeepCopyInto(into.(*corev1.Secret))
+	return nil
+}
+
+func (s staleReader) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+func TestRetiredCertificateStaysUntilItsLeavesExpire(t *testing.T) {
+	i := newInstallation(t, nil)
+	replica := i.replica()
+	first := i.settle(replica)[0]
+	i.now = i.now.Add(every)
+	leaf, err := replica.Sign(t.Context(), &x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(t).Public()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bundle := i.settle(replica); bundle[0].Equal(first) {
+		t.Fatal("the first certificate was not rotated away")
+	}
+	i.now = leaf.NotAfter
+	if bundle := i.settle(replica); bundle.SignerOf(leaf) < 0 {
+		t.Error("a valid leaf has no authority in the bundle")
 	}
 }
