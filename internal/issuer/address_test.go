@@ -18,7 +18,7 @@ var (
 	onItsNode = notServed.because("HostNetwork")
 )
 
-// withAddresses gives the pod these addresses.
+// withAddresses sets the pod's addresses.
 func withAddresses(addresses ...string) func(*world) {
 	return withPod(func(pod *corev1.Pod) {
 		pod.Status.PodIPs = nil
@@ -28,22 +28,22 @@ func withAddresses(addresses ...string) func(*world) {
 	})
 }
 
-// A pod's token that was taken is of no use in another pod, nor on another node.
-func TestTokenIsOfUseAtThePodsAddressesAlone(t *testing.T) {
+// A stolen token is useless in another pod and on another node.
+func TestTokenIsAcceptedFromThePodsAddressesOnly(t *testing.T) {
 	granted := refusal{}
 	for name, test := range map[string]struct {
 		world  *world
 		source string
 		want   refusal
 	}{
-		"its address":                    {newWorld(withAddresses("10.0.0.7")), "10.0.0.7:1024", granted},
-		"its other address":              {newWorld(withAddresses("10.0.0.7", "fd00::7")), "[fd00::7]:1024", granted},
-		"its address, mapped":            {newWorld(withAddresses("10.0.0.7")), "[::ffff:10.0.0.7]:1024", granted},
-		"its address, written at length": {newWorld(withAddresses("fd00:0:0:0:0:0:0:7")), "[fd00::7]:1024", granted},
-		"another pod's":                  {newWorld(withAddresses("10.0.0.7")), "10.0.0.8:1024", elsewhere},
-		"another pod's, of IPv6":         {newWorld(withAddresses("10.0.0.7", "fd00::7")), "[fd00::8]:1024", elsewhere},
-		"no address":                     {newWorld(withAddresses("10.0.0.7")), "@", elsewhere},
-		"none of it is known":            {newWorld(withAddresses()), "10.0.0.7:1024", away},
+		"own address":                    {newWorld(withAddresses("10.0.0.7")), "10.0.0.7:1024", granted},
+		"other own address":              {newWorld(withAddresses("10.0.0.7", "fd00::7")), "[fd00::7]:1024", granted},
+		"own address, mapped":            {newWorld(withAddresses("10.0.0.7")), "[::ffff:10.0.0.7]:1024", granted},
+		"own address, written at length": {newWorld(withAddresses("fd00:0:0:0:0:0:0:7")), "[fd00::7]:1024", granted},
+		"another pod's address":          {newWorld(withAddresses("10.0.0.7")), "10.0.0.8:1024", elsewhere},
+		"another pod's IPv6":             {newWorld(withAddresses("10.0.0.7", "fd00::7")), "[fd00::8]:1024", elsewhere},
+		"not an IP":                      {newWorld(withAddresses("10.0.0.7")), "@", elsewhere},
+		"no known address":               {newWorld(withAddresses()), "10.0.0.7:1024", away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
@@ -56,14 +56,14 @@ func TestTokenIsOfUseAtThePodsAddressesAlone(t *testing.T) {
 				}
 				s.wantRefusal(recorder, test.want)
 				if last := s.audit.entries(t)[0]; last["source"] != sourceOf(test.source) || last["pod"] != "orders-0" {
-					t.Errorf("the audit log does not say who asked, and as whom: %v", last)
+					t.Errorf("the audit log does not name the source and the pod: %v", last)
 				}
 			})
 		})
 	}
 }
 
-func TestAnyAddressIsTakenWhereTheNetworkHidesThem(t *testing.T) {
+func TestAnyAddressIsAcceptedWhereTheNetworkHidesThem(t *testing.T) {
 	onStage(t, newWorld(withAddresses("10.0.0.8")), func(s *stage) {
 		s.AnyAddress = true
 		for range 10 * podLimits.Burst {
@@ -73,8 +73,8 @@ func TestAnyAddressIsTakenWhereTheNetworkHidesThem(t *testing.T) {
 	})
 }
 
-// The kubelet tells of a pod's address when the pod has it already, and of a new one when its sandbox was recreated.
-func TestAddressThatIsToldOfInTimeIsTaken(t *testing.T) {
+// The kubelet reports a pod's address late: when the pod uses it already, and again when its sandbox was recreated.
+func TestAddressReportedInTimeIsAccepted(t *testing.T) {
 	for name, before := range map[string]func(*world){"none before": withAddresses(), "another before": withAddresses("10.0.0.6")} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(before)
@@ -94,8 +94,8 @@ func TestAddressThatIsToldOfInTimeIsTaken(t *testing.T) {
 	}
 }
 
-// Whoever holds a pod's token elsewhere cannot use up what the pod may ask.
-func TestAThiefDoesNotThrottleThePod(t *testing.T) {
+// A thief of a pod's token cannot use up the pod's own limit.
+func TestThiefDoesNotThrottleThePod(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		var thief sync.WaitGroup
 		bearer := ordersPod().sign(t)
@@ -108,17 +108,17 @@ func TestAThiefDoesNotThrottleThePod(t *testing.T) {
 	})
 }
 
-// Who may ask the API server for tokens may ask for one that is valid for a day.
-func TestTokenThatLivesLongIsRefused(t *testing.T) {
+// A user who may create tokens may create one that is valid for a day.
+func TestLongLivedTokenIsRefused(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		who := ordersPod()
 		who.life = 24 * time.Hour
-		s.wantRefusal(s.askToken(who, askVault), stranger)
+		s.wantRefusal(s.askToken(who, askVault), notAuthenticated)
 	})
 }
 
-// The webhook denies a pod in its node's network. One that was made without it is not served either.
-func TestPodInItsNodesNetworkIsRefused(t *testing.T) {
+// The webhook denies pods in their node's network. A pod that got past it is not served either.
+func TestPodInTheNodesNetworkIsRefused(t *testing.T) {
 	for path, method := range map[string]string{issuerapi.TokenPath: http.MethodPost, issuerapi.AttestationPath: http.MethodPost} {
 		t.Run(path, func(t *testing.T) {
 			onStage(t, newWorld(withPod(func(pod *corev1.Pod) { pod.Spec.HostNetwork = true })), func(s *stage) {
@@ -128,15 +128,15 @@ func TestPodInItsNodesNetworkIsRefused(t *testing.T) {
 	}
 }
 
-// Requests of nobody are counted before anything is verified.
-func TestNobodyHasTokensVerifiedWithoutEnd(t *testing.T) {
+// Unauthenticated requests are limited before anything is verified.
+func TestVerificationsOfASourceAreLimited(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		statuses := map[int]int{}
 		for range 2 * unknownTimes * podLimits.Burst {
 			statuses[s.askFrom("10.0.0.8:1024", "e30.e30.e30")]++
 		}
 		if statuses[http.StatusUnauthorized] != unknownTimes*podLimits.Burst || statuses[http.StatusTooManyRequests] != unknownTimes*podLimits.Burst {
-			t.Errorf("the answers are %v", statuses)
+			t.Errorf("statuses = %v", statuses)
 		}
 		wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
 	})

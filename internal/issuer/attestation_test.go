@@ -14,7 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
-// attester keeps what it is asked, and answers with a document or fails.
+// attester records its requests, and returns a document or an error.
 type attester struct {
 	asked []signerapi.AttestationRequest
 	err   error
@@ -34,16 +34,16 @@ func TestPodIsAttested(t *testing.T) {
 		wantStatus(t, recorder, http.StatusOK)
 		var answer issuerapi.AttestationResponse
 		if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || string(answer.Signature) != "document" {
-			t.Fatalf("the answer is %s, %v", recorder.Body, err)
+			t.Fatalf("response = %s, error %v", recorder.Body, err)
 		}
 		want := []signerapi.AttestationRequest{{
 			Pod: signerapi.Pod{UID: "pod-uid", Token: bearer}, Nonce: "1234567890", Version: "2021-02-01",
 		}}
 		if diff := cmp.Diff(want, signer.asked); diff != "" {
-			t.Errorf("the signer is asked something else (-want +got):\n%s", diff)
+			t.Errorf("request to the signer (-want +got):\n%s", diff)
 		}
 		if log := s.audit.text(); !strings.Contains(log, `"msg":"attestation"`) || !strings.Contains(log, `"outcome":"granted"`) || !strings.Contains(log, `"pod":"orders-0"`) {
-			t.Errorf("the audit log is %s", log)
+			t.Errorf("unexpected audit log: %s", log)
 		}
 	})
 }
@@ -55,11 +55,11 @@ func TestPodIsNotAttested(t *testing.T) {
 		who    func(*podToken)
 		want   int
 	}{
-		"a stranger":         {attester{}, `{}`, func(p *podToken) { p.audience = "other" }, http.StatusUnauthorized},
+		"unauthenticated":    {attester{}, `{}`, func(p *podToken) { p.audience = "other" }, http.StatusUnauthorized},
 		"another node's pod": {attester{}, `{}`, func(p *podToken) { p.node = "node-2" }, http.StatusForbidden},
-		"no JSON":            {attester{}, `[`, func(*podToken) {}, http.StatusBadRequest},
-		"a nonce of others":  {attester{}, `{"nonce":"}\"{"}`, func(*podToken) {}, http.StatusBadRequest},
-		"without the signer": {attester{err: failure.NotNow("gone")}, `{}`, func(*podToken) {}, http.StatusServiceUnavailable},
+		"not JSON":           {attester{}, `[`, func(*podToken) {}, http.StatusBadRequest},
+		"invalid nonce":      {attester{}, `{"nonce":"}\"{"}`, func(*podToken) {}, http.StatusBadRequest},
+		"signer is away":     {attester{err: failure.NotNow("gone")}, `{}`, func(*podToken) {}, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
@@ -68,7 +68,7 @@ func TestPodIsNotAttested(t *testing.T) {
 				test.who(&who)
 				wantStatus(t, s.ask(s.request(who.sign(t), http.MethodPost, issuerapi.AttestationPath, test.body)), test.want)
 				if log := s.audit.text(); !strings.Contains(log, `"msg":"attestation"`) || strings.Contains(log, "granted") {
-					t.Errorf("the audit log is %s", log)
+					t.Errorf("unexpected audit log: %s", log)
 				}
 			})
 		})

@@ -16,7 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// askFrom asks for a token from a source address.
+// askFrom requests a token from a source address and returns the status.
 func (s *stage) askFrom(address, bearer string) int {
 	s.Helper()
 	request := s.request(bearer, http.MethodPost, issuerapi.TokenPath, askVault)
@@ -24,7 +24,7 @@ func (s *stage) askFrom(address, bearer string) int {
 	return s.ask(request).Code
 }
 
-// lines counts the audit log's lines from a source.
+// linesFrom returns the number of audit lines of a source.
 func (s *stage) linesFrom(source string) int {
 	count := 0
 	for _, entry := range s.audit.entries(s.T) {
@@ -35,42 +35,42 @@ func (s *stage) linesFrom(source string) int {
 	return count
 }
 
-func TestNobodyFillsTheAuditLog(t *testing.T) {
+func TestUnauthenticatedRequestsDoNotFillTheAuditLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		who    func() string
 		status int
 		reason string
 		world  *world
 	}{
-		"without a token":         {func() string { return "" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
-		"with a token of nobody":  {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
-		"with another node's pod": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, failure.ReasonOtherNode, newWorld()},
+		"no token":            {func() string { return "" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
+		"garbage token":       {func() string { return "e30.e30.e30" }, http.StatusUnauthorized, failure.ReasonUnauthenticated, newWorld()},
+		"pod of another node": {func() string { who := ordersPod(); who.node = "node-2"; return who.sign(t) }, http.StatusForbidden, failure.ReasonOtherNode, newWorld()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
 				bearer := test.who()
 				for i := range 100 {
 					if got := s.askFrom(fmt.Sprintf("10.0.0.1:%d", 1024+i), bearer); got != test.status {
-						t.Fatalf("request %d is answered with %d", i, got)
+						t.Fatalf("request %d: status = %d", i, got)
 					}
 				}
 				s.askFrom("10.0.0.2:1024", bearer)
 				if one, other := s.linesFrom("10.0.0.1"), s.linesFrom("10.0.0.2"); one != sourceLines.burst || other != 1 {
-					t.Errorf("%d lines are from the one, and %d from the other", one, other)
+					t.Errorf("%d lines of the one source, %d of the other", one, other)
 				}
 				time.Sleep(2 * time.Second)
 				for range 10 {
 					s.askFrom("10.0.0.1:1024", bearer)
 				}
 				if got := s.linesFrom("10.0.0.1"); got != sourceLines.burst+2 {
-					t.Errorf("two seconds later there are %d lines", got)
+					t.Errorf("two seconds later: %d lines", got)
 				}
 			})
 		})
 	}
 }
 
-// What is refused to a pod that asks too often is counted by nothing else.
+// No other limit counts requests that are throttled.
 func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		before := testutil.ToFloat64(suppressedLines.WithLabelValues(failure.ReasonThrottled))
@@ -79,29 +79,29 @@ func TestThrottledRequestsDoNotFillTheAuditLog(t *testing.T) {
 			s.askFrom("10.0.0.7:1024", bearer)
 		}
 		if got := len(s.audit.entries(t)); got != podLimits.Burst+sourceLines.burst {
-			t.Errorf("%d lines are written", got)
+			t.Errorf("got %d lines", got)
 		}
-		// Other tests count there too.
+		// Other tests add to the metric too.
 		if got := testutil.ToFloat64(suppressedLines.WithLabelValues(failure.ReasonThrottled)) - before; got < 100-float64(sourceLines.burst) {
-			t.Errorf("%g suppressed lines are counted", got)
+			t.Errorf("%g suppressed lines", got)
 		}
 	})
 }
 
-// Whatever a pod that was counted is refused is on record: there cannot be too many.
-func TestCountedRefusalsAreAllOnRecord(t *testing.T) {
+// Every refusal of a request that counted for the pod's limit is logged: that limit bounds them.
+func TestCountedRefusalsAreAllLogged(t *testing.T) {
 	onStage(t, newWorld(func(w *world) { w.bindings = nil }), func(s *stage) {
 		bearer := ordersPod().sign(t)
 		for range 2 * sourceLines.burst {
 			s.askFrom("10.0.0.7:1024", bearer)
 		}
 		if got := len(s.audit.entries(t)); got != 2*sourceLines.burst {
-			t.Errorf("%d lines are written", got)
+			t.Errorf("got %d lines", got)
 		}
 	})
 }
 
-func TestWritersAreForgotten(t *testing.T) {
+func TestAuditBucketsAreBounded(t *testing.T) {
 	t.Parallel()
 	var lines lineLimit
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -113,17 +113,17 @@ func TestWritersAreForgotten(t *testing.T) {
 		writable(fmt.Sprintf("source %d", i))
 	}
 	if got := len(lines.buckets); got != maxSources+1 {
-		t.Errorf("%d writers are kept", got)
+		t.Errorf("%d buckets are kept", got)
 	}
 	if writable("one more") {
-		t.Error("what is too much has no bucket of its own, and may still write")
+		t.Error("sources beyond the bound are not limited")
 	}
 	if now = now.Add(sweepEvery); !writable("one more") || len(lines.buckets) != 1 {
-		t.Errorf("a minute later %d writers are kept", len(lines.buckets))
+		t.Errorf("a minute later: %d buckets", len(lines.buckets))
 	}
 }
 
-// What a pod is refused, however often, hides nothing of what it is granted, and the log says what it does not tell.
+// A pod's refusals, however many, do not hide its grants, and the log says how many lines are missing.
 func TestLinesOfAPodAreBounded(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		bearer := ordersPod().sign(t)
@@ -139,7 +139,7 @@ func TestLinesOfAPodAreBounded(t *testing.T) {
 		written := podLines.burst + int(time.Since(start).Seconds())
 		entries := s.audit.entries(t)
 		if got := len(entries) - 1; got < written-1 || got > written+1 {
-			t.Errorf("%d of 1000 refusals are written, not %d", got, written)
+			t.Errorf("%d of 1000 refusals are logged, want %d", got, written)
 		}
 		if last := entries[len(entries)-1]; last["outcome"] != outcomeGranted {
 			t.Errorf("the last line is not the grant: %v", last)
@@ -148,21 +148,21 @@ func TestLinesOfAPodAreBounded(t *testing.T) {
 		ask("{}")
 		entries = s.audit.entries(t)
 		if suppressed, _ := entries[len(entries)-1]["suppressed"].(float64); int(suppressed) < 1 {
-			t.Errorf("the log does not say what it leaves out: %v", entries[len(entries)-1])
+			t.Errorf("the log does not say how many lines are missing: %v", entries[len(entries)-1])
 		}
 	})
 }
 
-// A pod can ask by its annotation for what has a name of 200 KB.
-func TestALineIsBounded(t *testing.T) {
+// A pod's annotation can name an identity of 200 KB.
+func TestAuditLineIsBounded(t *testing.T) {
 	asking := func(value string) func(*world) {
 		return withPod(func(pod *corev1.Pod) { pod.Annotations = map[string]string{v1alpha1.IdentityAnnotation: value} })
 	}
 	for name, change := range map[string]func(*world){
-		"a long name":    asking(strings.Repeat("a", 200_000)),
-		"many names":     asking(strings.Repeat("a b,", 50_000)),
-		"some long name": asking(strings.Repeat("a", 15_000)),
-		"a long story": withIdentity(func(one *v1alpha1.ManagedIdentity) {
+		"long name":    asking(strings.Repeat("a", 200_000)),
+		"many names":   asking(strings.Repeat("a b,", 50_000)),
+		"longish name": asking(strings.Repeat("a", 15_000)),
+		"long message": withIdentity(func(one *v1alpha1.ManagedIdentity) {
 			one.Status.Conditions[0].Status, one.Status.Conditions[0].Message = metav1.ConditionFalse, strings.Repeat("é", 15_000)
 		}),
 	} {
@@ -170,7 +170,7 @@ func TestALineIsBounded(t *testing.T) {
 			onStage(t, newWorld(change), func(s *stage) {
 				s.askToken(ordersPod(), askVault)
 				if got := len(s.audit.text()); got == 0 || got > 4096 {
-					t.Errorf("the line has %d bytes", got)
+					t.Errorf("line has %d bytes", got)
 				}
 			})
 		})
@@ -181,7 +181,7 @@ func TestSourceOf(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{"10.0.0.7:1024": "10.0.0.7", "[fd00::7]:1024": "fd00::7", "@": "@", "": ""} {
 		if got := sourceOf(address); got != want {
-			t.Errorf("the source of %q is %q", address, got)
+			t.Errorf("sourceOf(%q) = %q", address, got)
 		}
 	}
 }

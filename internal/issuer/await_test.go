@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// lagging is a source that does not know yet what is named.
+// lagging is a source that does not know some objects yet.
 type lagging struct {
 	directory.Source
 	unknown string
@@ -56,8 +56,8 @@ func (l *lagging) LoadBalancers(ctx context.Context, namespace string) ([]corev1
 	return l.Source.LoadBalancers(ctx, namespace)
 }
 
-// The pod is two minutes old: what is missing of it is refused for good, and what is not known yet is not.
-func TestNothingIsRefusedByWhatIsNotKnownYet(t *testing.T) {
+// The pod is two minutes old: missing objects are refused, and objects that are not known yet are waited for.
+func TestUnknownObjectsAreWaitedFor(t *testing.T) {
 	for _, unknown := range []string{"ServiceAccount", "namespace", "bindings", "identity"} {
 		t.Run(unknown, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
@@ -66,7 +66,7 @@ func TestNothingIsRefusedByWhatIsNotKnownYet(t *testing.T) {
 				start := time.Now()
 				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
 				if waited := time.Since(start); waited != watchLag {
-					t.Errorf("the answer came after %s", waited)
+					t.Errorf("answered after %s", waited)
 				}
 				answered := make(chan int, 1)
 				go func() { answered <- s.askToken(ordersPod(), askVault).Code }()
@@ -74,26 +74,26 @@ func TestNothingIsRefusedByWhatIsNotKnownYet(t *testing.T) {
 				source.unknown = ""
 				s.changes.NotifyPod("pod-uid")
 				if status := <-answered; status != http.StatusOK {
-					t.Errorf("when all is known, the request is answered with status %d", status)
+					t.Errorf("status once all is known = %d", status)
 				}
 			})
 		})
 	}
 }
 
-func TestLoadBalancersThatAreNotKnownYetAreWaitedFor(t *testing.T) {
+func TestUnknownLoadBalancersAreWaitedFor(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		s.Directory.Source = &lagging{s.Directory.Source, "load balancers"}
 		request := s.request(ordersPod().sign(t), http.MethodGet, issuerapi.LoadBalancerPath, "")
 		recorder := s.ask(request)
 		if recorder.Code != http.StatusServiceUnavailable || recorder.Header().Get("Retry-After") == "" {
-			t.Errorf("the request is answered with %d, %v", recorder.Code, recorder.Header())
+			t.Errorf("status = %d, header %v", recorder.Code, recorder.Header())
 		}
 	})
 }
 
-// What a pod depends on is only watched if the webhook has given it a token.
-func TestPodWithoutTheTokensVolumeIsRefused(t *testing.T) {
+// The issuer watches what a pod depends on only if the pod has the volume with its token.
+func TestPodWithoutTokenVolumeIsRefused(t *testing.T) {
 	onStage(t, newWorld(withPod(func(p *corev1.Pod) { p.Spec.Volumes = nil })), func(s *stage) {
 		s.wantRefusal(s.askToken(ordersPod(), askVault), notServed.because("NotInjected"))
 	})

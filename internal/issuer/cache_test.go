@@ -18,8 +18,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 )
 
-// What a cache leaves out must not be missed.
-func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
+// The parts that a cache drops must not be needed.
+func TestSlimObjectsGiveTheSameAnswers(t *testing.T) {
 	t.Parallel()
 	now := metav1.Now()
 	w := newWorld(boundTo("orders", "bills"), withPod(func(p *corev1.Pod) {
@@ -49,22 +49,22 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slimNode(disruption.NewTaintTimes(time.Now)), w.node)
 
 	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
-		t.Errorf("the instance differs (-whole +slim):\n%s", diff)
+		t.Errorf("instance (-whole +slim):\n%s", diff)
 	}
 	if diff := cmp.Diff(DescribeEvents(w.pod, w.node), DescribeEvents(pod, node)); diff != "" {
-		t.Errorf("the events differ (-whole +slim):\n%s", diff)
+		t.Errorf("events (-whole +slim):\n%s", diff)
 	}
 	if err := directory.CheckPod(pod, workload.Workload{
 		Namespace: "shop", ServiceAccount: workload.Reference{Name: "orders"},
 	}); err != nil {
-		t.Errorf("the pod is refused: %v", err)
+		t.Errorf("pod is refused: %v", err)
 	}
 	service := loadBalancer("front", corev1.ServicePort{Name: "web", Port: 80, TargetPort: intstr.FromString("web"), Protocol: corev1.ProtocolTCP})
 	service.Annotations = map[string]string{"other": "x"}
 	front := slimmed[*corev1.Service](t, slim.Service, service)
 	if diff := cmp.Diff(DescribeLoadBalancer(w.pod, []corev1.Service{*service}),
 		DescribeLoadBalancer(pod, []corev1.Service{*front})); diff != "" {
-		t.Errorf("the load balancer differs (-whole +slim):\n%s", diff)
+		t.Errorf("load balancer (-whole +slim):\n%s", diff)
 	}
 	if front.Annotations != nil || front.ResourceVersion != service.ResourceVersion || front.UID != service.UID {
 		t.Errorf("the Service is not slim: %+v", front)
@@ -76,30 +76,30 @@ func TestSlimObjectsAnswerAsWholeOnes(t *testing.T) {
 		t.Error("the grant differs")
 	}
 	if pod.Status.Phase != corev1.PodRunning {
-		t.Errorf("the pod's phase is %q: one that has ended would be served", pod.Status.Phase)
+		t.Errorf("phase = %q: pods that ended would be served", pod.Status.Phase)
 	}
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
-		t.Error("the pod's deletion or a UID is lost")
+		t.Error("the pod's deletion time or UID is lost")
 	}
 	if !watched.Asks(pod) {
-		t.Error("that the pod can ask is lost")
+		t.Error("the pod's token volume is lost")
 	}
 	if len(pod.Status.Conditions) > 1 || len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
 		t.Errorf("the pod is not slim: %+v", pod)
 	}
 }
 
-// A cache hands its transforms tombstones too, which they must leave as they are.
-func TestSlimLeavesOtherObjects(t *testing.T) {
+// Caches pass tombstones to their transforms too.
+func TestSlimKeepsOtherObjects(t *testing.T) {
 	t.Parallel()
 	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slimNode(disruption.NewTaintTimes(time.Now)), "metadata": slim.Metadata, "service": slim.Service} {
 		if got, err := transform("other"); err != nil || got != "other" {
-			t.Errorf("%s: %v, %v", name, got, err)
+			t.Errorf("%s: got %v, error %v", name, got, err)
 		}
 	}
 }
 
-func TestCachesAreConfinedToTheNode(t *testing.T) {
+func TestCachesHoldTheNodesObjectsOnly(t *testing.T) {
 	t.Parallel()
 	got := map[string]string{}
 	for object, options := range CacheOptions("node-1", time.Now).ByObject {
@@ -107,7 +107,7 @@ func TestCachesAreConfinedToTheNode(t *testing.T) {
 	}
 	want := map[string]string{"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1"}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the caches' fields differ (-want +got):\n%s", diff)
+		t.Errorf("field selectors (-want +got):\n%s", diff)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestEventsAreAnswered(t *testing.T) {
 			recorder := s.ask(s.request(who.sign(s.T), http.MethodGet, issuerapi.EventsPath, ""))
 			wantStatus(s.T, recorder, http.StatusOK)
 			if got := strings.TrimSpace(recorder.Body.String()); got != body {
-				s.Errorf("the answer is %s\nwant          %s", got, body)
+				s.Errorf("got  %s\nwant %s", got, body)
 			}
 		}
 		want(`{"pod_name":"orders-0","pod_created_on":900,"events":[]}`)
@@ -36,9 +36,9 @@ func TestEventsAreAnswered(t *testing.T) {
 		want(`{"pod_name":"orders-0","pod_created_on":900,"events":[{"id":"A54ACDB9-6612-54E7-9B00-07B3A3F4BE42","type":"Redeploy","source":"Platform",` +
 			`"not_before":1600,"description":"The node is cordoned: pods are to leave it."}]}`)
 
-		stranger := who
-		stranger.audience = "other"
-		wantStatus(s.T, s.ask(s.request(stranger.sign(s.T), http.MethodGet, issuerapi.EventsPath, "")), http.StatusUnauthorized)
+		other := who
+		other.audience = "other"
+		wantStatus(s.T, s.ask(s.request(other.sign(s.T), http.MethodGet, issuerapi.EventsPath, "")), http.StatusUnauthorized)
 	})
 }
 

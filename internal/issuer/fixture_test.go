@@ -32,7 +32,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// stage is a server of node-1 in the time of a bubble, with the audit log that it writes.
+// stage is a server of node-1 in a synctest bubble, with its audit log.
 type stage struct {
 	*testing.T
 	*Server
@@ -41,17 +41,17 @@ type stage struct {
 	minter  *countingMinter
 	audit   *auditLog
 
-	// failing, if it is set, is what look-ups fail with: all, or those of failingKind.
+	// failing, if set, is the error of look-ups: of all, or those of failingKind.
 	failing     error
 	failingKind client.Object
 
-	// revocations is how often keys were revoked.
+	// revocations counts revocations of keys.
 	revocations atomic.Int64
 
 	stop func()
 }
 
-// onStage runs a test with a server of a world.
+// onStage runs a test with a server for a world.
 func onStage(t *testing.T, w *world, test func(s *stage)) {
 	t.Helper()
 	t.Parallel()
@@ -79,7 +79,7 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 	})
 }
 
-// failingFuncs fail as s.failing says.
+// failingFuncs return functions that fail with s.failing.
 func (s *stage) failingFuncs() interceptor.Funcs {
 	return interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, o ...client.GetOption) error {
@@ -91,7 +91,7 @@ func (s *stage) failingFuncs() interceptor.Funcs {
 	}
 }
 
-// ask sends a request of the pod, and sees to it that nobody learns a token by it who should not.
+// ask sends a request, and checks that no token leaks into the audit log or an error.
 func (s *stage) ask(request *http.Request) *httptest.ResponseRecorder {
 	s.Helper()
 	recorder := httptest.NewRecorder()
@@ -102,19 +102,19 @@ func (s *stage) ask(request *http.Request) *httptest.ResponseRecorder {
 			continue
 		}
 		if strings.Contains(s.audit.text(), token) {
-			s.Errorf("the log tells the token %q:\n%s", token, s.audit.text())
+			s.Errorf("the log contains token %q:\n%s", token, s.audit.text())
 		}
 		if recorder.Code != http.StatusOK && strings.Contains(recorder.Body.String(), token) {
-			s.Errorf("the error tells the token %q:\n%s", token, recorder.Body)
+			s.Errorf("the error contains token %q:\n%s", token, recorder.Body)
 		}
 	}
 	if !s.Failed() && recorder.Code != http.StatusNotModified && recorder.Header().Get("Cache-Control") != "no-store" {
-		s.Errorf("an answer may be kept by a cache: %v", recorder.Header())
+		s.Errorf("response may be cached: %v", recorder.Header())
 	}
 	return recorder
 }
 
-// askToken asks for a token with a body.
+// askToken sends a token request.
 func (s *stage) askToken(who podToken, body string) *httptest.ResponseRecorder {
 	s.Helper()
 	request := s.request(who.sign(s.T), http.MethodPost, issuerapi.TokenPath, body)
@@ -131,7 +131,7 @@ func (s *stage) request(bearer, method, path, body string) *http.Request {
 	return request
 }
 
-// update changes an object as the API server knows it, and tells of it.
+// update changes an object at the API server and notifies the server.
 func (s *stage) update(object client.Object, change func()) {
 	s.Helper()
 	if err := s.client.Get(s.Context(), client.ObjectKeyFromObject(object), object); err != nil {
@@ -144,7 +144,7 @@ func (s *stage) update(object client.Object, change func()) {
 	s.changes.Notify()
 }
 
-// auditLog collects what is logged.
+// auditLog collects log lines.
 type auditLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -164,7 +164,7 @@ func (l *auditLog) text() string {
 	return strings.Join(l.lines, "\n")
 }
 
-// entries are the lines, without what the logger adds.
+// entries returns the lines without the members that the logger adds.
 func (l *auditLog) entries(t *testing.T) []map[string]any {
 	t.Helper()
 	entries := []map[string]any{}
@@ -184,18 +184,18 @@ func (l *auditLog) entries(t *testing.T) []map[string]any {
 type podToken struct {
 	audience, namespace, account, accountUID, pod, podUID, node string
 
-	// issuedAt is two minutes ago where it is zero, and life ten minutes.
+	// issuedAt is two minutes ago by default, and life ten minutes.
 	issuedAt time.Time
 	life     time.Duration
 
-	// address is that of the pod.
+	// address is the pod's.
 	address string
 }
 
-// ordersAddress is the address of the pod that the world has.
+// ordersAddress is the address of the world's pod.
 const ordersAddress = "10.0.0.7"
 
-// ordersPod is the token of the pod that the world has.
+// ordersPod returns the token of the world's pod.
 func ordersPod() podToken {
 	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", time.Time{}, 0, ordersAddress}
 }
@@ -260,7 +260,7 @@ func startKeys(ctx context.Context) *workload.Keys {
 	return keys
 }
 
-// mintedSecret is in every token that a countingMinter mints, and must be nowhere else.
+// mintedSecret is in every token of a countingMinter, and must appear nowhere else.
 const mintedSecret = "minted-secret"
 
 const (

@@ -20,7 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// askGrant asks for the grant. With the ETag of one that is known it may be held.
+// askGrant requests the grant. With a known ETag the request may be held.
 func (s *stage) askGrant(known string) *httptest.ResponseRecorder {
 	s.Helper()
 	request := s.request(ordersPod().sign(s.T), http.MethodGet, issuerapi.GrantPath, "")
@@ -30,7 +30,7 @@ func (s *stage) askGrant(known string) *httptest.ResponseRecorder {
 	return s.ask(request)
 }
 
-// etag is the ETag of the grant as it is now.
+// etag returns the ETag of the current grant.
 func (s *stage) etag() string {
 	s.Helper()
 	recorder := s.askGrant("")
@@ -38,7 +38,7 @@ func (s *stage) etag() string {
 	return recorder.Header().Get("ETag")
 }
 
-// hold asks for a change of the grant, and tells the answer when there is one.
+// hold requests a change of the grant, and returns a channel with the response.
 func (s *stage) hold() <-chan *httptest.ResponseRecorder {
 	known := s.etag()
 	answered := make(chan *httptest.ResponseRecorder, 1)
@@ -46,7 +46,7 @@ func (s *stage) hold() <-chan *httptest.ResponseRecorder {
 	synctest.Wait()
 	select {
 	case recorder := <-answered:
-		s.Fatalf("the request is not held but answered with %d %s", recorder.Code, recorder.Body)
+		s.Fatalf("request is not held: %d %s", recorder.Code, recorder.Body)
 	default:
 	}
 	return answered
@@ -57,9 +57,9 @@ func TestGrantIsAnsweredAtOnce(t *testing.T) {
 		world *world
 		known string
 	}{
-		"nothing is known":     {newWorld(), ""},
-		"nothing is granted":   {newWorld(func(w *world) { w.bindings = nil }), ""},
-		"another one is known": {newWorld(), `"other"`},
+		"nothing known":      {newWorld(), ""},
+		"nothing granted":    {newWorld(func(w *world) { w.bindings = nil }), ""},
+		"another ETag known": {newWorld(), `"other"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {
@@ -67,60 +67,60 @@ func TestGrantIsAnsweredAtOnce(t *testing.T) {
 				recorder := s.askGrant(test.known)
 				wantStatus(t, recorder, http.StatusOK)
 				if waited := time.Since(start); waited != 0 {
-					t.Errorf("the answer came after %s", waited)
+					t.Errorf("answered after %s", waited)
 				}
-				// The revision and nothing else: a sidecar needs no names and no IDs.
+				// Only the revision: a sidecar needs no names and no IDs.
 				var got map[string]string
 				if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil || len(got) != 1 {
-					t.Fatalf("the answer is %s, %v", recorder.Body, err)
+					t.Fatalf("response = %s, error %v", recorder.Body, err)
 				}
 				if etag := recorder.Header().Get("ETag"); got["revision"] == "" || etag != `"`+got["revision"]+`"` {
-					t.Errorf("the revision is %q, and the ETag is %q", got["revision"], etag)
+					t.Errorf("revision = %q, ETag = %q", got["revision"], etag)
 				}
 			})
 		})
 	}
 }
 
-func TestGrantIsHeldUntilTimeOut(t *testing.T) {
+func TestGrantRequestIsHeldUntilTimeout(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		known, start := s.etag(), time.Now()
 		recorder := s.askGrant(known)
 		wantStatus(t, recorder, http.StatusNotModified)
 		if waited := time.Since(start); waited != issuerapi.GrantWaitSeconds*time.Second {
-			t.Errorf("the answer came after %s", waited)
+			t.Errorf("answered after %s", waited)
 		}
 		if got := recorder.Header().Get("ETag"); got != known || recorder.Body.Len() > 0 {
-			t.Errorf("the answer has the ETag %s, not %s, and the body %q", got, known, recorder.Body)
+			t.Errorf("ETag = %s, want %s; body %q", got, known, recorder.Body)
 		}
 	})
 }
 
-func TestGrantIsHeldUntilTheServerStops(t *testing.T) {
+func TestGrantRequestIsHeldUntilTheServerStops(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		held, start := s.hold(), time.Now()
 		s.stop()
 		wantStatus(t, <-held, http.StatusNotModified)
 		if waited := time.Since(start); waited != 0 {
-			t.Errorf("the answer came after %s", waited)
+			t.Errorf("answered after %s", waited)
 		}
 	})
 }
 
-func TestGrantIsHeldUntilItChanges(t *testing.T) {
+func TestGrantRequestIsHeldUntilTheGrantChanges(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(s *stage)
 		want   int
 	}{
-		"another identity": {func(s *stage) {
+		"identity added": {func(s *stage) {
 			object := binding("orders")
 			s.update(object, func() { object.Spec.Identities = []string{"orders", "bills"} })
 		}, http.StatusOK},
-		"an identity withdrawn": {func(s *stage) {
+		"identity withdrawn": {func(s *stage) {
 			object := identity("orders")
 			s.update(object, func() { object.Spec.AssumableBy = nil })
 		}, http.StatusOK},
-		"the pod's own end": {func(s *stage) {
+		"pod ended": {func(s *stage) {
 			if err := s.client.Delete(s.Context(), newWorld().pod); err != nil {
 				s.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestGrantIsHeldUntilItChanges(t *testing.T) {
 	}
 }
 
-func TestGrantIsHeldThroughOtherChanges(t *testing.T) {
+func TestGrantRequestIsHeldThroughOtherChanges(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		held, start := s.hold(), time.Now()
 		for range 3 {
@@ -146,12 +146,12 @@ func TestGrantIsHeldThroughOtherChanges(t *testing.T) {
 		}
 		wantStatus(t, <-held, http.StatusNotModified)
 		if waited := time.Since(start); waited != issuerapi.GrantWaitSeconds*time.Second {
-			t.Errorf("the answer came after %s: what does not change the grant must not prolong the wait", waited)
+			t.Errorf("answered after %s: other changes must not prolong the wait", waited)
 		}
 	})
 }
 
-func TestGrantIsRefusedToStrangers(t *testing.T) {
+func TestGrantIsRefusedToUnauthenticatedClients(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		wantStatus(t, s.ask(s.request("", http.MethodGet, issuerapi.GrantPath, "")), http.StatusUnauthorized)
 		elsewhere := ordersPod()
@@ -160,7 +160,7 @@ func TestGrantIsRefusedToStrangers(t *testing.T) {
 	})
 }
 
-// revision is that of the grant of a world's pod, as the reader tells of it.
+// revision returns the revision of the grant of a world's pod.
 func revision(t *testing.T, w *world, reader client.Reader) string {
 	t.Helper()
 	decided, err := grant.Load(t.Context(), directory.Caches{Reader: reader}, w.pod, "account-uid")
@@ -174,7 +174,7 @@ func revision(t *testing.T, w *world, reader client.Reader) string {
 	return revision
 }
 
-func TestRevisionStandsForWhatTokensHangOn(t *testing.T) {
+func TestRevisionChangesWithWhatTokensDependOn(t *testing.T) {
 	t.Parallel()
 	two := []string{"orders", "bills"}
 	start := newWorld(boundTo(two...))
@@ -195,8 +195,8 @@ func TestRevisionStandsForWhatTokensHangOn(t *testing.T) {
 		"one identity more":        {func(w *world) { boundTo("orders", "bills", "more")(w) }, false},
 		"one identity less":        {func(w *world) { boundTo("orders")(w) }, false},
 		"one more that is refused": {func(w *world) { w.bindings[0].Spec.Identities = []string{"orders", "bills", "none"} }, false},
-		"an identity that is not":  {func(w *world) { w.identities = w.identities[:1] }, false},
-		"an identity not ready":    {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.Conditions[0].Status = "False" }), false},
+		"identity does not exist":  {func(w *world) { w.identities = w.identities[:1] }, false},
+		"identity is not ready":    {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.Conditions[0].Status = "False" }), false},
 		"another client ID":        {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.ClientID = "x" }), false},
 		"another principal ID":     {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.PrincipalID = "x" }), false},
 		"another resource ID":      {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Status.ResourceID = "x" }), false},
@@ -217,14 +217,14 @@ func TestRevisionStandsForWhatTokensHangOn(t *testing.T) {
 			w := newWorld(boundTo(two...), test.change)
 			changed := revision(t, w, w.client(t))
 			if same := changed == basic; same != test.same {
-				t.Errorf("the revision stays the same: %t, not %t", same, test.same)
+				t.Errorf("same revision: %t, want %t", same, test.same)
 			}
 		})
 	}
 }
 
-// Caches list objects in no order.
-func TestRevisionHangsNotOnTheOrderOfBindings(t *testing.T) {
+// Caches list objects in any order.
+func TestRevisionDoesNotDependOnTheOrderOfBindings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(boundTo("orders", "bills"))
 	w.bindings = []*v1alpha1.IdentityBinding{binding("a", "orders"), binding("b", "bills")}
@@ -239,12 +239,12 @@ func TestRevisionHangsNotOnTheOrderOfBindings(t *testing.T) {
 		},
 	})
 	if revision(t, w, inOrder) != revision(t, w, reversed) {
-		t.Error("the revision hangs on the order in which bindings are listed")
+		t.Error("the revision depends on the order of the bindings")
 	}
 }
 
 // A restarted issuer must not make every sidecar of its node drop its tokens.
-func TestRevisionHangsNotOnTheServer(t *testing.T) {
+func TestRevisionDoesNotDependOnTheServer(t *testing.T) {
 	t.Parallel()
 	var etags []string
 	for _, after := range []time.Duration{0, time.Hour} {
@@ -255,11 +255,11 @@ func TestRevisionHangsNotOnTheServer(t *testing.T) {
 		})
 	}
 	if etags[0] != etags[1] {
-		t.Errorf("two servers tell %s and %s of the same grant", etags[0], etags[1])
+		t.Errorf("ETags of two servers for one grant = %s, %s", etags[0], etags[1])
 	}
 }
 
-// Sidecars drop what they keep when a key is revoked: only another revision makes them.
+// After a revocation of a key sidecars must drop their tokens, which only another revision makes them do.
 func TestRevocationChangesTheRevision(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		bearer := ordersPod().sign(t)
@@ -267,7 +267,7 @@ func TestRevocationChangesTheRevision(t *testing.T) {
 		s.revocations.Add(1)
 		after := s.ask(s.request(bearer, http.MethodGet, issuerapi.GrantPath, "")).Header().Get("ETag")
 		if before == "" || before == after {
-			t.Errorf("the revision is %s, then %s", before, after)
+			t.Errorf("revision before = %s, after = %s", before, after)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func TestPodThatAppearsInTimeIsServed(t *testing.T) {
 		}()
 		wantStatus(t, s.askToken(ordersPod(), askVault), http.StatusOK)
 		if waited := time.Since(start); waited != watchLag-time.Second {
-			t.Errorf("the answer came after %s, not when the pod appeared", waited)
+			t.Errorf("answered after %s, not when the pod appeared", waited)
 		}
 	})
 }
@@ -35,13 +35,13 @@ func TestPodThatDoesNotAppearIsRefusedInTime(t *testing.T) {
 		start := time.Now()
 		s.wantRefusal(s.askToken(ordersPod(), askVault), notServed)
 		if waited := time.Since(start); waited != watchLag {
-			t.Errorf("the refusal came after %s, not %s", waited, watchLag)
+			t.Errorf("refused after %s, want %s", waited, watchLag)
 		}
 	})
 }
 
-// Nobody was refused anything if nobody waited for the answer.
-func TestWhoGoesAwayIsNotOnRecord(t *testing.T) {
+// A client that left was not refused.
+func TestClientThatLeavesIsNotAudited(t *testing.T) {
 	onStage(t, newWorld(func(w *world) { w.pod = nil }), func(s *stage) {
 		ctx, cancel := context.WithCancel(s.Context())
 		request := s.request(ordersPod().sign(t), http.MethodPost, issuerapi.TokenPath, askVault).WithContext(ctx)
@@ -51,32 +51,32 @@ func TestWhoGoesAwayIsNotOnRecord(t *testing.T) {
 		}()
 		s.Handler().ServeHTTP(&unheard{s.T}, request)
 		if log := s.audit.text(); log != "" {
-			t.Errorf("the audit log says %s", log)
+			t.Errorf("unexpected audit log: %s", log)
 		}
 	})
 }
 
-// unheard is an answer that must not be written.
+// unheard is a response writer that must not be used.
 type unheard struct{ *testing.T }
 
 func (u *unheard) Header() http.Header { return http.Header{} }
 
 func (u *unheard) Write([]byte) (int, error) {
-	u.Error("an answer is written to one who has gone")
+	u.Error("a response is written to a client that left")
 	return 0, http.ErrAbortHandler
 }
 
 func (u *unheard) WriteHeader(int) {}
 
-// Who shows one node's issuer the token of another node's pod is to be found.
-func TestPodOfAnotherNodeIsOnRecord(t *testing.T) {
+// The audit log names the pod whose token was used at another node's issuer.
+func TestPodOfAnotherNodeIsAudited(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		who := ordersPod()
 		who.node = "node-2"
 		s.wantRefusal(s.askToken(who, askVault), notServed.because("OtherNode"))
 		for _, entry := range s.audit.entries(t) {
 			if entry["namespace"] != "shop" || entry["pod"] != "orders-0" || entry["podUID"] != "pod-uid" || entry["serviceAccount"] != "orders" {
-				t.Errorf("the audit log does not say who asked: %v", entry)
+				t.Errorf("the audit log does not name the pod: %v", entry)
 			}
 		}
 	})

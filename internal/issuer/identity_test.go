@@ -23,17 +23,17 @@ func TestIdentityIsDescribed(t *testing.T) {
 				recorder := s.ask(s.request(ordersPod().sign(t), http.MethodPost, issuerapi.IdentityPath, body))
 				wantStatus(t, recorder, want.status)
 				if got := strings.TrimSpace(recorder.Body.String()); got != want.answer {
-					t.Errorf("the answer is %s\nwant          %s", got, want.answer)
+					t.Errorf("got  %s\nwant %s", got, want.answer)
 				}
 			})
 		})
 	}
 }
 
-func TestIdentityIsRefusedToStrangers(t *testing.T) {
+func TestIdentityIsRefusedToUnauthenticatedClients(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
-		stranger := ordersPod()
-		stranger.audience = "other"
-		wantStatus(t, s.ask(s.request(stranger.sign(t), http.MethodPost, issuerapi.IdentityPath, `{}`)), http.StatusUnauthorized)
+		other := ordersPod()
+		other.audience = "other"
+		wantStatus(t, s.ask(s.request(other.sign(t), http.MethodPost, issuerapi.IdentityPath, `{}`)), http.StatusUnauthorized)
 	})
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// newInProcess serves a pod that asked for "orders", which it has, and for "invoices", which does not admit it. It returns
-// what is logged.
+// newInProcess returns an issuer for a pod that asks for "orders", which admits it, and for "invoices", which does not, and
+// the issuer's log.
 func newInProcess(minter mint.Minter) (*InProcess, *strings.Builder) {
 	identities := map[string]*v1alpha1.ManagedIdentity{
 		"orders":   build.NewIdentity("orders").Admitting("shop", "orders").Ready().ManagedIdentity,
 		"invoices": build.NewIdentity("invoices").Ready().ManagedIdentity,
 	}
 	find := grant.Among(identities["orders"], identities["invoices"])
-	// A lookup in memory never fails.
+	// A look-up in memory never fails.
 	granted, _ := grant.Decide(grant.Principal{
 		Namespace: "shop", ServiceAccount: "orders",
 		PodAnnotations: map[string]string{v1alpha1.IdentityAnnotation: "orders,invoices"},
@@ -39,7 +39,7 @@ func newInProcess(minter mint.Minter) (*InProcess, *strings.Builder) {
 	}, log
 }
 
-func TestInProcessTokenIsThatOfTheMinter(t *testing.T) {
+func TestInProcessReturnsTheMintersToken(t *testing.T) {
 	t.Parallel()
 	local, log := newInProcess(&countingMinter{life: time.Hour})
 	got, err := local.Token(t.Context(), imds.TokenRequest{Resource: vault})
@@ -47,14 +47,14 @@ func TestInProcessTokenIsThatOfTheMinter(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.AccessToken != mintedSecret+" 1 orders "+vault || got.ClientID != "client-orders" || got.ExpiresOn.Sub(got.NotBefore) != time.Hour {
-		t.Errorf("the token is %+v", got)
+		t.Errorf("token = %+v", got)
 	}
 	if line := log.String(); strings.Contains(line, mintedSecret) || !strings.Contains(line, `"tokenID"="token-1"`) {
-		t.Errorf("the log is %s", line)
+		t.Errorf("log = %s", line)
 	}
 }
 
-func TestInProcessRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
+func TestInProcessRefusals(t *testing.T) {
 	t.Parallel()
 	const notAdmitted = `ManagedIdentity \"invoices\" does not admit the ServiceAccount \"orders\" of namespace \"shop\": ` +
 		"its administrator can add them to spec.assumableBy"
@@ -62,9 +62,9 @@ func TestInProcessRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 		selector imds.Selector
 		want     string
 	}{
-		"by client ID":      {imds.Selector{ClientID: "client-invoices"}, notAdmitted},
-		"by resource ID":    {imds.Selector{ResourceID: "/RESOURCE/invoices"}, notAdmitted},
-		"nobody has the ID": {imds.Selector{ClientID: "other"}, "no identity granted to this pod has the requested ID"},
+		"by client ID":   {imds.Selector{ClientID: "client-invoices"}, notAdmitted},
+		"by resource ID": {imds.Selector{ResourceID: "/RESOURCE/invoices"}, notAdmitted},
+		"unknown ID":     {imds.Selector{ClientID: "other"}, "no identity granted to this pod has the requested ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,28 +75,28 @@ func TestInProcessRefusalsAreIMDSsAndTheLogSaysWhy(t *testing.T) {
 			for _, err := range []error{tokenErr, identityErr} {
 				var told *imds.Error
 				if !errors.As(err, &told) {
-					t.Fatalf("the error is %v", err)
+					t.Fatalf("got error %v", err)
 				}
 				if diff := cmp.Diff(want, told, cmp.AllowUnexported(imds.Error{})); diff != "" {
 					t.Error("(-want +got)\n" + diff)
 				}
 			}
 			if strings.Count(log.String(), test.want) != 2 {
-				t.Errorf("the log is %s", log)
+				t.Errorf("log = %s", log)
 			}
 		})
 	}
 }
 
-func TestInProcessFailureWillPass(t *testing.T) {
+func TestInProcessFailureIsTemporary(t *testing.T) {
 	t.Parallel()
 	local, _ := newInProcess(&countingMinter{err: errors.New("no entropy")})
 	_, err := local.Token(t.Context(), imds.TokenRequest{Resource: vault})
 	var told *imds.Error
 	if !errors.As(err, &told) || told.Status != http.StatusServiceUnavailable || told.RetryAfter != 2*time.Second {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 	if strings.Contains(told.Description, "entropy") {
-		t.Errorf("the application is told %q", told.Description)
+		t.Errorf("the application gets %q", told.Description)
 	}
 }

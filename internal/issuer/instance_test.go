@@ -15,7 +15,7 @@ import (
 
 var someDefaults = machine.Defaults{SubscriptionID: "default-subscription", ResourceGroup: "default-group", Location: "default-place", VMSize: "default-size", Environment: "AzureChinaCloud"}
 
-// bareInstance is the pod of a new world as a virtual machine.
+// bareInstance returns the instance metadata of a new world's pod.
 func bareInstance() issuerapi.Instance {
 	return issuerapi.Instance{
 		Name: "orders-0", ComputerName: "orders-0", PlatformFaultDomain: "0", VMID: "pod-uid", Location: "default-place", VMSize: "default-size", AzureEnvironment: "AzureChinaCloud",
@@ -47,45 +47,45 @@ func TestDescribeInstance(t *testing.T) {
 		given func(*world)
 		want  func(*issuerapi.Instance)
 	}{
-		"a node that says nothing": {func(*world) {}, same},
-		"a node's labels": {func(w *world) {
+		"node without labels": {func(*world) {}, same},
+		"node's labels": {func(w *world) {
 			w.node.Labels = map[string]string{
 				"node.kubernetes.io/instance-type": "Standard_D2s_v5", "topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "westeurope-1",
 			}
 		}, func(i *issuerapi.Instance) {
 			i.VMSize, i.Location, i.Zone = "Standard_D2s_v5", "westeurope", "westeurope-1"
 		}},
-		"a virtual machine of Azure": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"), at("s", "g")},
-		"one of a scale set": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0"), func(i *issuerapi.Instance) {
+		"Azure virtual machine": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"), at("s", "g")},
+		"Azure scale set": {on("azure:///subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x/virtualMachines/0"), func(i *issuerapi.Instance) {
 			at("s", "g")(i)
 			i.VMScaleSetName = "x"
 			i.VMScaleSetID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/x"
 		}},
-		"one of Azure in a zone": {inAzure("westeurope", "westeurope-2"), func(i *issuerapi.Instance) {
+		"Azure zone": {inAzure("westeurope", "westeurope-2"), func(i *issuerapi.Instance) {
 			at("s", "g")(i)
 			i.Location, i.Zone = "westeurope", "2"
 		}},
-		"one of Azure in no zone": {inAzure("westeurope", "1"), func(i *issuerapi.Instance) {
+		"Azure without zone": {inAzure("westeurope", "1"), func(i *issuerapi.Instance) {
 			at("s", "g")(i)
 			i.Location, i.PlatformFaultDomain = "westeurope", "1"
 		}},
-		"one in lower case":          {on("azure:///subscriptions/s/resourcegroups/g/providers/x"), at("s", "g")},
-		"one without a group":        {on("azure:///subscriptions/s"), same},
-		"one with empty parts":       {on("azure:///subscriptions//resourceGroups//providers"), same},
-		"one with other parts":       {on("azure:///tenants/s/resourceGroups/g"), same},
-		"a machine of another cloud": {on("aws:///eu-west-1a/i-0123"), same},
-		"a machine of kind":          {on("kind://docker/kind/kind-control-plane"), same},
-		"labels as tags, in order": {withPod(func(p *corev1.Pod) { p.Labels = map[string]string{"b": "2", "a": "1", "c": ""} }), func(i *issuerapi.Instance) {
+		"Azure ID in lower case":    {on("azure:///subscriptions/s/resourcegroups/g/providers/x"), at("s", "g")},
+		"Azure ID without group":    {on("azure:///subscriptions/s"), same},
+		"Azure ID with empty parts": {on("azure:///subscriptions//resourceGroups//providers"), same},
+		"Azure ID with other parts": {on("azure:///tenants/s/resourceGroups/g"), same},
+		"another cloud":             {on("aws:///eu-west-1a/i-0123"), same},
+		"kind":                      {on("kind://docker/kind/kind-control-plane"), same},
+		"labels as sorted tags": {withPod(func(p *corev1.Pod) { p.Labels = map[string]string{"b": "2", "a": "1", "c": ""} }), func(i *issuerapi.Instance) {
 			i.Tags = []issuerapi.Tag{{Name: "a", Value: "1"}, {Name: "b", Value: "2"}, {Name: "c", Value: ""}}
 		}},
-		"its own hostname": {withPod(func(p *corev1.Pod) { p.Spec.Hostname = "orders" }), func(i *issuerapi.Instance) {
+		"own hostname": {withPod(func(p *corev1.Pod) { p.Spec.Hostname = "orders" }), func(i *issuerapi.Instance) {
 			i.ComputerName = "orders"
 		}},
-		"a name too long for a hostname": {withPod(func(p *corev1.Pod) { p.Name = strings.Repeat("a", 62) + "-bc" }), func(i *issuerapi.Instance) {
+		"name too long for a hostname": {withPod(func(p *corev1.Pod) { p.Name = strings.Repeat("a", 62) + "-bc" }), func(i *issuerapi.Instance) {
 			i.Name, i.ComputerName = strings.Repeat("a", 62)+"-bc", strings.Repeat("a", 62)
 			i.ResourceID = strings.TrimSuffix(i.ResourceID, "orders-0") + i.Name
 		}},
-		"data of its annotations": {withPod(func(p *corev1.Pod) {
+		"data in annotations": {withPod(func(p *corev1.Pod) {
 			p.Annotations = map[string]string{"kube-imds.io/user-data": "greeting=hello", "kube-imds.io/custom-data": "#cloud-config"}
 		}), func(i *issuerapi.Instance) { i.UserData, i.CustomData = "greeting=hello", "#cloud-config" }},
 	} {
@@ -94,7 +94,7 @@ func TestDescribeInstance(t *testing.T) {
 			w, want := newWorld(test.given), bareInstance()
 			test.want(&want)
 			if diff := cmp.Diff(want, DescribeInstance(w.pod, w.node, someDefaults)); diff != "" {
-				t.Errorf("the instance differs (-want +got):\n%s", diff)
+				t.Errorf("instance (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -109,7 +109,7 @@ func TestInstanceIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(bareInstance(), got); diff != "" {
-			t.Errorf("the instance differs (-want +got):\n%s", diff)
+			t.Errorf("instance (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -120,9 +120,9 @@ func TestInstanceIsRefused(t *testing.T) {
 		who   func(*podToken)
 		want  int
 	}{
-		"to a stranger":         {newWorld(), func(p *podToken) { p.audience = "other" }, http.StatusUnauthorized},
-		"to another node's pod": {newWorld(), func(p *podToken) { p.node = "node-2" }, http.StatusForbidden},
-		"without a node":        {newWorld(func(w *world) { w.node = nil }), func(*podToken) {}, http.StatusServiceUnavailable},
+		"unauthenticated":    {newWorld(), func(p *podToken) { p.audience = "other" }, http.StatusUnauthorized},
+		"another node's pod": {newWorld(), func(p *podToken) { p.node = "node-2" }, http.StatusForbidden},
+		"no Node":            {newWorld(func(w *world) { w.node = nil }), func(*podToken) {}, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, test.world, func(s *stage) {

@@ -16,17 +16,17 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// podLimits are those of the chart.
+// podLimits are the chart's defaults.
 var podLimits = PodLimits{RequestsPerSecond: 20, Burst: 50, Concurrent: 8}
 
-// withLimits runs a test with limits that nobody has used, in a bubble's time.
+// withLimits runs a test with unused limits in a synctest bubble.
 func withLimits(t *testing.T, bounds PodLimits, test func(t *testing.T, limits *Limits)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { test(t, NewLimits(bounds, time.Now)) })
 }
 
-// begun is how many of a pod's requests, one after the other, are let through.
+// begun returns how many of a pod's requests, one after the other, are admitted.
 func begun(limits *Limits, uid string, asked int) int {
 	count := 0
 	for range asked {
@@ -41,21 +41,21 @@ func begun(limits *Limits, uid string, asked int) int {
 func wantCount(t *testing.T, what string, got, want int) {
 	t.Helper()
 	if got != want {
-		t.Errorf("%s: %d requests are let through, not %d", what, got, want)
+		t.Errorf("%s: %d requests are admitted, want %d", what, got, want)
 	}
 }
 
-// waitOf is how many seconds a refused request has to wait.
+// waitOf returns the seconds that a refused request has to wait.
 func waitOf(t *testing.T, err error) int {
 	t.Helper()
 	var refused *failure.Failure
 	if !errors.As(err, &refused) || refused.Kind != failure.Throttled {
-		t.Fatalf("the request is not throttled but %v", err)
+		t.Fatalf("request is not throttled: %v", err)
 	}
 	return int(refused.RetryAfter / time.Second)
 }
 
-func TestAPodMayNotAskTooOften(t *testing.T) {
+func TestRequestRateOfAPodIsLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		wantCount(t, "at first", begun(limits, "one", 100), 50)
 		wantCount(t, "of another pod", begun(limits, "other", 100), 50)
@@ -66,8 +66,8 @@ func TestAPodMayNotAskTooOften(t *testing.T) {
 	})
 }
 
-// What is refused takes nothing away: whoever asks all the time gets what he may have all the same.
-func TestWhoAsksAllTheTimeIsAnsweredNowAndThen(t *testing.T) {
+// Refused requests do not count: a pod that asks all the time still gets its rate.
+func TestRefusedRequestsDoNotCount(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		begun(limits, "one", 1000)
 		count := 0
@@ -79,7 +79,7 @@ func TestWhoAsksAllTheTimeIsAnsweredNowAndThen(t *testing.T) {
 	})
 }
 
-func TestWaitsAreThoseOfTheBucket(t *testing.T) {
+func TestRetryAfterIsTheBucketsWait(t *testing.T) {
 	t.Parallel()
 	for perSecond, want := range map[float64]int{20: 1, 1: 1, 0.5: 2, 0.3: 4, 0.04: 25, 0.001: 25} {
 		t.Run(strconv.FormatFloat(perSecond, 'g', -1, 64), func(t *testing.T) {
@@ -87,14 +87,14 @@ func TestWaitsAreThoseOfTheBucket(t *testing.T) {
 				begun(limits, "one", 1)
 				_, err := limits.Begin("one")
 				if got := waitOf(t, err); got != want {
-					t.Errorf("at %g requests a second one waits for %d seconds, not %d", perSecond, got, want)
+					t.Errorf("at %g requests a second the wait is %d s, want %d s", perSecond, got, want)
 				}
 			})
 		})
 	}
 }
 
-func TestAPodMayNotAskTooMuchAtOnce(t *testing.T) {
+func TestConcurrentRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		var done []func()
 		for range podLimits.Concurrent {
@@ -106,20 +106,20 @@ func TestAPodMayNotAskTooMuchAtOnce(t *testing.T) {
 		}
 		_, err := limits.Begin("one")
 		if got := waitOf(t, err); got != 1 {
-			t.Errorf("it has to wait for %d seconds", got)
+			t.Errorf("wait = %d s", got)
 		}
 		wantCount(t, "of another pod", begun(limits, "other", 1), 1)
 		done[0]()
 		done[0]()
 		if _, err = limits.Begin("one"); err != nil {
-			t.Errorf("when one is done: %v", err)
+			t.Errorf("after one is done: %v", err)
 		}
 		_, err = limits.Begin("one")
 		waitOf(t, err)
 	})
 }
 
-func TestAPodMayNotHaveTooMuchHeld(t *testing.T) {
+func TestHeldRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		var last func()
 		for range maxHeld {
@@ -134,12 +134,12 @@ func TestAPodMayNotHaveTooMuchHeld(t *testing.T) {
 		wantCount(t, "that are not held", begun(limits, "one", 10), 10)
 		last()
 		if _, err := limits.Hold("one"); err != nil {
-			t.Errorf("when one is done: %v", err)
+			t.Errorf("after one is done: %v", err)
 		}
 	})
 }
 
-func TestCalmPodsAreForgotten(t *testing.T) {
+func TestIdlePodsAreDropped(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		begun(limits, "gone", 50)
 		if _, err := limits.Begin("working"); err != nil {
@@ -155,13 +155,13 @@ func TestCalmPodsAreForgotten(t *testing.T) {
 			kept[uid] = true
 		}
 		if diff := cmp.Diff(map[string]bool{"working": true, "holding": true, "new": true}, kept); diff != "" {
-			t.Errorf("what is kept (-want +got):\n%s", diff)
+			t.Errorf("kept pods (-want +got):\n%s", diff)
 		}
 	})
 }
 
-// calmPod is a pod beside that of the world, on the same node.
-func calmPod() (podToken, func(*world)) {
+// quietPod returns another pod of the same node.
+func quietPod() (podToken, func(*world)) {
 	who := ordersPod()
 	who.pod, who.podUID, who.address = "calm-0", "calm-uid", "10.0.0.9"
 	return who, func(w *world) {
@@ -171,9 +171,9 @@ func calmPod() (podToken, func(*world)) {
 	}
 }
 
-// One pod asks as often as it can, and as much at once; another one asks now and then, and always gets its token at once.
-func TestAGreedyPodDoesNotStarveACalmOne(t *testing.T) {
-	calm, beside := calmPod()
+// One pod sends as many requests as it can; another one sends few, and always gets its token at once.
+func TestGreedyPodDoesNotStarveAnother(t *testing.T) {
+	calm, beside := quietPod()
 	onStage(t, newWorld(beside), func(s *stage) {
 		s.minter.takes = 20 * time.Millisecond
 		begun, stopped := time.Now(), make(chan struct{})
@@ -201,28 +201,28 @@ func TestAGreedyPodDoesNotStarveACalmOne(t *testing.T) {
 			asked := time.Now()
 			wantStatus(t, s.askToken(calm, askVault), http.StatusOK)
 			if took := time.Since(asked); took != s.minter.takes {
-				t.Errorf("the calm pod waits for %s", took)
+				t.Errorf("the quiet pod waited %s", took)
 			}
 		}
 		close(stopped)
 		greedy.Wait()
 		if most := podLimits.Burst + int(time.Since(begun).Seconds()*podLimits.RequestsPerSecond) + 1; statuses[http.StatusOK] > most || statuses[http.StatusOK] < most/2 ||
 			statuses[http.StatusTooManyRequests] < 10*most || len(statuses) != 2 {
-			t.Errorf("the greedy pod is answered with %v", statuses)
+			t.Errorf("statuses of the greedy pod = %v", statuses)
 		}
 	})
 }
 
-// Twenty minutes of a sidecar: it always has its grant held, asks for metadata once a minute and renews tokens. In the cluster
-// something changes every second, and the pod's own grant all the time.
-func TestASidecarIsNeverThrottled(t *testing.T) {
+// Twenty minutes of a sidecar: it holds a request for its grant, reads metadata once a minute and renews tokens. In the cluster
+// something changes every second, and the pod's grant often.
+func TestSidecarIsNotThrottled(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		ended := time.Now().Add(20 * time.Minute)
 		var sidecar sync.WaitGroup
 		every := func(pause time.Duration, method, path, body string) {
 			for time.Now().Before(ended) {
 				if answer := s.ask(s.request(ordersPod().sign(t), method, path, body)); answer.Code != http.StatusOK {
-					t.Errorf("%s is answered with %d %s", path, answer.Code, answer.Body)
+					t.Errorf("%s: got %d %s", path, answer.Code, answer.Body)
 				}
 				time.Sleep(pause)
 			}
@@ -236,7 +236,7 @@ func TestASidecarIsNeverThrottled(t *testing.T) {
 				request.Header.Set("If-None-Match", known)
 				answer := s.ask(request)
 				if answer.Code != http.StatusOK && answer.Code != http.StatusNotModified {
-					t.Errorf("the held request is answered with %d %s", answer.Code, answer.Body)
+					t.Errorf("held request: got %d %s", answer.Code, answer.Body)
 					return
 				}
 				known = answer.Header().Get("ETag")
@@ -269,15 +269,15 @@ func TestHeldRequestsAreBounded(t *testing.T) {
 		refused := s.askGrant(known)
 		wantStatus(t, refused, http.StatusTooManyRequests)
 		if refused.Header().Get("Retry-After") != "1" || refused.Header().Get("ETag") != "" {
-			t.Errorf("its headers are %v", refused.Header())
+			t.Errorf("headers = %v", refused.Header())
 		}
-		// What is held does not count as worked on.
+		// Held requests do not count as concurrent ones.
 		s.minter.takes = time.Second
 		var working sync.WaitGroup
 		for range podLimits.Concurrent {
 			working.Go(func() {
 				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusOK {
-					t.Errorf("beside held requests one for a token is answered with %d", status)
+					t.Errorf("token request beside held ones: status = %d", status)
 				}
 			})
 		}
@@ -285,15 +285,15 @@ func TestHeldRequestsAreBounded(t *testing.T) {
 		s.stop()
 		for _, answered := range held {
 			if status := <-answered; status != http.StatusNotModified {
-				t.Errorf("a held request is answered with %d", status)
+				t.Errorf("held request: status = %d", status)
 			}
 		}
 		wantStatus(t, s.askGrant(known), http.StatusNotModified)
 	})
 }
 
-// A request that is not counted down would count forever.
-func TestAnsweredRequestsAreDone(t *testing.T) {
+// A request that is never released would count forever.
+func TestAnsweredRequestsAreReleased(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		bearer := ordersPod().sign(t)
 		for path, asked := range map[string]struct{ method, body string }{
@@ -307,7 +307,7 @@ func TestAnsweredRequestsAreDone(t *testing.T) {
 		}
 		for uid, pod := range s.Limits.pods {
 			if pod.asking != 0 || pod.held != 0 {
-				t.Errorf("of pod %s %d requests are worked on, and %d held", uid, pod.asking, pod.held)
+				t.Errorf("pod %s has %d requests in progress and %d held", uid, pod.asking, pod.held)
 			}
 		}
 	})

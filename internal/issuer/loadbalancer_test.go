@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// loadBalancer is a Service of that type, with the address 20.1.2.3, that selects app=orders.
+// loadBalancer returns a Service of that type with the address 20.1.2.3 that selects app=orders.
 func loadBalancer(name string, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: named("shop", name, "service-uid-"+name),
@@ -47,16 +47,16 @@ func TestDescribeLoadBalancer(t *testing.T) {
 		at       []issuerapi.FrontendAddress
 		rules    []issuerapi.InboundRule
 	}{
-		"no Service":         {nil, nil, nil},
-		"one":                {[]*corev1.Service{loadBalancer("front", web)}, []issuerapi.FrontendAddress{v4}, webRule},
-		"of another type":    {changed(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }), nil, nil},
-		"without a selector": {changed(func(s *corev1.Service) { s.Spec.Selector = nil }), nil, nil},
-		"of other pods":      {changed(func(s *corev1.Service) { s.Spec.Selector["tier"] = "front" }), nil, nil},
-		"with a name alone": {changed(func(s *corev1.Service) {
+		"no Service":   {nil, nil, nil},
+		"one":          {[]*corev1.Service{loadBalancer("front", web)}, []issuerapi.FrontendAddress{v4}, webRule},
+		"another type": {changed(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }), nil, nil},
+		"no selector":  {changed(func(s *corev1.Service) { s.Spec.Selector = nil }), nil, nil},
+		"other pods":   {changed(func(s *corev1.Service) { s.Spec.Selector["tier"] = "front" }), nil, nil},
+		"hostname without address": {changed(func(s *corev1.Service) {
 			s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{Hostname: "lb.example.com"}}
 		}), nil, nil},
-		"not made yet": {changed(func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }), nil, nil},
-		"of both families": {changed(func(s *corev1.Service) {
+		"no address yet": {changed(func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }), nil, nil},
+		"both families": {changed(func(s *corev1.Service) {
 			s.Status.LoadBalancer.Ingress = append(s.Status.LoadBalancer.Ingress, corev1.LoadBalancerIngress{IP: "2603::1"})
 		}), []issuerapi.FrontendAddress{v4, v6}, []issuerapi.InboundRule{rule(v4, "tcp", 80, 8080), rule(v6, "tcp", 80, 8080)}},
 		"ports by name, by protocol and by default": {[]*corev1.Service{loadBalancer("front",
@@ -65,7 +65,7 @@ func TestDescribeLoadBalancer(t *testing.T) {
 			tcp(81, intstr.FromString("nothing")), tcp(443, intstr.IntOrString{}))},
 			[]issuerapi.FrontendAddress{v4},
 			[]issuerapi.InboundRule{rule(v4, "tcp", 80, 5300), rule(v4, "udp", 53, 5353), rule(v4, "tcp", 443, 443)}},
-		"two that share an address, in the order of their names": {
+		"two that share an address, by name": {
 			[]*corev1.Service{loadBalancer("second", tcp(81, intstr.FromInt32(8081))), loadBalancer("first", web)},
 			[]issuerapi.FrontendAddress{v4}, []issuerapi.InboundRule{rule(v4, "tcp", 80, 8080), rule(v4, "tcp", 81, 8081)}},
 	} {
@@ -87,7 +87,7 @@ func TestDescribeLoadBalancer(t *testing.T) {
 				InboundRules:      append([]issuerapi.InboundRule{}, test.rules...),
 			}
 			if diff := cmp.Diff(want, DescribeLoadBalancer(w.pod, services)); diff != "" {
-				t.Errorf("the load balancer differs (-want +got):\n%s", diff)
+				t.Errorf("load balancer (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -105,10 +105,10 @@ func TestLoadBalancerIsAnswered(t *testing.T) {
 		const want = `{"public_ip_addresses":[{"frontend_ip_address":"20.1.2.3","private_ip_address":"10.0.0.7"}],` +
 			`"inbound_rules":[{"frontend_ip_address":"20.1.2.3","protocol":"tcp","frontend_port":80,"backend_port":8080,"private_ip_address":"10.0.0.7"}]}`
 		if got := strings.TrimSpace(recorder.Body.String()); got != want {
-			t.Errorf("the answer is %s\nwant          %s", got, want)
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		stranger := ordersPod()
-		stranger.audience = "other"
-		wantStatus(t, s.ask(s.request(stranger.sign(t), http.MethodGet, issuerapi.LoadBalancerPath, "")), http.StatusUnauthorized)
+		other := ordersPod()
+		other.audience = "other"
+		wantStatus(t, s.ask(s.request(other.sign(t), http.MethodGet, issuerapi.LoadBalancerPath, "")), http.StatusUnauthorized)
 	})
 }

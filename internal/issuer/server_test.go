@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// askAt sends a request of the pod orders to an endpoint.
+// askAt sends a request of the world's pod to an endpoint.
 func (s *stage) askAt(ctx context.Context, e endpoint, bearer string) *httptest.ResponseRecorder {
 	s.Helper()
 	method, path, _ := strings.Cut(e.pattern, " ")
@@ -21,7 +21,7 @@ func (s *stage) askAt(ctx context.Context, e endpoint, bearer string) *httptest.
 	return s.ask(s.request(bearer, method, path, body).WithContext(ctx))
 }
 
-func TestEveryEndpointIsCountedAndWhatIsIssuedIsOnRecord(t *testing.T) {
+func TestEndpointsAreCountedAndAudited(t *testing.T) {
 	for _, e := range endpoints {
 		t.Run(e.name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
@@ -37,14 +37,14 @@ func TestEveryEndpointIsCountedAndWhatIsIssuedIsOnRecord(t *testing.T) {
 					lines := len(s.audit.entries(t))
 					wantStatus(t, s.askAt(s.Context(), e, test.bearer), test.status)
 					if got := testutil.ToFloat64(requests.WithLabelValues(e.name, test.outcome, test.reason)) - before; got < 1 {
-						t.Errorf("an answer that is %s is not counted", test.outcome)
+						t.Errorf("outcome %s is not counted", test.outcome)
 					}
 					entries := s.audit.entries(t)[lines:]
 					if e.audited != (len(entries) == 1) {
-						t.Fatalf("audited: %t, but the audit log has %v", e.audited, entries)
+						t.Fatalf("audited: %t, audit log = %v", e.audited, entries)
 					}
 					if e.audited && (entries[0]["msg"] != e.name || entries[0]["outcome"] != test.outcome) {
-						t.Errorf("the audit log has %v", entries[0])
+						t.Errorf("audit log = %v", entries[0])
 					}
 				}
 			})
@@ -52,7 +52,7 @@ func TestEveryEndpointIsCountedAndWhatIsIssuedIsOnRecord(t *testing.T) {
 	}
 }
 
-func TestClientThatHasGoneIsNeitherAnsweredNorCounted(t *testing.T) {
+func TestGoneClientIsNeitherAnsweredNorCounted(t *testing.T) {
 	for _, e := range endpoints {
 		t.Run(e.name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
@@ -64,7 +64,7 @@ func TestClientThatHasGoneIsNeitherAnsweredNorCounted(t *testing.T) {
 				method, path, _ := strings.Cut(e.pattern, " ")
 				s.Handler().ServeHTTP(recorder, s.request(ordersPod().sign(t), method, path, "{}").WithContext(gone))
 				if recorder.Body.Len() != 0 || len(s.audit.entries(t)) != 0 {
-					t.Errorf("it is answered %q, and the audit log has %v", recorder.Body, s.audit.entries(t))
+					t.Errorf("response = %q, audit log = %v", recorder.Body, s.audit.entries(t))
 				}
 			})
 		})

@@ -64,7 +64,7 @@ func TestTokenIsGranted(t *testing.T) {
 					NotBefore: start.Unix(), ExpiresOn: start.Add(time.Hour).Unix(),
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("the answer differs (-want +got):\n%s", diff)
+					t.Errorf("response (-want +got):\n%s", diff)
 				}
 				wantAudit := []map[string]any{{
 					"msg": "token", "outcome": "granted", "namespace": "shop", "pod": "orders-0", "podUID": "pod-uid",
@@ -73,48 +73,48 @@ func TestTokenIsGranted(t *testing.T) {
 					"expires": start.Add(time.Hour).UTC().Format(time.RFC3339),
 				}}
 				if diff := cmp.Diff(wantAudit, s.audit.entries(t)); diff != "" {
-					t.Errorf("the audit log differs (-want +got):\n%s", diff)
+					t.Errorf("audit log (-want +got):\n%s", diff)
 				}
 			})
 		})
 	}
 }
 
-func TestTokenIsRefusedByWhatThePodIs(t *testing.T) {
+func TestTokenIsRefusedToPod(t *testing.T) {
 	for name, test := range map[string]struct {
 		world *world
 		who   func(*podToken)
 		want  refusal
 	}{
-		"a token of another audience":      {newWorld(), func(p *podToken) { p.audience = "vault" }, stranger},
-		"a pod of another node":            {newWorld(), func(p *podToken) { p.node = "node-2" }, notServed.because("OtherNode")},
-		"an unknown pod":                   {newWorld(), func(p *podToken) { p.podUID = "other-uid" }, notServed},
-		"a deleted pod":                    {newWorld(func(w *world) { w.pod = nil }), nil, notServed},
-		"a pod that succeeded":             {newWorld(withPod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })), nil, notServed},
-		"a pod that failed":                {newWorld(withPod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })), nil, notServed},
-		"a pod of another namespace":       {newWorld(), func(p *podToken) { p.namespace = "bank" }, notServed},
-		"a pod of another ServiceAccount":  {newWorld(), func(p *podToken) { p.account = "bills" }, notServed},
-		"a ServiceAccount that is gone":    {newWorld(func(w *world) { w.account = nil }), nil, notServed.because("Unauthenticated")},
-		"a ServiceAccount that is another": {newWorld(func(w *world) { w.account.UID = "new" }), nil, notServed.because("Unauthenticated")},
-		"a namespace that is gone":         {newWorld(func(w *world) { w.namespace = nil }), nil, notServed},
+		"another audience":                {newWorld(), func(p *podToken) { p.audience = "vault" }, notAuthenticated},
+		"a pod of another node":           {newWorld(), func(p *podToken) { p.node = "node-2" }, notServed.because("OtherNode")},
+		"an unknown pod":                  {newWorld(), func(p *podToken) { p.podUID = "other-uid" }, notServed},
+		"a deleted pod":                   {newWorld(func(w *world) { w.pod = nil }), nil, notServed},
+		"a pod that succeeded":            {newWorld(withPod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })), nil, notServed},
+		"a pod that failed":               {newWorld(withPod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })), nil, notServed},
+		"a pod of another namespace":      {newWorld(), func(p *podToken) { p.namespace = "bank" }, notServed},
+		"a pod of another ServiceAccount": {newWorld(), func(p *podToken) { p.account = "bills" }, notServed},
+		"a ServiceAccount that is gone":   {newWorld(func(w *world) { w.account = nil }), nil, notServed.because("Unauthenticated")},
+		"another ServiceAccount's UID":    {newWorld(func(w *world) { w.account.UID = "new" }), nil, notServed.because("Unauthenticated")},
+		"a namespace that is gone":        {newWorld(func(w *world) { w.namespace = nil }), nil, notServed},
 		"not admitted": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.AssumableBy[0].Namespaces = []string{"bank"}
 		})), nil, notFound},
-		"an identity that does not exist": {newWorld(func(w *world) { w.identities = nil }), nil, notFound.because("IdentityNotFound")},
-		"no identity asked for":           {newWorld(func(w *world) { w.bindings = nil }), nil, notFound.because("NoIdentity")},
+		"identity does not exist": {newWorld(func(w *world) { w.identities = nil }), nil, notFound.because("IdentityNotFound")},
+		"no identity requested":   {newWorld(func(w *world) { w.bindings = nil }), nil, notFound.because("NoIdentity")},
 		"several and no default": {newWorld(boundTo("orders", "bills")), nil, refusal{400, "invalid_request",
 			"Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
 			"", "refused", "NoDefault"}},
-		"an identity that is not ready": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
+		"identity is not ready": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Status.Conditions[0].Status = metav1.ConditionFalse
 		})), nil, away.because("IdentityNotReady")},
-		"an identity that nobody has looked at": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
+		"identity is not reconciled yet": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Status = v1alpha1.ManagedIdentityStatus{}
 		})), nil, away.because("IdentityNotReady")},
-		"an identity of Entra": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
+		"identity of Entra ID": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenSource = v1alpha1.TokenSourceEntra
 		})), nil, refusal{400, "invalid_request", "this version does not support the identity's token source Entra", "", "refused", "BadRequest"}},
-		"a resource that is not allowed": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
+		"resource is not allowed": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.AllowedResources = []string{storage}
 		})), nil, refusal{400, "invalid_resource",
 			"AADSTS500011: The resource principal named https://vault.azure.net was not found in the tenant named " + tenant + ".",
@@ -129,14 +129,14 @@ func TestTokenIsRefusedByWhatThePodIs(t *testing.T) {
 				s.wantRefusal(s.askToken(who, askVault), test.want)
 				s.minter.wantMade(t, 0)
 				if lines := len(s.audit.entries(t)); lines != 1 {
-					t.Errorf("the audit log has %d lines", lines)
+					t.Errorf("audit log has %d lines", lines)
 				}
 			})
 		})
 	}
 }
 
-func TestTokenIsRefusedByWhatIsAsked(t *testing.T) {
+func TestTokenRequestIsRefused(t *testing.T) {
 	resource := func(resource string) string {
 		body, _ := json.Marshal(issuerapi.TokenRequest{Resource: resource})
 		return string(body)
@@ -145,25 +145,25 @@ func TestTokenIsRefusedByWhatIsAsked(t *testing.T) {
 		body string
 		want refusal
 	}{
-		"nothing":                          {"", badBody},
-		"no JSON":                          {"resource=https://vault.azure.net", badBody},
-		"JSON cut short":                   {askVault[:10], badBody},
-		"JSON of another kind":             {`["https://vault.azure.net"]`, badBody},
-		"more than one object":             {askVault + askVault, badBody},
-		"a body that is too large":         {`{"x":"` + strings.Repeat("a", issuerapi.MaxRequestBytes) + `"}`, badBody},
-		"no resource":                      {`{}`, noResource},
-		"null":                             {`null`, noResource},
-		"an empty resource":                {resource(""), noResource},
-		"a huge resource":                  {resource(strings.Repeat("a", 513)), refusal{400, "invalid_request", "the resource is longer than 512 bytes", "", "refused", "BadRequest"}},
-		"a resource with a control":        {resource("https://vault\x1b[31m"), badResource},
-		"a resource with a line break":     {resource("https://vault\n"), badResource},
-		"a resource with a zero":           {resource("https://vault\x00"), badResource},
-		"a resource with a space":          {resource("https://vault .net"), badResource},
-		"a resource with a space of space": {resource("https://vault\u2003.net"), badResource},
-		"a resource that turns the text":   {resource("https://vault\u202e.net"), badResource},
-		"a resource that is not UTF-8":     {"{\"resource\":\"https://vault\xff\"}", badResource},
-		"an identity that is not granted":  {`{"resource":"https://vault.azure.net","client_id":"client-bills"}`, notFound.because("NotGranted")},
-		"IDs of two identities":            {`{"resource":"https://vault.azure.net","client_id":"client-orders","object_id":"x"}`, notFound.because("NotGranted")},
+		"empty body":                  {"", badBody},
+		"not JSON":                    {"resource=https://vault.azure.net", badBody},
+		"truncated JSON":              {askVault[:10], badBody},
+		"JSON array":                  {`["https://vault.azure.net"]`, badBody},
+		"two objects":                 {askVault + askVault, badBody},
+		"body too large":              {`{"x":"` + strings.Repeat("a", issuerapi.MaxRequestBytes) + `"}`, badBody},
+		"no resource":                 {`{}`, noResource},
+		"null":                        {`null`, noResource},
+		"empty resource":              {resource(""), noResource},
+		"long resource":               {resource(strings.Repeat("a", 513)), refusal{400, "invalid_request", "the resource is longer than 512 bytes", "", "refused", "BadRequest"}},
+		"resource with escape":        {resource("https://vault\x1b[31m"), badResource},
+		"resource with line break":    {resource("https://vault\n"), badResource},
+		"resource with NUL":           {resource("https://vault\x00"), badResource},
+		"resource with space":         {resource("https://vault .net"), badResource},
+		"resource with em space":      {resource("https://vault\u2003.net"), badResource},
+		"resource with bidi override": {resource("https://vault\u202e.net"), badResource},
+		"resource is not UTF-8":       {"{\"resource\":\"https://vault\xff\"}", badResource},
+		"identity is not granted":     {`{"resource":"https://vault.azure.net","client_id":"client-bills"}`, notFound.because("NotGranted")},
+		"IDs of two identities":       {`{"resource":"https://vault.azure.net","client_id":"client-orders","object_id":"x"}`, notFound.because("NotGranted")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
@@ -180,25 +180,25 @@ func TestLongestResourceIsGranted(t *testing.T) {
 	})
 }
 
-func TestTokenIsRefusedWithoutBearer(t *testing.T) {
+func TestTokenIsRefusedWithoutValidBearer(t *testing.T) {
 	for name, authorization := range map[string]string{
-		"none":               "",
-		"an empty one":       "Bearer ",
-		"another scheme":     "Basic b3JkZXJzOnNlY3JldA==",
-		"garbage":            "Bearer some-garbage",
-		"garbage of a token": "Bearer e30.e30.e30",
+		"none":            "",
+		"empty":           "Bearer ",
+		"another scheme":  "Basic b3JkZXJzOnNlY3JldA==",
+		"garbage":         "Bearer some-garbage",
+		"garbage in form": "Bearer e30.e30.e30",
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, newWorld(), func(s *stage) {
 				request := s.request("", http.MethodPost, issuerapi.TokenPath, askVault)
 				request.Header.Set("Authorization", authorization)
-				s.wantRefusal(s.ask(request), stranger)
+				s.wantRefusal(s.ask(request), notAuthenticated)
 			})
 		})
 	}
 }
 
-func TestTokenPastTheCacheIsMadeAnew(t *testing.T) {
+func TestBypassCacheMintsAnotherToken(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		s.Minters = mint.Minters{v1alpha1.TokenSourceLocal: mint.NewCache(s.minter, time.Now)}
 		for _, body := range []string{askVault, `{"resource":"https://vault.azure.net","bypass_cache":true}`, askVault} {
@@ -220,7 +220,7 @@ func TestTokenIsThrottled(t *testing.T) {
 	})
 }
 
-func TestEverythingIsThrottled(t *testing.T) {
+func TestAllEndpointsAreThrottled(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		bearer := ordersPod().sign(t)
 		for _, path := range []string{issuerapi.GrantPath, issuerapi.InstancePath} {
@@ -249,7 +249,7 @@ func TestTokenWaitsForCaches(t *testing.T) {
 	})
 }
 
-// An identity that cannot be looked up must not be answered as one that does not exist: clients do not ask again.
+// A failed look-up must not be answered like a missing identity: clients do not retry those.
 func TestTokenWaitsForIdentities(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		s.failingKind, s.failing = &v1alpha1.ManagedIdentity{}, errors.New("the cache is not started")
@@ -257,8 +257,8 @@ func TestTokenWaitsForIdentities(t *testing.T) {
 	})
 }
 
-// The whole way, with a real key: neither the log nor anything but the answer has the token.
-func TestTokenIsInTheAnswerAlone(t *testing.T) {
+// With a real key, all the way: only the response has the token.
+func TestTokenIsInTheResponseOnly(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		key := build.Key(t)
 		local := &mint.Local{Key: func() *token.Key { return key }, Issuers: token.Issuers{BaseURL: "https://oidc.test"}, Now: time.Now}
@@ -272,17 +272,17 @@ func TestTokenIsInTheAnswerAlone(t *testing.T) {
 			}
 			signature := answer.AccessToken[strings.LastIndex(answer.AccessToken, ".")+1:]
 			if signature == "" || strings.Contains(s.audit.text(), signature) {
-				t.Errorf("the log tells the token, or there is none: %s", s.audit.text())
+				t.Errorf("the log contains the token, or there is no token: %s", s.audit.text())
 			}
 			entries := s.audit.entries(t)
 			if got := entries[len(entries)-1]["cached"]; got != cached {
-				t.Errorf("the audit log says cached: %v, not %t", got, cached)
+				t.Errorf("cached in the audit log = %v, want %t", got, cached)
 			}
 		}
 	})
 }
 
-func TestTokenPathTakesPOSTAlone(t *testing.T) {
+func TestTokenPathAcceptsPOSTOnly(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		recorder := httptest.NewRecorder()
 		s.Handler().ServeHTTP(recorder, s.request(ordersPod().sign(t), http.MethodGet, issuerapi.TokenPath, ""))
@@ -293,6 +293,6 @@ func TestTokenPathTakesPOSTAlone(t *testing.T) {
 func wantStatus(t *testing.T, recorder *httptest.ResponseRecorder, want int) {
 	t.Helper()
 	if recorder.Code != want {
-		t.Fatalf("the status is %d, not %d: %s", recorder.Code, want, recorder.Body)
+		t.Fatalf("status = %d, want %d: %s", recorder.Code, want, recorder.Body)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 const tenant = "11111111-2222-4333-8444-555555555555"
 
-// world is what the API server knows at first. What is nil does not exist.
+// world holds the objects at the API server. Those that are nil do not exist.
 type world struct {
 	node       *corev1.Node
 	namespace  *corev1.Namespace
@@ -29,7 +29,7 @@ type world struct {
 	identities []*v1alpha1.ManagedIdentity
 }
 
-// newWorld has a pod of the shop, orders-0 on node-1, whose ServiceAccount is bound to the identity orders, which
+// newWorld returns a world with the pod shop/orders-0 on node-1, whose ServiceAccount is bound to the identity orders, which
 // admits it.
 func newWorld(changes ...func(*world)) *world {
 	w := &world{
@@ -54,7 +54,7 @@ func named(namespace, name, uid string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(uid)}
 }
 
-// binding binds the ServiceAccount orders to identities.
+// binding returns a binding of the ServiceAccount orders to identities.
 func binding(name string, identities ...string) *v1alpha1.IdentityBinding {
 	return &v1alpha1.IdentityBinding{
 		ObjectMeta: named("shop", name, "binding-"+name),
@@ -62,14 +62,14 @@ func binding(name string, identities ...string) *v1alpha1.IdentityBinding {
 	}
 }
 
-// identity is ready and admits the whole shop.
+// identity returns a ready identity that admits the namespace shop.
 func identity(name string) *v1alpha1.ManagedIdentity {
 	made := build.NewIdentity(name).Admitting("shop", "*").Local(tenant).Ready()
 	made.UID = types.UID("identity-" + name)
 	return made.ManagedIdentity
 }
 
-// boundTo has the pod's ServiceAccount bound to identities, which are all ready.
+// boundTo binds the pod's ServiceAccount to ready identities.
 func boundTo(names ...string) func(*world) {
 	return func(w *world) {
 		w.bindings, w.identities = []*v1alpha1.IdentityBinding{binding("orders", names...)}, nil
@@ -87,7 +87,7 @@ func withIdentity(change func(*v1alpha1.ManagedIdentity)) func(*world) {
 // withPod changes the pod.
 func withPod(change func(*corev1.Pod)) func(*world) { return func(w *world) { change(w.pod) } }
 
-// client is a client of the API server, with the index that the server needs.
+// client returns a client of the API server with the server's index.
 func (w *world) client(t *testing.T) client.WithWatch {
 	t.Helper()
 	kinds, err := scheme.New()

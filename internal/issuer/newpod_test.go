@@ -12,8 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// What was made together with a pod may reach the issuer after it, and clients do not ask again after a 400.
-func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
+// Objects created together with a pod may reach the issuer after it, and clients do not retry a 400.
+func TestNewPodGets503ForUnknownObjects(t *testing.T) {
 	for name, forget := range map[string]func(*world){
 		"its identity":       func(w *world) { w.identities = nil },
 		"its ServiceAccount": func(w *world) { w.account = &corev1.ServiceAccount{ObjectMeta: named("shop", "another", "uid")} },
@@ -26,15 +26,15 @@ func TestYoungPodWaitsForWhatIsNotKnownYet(t *testing.T) {
 				s.wantRefusal(s.askToken(ordersPod(), askVault), away)
 				time.Sleep(directory.MaxLag + time.Second)
 				if status := s.askToken(ordersPod(), askVault).Code; status != http.StatusBadRequest && status != http.StatusForbidden {
-					t.Errorf("a pod that is young no longer is answered with status %d", status)
+					t.Errorf("status of an older pod = %d", status)
 				}
 			})
 		})
 	}
 }
 
-// An issuer that lost its API server for a while hears of new pods late.
-func TestPodThatIsNotKnownYetIsTakenForANewOneWhileItsTokenIsYoung(t *testing.T) {
+// An issuer that was cut off from the API server learns of new pods late.
+func TestUnknownPodWithNewTokenGets503(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		who := ordersPod()
 		who.podUID, who.issuedAt = "not-known-yet", time.Now()
@@ -44,8 +44,8 @@ func TestPodThatIsNotKnownYetIsTakenForANewOneWhileItsTokenIsYoung(t *testing.T)
 	})
 }
 
-// One that is known and does not admit the pod is no matter of time.
-func TestYoungPodIsRefusedWhatDoesNotAdmitIt(t *testing.T) {
+// Waiting does not help with a known identity that does not admit the pod.
+func TestNewPodIsRefusedIdentityThatDoesNotAdmitIt(t *testing.T) {
 	w := newWorld(func(w *world) { w.identities[0].Spec.AssumableBy = nil })
 	onStage(t, w, func(s *stage) {
 		s.update(w.pod, func() { w.pod.CreationTimestamp = metav1.NewTime(time.Now()) })
