@@ -20,7 +20,7 @@ func TestStructureIsCounted(t *testing.T) {
 		`"{[:,"`: 0, `"\"{"`: 0, `"\\",{`: 2, `"\\\"{",1`: 1, `{"a":"b,c"}`: 2, `"`: 0, `"\`: 0,
 	} {
 		if got := structure([]byte(text)); got != want {
-			t.Errorf("%s: %d, not %d", text, got, want)
+			t.Errorf("%s: %d, want %d", text, got, want)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func TestPodsWaitForRoom(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	if !m.room.structure.TryAcquire(maxStructure) {
-		t.Fatal("the room is taken")
+		t.Fatal("the room is accepted")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()

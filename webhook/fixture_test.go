@@ -45,7 +45,7 @@ func account(name, identities string) *corev1.ServiceAccount {
 	return made
 }
 
-// newMutator is a mutator in whose caches these objects are. There are no others.
+// newMutator returns a mutator in whose caches these objects are. There are no others.
 func newMutator(t testing.TB, cached ...client.Object) *mutator {
 	t.Helper()
 	return &mutator{
@@ -72,7 +72,7 @@ func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).Build()
 }
 
-// plain are the objects without their builders.
+// plain returns the objects without their builders.
 func plain(objects []client.Object) []client.Object {
 	var all []client.Object
 	for _, object := range objects {
@@ -101,7 +101,7 @@ func resources(cpu, memory string) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: amounts, Limits: amounts}
 }
 
-// review is the API server's request to admit a pod to the namespace shop, made by a controller.
+// review returns the API server's request to admit a pod to the namespace shop, made by a controller.
 func review(raw []byte) admission.Request {
 	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
 		Namespace: "shop", Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw},

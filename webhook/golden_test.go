@@ -91,7 +91,7 @@ func checkOwnParts(t *testing.T, raw, result []byte) {
 	}
 }
 
-// withoutOurs is a pod without what the webhook may add or change, and without what is empty.
+// withoutOurs returns a pod without what the webhook may add or change, and without what is empty.
 func withoutOurs(t *testing.T, raw []byte) any {
 	t.Helper()
 	var pod any

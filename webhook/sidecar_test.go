@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// variablesOf are the sidecar's variables in a pod that a mutator with these options injects.
+// variablesOf returns the sidecar's variables in a pod that a mutator with these options injects.
 func variablesOf(t *testing.T, change func(*Options)) map[string]string {
 	t.Helper()
 	m := newMutator(t, shop()...)

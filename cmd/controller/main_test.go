@@ -35,7 +35,7 @@ func TestWrongCommandLinesAreToldApart(t *testing.T) {
 			command := newCommand()
 			command.SetArgs(test.args)
 			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.message) {
-				t.Errorf("the controller says %v, not %q", err, test.message)
+				t.Errorf("the controller says %v, want %q", err, test.message)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ func TestWrongCommandLinesAreToldApart(t *testing.T) {
 			command := newCommand()
 			command.SetArgs(test.args)
 			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.message) {
-				t.Errorf("the issuer says %v, not %q", err, test.message)
+				t.Errorf("the issuer says %v, want %q", err, test.message)
 			}
 		})
 	}

@@ -221,7 +221,7 @@ func TestSystemAssignedTokensNameTheMachine(t *testing.T) {
 	p := start(t, "-f", write(t, strings.Replace(orders, "spec:", "spec:\n  type: SystemAssigned", 1)+ordersPod))
 	status, told := p.ask(vault)
 	if status != http.StatusOK {
-		t.Fatalf("the answer is %d %s", status, told.Description)
+		t.Fatalf("got %d %s", status, told.Description)
 	}
 	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if id, _ := claims["xms_mirid"].(string); !strings.HasSuffix(id, "/providers/Microsoft.Compute/virtualMachines/orders-0") {

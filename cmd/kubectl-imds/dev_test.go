@@ -64,7 +64,7 @@ func TestGeneratedIdentityHasATokenThatItsKeysVerify(t *testing.T) {
 	p := start(t)
 	status, told := p.ask(vault)
 	if status != http.StatusOK || told.Resource != vault {
-		t.Fatalf("the answer is %d %s", status, told.Description)
+		t.Fatalf("got %d %s", status, told.Description)
 	}
 	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if claims["tid"] != defaultTenant || claims["appid"] != told.ClientID {
@@ -88,7 +88,7 @@ func TestFirstIdentityOfAFileIsTheDefault(t *testing.T) {
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
 	_, told := p.ask(vault)
 	if told.ClientID != ordersClient {
-		t.Errorf("the default's client ID is %s, not %s", told.ClientID, ordersClient)
+		t.Errorf("default's client ID = %s, want %s", told.ClientID, ordersClient)
 	}
 	for _, line := range []string{"# identity orders (the default)\n", "# identity payments\n", ordersClient, ordersPrincipal, paymentsClient, paymentsID} {
 		if !strings.Contains(p.printed, line) {
@@ -123,7 +123,7 @@ func TestResourceThatAnIdentityDoesNotAllow(t *testing.T) {
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
 	status, told := p.ask("https://other", "client_id", paymentsClient)
 	if status != http.StatusBadRequest || told.Error != "invalid_resource" {
-		t.Errorf("the answer is %d %s", status, told.Error)
+		t.Errorf("got %d %s", status, told.Error)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestBindingOfOthersGivesNothing(t *testing.T) {
 	p := start(t, "--namespace", "shop", "-f", write(t, orders+payments+binding))
 	status, told := p.ask(vault)
 	if status != http.StatusBadRequest || told.Description != "Identity not found" {
-		t.Errorf("the answer is %d %s", status, told.Description)
+		t.Errorf("got %d %s", status, told.Description)
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); !strings.Contains(log, "level=WARN msg=\"requests that name no identity are refused\" reason=NoIdentity") {
@@ -154,7 +154,7 @@ func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
 	p := start(t, "--namespace", "shop", "--service-account", "orders", "-f", write(t, orders+payments))
 	status, told := p.ask(vault, "client_id", paymentsClient)
 	if status != http.StatusBadRequest || told.Description != "Identity not found" {
-		t.Errorf("the answer is %d %s", status, told.Description)
+		t.Errorf("got %d %s", status, told.Description)
 	}
 	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
 		t.Errorf("it is not printed as one that is not granted:\n%s", p.printed)
@@ -174,7 +174,7 @@ func TestAppService(t *testing.T) {
 	target := p.exported["IDENTITY_ENDPOINT"] + "?api-version=2019-08-01&resource=" + url.QueryEscape(vault)
 	var told answer
 	if status := p.get(target, "X-IDENTITY-HEADER", p.exported["IDENTITY_HEADER"], &told); status != http.StatusOK {
-		t.Errorf("the answer is %d %s", status, told.Description)
+		t.Errorf("got %d %s", status, told.Description)
 	}
 	p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if status := p.get(target, "X-IDENTITY-HEADER", "other", &told); status != http.StatusUnauthorized {
@@ -195,7 +195,7 @@ func TestInstanceMetadata(t *testing.T) {
 		"vmId": "9ea14a9b-8acd-5057-a9a6-6e6068e65b82",
 	} {
 		if told.Compute[field] != want {
-			t.Errorf("%s is %v, not %s", field, told.Compute[field], want)
+			t.Errorf("%s is %v, want %s", field, told.Compute[field], want)
 		}
 	}
 }
@@ -231,7 +231,7 @@ func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
 		}
 		response.Body.Close()
 		if response.StatusCode != want {
-			t.Errorf("the host %q is answered with %d, not %d", host, response.StatusCode, want)
+			t.Errorf("the host %q is answered with %d, want %d", host, response.StatusCode, want)
 		}
 	}
 }
@@ -289,7 +289,7 @@ func TestWhatIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if told := refuse(t, test.input, test.arguments...); !strings.Contains(told, test.want) {
-				t.Errorf("it says %q, not %q", told, test.want)
+				t.Errorf("it says %q, want %q", told, test.want)
 			}
 		})
 	}

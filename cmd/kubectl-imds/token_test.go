@@ -65,7 +65,7 @@ func (p *process) verify(token, issuer, audience string) jwt.MapClaims {
 	}
 	p.get(issuer+"/.well-known/openid-configuration", "Accept", "application/json", &document)
 	if document.Issuer != issuer {
-		p.t.Errorf("the issuer's document names %q, not %q", document.Issuer, issuer)
+		p.t.Errorf("the issuer's document names %q, want %q", document.Issuer, issuer)
 	}
 	var keys jose.JSONWebKeySet
 	p.get(document.KeysURL, "Accept", "application/json", &keys)

@@ -29,7 +29,7 @@ type launchSpec struct {
 	WithoutNetfilter bool
 }
 
-// command is a command that launches as the spec says.
+// command returns a command that launches as the spec says.
 func (s launchSpec) command(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
 	setting, err := json.Marshal(s)

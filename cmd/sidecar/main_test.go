@@ -37,7 +37,7 @@ func TestRun(t *testing.T) {
 			var stdout bytes.Buffer
 			err := run(t.Context(), test.arguments, &stdout)
 			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
-				t.Errorf("the error is %v", err)
+				t.Errorf("got error %v", err)
 			}
 			if !strings.Contains(stdout.String(), test.stdout) {
 				t.Errorf("the output is %q", stdout.String())

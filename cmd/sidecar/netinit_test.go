@@ -53,7 +53,7 @@ func TestCapabilities(t *testing.T) {
 				t.Errorf("it ended with %v and said: %s", err, output)
 			}
 			if made != test.made {
-				t.Errorf("it left %+v, not %+v", made, test.made)
+				t.Errorf("it left %+v, want %+v", made, test.made)
 			}
 		})
 	}

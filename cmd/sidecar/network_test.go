@@ -26,7 +26,7 @@ func TestInterfacesOfDevices(t *testing.T) {
 		{IPv4: []string{"10.9.0.1"}, Subnets: []imds.Subnet{{Address: "10.9.0.1", Prefix: "32"}}},
 	}
 	if diff := cmp.Diff(want, interfacesOf(devices)); diff != "" {
-		t.Errorf("the interfaces differ (-want +got):\n%s", diff)
+		t.Errorf("interfaces (-want +got):\n%s", diff)
 	}
 }
 
@@ -49,6 +49,6 @@ func TestNetworkIsAddedToTheInstance(t *testing.T) {
 	away := errors.New("away")
 	_, err = networked{instanceFunc(func() (*imds.Instance, error) { return nil, away }), nil}.Instance(t.Context())
 	if !errors.Is(err, away) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }

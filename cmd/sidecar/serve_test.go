@@ -213,7 +213,7 @@ func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
 			}
 			log := sidecar.log.String()
 			if got := strings.Count(log, `"msg":"request"`); got != want || strings.Contains(log, accessToken) {
-				t.Errorf("%d lines, not %d:\n%s", got, want, log)
+				t.Errorf("%d lines, want %d:\n%s", got, want, log)
 			}
 		})
 	}

@@ -72,7 +72,7 @@ func TestATenancyLeavesNothingUnlessItIsKept(t *testing.T) {
 			}
 			err := tenancy.run(t.Context())
 			if wantErr := test.fails != "" && test.fails != "clear"; errors.Is(err, failed) != wantErr {
-				t.Errorf("the error is %v, want one: %v", err, wantErr)
+				t.Errorf("got error %v, want one: %v", err, wantErr)
 			}
 			if diff := cmp.Diff(test.want, strings.Join(done, " ")); diff != "" {
 				t.Errorf("what was done (-want +got):\n%s", diff)

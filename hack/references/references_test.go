@@ -42,7 +42,7 @@ func TestBrokenReferencesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.Join(broken, "\n"); got != test.want {
-				t.Errorf("found %q, not %q", got, test.want)
+				t.Errorf("found %q, want %q", got, test.want)
 			}
 		})
 	}

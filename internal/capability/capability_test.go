@@ -27,7 +27,7 @@ func TestTimeOfRenewal(t *testing.T) {
 		"after it was renewed":      {set.Renew(start.Add(Period)), start.Add(Period), Period},
 	} {
 		if got := test.set.Due(test.now); got != test.want {
-			t.Errorf("%s: %s, not %s", name, got, test.want)
+			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestDoor(t *testing.T) {
 			body := &unread{}
 			door.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "http://webhook"+test.path, body))
 			if inside != test.inside {
-				t.Fatalf("what is inside is asked for %q, not %q", inside, test.inside)
+				t.Fatalf("what is inside is asked for %q, want %q", inside, test.inside)
 			}
 			if test.inside != "" {
 				return

@@ -122,7 +122,7 @@ func TestOf(t *testing.T) {
 			t.Parallel()
 			got := test.given.event()
 			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Event{}, "ID", "Description")); diff != "" {
-				t.Errorf("the event differs (-want +got):\n%s", diff)
+				t.Errorf("event (-want +got):\n%s", diff)
 			}
 			if got != nil && (!eventID.MatchString(got.ID) || got.Description == "") {
 				t.Errorf("the event lacks an ID or a description: %+v", got)
@@ -149,7 +149,7 @@ func TestDrainIsOneEvent(t *testing.T) {
 	} {
 		step.change(drain)
 		if got := drain.event().ID; got != want {
-			t.Errorf("%s, the event has another ID: %s, not %s", step.name, got, want)
+			t.Errorf("%s, the event has another ID: %s, want %s", step.name, got, want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestTaintTimes(t *testing.T) {
 		t.Helper()
 		for i, taint := range times.Date(taints) {
 			if !taint.TimeAdded.Time.Equal(time.Unix(seconds[i], 0)) {
-				t.Errorf("%s: %s %s was added at %v, not %d", when, taint.Key, taint.Value, taint.TimeAdded, seconds[i])
+				t.Errorf("%s: %s %s was added at %v, want %d", when, taint.Key, taint.Value, taint.TimeAdded, seconds[i])
 			}
 		}
 		now = now.Add(time.Second)

@@ -15,7 +15,7 @@ func TestOnlyContainersOfNodesThatAnswerAreExposed(t *testing.T) {
 		Raw:   []Raw{orders, payments},
 	}
 	if diff := cmp.Diff([]Raw{orders}, report.Exposed()); diff != "" {
-		t.Errorf("the exposed containers differ (-want +got):\n%s", diff)
+		t.Errorf("exposed containers (-want +got):\n%s", diff)
 	}
 	printed := new(strings.Builder)
 	if err := report.Print(printed); err != nil {

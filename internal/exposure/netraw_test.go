@@ -47,7 +47,7 @@ func TestWhyRaw(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := whyRaw(test.pod, test.container); got != test.want {
-				t.Errorf("it is %q, not %q", got, test.want)
+				t.Errorf("it = %q, want %q", got, test.want)
 			}
 		})
 	}
@@ -72,6 +72,6 @@ func TestRawContainersAreOfAllKinds(t *testing.T) {
 		{"shop", "orders", "one", "debugger", whyKept},
 	}
 	if diff := cmp.Diff(want, RawContainers(pod)); diff != "" {
-		t.Errorf("the containers differ (-want +got):\n%s", diff)
+		t.Errorf("containers (-want +got):\n%s", diff)
 	}
 }

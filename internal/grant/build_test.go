@@ -5,10 +5,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// newIdentity is ready and admits nobody.
+// newIdentity returns a ready identity that admits no pod.
 func newIdentity(name string) build.Identity { return build.NewIdentity(name).Ready() }
 
-// lookup looks identities up among these.
+// lookup returns a Lookup in a list.
 func lookup(all ...build.Identity) Lookup {
 	var identities []*v1alpha1.ManagedIdentity
 	for _, one := range all {
@@ -17,7 +17,7 @@ func lookup(all ...build.Identity) Lookup {
 	return Among(identities...)
 }
 
-// newBinding is a binding of the namespace shop.
+// newBinding returns a binding of the namespace shop.
 func newBinding(name, account string, identities ...string) build.Binding {
 	return build.NewBinding("shop", name).Of(account).To(identities...)
 }
@@ -30,7 +30,7 @@ func bindings(all ...build.Binding) []v1alpha1.IdentityBinding {
 	return list
 }
 
-// cashier is the principal of most tests: the ServiceAccount cashier of the namespace shop.
+// cashier returns the principal of most tests: the ServiceAccount cashier of the namespace shop.
 func cashier() Principal {
 	return Principal{Namespace: "shop", NamespaceLabels: map[string]string{"team": "retail"}, ServiceAccount: "cashier"}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-func TestDefaultOfSeveral(t *testing.T) {
+func TestDefaultIdentity(t *testing.T) {
 	t.Parallel()
 	orders := newIdentity("orders").Admitting("shop", "*")
 	payments := newIdentity("payments").Admitting("shop", "*")
@@ -23,18 +23,18 @@ func TestDefaultOfSeveral(t *testing.T) {
 		want      string
 		reason    Reason
 	}{
-		"the only one":                          {cashier(), bindings(newBinding("b", "cashier", "orders")), "orders", ""},
-		"none is named":                         {cashier(), bindings(newBinding("b", "cashier", "orders", "payments")), "", ReasonNoDefault},
-		"the system-assigned one":               {cashier(), bindings(newBinding("b", "cashier", "orders", "machine")), "machine", ""},
-		"the system-assigned one, of bindings":  {cashier(), bindings(newBinding("a", "*", "orders"), newBinding("b", "*", "machine")), "machine", ""},
-		"two system-assigned ones":              {cashier(), bindings(newBinding("b", "cashier", "machine", "second")), "", ReasonNoDefault},
-		"a name counts more than the type":      {cashier(), bindings(newBinding("b", "cashier", "orders", "machine").WithDefault("orders")), "orders", ""},
-		"two names count for nothing":           {cashier(), bindings(newBinding("a", "*", "orders").WithDefault("orders"), newBinding("b", "*", "machine").WithDefault("machine")), "", ReasonNoDefault},
-		"the first of an annotation":            {cashier().asking("payments,machine,orders"), nil, "payments", ""},
-		"the first of an account's annotation":  {cashier().whoseAccountAsks("payments,machine"), nil, "payments", ""},
-		"the only system-assigned one, refused": {cashier(), bindings(newBinding("b", "cashier", "orders", "closed")), "", ReasonNotAdmitted},
-		"the only one does not exist":           {cashier(), bindings(newBinding("b", "cashier", "missing")), "", ReasonNotFound},
-		"what does not exist has no type":       {cashier(), bindings(newBinding("b", "cashier", "orders", "missing", "machine")), "machine", ""},
+		"only one":                           {cashier(), bindings(newBinding("b", "cashier", "orders")), "orders", ""},
+		"several, none named":                {cashier(), bindings(newBinding("b", "cashier", "orders", "payments")), "", ReasonNoDefault},
+		"system-assigned one":                {cashier(), bindings(newBinding("b", "cashier", "orders", "machine")), "machine", ""},
+		"system-assigned one, two bindings":  {cashier(), bindings(newBinding("a", "*", "orders"), newBinding("b", "*", "machine")), "machine", ""},
+		"two system-assigned ones":           {cashier(), bindings(newBinding("b", "cashier", "machine", "second")), "", ReasonNoDefault},
+		"named one over system-assigned one": {cashier(), bindings(newBinding("b", "cashier", "orders", "machine").WithDefault("orders")), "orders", ""},
+		"two named ones":                     {cashier(), bindings(newBinding("a", "*", "orders").WithDefault("orders"), newBinding("b", "*", "machine").WithDefault("machine")), "", ReasonNoDefault},
+		"first of the annotation":            {cashier().asking("payments,machine,orders"), nil, "payments", ""},
+		"first of the account's annotation":  {cashier().whoseAccountAsks("payments,machine"), nil, "payments", ""},
+		"system-assigned one is refused":     {cashier(), bindings(newBinding("b", "cashier", "orders", "closed")), "", ReasonNotAdmitted},
+		"only one does not exist":            {cashier(), bindings(newBinding("b", "cashier", "missing")), "", ReasonNotFound},
+		"missing one has no type":            {cashier(), bindings(newBinding("b", "cashier", "orders", "missing", "machine")), "machine", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,7 +47,7 @@ func TestDefaultOfSeveral(t *testing.T) {
 				reason = refusal.Reason
 			}
 			if got != test.want || reason != test.reason {
-				t.Errorf("the default is %q, refused for %q; want %q and %q", got, reason, test.want, test.reason)
+				t.Errorf("default = %q, refused for %q; want %q and %q", got, reason, test.want, test.reason)
 			}
 		})
 	}
@@ -61,14 +61,14 @@ func TestOrderOfTheListDoesNotMatter(t *testing.T) {
 		newBinding("c", "cashier", "machine", "stock"), newBinding("d", "cashier", "missing"))
 	want := outcomeOf(decide(cashier(), all, list))
 	if len(want.Granted) != 3 || want.Default != "machine" {
-		t.Fatalf("the grant is %+v", want)
+		t.Fatalf("grant = %+v", want)
 	}
 	for range list {
 		list = append(list[1:], list[0])
 		for _, order := range [][]v1alpha1.IdentityBinding{list, reversed(list)} {
 			before := slices.Clone(order)
 			if diff := cmp.Diff(want, outcomeOf(decide(cashier(), all, order))); diff != "" {
-				t.Errorf("in another order, the grant (-want +got):\n%s", diff)
+				t.Errorf("grant in another order (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(before, order); diff != "" {
 				t.Errorf("the caller's list was changed (-before +after):\n%s", diff)

@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-func TestWhoIsGrantedNothing(t *testing.T) {
+func TestDeniedPods(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a,", MaxAnnotation/2) + "a"
 	for name, test := range map[string]struct {
 		change func(*Principal)
 		reason Reason
 	}{
-		"who is in the node's network":         {func(p *Principal) { p.HostNetwork = true }, ReasonHostNetwork},
-		"whose annotation is long":             {func(p *Principal) { *p = p.asking(long) }, ReasonTooLarge},
-		"whose account's annotation is long":   {func(p *Principal) { *p = p.whoseAccountAsks(long) }, ReasonTooLarge},
-		"whose namespace has labels too many":  {func(p *Principal) { p.NamespaceLabels = map[string]string{LabelsCut: ""} }, ReasonTooLarge},
-		"who asks for too many":                {func(p *Principal) { *p = p.asking(numbered(MaxIdentities + 1)) }, ReasonTooMany},
-		"who asks for more than can be looked": {func(p *Principal) { *p = p.asking(long[:MaxAnnotation]) }, ""},
+		"in the node's network":         {func(p *Principal) { p.HostNetwork = true }, ReasonHostNetwork},
+		"annotation too long":           {func(p *Principal) { *p = p.asking(long) }, ReasonTooLarge},
+		"account's annotation too long": {func(p *Principal) { *p = p.whoseAccountAsks(long) }, ReasonTooLarge},
+		"namespace has too many labels": {func(p *Principal) { p.NamespaceLabels = map[string]string{LabelsCut: ""} }, ReasonTooLarge},
+		"too many identities":           {func(p *Principal) { *p = p.asking(numbered(MaxIdentities + 1)) }, ReasonTooMany},
+		"longest annotation":            {func(p *Principal) { *p = p.asking(long[:MaxAnnotation]) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -31,7 +31,7 @@ func TestWhoIsGrantedNothing(t *testing.T) {
 				reason = denied.Reason
 				for _, selector := range []Selector{{}, {ClientID: "client-orders"}} {
 					if _, refusal := decided.Select(selector); refusal == nil || refusal.Reason != test.reason {
-						t.Errorf("asked for %+v it says %v", selector, refusal)
+						t.Errorf("selector %+v: refusal = %v", selector, refusal)
 					}
 				}
 			}
@@ -50,12 +50,12 @@ func numbered(count int) string {
 	return strings.Join(names, ",")
 }
 
-// A name that is cut must not become that of another identity.
+// A cut name must not become another identity's name.
 func TestNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("a", 253)
 	if got := ParseNames(longest + "," + longest + "bcd"); !slices.Equal(got, []string{longest, longest + "b"}) {
-		t.Errorf("the names are %q", got)
+		t.Errorf("names = %q", got)
 	}
 	if got := len(ParseNames(numbered(1000))); got != MaxIdentities+1 {
 		t.Errorf("%d names are read", got)

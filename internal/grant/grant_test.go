@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// outcome is a grant as tests compare it.
+// outcome is the part of a grant that tests compare.
 type outcome struct {
 	Source   Source
 	Granted  []string
@@ -37,7 +37,7 @@ func outcomeOf(decided Grant) outcome {
 	return result
 }
 
-func TestWhatIsAskedFor(t *testing.T) {
+func TestRequestedIdentities(t *testing.T) {
 	t.Parallel()
 	all := lookup(newIdentity("orders").Admitting("shop", "*"), newIdentity("payments").Admitting("shop", "*"),
 		newIdentity("stock").Admitting("shop", "*"))
@@ -46,36 +46,36 @@ func TestWhatIsAskedFor(t *testing.T) {
 		bindings  []v1alpha1.IdentityBinding
 		want      outcome
 	}{
-		"nothing": {cashier(), nil, outcome{Source: SourceNone}},
-		"by the pod, the first is the default": {cashier().asking("orders,payments"), nil,
+		"none": {cashier(), nil, outcome{Source: SourceNone}},
+		"pod's annotation, the first is the default": {cashier().asking("orders,payments"), nil,
 			outcome{Source: SourcePodAnnotation, Granted: []string{"orders", "payments"}, Default: "orders"}},
-		"with blanks, empty items and twice the same": {cashier().asking(" orders ,, payments,orders, "), nil,
+		"blanks, empty items and duplicates": {cashier().asking(" orders ,, payments,orders, "), nil,
 			outcome{Source: SourcePodAnnotation, Granted: []string{"orders", "payments"}, Default: "orders"}},
-		"by the ServiceAccount": {cashier().whoseAccountAsks("payments"), nil,
+		"ServiceAccount's annotation": {cashier().whoseAccountAsks("payments"), nil,
 			outcome{Source: SourceServiceAccountAnnotation, Granted: []string{"payments"}, Default: "payments"}},
-		"the pod's annotation takes the place of its ServiceAccount's": {cashier().asking("orders").whoseAccountAsks("payments"), nil,
+		"pod's annotation overrides the ServiceAccount's": {cashier().asking("orders").whoseAccountAsks("payments"), nil,
 			outcome{Source: SourcePodAnnotation, Granted: []string{"orders"}, Default: "orders"}},
-		"an empty annotation asks for nothing": {cashier().asking(" , ").whoseAccountAsks("payments"), nil,
+		"empty annotation": {cashier().asking(" , ").whoseAccountAsks("payments"), nil,
 			outcome{Source: SourceServiceAccountAnnotation, Granted: []string{"payments"}, Default: "payments"}},
-		"by a binding": {cashier(), bindings(newBinding("b", "cashier", "orders")),
+		"binding": {cashier(), bindings(newBinding("b", "cashier", "orders")),
 			outcome{Source: SourceBinding, Granted: []string{"orders"}, Default: "orders"}},
-		"by a binding of every ServiceAccount": {cashier(), bindings(newBinding("b", "*", "orders")),
+		"binding of every ServiceAccount": {cashier(), bindings(newBinding("b", "*", "orders")),
 			outcome{Source: SourceBinding, Granted: []string{"orders"}, Default: "orders"}},
-		"an annotation takes the place of bindings": {cashier().whoseAccountAsks("payments"), bindings(newBinding("b", "cashier", "orders")),
+		"annotation overrides bindings": {cashier().whoseAccountAsks("payments"), bindings(newBinding("b", "cashier", "orders")),
 			outcome{Source: SourceServiceAccountAnnotation, Granted: []string{"payments"}, Default: "payments"}},
-		"a binding of another ServiceAccount": {cashier(), bindings(newBinding("b", "manager", "orders")), outcome{Source: SourceNone}},
-		"a binding of another namespace": {cashier(), bindings(build.NewBinding("bank", "b").Of("cashier").To("orders")),
+		"binding of another ServiceAccount": {cashier(), bindings(newBinding("b", "manager", "orders")), outcome{Source: SourceNone}},
+		"binding of another namespace": {cashier(), bindings(build.NewBinding("bank", "b").Of("cashier").To("orders")),
 			outcome{Source: SourceNone}},
-		"several bindings, in the order of their names": {cashier(),
+		"several bindings, by name": {cashier(),
 			bindings(newBinding("z", "cashier", "stock"), newBinding("a", "cashier", "orders", "payments").WithDefault("payments")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "payments", "stock"}, Default: "payments"}},
 		"bindings that agree on a default": {cashier(),
 			bindings(newBinding("a", "cashier", "orders", "stock").WithDefault("orders"), newBinding("b", "cashier", "payments", "orders").WithDefault("orders")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "stock", "payments"}, Default: "orders"}},
-		"a binding that is being deleted": {cashier(),
+		"binding that is being deleted": {cashier(),
 			bindings(newBinding("a", "cashier", "orders").WithDefault("orders").BeingDeleted(), newBinding("b", "cashier", "payments")),
 			outcome{Source: SourceBinding, Granted: []string{"payments"}, Default: "payments"}},
-		"a default that is refused has no deputy": {cashier(), bindings(newBinding("b", "cashier", "orders", "missing").WithDefault("missing")),
+		"refused default": {cashier(), bindings(newBinding("b", "cashier", "orders", "missing").WithDefault("missing")),
 			outcome{Source: SourceBinding, Granted: []string{"orders"}, Refusals: map[string]Reason{"missing": ReasonNotFound}}},
 		"several and no default": {cashier(), bindings(newBinding("b", "cashier", "orders", "payments")),
 			outcome{Source: SourceBinding, Granted: []string{"orders", "payments"}}},
@@ -86,13 +86,13 @@ func TestWhatIsAskedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(test.want, outcomeOf(decide(test.principal, all, test.bindings))); diff != "" {
-				t.Errorf("the grant (-want +got):\n%s", diff)
+				t.Errorf("grant (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestWhoIsAdmitted(t *testing.T) {
+func TestAdmission(t *testing.T) {
 	t.Parallel()
 	team := func(name string) metav1.LabelSelector {
 		return metav1.LabelSelector{MatchLabels: map[string]string{"team": name}}
@@ -101,23 +101,23 @@ func TestWhoIsAdmitted(t *testing.T) {
 		identity build.Identity
 		want     bool
 	}{
-		"nobody":                             {newIdentity("orders"), false},
-		"by both names":                      {newIdentity("orders").Admitting("shop", "cashier"), true},
-		"every ServiceAccount":               {newIdentity("orders").Admitting("shop", "*"), true},
-		"another ServiceAccount":             {newIdentity("orders").Admitting("shop", "manager"), false},
-		"another namespace":                  {newIdentity("orders").Admitting("bank", "cashier"), false},
-		"every namespace":                    {newIdentity("orders").Admitting("*", "cashier"), true},
-		"every namespace, another one":       {newIdentity("orders").Admitting("*", "manager"), false},
-		"by label":                           {newIdentity("orders").AdmittingSelected(team("retail"), "cashier"), true},
-		"by another label":                   {newIdentity("orders").AdmittingSelected(team("bank"), "cashier"), false},
-		"by label, another ServiceAccount":   {newIdentity("orders").AdmittingSelected(team("retail"), "manager"), false},
-		"by expression":                      {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "press"), "cashier"), true},
-		"by an expression that excludes it":  {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "retail"), "cashier"), false},
-		"by label and a failing expression":  {newIdentity("orders").AdmittingSelected(both(team("retail"), teamIs("DoesNotExist")), "cashier"), false},
-		"an empty selector is every one":     {newIdentity("orders").AdmittingSelected(metav1.LabelSelector{}, "cashier"), true},
-		"a selector that is none is nobody":  {newIdentity("orders").AdmittingSelected(teamIs("Likes"), "*"), false},
-		"the second admission counts too":    {newIdentity("orders").Admitting("bank", "*").Admitting("shop", "cashier"), true},
-		"admissions do not mix their halves": {newIdentity("orders").Admitting("shop", "manager").Admitting("bank", "cashier"), false},
+		"no admission":                   {newIdentity("orders"), false},
+		"both names":                     {newIdentity("orders").Admitting("shop", "cashier"), true},
+		"every ServiceAccount":           {newIdentity("orders").Admitting("shop", "*"), true},
+		"another ServiceAccount":         {newIdentity("orders").Admitting("shop", "manager"), false},
+		"another namespace":              {newIdentity("orders").Admitting("bank", "cashier"), false},
+		"every namespace":                {newIdentity("orders").Admitting("*", "cashier"), true},
+		"every namespace, another one":   {newIdentity("orders").Admitting("*", "manager"), false},
+		"label":                          {newIdentity("orders").AdmittingSelected(team("retail"), "cashier"), true},
+		"another label":                  {newIdentity("orders").AdmittingSelected(team("bank"), "cashier"), false},
+		"label, another ServiceAccount":  {newIdentity("orders").AdmittingSelected(team("retail"), "manager"), false},
+		"expression":                     {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "press"), "cashier"), true},
+		"excluding expression":           {newIdentity("orders").AdmittingSelected(teamIs("NotIn", "bank", "retail"), "cashier"), false},
+		"label and excluding expression": {newIdentity("orders").AdmittingSelected(both(team("retail"), teamIs("DoesNotExist")), "cashier"), false},
+		"empty selector":                 {newIdentity("orders").AdmittingSelected(metav1.LabelSelector{}, "cashier"), true},
+		"invalid selector":               {newIdentity("orders").AdmittingSelected(teamIs("Likes"), "*"), false},
+		"second admission":               {newIdentity("orders").Admitting("bank", "*").Admitting("shop", "cashier"), true},
+		"halves of two admissions":       {newIdentity("orders").Admitting("shop", "manager").Admitting("bank", "cashier"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,17 +137,17 @@ func both(labels, expressions metav1.LabelSelector) metav1.LabelSelector {
 }
 
 // An annotation may have thousands of names in it.
-func TestNoMoreNamesAreReadThanMatter(t *testing.T) {
+func TestParsedNamesAreBounded(t *testing.T) {
 	t.Parallel()
 	var value strings.Builder
 	for i := range 3000 {
 		fmt.Fprintf(&value, "%d,", i)
 	}
 	if got := len(ParseNames(value.String())); got != MaxIdentities+1 {
-		t.Errorf("%d names are read", got)
+		t.Errorf("%d names are parsed", got)
 	}
 	decided := decide(cashier().asking(value.String()), lookup(), nil)
 	if len(decided.Refusals) != 1 || decided.Refusals[0].Reason != ReasonTooMany {
-		t.Errorf("the refusals are %+v", decided.Refusals)
+		t.Errorf("refusals = %+v", decided.Refusals)
 	}
 }

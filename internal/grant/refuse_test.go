@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-func TestWhyAnIdentityIsRefused(t *testing.T) {
+func TestRefusal(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		identities Lookup
@@ -19,20 +19,20 @@ func TestWhyAnIdentityIsRefused(t *testing.T) {
 		message    string
 		temporary  bool
 	}{
-		"it does not exist":     {lookup(), ReasonNotFound, `ManagedIdentity "orders" does not exist`, false},
-		"it is being deleted":   {lookup(newIdentity("orders").Admitting("shop", "*").BeingDeleted()), ReasonNotFound, "does not exist", false},
-		"it does not admit":     {lookup(newIdentity("orders")), ReasonNotAdmitted, `does not admit the ServiceAccount "cashier" of namespace "shop"`, false},
-		"its IDs are not there": {lookup(build.NewIdentity("orders").Admitting("shop", "*")), ReasonNotReady, "has not resolved its IDs", true},
-		"it is not ready":       {lookup(newIdentity("orders").Admitting("shop", "*").NotReady("its IDs are taken")), ReasonNotReady, "its IDs are taken", true},
-		"nobody makes its tokens": {lookup(newIdentity("orders").Admitting("shop", "*").NotReadyBecause(v1alpha1.ReasonTokenSource, "not from Entra")),
+		"does not exist":   {lookup(), ReasonNotFound, `ManagedIdentity "orders" does not exist`, false},
+		"is being deleted": {lookup(newIdentity("orders").Admitting("shop", "*").BeingDeleted()), ReasonNotFound, "does not exist", false},
+		"does not admit":   {lookup(newIdentity("orders")), ReasonNotAdmitted, `does not admit the ServiceAccount "cashier" of namespace "shop"`, false},
+		"has no IDs yet":   {lookup(build.NewIdentity("orders").Admitting("shop", "*")), ReasonNotReady, "has not resolved its IDs", true},
+		"is not ready":     {lookup(newIdentity("orders").Admitting("shop", "*").NotReady("its IDs are taken")), ReasonNotReady, "its IDs are taken", true},
+		"token source unsupported": {lookup(newIdentity("orders").Admitting("shop", "*").NotReadyBecause(v1alpha1.ReasonTokenSource, "not from Entra")),
 			ReasonTokenSource, "has no tokens: not from Entra", false},
-		"who is not admitted learns nothing of its state": {lookup(newIdentity("orders").NotReady("secret")), ReasonNotAdmitted, "does not admit", false},
+		"state is hidden from those not admitted": {lookup(newIdentity("orders").NotReady("secret")), ReasonNotAdmitted, "does not admit", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			decided := decide(cashier().asking("orders"), test.identities, nil)
 			if len(decided.Refusals) != 1 || len(decided.Identities) != 0 || decided.Default != nil {
-				t.Fatalf("the grant is %+v", decided)
+				t.Fatalf("grant = %+v", decided)
 			}
 			refusal := decided.Refusals[0]
 			if refusal.Reason != test.reason || refusal.Temporary() != test.temporary || !strings.Contains(refusal.Error(), test.message) {
@@ -42,7 +42,7 @@ func TestWhyAnIdentityIsRefused(t *testing.T) {
 	}
 }
 
-// A person who reads only the message knows what to do.
+// The message alone says what to do.
 func TestRefusalsSayTheWayOut(t *testing.T) {
 	t.Parallel()
 	all := lookup(newIdentity("closed"), build.NewIdentity("waiting").Admitting("shop", "*"),
@@ -59,11 +59,11 @@ func TestRefusalsSayTheWayOut(t *testing.T) {
 		`ManagedIdentity "conflicting" is not ready: clientID is that of payments`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the messages (-want +got):\n%s", diff)
+		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
 
-func TestOnlyWhatIsNotReadyIsTemporary(t *testing.T) {
+func TestOnlyNotReadyIsTemporary(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[Reason]bool{
 		ReasonNotReady: true, ReasonNotFound: false, ReasonNotAdmitted: false, ReasonNoIdentity: false, ReasonNoDefault: false, ReasonNotGranted: false,
@@ -91,10 +91,10 @@ func TestTooManyIdentities(t *testing.T) {
 		"by bindings without a default": decide(cashier(), nobody, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
 	} {
 		if _, refusal := decided.Select(Selector{}); refusal == nil || refusal.Reason != ReasonTooMany {
-			t.Errorf("%s, refused for %v", name, refusal)
+			t.Errorf("%s: refusal = %v", name, refusal)
 		}
 	}
 	if decided := decide(cashier().asking(strings.Join(names[1:], ",")), lookup(), nil); len(decided.Refusals) != MaxIdentities {
-		t.Errorf("of as many as can be, %d are looked up", len(decided.Refusals))
+		t.Errorf("%d identities are looked up", len(decided.Refusals))
 	}
 }

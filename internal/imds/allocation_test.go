@@ -30,7 +30,7 @@ func allocated(call func()) uint64 {
 	return (after.TotalAlloc - before.TotalAlloc) / runs
 }
 
-// parameters are a query of many of them, each of a name of its own.
+// parameters returns a query of many of them, each of a name of its own.
 func parameters(bytes int) string {
 	var query strings.Builder
 	for i := 0; query.Len() < bytes; i++ {

@@ -143,7 +143,7 @@ func get(t *testing.T, handler http.Handler, target string, headers ...string) a
 	return ask(t, handler, http.MethodGet, target, headers...)
 }
 
-// tokenTarget is a valid token request, and more parameters.
+// tokenTarget returns a valid token request, and more parameters.
 func tokenTarget(more string) string {
 	return tokenPath + "?api-version=2018-02-01&resource=https://vault.azure.net" + more
 }

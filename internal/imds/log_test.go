@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// logged is the one line that a request leaves in a log of a level.
+// logged returns the one line that a request leaves in a log of a level.
 func logged(t *testing.T, method, target string, headers ...string) map[string]any {
 	t.Helper()
 	var log bytes.Buffer

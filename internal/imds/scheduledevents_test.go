@@ -139,7 +139,7 @@ func TestStartEvents(t *testing.T) {
 			source := &eventsFake{err: test.err}
 			post(t, source.handler(), test.contentType, test.body).want(t, test.status, test.answer)
 			if diff := cmp.Diff(test.started, source.started); diff != "" {
-				t.Errorf("what was let begin differs (-want +got):\n%s", diff)
+				t.Errorf("what was let begin (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -174,7 +174,7 @@ func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 				defer connection.Close()
 				request := strings.Replace(rawGet(tokenTarget("")), "Connection: close", header, 1)
 				if got := exchange(t, connection, request); got.status != http.StatusOK {
-					t.Errorf("the answer is %d %s", got.status, got.body)
+					t.Errorf("got %d %s", got.status, got.body)
 				}
 				if waited := time.Since(asked); waited > time.Second {
 					t.Errorf("it came after %s", waited)

@@ -48,7 +48,7 @@ func TestPodIsAttested(t *testing.T) {
 	})
 }
 
-func TestPodIsNotAttested(t *testing.T) {
+func TestAttestationIsRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		signer attester
 		body   string

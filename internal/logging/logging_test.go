@@ -23,10 +23,10 @@ func TestNew(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := log.V(1).Enabled(); got != want.debug {
-				t.Errorf("debug is logged: %t, not %t", got, want.debug)
+				t.Errorf("debug is logged: %t, want %t", got, want.debug)
 			}
 			if got := log.Enabled(); got != want.info {
-				t.Errorf("info is logged: %t, not %t", got, want.info)
+				t.Errorf("info is logged: %t, want %t", got, want.info)
 			}
 		})
 	}

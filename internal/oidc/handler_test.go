@@ -80,7 +80,7 @@ func TestDiscoveryOfTenants(t *testing.T) {
 			wantHeaders(t, recorder, "public, max-age=86400")
 			document := body(t, recorder)
 			if document["issuer"] != test.issuer {
-				t.Errorf("the issuer is %v, not %s", document["issuer"], test.issuer)
+				t.Errorf("issuer = %v, want %s", document["issuer"], test.issuer)
 			}
 			// What the document names must be there.
 			keys, _ := strings.CutPrefix(document["jwks_uri"].(string), baseURL)
@@ -127,7 +127,7 @@ func TestUnknownTenantIsRefused(t *testing.T) {
 				delete(answer, "error_description")
 				want := map[string]any{"error": "invalid_tenant", "error_codes": []any{90002.}, "timestamp": "2026-03-01 12:00:00Z"}
 				if diff := cmp.Diff(want, answer); diff != "" {
-					t.Errorf("the answer differs (-want +got):\n%s", diff)
+					t.Errorf("answer (-want +got):\n%s", diff)
 				}
 			})
 		}
@@ -147,7 +147,7 @@ func TestMethods(t *testing.T) {
 				recorder := httptest.NewRecorder()
 				handler.ServeHTTP(recorder, httptest.NewRequest(method, "/"+defaultTenant+path, nil))
 				if recorder.Code != want {
-					t.Errorf("the status is %d, not %d", recorder.Code, want)
+					t.Errorf("status = %d, want %d", recorder.Code, want)
 				}
 			})
 		}
@@ -172,10 +172,10 @@ func TestBeforeAnythingIsKnown(t *testing.T) {
 			t.Parallel()
 			recorder := get(handler, path)
 			if recorder.Code != http.StatusServiceUnavailable || recorder.Header().Get("Retry-After") == "" {
-				t.Errorf("the answer is %d %v", recorder.Code, recorder.Header())
+				t.Errorf("got %d %v", recorder.Code, recorder.Header())
 			}
 			if got := body(t, recorder)["error"]; got != "temporarily_unavailable" {
-				t.Errorf("the error is %v", got)
+				t.Errorf("got error %v", got)
 			}
 			if age := recorder.Header().Get("Cache-Control"); age != "" {
 				t.Errorf("a failure may be kept: %s", age)
@@ -190,7 +190,7 @@ func TestBeforeAnythingIsKnown(t *testing.T) {
 func wantHeaders(t *testing.T, recorder *httptest.ResponseRecorder, age string) {
 	t.Helper()
 	if got := recorder.Header().Get("Cache-Control"); got != age {
-		t.Errorf("Cache-Control is %q, not %q", got, age)
+		t.Errorf("Cache-Control = %q, want %q", got, age)
 	}
 	if got := recorder.Header().Get("Content-Type"); got != "application/json; charset=utf-8" {
 		t.Errorf("Content-Type is %q", got)

@@ -24,7 +24,7 @@ func TestWhatIsPublishedIsReadAsItWasWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(some(), read); diff != "" {
-		t.Errorf("it differs (-want +got):\n%s", diff)
+		t.Errorf("it (-want +got):\n%s", diff)
 	}
 	if !maps.Equal(some().Data(), some().Data()) {
 		t.Error("the same is written in two ways")

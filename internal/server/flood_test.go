@@ -188,10 +188,10 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// pod is the address of one of a node's pods, of those that the loopback device has.
+// pod returns the address of one of a node's pods, of those that the loopback device has.
 func pod(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 1, byte(i + 1)}) }
 
-// patient are the bounds of a node's server, but for the time that a connection has to prove itself.
+// patient returns the bounds of a node's server, but for the time that a connection has to prove itself.
 func patient() Bounds {
 	bounds := NodeBounds
 	bounds.Unproven = 0

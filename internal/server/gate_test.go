@@ -27,7 +27,7 @@ func (d *doorkeeper) wantRefusal(source, want string) (entered, displaced *conne
 	entered = &connection{source: source, gate: d.gate}
 	displaced, refusal := d.count(entered)
 	if refusal != want {
-		d.Errorf("%s is refused for %q, not %q", source, refusal, want)
+		d.Errorf("%s is refused for %q, want %q", source, refusal, want)
 	}
 	return entered, displaced
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// impatient are bounds under which a connection must prove itself soon.
+// impatient returns bounds under which a connection must prove itself soon.
 func impatient() Bounds {
 	bounds := DefaultBounds
 	bounds.Unproven = 200 * time.Millisecond
@@ -72,7 +72,7 @@ func TestHTTP1Only(t *testing.T) {
 		_ = response.Body.Close()
 		client.CloseIdleConnections()
 		if response.Proto != want {
-			t.Errorf("the server speaks %s, not %s", response.Proto, want)
+			t.Errorf("the server speaks %s, want %s", response.Proto, want)
 		}
 	}
 }

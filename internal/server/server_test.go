@@ -70,7 +70,7 @@ func (r *running) get(version uint16) (string, error) {
 	return string(content), err
 }
 
-// clientOf is a client of one version of TLS, or of any where it is 0.
+// clientOf returns a client of one version of TLS, or of any where it is 0.
 func clientOf(version uint16) *http.Client {
 	return &http.Client{Timeout: deadline, Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
 		InsecureSkipVerify: true, MinVersion: version, MaxVersion: version,
@@ -160,7 +160,7 @@ func TestAddressThatIsTaken(t *testing.T) {
 	address := listener.Addr().String()
 	err = New(address, http.NotFoundHandler(), nil, time.Second).Start(t.Context())
 	if err == nil || !strings.Contains(err.Error(), address) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 
@@ -191,7 +191,7 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// testCertificate is the one that net/http/httptest has for its servers.
+// testCertificate returns the one that net/http/httptest has for its servers.
 func testCertificate(t *testing.T) *tls.Certificate {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())
@@ -199,7 +199,7 @@ func testCertificate(t *testing.T) *tls.Certificate {
 	return &server.TLS.Certificates[0]
 }
 
-// testKeyPair is the same in PEM, with its key.
+// testKeyPair returns the same in PEM, with its key.
 func testKeyPair(t testing.TB) (certificate, key string) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler())

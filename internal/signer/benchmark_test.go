@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// BenchmarkToken is what a token costs that is made of claims and signed.
+// BenchmarkToken measures composing and signing a token.
 func BenchmarkToken(b *testing.B) {
 	key := signingKey(b)
 	request := token.Request{
@@ -31,7 +31,7 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-// BenchmarkRequest is what a request costs, from its arrival to its answer, with both tokens in it verified.
+// BenchmarkRequest measures a whole request, with both of its tokens verified.
 func BenchmarkRequest(b *testing.B) {
 	s := makeStage(b)
 	s.Limits, s.Server.Log = NewNodeLimits(1e9, 1e9), logr.Discard()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRequestsBeyondTheBoundAreAskedToComeAgain(t *testing.T) {
+func TestConcurrentRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	handler := bounded(2, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -30,13 +30,13 @@ func TestRequestsBeyondTheBoundAreAskedToComeAgain(t *testing.T) {
 	answer := ask()
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" ||
 		!strings.Contains(answer.Body.String(), "the signer is busy") {
-		t.Errorf("a third request gets %d %v %s", answer.Code, answer.Header(), answer.Body)
+		t.Errorf("third request: got %d %v %s", answer.Code, answer.Header(), answer.Body)
 	}
 	close(leave)
 	<-done
 	<-done
 	go func() { <-entered }()
 	if answer := ask(); answer.Code != http.StatusOK {
-		t.Errorf("a request after them gets %d", answer.Code)
+		t.Errorf("request after them: status = %d", answer.Code)
 	}
 }

@@ -38,8 +38,8 @@ import (
 
 const vault = "https://vault.azure.net"
 
-// stage is a signer with what it knows. On node-1 there are the pods orders-0, which asks for the identity orders, and
-// bills-0, which asks for bills and orders, and is admitted to bills alone; on node-2 there is stock-0.
+// stage is a signer and its objects. On node-1 are the pods orders-0, which asks for the identity orders, and
+// bills-0, which asks for bills and orders, and which only bills admits; on node-2 is stock-0.
 type stage struct {
 	testing.TB
 	*Server
@@ -136,26 +136,26 @@ func reference(name string) workload.Reference {
 	return workload.Reference{Name: name, UID: name + "-uid"}
 }
 
-// issuerOf is the token of a node's issuer.
+// issuerOf returns the token of a node's issuer.
 func issuerOf(node string) bound.Token {
 	return bound.Token{Audience: signerapi.Audience, Age: 5 * time.Minute, Workload: workload.Workload{
 		Namespace: "imds", Pod: reference("issuer-" + node), ServiceAccount: reference("kube-imds-issuer"), Node: reference(node),
 	}}
 }
 
-// tokenOf is a pod's token for its issuer.
+// tokenOf returns a pod's token for its issuer.
 func tokenOf(pod, account, node string) bound.Token {
 	return bound.Token{Audience: issuerapi.Audience, Age: 5 * time.Minute, Workload: workload.Workload{
 		Namespace: "shop", Pod: reference(pod), ServiceAccount: reference(account), Node: reference(node),
 	}}
 }
 
-// asking asks for a token of an identity for a pod.
+// asking returns a request for a token of an identity for a pod.
 func asking(pod, identity string) signerapi.TokenRequest {
 	return signerapi.TokenRequest{Pod: signerapi.Pod{UID: pod + "-uid"}, Identity: identity, Resource: vault}
 }
 
-// ask sends a request of an issuer, and sees to it that the log tells no token.
+// ask sends a request of an issuer, and checks that the audit log contains no token.
 func (s *stage) ask(issuer bound.Token, path string, request any) *httptest.ResponseRecorder {
 	s.Helper()
 	body, err := json.Marshal(request)
@@ -171,19 +171,19 @@ func (s *stage) ask(issuer bound.Token, path string, request any) *httptest.Resp
 	_ = json.Unmarshal(recorder.Body.Bytes(), &signed)
 	for _, secret := range []string{bearer, signed.Token} {
 		if secret != "" && strings.Contains(s.audit.String(), secret[strings.LastIndex(secret, ".")+1:]) {
-			s.Errorf("the log tells a token:\n%s", s.audit)
+			s.Errorf("the audit log contains a token:\n%s", s.audit)
 		}
 	}
 	return recorder
 }
 
-// wantRefusal asks, and wants to be refused with a status for a reason, which the log tells.
+// wantRefusal sends a request, and checks the status and the reason of its refusal, in the audit log too.
 func (s *stage) wantRefusal(issuer bound.Token, request signerapi.TokenRequest, status int, reason string) {
 	s.Helper()
 	recorder := s.ask(issuer, signerapi.TokenPath, request)
 	var told signerapi.Error
 	if err := json.Unmarshal(recorder.Body.Bytes(), &told); err != nil || recorder.Code != status || told.Reason != reason {
-		s.Errorf("the answer is %d %s, not %d for the reason %s", recorder.Code, recorder.Body, status, reason)
+		s.Errorf("got %d %s, want %d for reason %s", recorder.Code, recorder.Body, status, reason)
 	}
 	if !strings.Contains(s.audit.String(), `"reason"="`+reason+`"`) {
 		s.Errorf("the audit log does not say %s:\n%s", reason, s.audit)

@@ -17,8 +17,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// BenchmarkCluster is what a signer keeps of a cluster of 5,000 nodes with 30 pods each, 50,000 ServiceAccounts and 10,000
-// identities. Objects are as large as usual, and slimmed as the caches slim them.
+// BenchmarkCluster measures the memory of a signer for a cluster of 5,000 nodes with 30 pods each, 50,000 ServiceAccounts and 10,000
+// identities. Objects have a usual size, and are slimmed by the caches' transforms.
 func BenchmarkCluster(b *testing.B) {
 	for b.Loop() {
 		before := heap()
@@ -54,7 +54,7 @@ func fill(b *testing.B, count int, transform func(any) (any, error), made func(i
 	return store
 }
 
-// heap is how many bytes are in use.
+// heap returns the bytes in use.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats

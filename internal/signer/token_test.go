@@ -22,12 +22,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// signed asks for a token and reads its claims.
+// signed requests a token and returns its claims.
 func (s *stage) signed(issuer bound.Token, request signerapi.TokenRequest) jwt.MapClaims {
 	s.Helper()
 	recorder := s.ask(issuer, signerapi.TokenPath, request)
 	if recorder.Code != http.StatusOK {
-		s.Fatalf("the answer is %d %s", recorder.Code, recorder.Body)
+		s.Fatalf("got %d %s", recorder.Code, recorder.Body)
 	}
 	var answer signerapi.TokenResponse
 	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil {
@@ -39,12 +39,12 @@ func (s *stage) signed(issuer bound.Token, request signerapi.TokenRequest) jwt.M
 		s.Fatal(err)
 	}
 	if answer.KeyID != s.Key().ID || answer.TokenID != claims["uti"] || float64(answer.ExpiresOn) != claims["exp"] || float64(answer.NotBefore) != claims["nbf"] {
-		s.Errorf("%+v does not say what is in the token: %v", answer, claims)
+		s.Errorf("response %+v differs from the token: %v", answer, claims)
 	}
 	return claims
 }
 
-func TestTokenOfAPodOfTheNode(t *testing.T) {
+func TestTokenForAPodOfTheNode(t *testing.T) {
 	s := newStage(t)
 	claims := s.signed(issuerOf("node-1"), asking("orders-0", "orders"))
 	for name, want := range map[string]any{
@@ -70,30 +70,30 @@ func TestTokenOfAPodOfTheNode(t *testing.T) {
 	}
 }
 
-func TestTokenNamesNoWorkloadWhereItIsNotTo(t *testing.T) {
+func TestTokenWithoutWorkload(t *testing.T) {
 	s := newStage(t)
 	s.NameWorkloads = false
 	if claims := s.signed(issuerOf("node-1"), asking("orders-0", "orders")); claims["kubernetes.io"] != nil {
-		t.Errorf("the claims are %v", claims)
+		t.Errorf("claims = %v", claims)
 	}
 }
 
-func TestTokenOfThePodsOwnTokenIsVerified(t *testing.T) {
+func TestPassedOnTokenIsVerified(t *testing.T) {
 	right := tokenOf("orders-0", "orders", "node-1")
 	for name, test := range map[string]struct {
 		change func(*bound.Token)
 		want   int
 	}{
-		"its own":                  {func(*bound.Token) {}, http.StatusOK},
-		"another pod's":            {func(b *bound.Token) { b.Pod = reference("bills-0") }, http.StatusForbidden},
-		"of another audience":      {func(b *bound.Token) { b.Audience = signerapi.Audience }, http.StatusForbidden},
-		"of another node":          {func(b *bound.Token) { b.Node = reference("node-2") }, http.StatusForbidden},
-		"of another account":       {func(b *bound.Token) { b.ServiceAccount = reference("bills") }, http.StatusForbidden},
-		"of a former account":      {func(b *bound.Token) { b.ServiceAccount.UID = "former" }, http.StatusForbidden},
-		"of another namespace":     {func(b *bound.Token) { b.Namespace = "other" }, http.StatusForbidden},
-		"one that has expired":     {func(b *bound.Token) { b.Age = time.Hour }, http.StatusForbidden},
-		"one that is no pod's":     {func(b *bound.Token) { b.Pod.UID = "" }, http.StatusForbidden},
-		"that of the issuer's own": {func(b *bound.Token) { *b = issuerOf("node-1") }, http.StatusForbidden},
+		"own token":            {func(*bound.Token) {}, http.StatusOK},
+		"another pod's":        {func(b *bound.Token) { b.Pod = reference("bills-0") }, http.StatusForbidden},
+		"of another audience":  {func(b *bound.Token) { b.Audience = signerapi.Audience }, http.StatusForbidden},
+		"of another node":      {func(b *bound.Token) { b.Node = reference("node-2") }, http.StatusForbidden},
+		"of another account":   {func(b *bound.Token) { b.ServiceAccount = reference("bills") }, http.StatusForbidden},
+		"of a former account":  {func(b *bound.Token) { b.ServiceAccount.UID = "former" }, http.StatusForbidden},
+		"of another namespace": {func(b *bound.Token) { b.Namespace = "other" }, http.StatusForbidden},
+		"expired":              {func(b *bound.Token) { b.Age = time.Hour }, http.StatusForbidden},
+		"not bound to a pod":   {func(b *bound.Token) { b.Pod.UID = "" }, http.StatusForbidden},
+		"issuer's own":         {func(b *bound.Token) { *b = issuerOf("node-1") }, http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t)
@@ -102,29 +102,29 @@ func TestTokenOfThePodsOwnTokenIsVerified(t *testing.T) {
 			request := asking("orders-0", "orders")
 			request.Token = shown.Sign(t)
 			if got := s.ask(issuerOf("node-1"), signerapi.TokenPath, request); got.Code != test.want {
-				t.Errorf("the answer is %d %s, not %d", got.Code, got.Body, test.want)
+				t.Errorf("got %d %s, want %d", got.Code, got.Body, test.want)
 			}
 		})
 	}
 }
 
-// What a stolen node can ask for.
-func TestIssuerGetsNothingButItsOwnPods(t *testing.T) {
+// A stolen node can send any of these.
+func TestIssuerGetsTokensForItsOwnPodsOnly(t *testing.T) {
 	for name, test := range map[string]struct {
 		issuer  bound.Token
 		request signerapi.TokenRequest
 		status  int
 		reason  string
 	}{
-		"a pod of another node":    {issuerOf("node-1"), asking("stock-0", "stock"), 403, "OtherNode"},
-		"a pod that there is not":  {issuerOf("node-1"), asking("gone", "orders"), 403, "UnknownPod"},
-		"no pod":                   {issuerOf("node-1"), signerapi.TokenRequest{Identity: "orders", Resource: vault}, 403, "UnknownPod"},
-		"an identity of others":    {issuerOf("node-1"), asking("orders-0", "bills"), 400, "NotGranted"},
-		"one that refuses the pod": {issuerOf("node-1"), asking("bills-0", "orders"), 400, "NotAdmitted"},
-		"one that there is not":    {issuerOf("node-1"), asking("orders-0", "nothing"), 400, "NotGranted"},
-		"one of Entra ID":          {issuerOf("node-1"), asking("orders-0", "remote"), 400, "BadRequest"},
-		"a resource of others":     {issuerOf("node-1"), asking("orders-0", "strict"), 400, "ResourceNotAllowed"},
-		"no resource":              {issuerOf("node-1"), signerapi.TokenRequest{Pod: signerapi.Pod{UID: "orders-0-uid"}, Identity: "orders"}, 400, "BadRequest"},
+		"pod of another node":     {issuerOf("node-1"), asking("stock-0", "stock"), 403, "OtherNode"},
+		"pod does not exist":      {issuerOf("node-1"), asking("gone", "orders"), 403, "UnknownPod"},
+		"no pod":                  {issuerOf("node-1"), signerapi.TokenRequest{Identity: "orders", Resource: vault}, 403, "UnknownPod"},
+		"identity of another pod": {issuerOf("node-1"), asking("orders-0", "bills"), 400, "NotGranted"},
+		"identity does not admit": {issuerOf("node-1"), asking("bills-0", "orders"), 400, "NotAdmitted"},
+		"identity does not exist": {issuerOf("node-1"), asking("orders-0", "nothing"), 400, "NotGranted"},
+		"identity of Entra ID":    {issuerOf("node-1"), asking("orders-0", "remote"), 400, "BadRequest"},
+		"resource is not allowed": {issuerOf("node-1"), asking("orders-0", "strict"), 400, "ResourceNotAllowed"},
+		"no resource":             {issuerOf("node-1"), signerapi.TokenRequest{Pod: signerapi.Pod{UID: "orders-0-uid"}, Identity: "orders"}, 400, "BadRequest"},
 	} {
 		t.Run(name, func(t *testing.T) { newStage(t).wantRefusal(test.issuer, test.request, test.status, test.reason) })
 	}
@@ -136,15 +136,15 @@ func TestOnlyIssuersAreAnswered(t *testing.T) {
 		status int
 		reason string
 	}{
-		"another audience":       {func(b *bound.Token) { b.Audience = "kube-imds.io/issuer" }, 401, "Unauthenticated"},
-		"another account":        {func(b *bound.Token) { b.ServiceAccount = reference("default") }, 401, "Unauthenticated"},
-		"another namespace":      {func(b *bound.Token) { b.Namespace = "shop" }, 401, "Unauthenticated"},
-		"a token without a pod":  {func(b *bound.Token) { b.Pod.UID = "" }, 401, "Unauthenticated"},
-		"a token that is old":    {func(b *bound.Token) { b.Age = time.Hour }, 401, "Unauthenticated"},
-		"an issuer that is gone": {func(b *bound.Token) { b.Pod.UID = "gone" }, 403, "UnknownPod"},
-		"another node's claim":   {func(b *bound.Token) { b.Node = reference("node-2") }, 403, "OtherNode"},
-		"a former node's":        {func(b *bound.Token) { b.Node.UID = "former" }, 403, "OtherNode"},
-		"a pod as its own":       {func(b *bound.Token) { b.Pod = reference("orders-0") }, 403, "UnknownPod"},
+		"another audience":        {func(b *bound.Token) { b.Audience = "kube-imds.io/issuer" }, 401, "Unauthenticated"},
+		"another account":         {func(b *bound.Token) { b.ServiceAccount = reference("default") }, 401, "Unauthenticated"},
+		"another namespace":       {func(b *bound.Token) { b.Namespace = "shop" }, 401, "Unauthenticated"},
+		"not bound to a pod":      {func(b *bound.Token) { b.Pod.UID = "" }, 401, "Unauthenticated"},
+		"expired":                 {func(b *bound.Token) { b.Age = time.Hour }, 401, "Unauthenticated"},
+		"issuer pod is gone":      {func(b *bound.Token) { b.Pod.UID = "gone" }, 403, "UnknownPod"},
+		"another node":            {func(b *bound.Token) { b.Node = reference("node-2") }, 403, "OtherNode"},
+		"former node":             {func(b *bound.Token) { b.Node.UID = "former" }, 403, "OtherNode"},
+		"bound to a pod of users": {func(b *bound.Token) { b.Pod = reference("orders-0") }, 403, "UnknownPod"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			issuer := issuerOf("node-1")
@@ -163,13 +163,13 @@ func TestDeletedPodEndsAtOnce(t *testing.T) {
 	s.wantRefusal(issuerOf("node-1"), asking("orders-0", "orders"), 403, "UnknownPod")
 }
 
-func TestPodThatHasEndedGetsNothing(t *testing.T) {
+func TestEndedPodGetsNoToken(t *testing.T) {
 	ended := pod("ended-0", "orders", "node-1", "orders")
 	ended.Status.Phase = corev1.PodSucceeded
 	newStage(t, ended).wantRefusal(issuerOf("node-1"), asking("ended-0", "orders"), 403, "UnknownPod")
 }
 
-func TestWhatIsYoungMayNotBeKnownYet(t *testing.T) {
+func TestUnknownNewObjectsGet503(t *testing.T) {
 	young := func(change func(*corev1.Pod)) []client.Object {
 		made := pod("young-0", "orders", "node-1", "orders")
 		made.CreationTimestamp = metav1.Now()
@@ -181,10 +181,10 @@ func TestWhatIsYoungMayNotBeKnownYet(t *testing.T) {
 		identity string
 		shown    bool
 	}{
-		"a pod":            {nil, "orders", true},
-		"an identity":      {young(func(p *corev1.Pod) { p.Annotations["kube-imds.io/identity"] = "new" }), "new", false},
-		"a binding":        {young(func(*corev1.Pod) {}), "new", false},
-		"a ServiceAccount": {young(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "new" }), "orders", false},
+		"pod":            {nil, "orders", true},
+		"identity":       {young(func(p *corev1.Pod) { p.Annotations["kube-imds.io/identity"] = "new" }), "new", false},
+		"binding":        {young(func(*corev1.Pod) {}), "new", false},
+		"ServiceAccount": {young(func(p *corev1.Pod) { p.Spec.ServiceAccountName = "new" }), "orders", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStage(t, test.more...)
@@ -205,7 +205,7 @@ func TestTokenWaitsForAKey(t *testing.T) {
 	s.wantRefusal(issuerOf("node-1"), asking("orders-0", "orders"), 503, "Unavailable")
 }
 
-func TestNodeThatAsksTooMuchIsThrottled(t *testing.T) {
+func TestBusyNodeIsThrottled(t *testing.T) {
 	s := newStage(t)
 	s.Limits = NewNodeLimits(0.001, 2)
 	for range 2 {
@@ -215,14 +215,14 @@ func TestNodeThatAsksTooMuchIsThrottled(t *testing.T) {
 	s.signed(issuerOf("node-2"), asking("stock-0", "stock"))
 }
 
-// Who cannot be authenticated must not fill the log.
-func TestStrangersLeaveFewLines(t *testing.T) {
+// Unauthenticated clients must not fill the audit log.
+func TestUnauthenticatedRequestsLeaveFewLines(t *testing.T) {
 	s := newStage(t)
 	for range 50 {
 		s.ask(bound.Token{Audience: "other"}, signerapi.TokenPath, asking("orders-0", "orders"))
 	}
 	if lines := strings.Count(s.audit.String(), "\n"); lines < 1 || lines > 5 {
-		t.Errorf("there are %d lines", lines)
+		t.Errorf("got %d lines", lines)
 	}
 }
 

@@ -88,7 +88,7 @@ func TestNewClaims(t *testing.T) {
 			}
 			delete(got, "uti")
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("the claims differ (-want +got):\n%s", diff)
+				t.Errorf("claims (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestLifetime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := Lifetime(test.identity); got != test.want {
-				t.Errorf("tokens last %s, not %s", got, test.want)
+				t.Errorf("tokens last %s, want %s", got, test.want)
 			}
 		})
 	}
@@ -145,7 +145,7 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 	if got, want := asJSON(t, headerOf(t, signed)), (map[string]any{
 		"typ": "JWT", "alg": "RS256", "kid": one.ID, "x5t": one.ID,
 	}); !cmp.Equal(want, got) {
-		t.Errorf("the header differs (-want +got):\n%s", cmp.Diff(want, got))
+		t.Errorf("header (-want +got):\n%s", cmp.Diff(want, got))
 	}
 
 	both := jwks(t, other, one)

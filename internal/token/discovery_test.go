@@ -76,7 +76,7 @@ func TestJWKSHasPublicPartsAlone(t *testing.T) {
 		want = append(want, map[string]any{"kty": "RSA", "use": "sig", "kid": key.ID, "n": modulus, "e": "AQAB"})
 	}
 	if diff := cmp.Diff(want, set.Keys); diff != "" {
-		t.Errorf("the keys differ (-want +got):\n%s", diff)
+		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 }
 

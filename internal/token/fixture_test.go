@@ -47,7 +47,7 @@ func of(identity *v1alpha1.ManagedIdentity, resource string) Request {
 	return Request{Identity: identity, Resource: resource}
 }
 
-// orders is an identity whose IDs are resolved.
+// orders returns an identity whose IDs are resolved.
 func orders() *v1alpha1.ManagedIdentity {
 	return &v1alpha1.ManagedIdentity{
 		ObjectMeta: metav1.ObjectMeta{Name: "orders"},

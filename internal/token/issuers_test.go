@@ -22,7 +22,7 @@ func TestIssuersFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := issuers.For(test.resource, tenant); got != test.want {
-				t.Errorf("the issuer is %s, not %s", got, test.want)
+				t.Errorf("issuer = %s, want %s", got, test.want)
 			}
 		})
 	}

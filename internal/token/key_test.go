@@ -34,7 +34,7 @@ func TestKeyID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != hex.EncodeToString(want[:20]) {
-		t.Errorf("the ID is %s, not %s", got, hex.EncodeToString(want[:20]))
+		t.Errorf("ID = %s, want %s", got, hex.EncodeToString(want[:20]))
 	}
 }
 

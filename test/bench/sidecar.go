@@ -79,7 +79,7 @@ func (s *sidecar) token(ctx context.Context) ([]byte, error) {
 	return body, nil
 }
 
-// freeAddress is an address of loopback on which nothing listens at the moment.
+// freeAddress returns an address of loopback on which nothing listens at the moment.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -47,7 +47,7 @@ func startAPIServer(t *testing.T) apiServer {
 	return apiServer{config: config, kubeconfig: kubeconfig, Client: newClient(t, config)}
 }
 
-// as is a client that acts as another user.
+// as returns a client that acts as another user.
 func (s apiServer) as(t *testing.T, user rest.ImpersonationConfig) client.Client {
 	t.Helper()
 	config := rest.CopyConfig(s.config)

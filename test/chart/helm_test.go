@@ -82,7 +82,7 @@ func parse(t *testing.T, manifest string) objects {
 	return all
 }
 
-// ofKind are the objects of a kind.
+// ofKind returns the objects of a kind.
 func (o objects) ofKind(kind string) objects {
 	var some objects
 	for _, object := range o {
@@ -93,7 +93,7 @@ func (o objects) ofKind(kind string) objects {
 	return some
 }
 
-// named is the object of a kind and a name.
+// named returns the object of a kind and a name.
 func (o objects) named(t *testing.T, kind, name string) *unstructured.Unstructured {
 	t.Helper()
 	for _, object := range o.ofKind(kind) {

@@ -59,7 +59,7 @@ func want(t *testing.T, what string, allowed bool, err error) {
 	}
 }
 
-// account is the ServiceAccount of a part.
+// account returns the ServiceAccount of a part.
 func account(part string) rest.ImpersonationConfig {
 	return rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + namespace + ":kube-imds-" + part,

@@ -52,7 +52,7 @@ func ruleRow(part, scope string, rule rbacv1.PolicyRule) string {
 	return strings.Join(cells, " | ")
 }
 
-// rulesOf are the rows of the table, without their reasons, which no row lacks.
+// rulesOf returns the rows of the table, without their reasons, which no row lacks.
 func rulesOf(t *testing.T, path string) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -287,7 +287,7 @@ func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
 	}
 }
 
-// podsOf are the pod templates of the chart, by KIND/NAME.
+// podsOf returns the pod templates of the chart, by KIND/NAME.
 func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
 	t.Helper()
 	pods := map[string]corev1.PodTemplateSpec{}

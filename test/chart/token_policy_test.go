@@ -73,7 +73,7 @@ func wantRefusal(t *testing.T, err error, refusal string) {
 	}
 }
 
-// newInjectedPod is a pod as the webhook leaves it, as far as the policy looks.
+// newInjectedPod returns a pod as the webhook leaves it, as far as the policy looks.
 func newInjectedPod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},

@@ -24,7 +24,7 @@ const (
 	caCertificate = "ca.crt"
 )
 
-// chartVersion is the version that the chart installs, which is the tag of its images.
+// chartVersion returns the version that the chart installs, which is the tag of its images.
 func chartVersion(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile(chartPath + "/Chart.yaml")
@@ -60,7 +60,7 @@ func (c *cluster) helm(t *testing.T, arguments ...string) {
 	must(t, command.Run(), "helm %s: %s", arguments[0], &output)
 }
 
-// authorities are the certificate authorities of kube-imds' own servers, in PEM.
+// authorities returns the certificate authorities of kube-imds' own servers, in PEM.
 func (c *cluster) authorities(t *testing.T) string {
 	t.Helper()
 	var bundle corev1.ConfigMap
@@ -68,7 +68,7 @@ func (c *cluster) authorities(t *testing.T) string {
 	return bundle.Data[caCertificate]
 }
 
-// issuerPod is the issuer on a node.
+// issuerPod returns the issuer on a node.
 func (c *cluster) issuerPod(t *testing.T, node string) *corev1.Pod {
 	t.Helper()
 	pod, err := c.findIssuer(t.Context(), node)

@@ -109,7 +109,7 @@ func testIMDSIsAskedByItsOwnNames(t *testing.T, c *cluster) {
 		a, err := c.get(t.Context(), pod, "--dial", "169.254.169.254:80", "--header", "Metadata: true", "--header", ask.header, "http://"+ask.host+target)
 		must(t, err, "ask IMDS")
 		if a.Status != ask.want {
-			t.Errorf("%s: the answer is %d %s, not %d", name, a.Status, a.Error, ask.want)
+			t.Errorf("%s: the answer is %d %s, want %d", name, a.Status, a.Error, ask.want)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 		return nil
 	}).Events[0]
 	if evicted.EventID != again.EventID {
-		t.Errorf("the eviction is another event than the cordon: %s, not %s", evicted.EventID, again.EventID)
+		t.Errorf("the eviction is another event than the cordon: %s, want %s", evicted.EventID, again.EventID)
 	}
 }
 

@@ -59,7 +59,7 @@ func testInstanceIsThePod(t *testing.T, c *cluster) {
 		"customData":   {got.Compute.CustomData, base64.StdEncoding.EncodeToString([]byte("#cloud-config\n"))},
 	} {
 		if values[0] != values[1] {
-			t.Errorf("%s is %q, not %q", field, values[0], values[1])
+			t.Errorf("%s is %q, want %q", field, values[0], values[1])
 		}
 	}
 	checkNetwork(t, &got, pod)
@@ -81,7 +81,7 @@ func checkNetwork(t *testing.T, got *instanceDocument, pod *corev1.Pod) {
 		t.Errorf("macAddress is %q", device.MACAddress)
 	}
 	if len(device.IPv4.IPAddress) != 1 || device.IPv4.IPAddress[0].PrivateIPAddress != pod.Status.PodIP {
-		t.Errorf("the addresses are %v, not %s", device.IPv4.IPAddress, pod.Status.PodIP)
+		t.Errorf("addresses = %v, want %s", device.IPv4.IPAddress, pod.Status.PodIP)
 	}
 	if len(device.IPv4.Subnet) != 1 {
 		t.Fatalf("the subnets are %v", device.IPv4.Subnet)
@@ -109,7 +109,7 @@ func locationOf(node *corev1.Node) string {
 	return "local"
 }
 
-// tagsOf are the pod's labels, those among them that the API server adds.
+// tagsOf returns the pod's labels, those among them that the API server adds.
 func tagsOf(pod *corev1.Pod) string {
 	var tags []string
 	for _, name := range slices.Sorted(maps.Keys(pod.Labels)) {

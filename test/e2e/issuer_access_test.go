@@ -62,7 +62,7 @@ func (c *cluster) askIssuer(t *testing.T, pod *corev1.Pod, node string, bearer [
 
 func bearer(token string) []string { return []string{"--bearer", token} }
 
-// serviceAccountToken is a token that is bound to the pod, like those that kubelet projects into it.
+// serviceAccountToken returns a token that is bound to the pod, like those that kubelet projects into it.
 func (c *cluster) serviceAccountToken(t *testing.T, pod *corev1.Pod, audience string) string {
 	t.Helper()
 	return c.requestToken(t, pod.Namespace, pod.Spec.ServiceAccountName, audience, &authenticationv1.BoundObjectReference{

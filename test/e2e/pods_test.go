@@ -153,7 +153,7 @@ func (c *cluster) execOnce(ctx context.Context, pod *corev1.Pod, arguments []str
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// token is a token for the resource that the Azure SDK gets in the pod.
+// token returns a token for the resource that the Azure SDK gets in the pod.
 func (c *cluster) token(t *testing.T, pod *corev1.Pod, resource string, flags ...string) string {
 	t.Helper()
 	token, err := c.exec(t.Context(), pod, append([]string{"token", "--resource", resource}, flags...)...)

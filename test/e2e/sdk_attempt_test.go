@@ -114,7 +114,7 @@ func (r sentRequest) isFor(attempt sdkAttempt) bool {
 	return !r.isProbe() && r.query.Get("resource") == attempt.Resource && r.selector() == attempt.Selector
 }
 
-// selector is the way in which the request names an identity.
+// selector returns the way in which the request names an identity.
 func (r sentRequest) selector() string {
 	for _, name := range r.queryNamesInTurn {
 		switch name {

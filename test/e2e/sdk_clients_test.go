@@ -86,7 +86,7 @@ const (
 	managementResource = "https://" + managementHost + "/"
 )
 
-// resourcesOf are those that a client asks tokens for, in the order in which it does.
+// resourcesOf returns those that a client asks tokens for, in the order in which it does.
 func resourcesOf(client, selector string) []string {
 	switch {
 	case slices.Contains(managementOnly, client):
@@ -97,7 +97,7 @@ func resourcesOf(client, selector string) []string {
 	return sdkResources[:1]
 }
 
-// entrypoint is the command of a client's image.
+// entrypoint returns the command of a client's image.
 func entrypoint(t *testing.T, client string) []string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(clientsPath, client, "image.json"))
@@ -107,7 +107,7 @@ func entrypoint(t *testing.T, client string) []string {
 	return image.Entrypoint
 }
 
-// builtClients are those whose images are in the cluster: SDK_CLIENTS names them, separated by blanks.
+// builtClients returns those whose images are in the cluster: SDK_CLIENTS names them, separated by blanks.
 func builtClients(t *testing.T) []string {
 	t.Helper()
 	built := strings.Fields(os.Getenv("SDK_CLIENTS"))

@@ -113,7 +113,7 @@ func (m *sdkMatrix) run(t *testing.T, name, temperature string, arguments ...str
 	return readRun(t, m.logs(t, m.home, pod.Name, "client"), m.logs(t, m.home, pod.Name, "kube-imds"))
 }
 
-// newSDKPod is a pod that runs a client with no right at all, and says when it was started.
+// newSDKPod returns a pod that runs a client with no right at all, and says when it was started.
 func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 	t.Helper()
 	status := m.second.Status

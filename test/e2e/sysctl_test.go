@@ -26,7 +26,7 @@ func testPortSysctlIsThePods(t *testing.T, c *cluster) {
 			}
 			pod := c.start(t, probe)
 			if got := c.portSysctl(t, pod); got != test.want {
-				t.Errorf("%s is %s, not %s", portSysctl, got, test.want)
+				t.Errorf("%s is %s, want %s", portSysctl, got, test.want)
 			}
 			c.granted(t, pod, "https://vault.azure.net")
 		})

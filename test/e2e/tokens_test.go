@@ -70,7 +70,7 @@ func checkClaims(t *testing.T, claims jwt.MapClaims, identity *v1alpha1.ManagedI
 	}
 }
 
-// machine is the resource ID of the pod as instance metadata has it.
+// machine returns the resource ID of the pod as instance metadata has it.
 func (c *cluster) machine(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	var compute struct {
@@ -95,7 +95,7 @@ func checkPod(t *testing.T, claims jwt.MapClaims, pod *corev1.Pod, machine strin
 	}
 }
 
-// issuerOf is the issuer that a token for the resource names, with the chart's defaults: Entra ID's for Storage, whose
+// issuerOf returns the issuer that a token for the resource names, with the chart's defaults: Entra ID's for Storage, whose
 // validators know no other.
 func issuerOf(identity *v1alpha1.ManagedIdentity, resource string) string {
 	if strings.TrimSuffix(resource, "/") == "https://storage.azure.com" {

@@ -59,7 +59,7 @@ func forgedReview(t *testing.T, home, identity string) string {
 	return string(review)
 }
 
-// controllerLogs are the logs of all controllers.
+// controllerLogs returns the logs of all controllers.
 func (c *cluster) controllerLogs(t *testing.T) string {
 	t.Helper()
 	var pods corev1.PodList

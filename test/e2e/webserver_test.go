@@ -99,7 +99,7 @@ func (p probePod) serving(c *cluster, s webServer) probePod {
 	return p
 }
 
-// giveCapability is an init container that copies nginx for the server, with a file capability.
+// giveCapability returns an init container that copies nginx for the server, with a file capability.
 func (s webServer) giveCapability(server *corev1.Container) corev1.Container {
 	const program = "/program/nginx"
 	mounts := []corev1.VolumeMount{{Name: "program", MountPath: "/program"}}

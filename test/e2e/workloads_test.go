@@ -78,7 +78,7 @@ func testEveryKindOfWorkload(t *testing.T, c *cluster) {
 	}
 }
 
-// template is the pod as a template, labelled with the name of the workload that will own it.
+// template returns the pod as a template, labelled with the name of the workload that will own it.
 func (p probePod) template() corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Annotations: p.Annotations, Labels: map[string]string{"made-by": "job"}},

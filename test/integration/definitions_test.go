@@ -31,7 +31,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	}
 }
 
-// undescribed are the paths of the fields of a schema that have no description.
+// undescribed returns the paths of the fields of a schema that have no description.
 func undescribed(path string, schema apiextensionsv1.JSONSchemaProps) []string {
 	var missing []string
 	for name, field := range schema.Properties {
@@ -110,7 +110,7 @@ func TestEveryKindHasAStatusAndACategory(t *testing.T) {
 	}
 }
 
-// definitions are those that api/ generates.
+// definitions returns those that api/ generates.
 func definitions(t *testing.T) []apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(definitionsPath, "*.yaml"))

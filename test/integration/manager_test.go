@@ -200,7 +200,7 @@ func installObjects(helm string) error {
 	return nil
 }
 
-// serviceAccount is the user name of a part's ServiceAccount.
+// serviceAccount returns the user name of a part's ServiceAccount.
 func serviceAccount(part string) string {
 	return "system:serviceaccount:" + namespace + ":" + release + "-" + part
 }

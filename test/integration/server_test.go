@@ -74,7 +74,7 @@ func needServer(t *testing.T) {
 	}
 }
 
-// as is a client that acts as another user.
+// as returns a client that acts as another user.
 func as(t *testing.T, user rest.ImpersonationConfig) client.Client {
 	t.Helper()
 	made, err := client.New(impersonate(user), client.Options{Scheme: kinds})

@@ -126,7 +126,7 @@ func refused(t *testing.T, wrong client.Object, message string) {
 	err := admin.Create(t.Context(), wrong, client.DryRunAll, client.FieldValidation("Strict"))
 	switch {
 	case err == nil:
-		t.Error("it is taken")
+		t.Error("it is accepted")
 	case !strings.Contains(err.Error(), message):
 		t.Errorf("the message is\n%s\nwant one with\n%s", err, message)
 	}

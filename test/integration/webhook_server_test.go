@@ -67,7 +67,7 @@ func webhookStart(t *testing.T) *webhookServer {
 	return s
 }
 
-// webhookConfigurations are files of what the chart renders.
+// webhookConfigurations returns files of what the chart renders.
 func webhookConfigurations(t *testing.T) []string {
 	t.Helper()
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))

@@ -139,7 +139,7 @@ func (s *webhookServer) testDenied(t *testing.T) {
 		webhookPod("all", "", func(pod *corev1.Pod) { pod.Spec.HostNetwork = true }):        `decline with the annotation kube-imds.io/inject: "false"`,
 	} {
 		if err := s.Create(t.Context(), pod); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, want %s", err, want)
+			t.Errorf("got error %v, want %s", err, want)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func TestEveryPointIsHeldByATest(t *testing.T) {
 	}
 }
 
-// testsIn are the names of the tests in a folder.
+// testsIn returns the names of the tests in a folder.
 func testsIn(t *testing.T, folder string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))

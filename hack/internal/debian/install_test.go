@@ -83,7 +83,7 @@ func TestErrorSaysWhatToInstall(t *testing.T) {
 			machine(t, aptGet)
 			err := Install(t.Context(), "a test", io.Discard, Need{false, "gcc"})
 			if err == nil || !strings.Contains(err.Error(), "apt-get") {
-				t.Errorf("the error is %v", err)
+				t.Errorf("got error %v", err)
 			}
 		})
 	}

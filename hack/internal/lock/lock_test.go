@@ -31,7 +31,7 @@ func TestWhoHoldsItIsSaid(t *testing.T) {
 	_, err := Try(path)
 	held, isHeld := errors.AsType[*HeldError](err)
 	if want := fmt.Sprintf("process %d (%s", os.Getpid(), filepath.Base(os.Args[0])); !isHeld || !strings.HasPrefix(held.Holder, want) {
-		t.Errorf("the error is %v, want it to say %q", err, want)
+		t.Errorf("got error %v, want it to say %q", err, want)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := Wait(ctx, path, func(string) { cancel() })
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "held by process") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 

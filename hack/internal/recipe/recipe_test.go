@@ -157,7 +157,7 @@ func TestScriptThatFailsSaysWhy(t *testing.T) {
 	}
 	out := t.TempDir()
 	if _, _, err := b.Build(t.Context(), read(t, root), "1.2.3", out); err == nil || !strings.Contains(err.Error(), "no such version") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 	for _, folder := range []string{b.cache, out} {
 		if left, err := filepath.Glob(filepath.Join(folder, "*.tar*")); err != nil || len(left) > 0 {

@@ -22,7 +22,7 @@ const (
 	mostKept = 40 << 10
 )
 
-// hugeMetadata is metadata as large as the API server takes it, made by somebody who means harm.
+// hugeMetadata returns metadata as large as the API server takes it, made by somebody who means harm.
 func hugeMetadata() metav1.ObjectMeta {
 	labels := map[string]string{}
 	for i := range 4000 {

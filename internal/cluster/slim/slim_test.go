@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// megabyte is metadata as large as the API server takes them.
+// megabyte returns metadata as large as the API server takes them.
 func megabyte(namespace string) metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
 		Namespace: namespace, Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{},
@@ -132,7 +132,7 @@ func TestMetadataKeepsWhatAGrantReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got.(*metav1.PartialObjectMetadata).ObjectMeta); diff != "" {
-			t.Errorf("the metadata differ (-want +got):\n%s", diff)
+			t.Errorf("metadata (-want +got):\n%s", diff)
 		}
 	}
 }

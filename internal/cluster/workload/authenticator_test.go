@@ -46,7 +46,7 @@ func TestAuthenticate(t *testing.T) {
 				t.Fatalf("a right token is refused: %v", err)
 			}
 			if diff := cmp.Diff(want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
-				t.Errorf("the workload differs (-want +got):\n%s", diff)
+				t.Errorf("workload (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func TestAuthenticateBeforeKeysAreRead(t *testing.T) {
 	}
 }
 
-// publicPEM is the cluster's public key as it may be found in a file.
+// publicPEM returns the cluster's public key as it may be found in a file.
 func publicPEM(t *testing.T) []byte {
 	t.Helper()
 	encoded, err := x509.MarshalPKIXPublicKey(keyPair(t).rsa.Public())

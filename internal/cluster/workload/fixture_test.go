@@ -86,7 +86,7 @@ func (c *cluster) wantReads(t *testing.T, want int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reads != want {
-		t.Errorf("the keys were read %d times, not %d", c.reads, want)
+		t.Errorf("the keys were read %d times, want %d", c.reads, want)
 	}
 }
 
@@ -96,7 +96,7 @@ func newCluster(t *testing.T) *cluster {
 	return &cluster{issuer: issuer, keys: map[string]crypto.PublicKey{"rsa": made.rsa.Public(), "ecdsa": made.ecdsa.Public()}}
 }
 
-// knowing is a set of keys that has been read once.
+// knowing returns a set of keys that has been read once.
 func knowing(t *testing.T, source Source) *Keys {
 	t.Helper()
 	keys := NewKeys(source, logr.Discard())

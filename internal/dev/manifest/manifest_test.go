@@ -16,7 +16,7 @@ func document(kind, name string, lines ...string) string {
 	return "---\napiVersion: kube-imds.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + strings.Join(lines, "\n") + "\n"
 }
 
-// core is a document of an object of the core group.
+// core returns a document of an object of the core group.
 func core(kind, name, lines string) string {
 	return "---\napiVersion: v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + lines + "\n"
 }
@@ -140,7 +140,7 @@ func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
 			t.Parallel()
 			_, err := Parse("shop", File{"file", []byte("# what we have\n" + document("ManagedIdentity", "first") + test.content)})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("the error is %v\nwithout      %s", err, test.want)
+				t.Errorf("got error %v\nwithout      %s", err, test.want)
 			}
 		})
 	}
@@ -151,7 +151,7 @@ func TestEveryWrongDocumentIsNamed(t *testing.T) {
 	_, err := Parse("shop", File{"file", []byte("a: 1\n---\nb: 2\n")})
 	for _, want := range []string{"file, document 1: ", "file, document 2: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("the error is %v, without %q", err, want)
+			t.Errorf("got error %v, without %q", err, want)
 		}
 	}
 }

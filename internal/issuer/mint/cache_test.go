@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// withCache runs a test with a cache before a minter whose tokens last for two hours.
+// withCache runs a test with a cache in front of a minter whose tokens last two hours.
 func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cache *Cache)) {
 	t.Helper()
 	t.Parallel()
@@ -25,52 +25,52 @@ func withCache(t *testing.T, test func(t *testing.T, source *countingMinter, cac
 	})
 }
 
-func TestTokenIsHandedOutUntilItIsScarce(t *testing.T) {
+func TestTokenIsReturnedUntilMinRemaining(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
 		if first.Cached {
-			t.Error("a token that was just made is said to come from the cache")
+			t.Error("a new token is reported as cached")
 		}
 		time.Sleep(2*time.Hour - minRemaining - time.Second)
 		again := mint(t, cache, identity("orders"), vault)
 		if !again.Cached || again.Token != first.Token {
-			t.Errorf("another token is handed out before the first one is minRemaining: %+v", again)
+			t.Errorf("another token before minRemaining: %+v", again)
 		}
 		time.Sleep(time.Second)
 		if second := mint(t, cache, identity("orders"), vault); second.Cached || second.Token == first.Token {
-			t.Errorf("the token is still handed out while a better one is to be had: %+v", second)
+			t.Errorf("the token is returned although it can be renewed: %+v", second)
 		}
 		source.wantMade(t, 2)
 	})
 }
 
-func TestScarceTokenIsHandedOutWhileTheMinterIsAway(t *testing.T) {
+func TestExpiringTokenIsReturnedWhileTheMinterIsAway(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
 		source.err = failure.NotNow("gone")
 		time.Sleep(2*time.Hour - time.Second)
 		if again := mint(t, cache, identity("orders"), vault); again.Token != first.Token {
-			t.Errorf("another token is handed out: %+v", again)
+			t.Errorf("got another token: %+v", again)
 		}
 		time.Sleep(time.Second)
 		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err == nil {
-			t.Error("a token that has expired is handed out")
+			t.Error("an expired token is returned")
 		}
 	})
 }
 
-func TestScarceTokenIsNotHandedOutWhenItIsRefused(t *testing.T) {
+func TestExpiringTokenIsNotReturnedAfterARefusal(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		source.err = failure.Denied("reason", "detail")
 		time.Sleep(2*time.Hour - minRemaining)
 		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
-			t.Errorf("the answer is %v", err)
+			t.Errorf("got error %v", err)
 		}
 	})
 }
 
-func TestTokensAreNotThoseOfAnotherPod(t *testing.T) {
+func TestTokensArePerPod(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		for _, uid := range []string{"one", "other", "one"} {
 			if _, err := cache.Mint(t.Context(), Request{Pod: Pod{UID: uid, Token: uid}, Identity: identity("orders"), Resource: vault}); err != nil {
@@ -81,21 +81,21 @@ func TestTokensAreNotThoseOfAnotherPod(t *testing.T) {
 	})
 }
 
-func TestTokenIsMadeAnewPastTheCache(t *testing.T) {
+func TestBypassMintsAnotherToken(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		first := mint(t, cache, identity("orders"), vault)
 		fresh, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault, BypassCache: true})
 		if err != nil || fresh.Cached || fresh.Token == first.Token {
-			t.Errorf("past the cache there is %+v, %v", fresh, err)
+			t.Errorf("bypassing the cache: got %+v, error %v", fresh, err)
 		}
 		if kept := mint(t, cache, identity("orders"), vault); kept.Token != fresh.Token {
-			t.Errorf("the newer token is not kept: %+v", kept)
+			t.Errorf("the newer token is not cached: %+v", kept)
 		}
 		source.wantMade(t, 2)
 	})
 }
 
-func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
+func TestConcurrentRequestsMintOneToken(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.takes = time.Second
 		var all sync.WaitGroup
@@ -107,21 +107,21 @@ func TestTokenIsMadeOnceForAllWhoAskAtTheSameTime(t *testing.T) {
 	})
 }
 
-func TestTokenIsMadeEvenIfTheFirstWhoAskedIsGone(t *testing.T) {
+func TestMintingOutlivesTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	cache := NewCache(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := cache.Mint(gone, Request{Identity: identity("orders"), Resource: vault}); err != nil {
-		t.Errorf("the request of one who is gone takes that of the others with it: %v", err)
+		t.Errorf("a cancelled request fails the others: %v", err)
 	}
 }
 
-func TestFailureIsNotKept(t *testing.T) {
+func TestFailureIsNotCached(t *testing.T) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.err = errors.New("no key")
 		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); !errors.Is(err, source.err) {
-			t.Errorf("the error is %v", err)
+			t.Errorf("got error %v", err)
 		}
 		source.err = nil
 		mint(t, cache, identity("orders"), vault)
@@ -137,7 +137,7 @@ func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 			first := mint(t, cache, identity("orders"), vault)
 			cache.KeepSignedBy(none)
 			if second := mint(t, cache, identity("orders"), vault); second.Token == first.Token {
-				t.Error("a token of the key before is handed out")
+				t.Error("a token of the former key is returned")
 			}
 		})
 	})
@@ -153,7 +153,7 @@ func TestTokensOfWithdrawnKeysAreDropped(t *testing.T) {
 			during := mint(t, cache, identity("orders"), vault)
 			asking.Wait()
 			if after := mint(t, cache, identity("orders"), vault); after.ID != during.ID || after.ID != "token-2" {
-				t.Errorf("a token of the key before is handed out: %s, then %s", during.ID, after.ID)
+				t.Errorf("a token of the former key is returned: %s, then %s", during.ID, after.ID)
 			}
 			source.wantMade(t, 2)
 		})
@@ -166,12 +166,12 @@ func TestTokensOfPublishedKeysAreKept(t *testing.T) {
 		first := mint(t, cache, identity("orders"), vault)
 		cache.KeepSignedBy(func(id string) bool { return id == "published" })
 		if second := mint(t, cache, identity("orders"), vault); second.Token != first.Token {
-			t.Error("a token of a key that is published is dropped")
+			t.Error("a token of a published key is dropped")
 		}
 	})
 }
 
-func TestWhatATokenHangsOnIsNotMixedUp(t *testing.T) {
+func TestTokensDependOnTheIdentity(t *testing.T) {
 	for name, other := range map[string]func(*v1alpha1.ManagedIdentity){
 		"lifetime": func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenLifetime = &metav1.Duration{Duration: 15 * time.Minute}
@@ -216,7 +216,7 @@ func TestCacheIsBounded(t *testing.T) {
 			mint(t, cache, identity("orders"), fmt.Sprint("api://", i))
 		}
 		if kept := len(cache.tokens); kept > maxCached {
-			t.Errorf("%d tokens are kept", kept)
+			t.Errorf("%d tokens are cached", kept)
 		}
 	})
 }

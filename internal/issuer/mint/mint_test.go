@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// mintedSecret is in every token that a countingMinter makes, and must be nowhere else.
+// mintedSecret is in every token of a countingMinter, and must appear nowhere else.
 const mintedSecret = "minted-secret"
 
 const (
@@ -49,14 +49,14 @@ func (m *countingMinter) Mint(_ context.Context, request Request) (Minted, error
 	}}, nil
 }
 
-// become changes the minter, which may be at work.
+// become changes the minter, which may be minting.
 func (m *countingMinter) become(change func(*countingMinter)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	change(m)
 }
 
-// fail has the minter fail with an error from now on, or no more.
+// fail makes the minter fail from now on, or succeed again with nil.
 func (m *countingMinter) fail(err error) { m.become(func(m *countingMinter) { m.err = err }) }
 
 func (m *countingMinter) wantMade(t *testing.T, want int) {
@@ -64,7 +64,7 @@ func (m *countingMinter) wantMade(t *testing.T, want int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.made != want {
-		t.Errorf("%d tokens were made, not %d", m.made, want)
+		t.Errorf("%d tokens were minted, want %d", m.made, want)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestLocalMinter(t *testing.T) {
 			if parsed.Header["kid"] != minter.Key().ID || minted.KeyID != minter.Key().ID || claims["iss"] != issuer || claims["aud"] != resource ||
 				claims["uti"] != minted.ID || claims["xms_az_rid"] != "/the/machine" ||
 				claims["nbf"] != float64(minted.NotBefore.Unix()) || claims["exp"] != float64(minted.Expiry.Unix()) {
-				t.Errorf("%+v does not say what is in the token: %v %v", minted, parsed.Header, claims)
+				t.Errorf("%+v differs from the token: %v %v", minted, parsed.Header, claims)
 			}
 		}
 	})
@@ -115,14 +115,14 @@ func identity(name string) *v1alpha1.ManagedIdentity {
 	return build.NewIdentity(name).Local(tenant).Ready().ManagedIdentity
 }
 
-// minterFunc makes a token of a context.
+// minterFunc mints with a context.
 type minterFunc func(ctx context.Context) (Minted, error)
 
 func (f minterFunc) Mint(ctx context.Context, _ Request) (Minted, error) {
 	return f(ctx)
 }
 
-// BenchmarkMint shows what a token costs that is kept, and one that is signed.
+// BenchmarkMint measures a cached token and a signed one.
 func BenchmarkMint(b *testing.B) {
 	signing := localMinter(b)
 	for name, minter := range map[string]Minter{

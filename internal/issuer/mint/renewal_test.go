@@ -8,7 +8,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// withRenewal runs a test with a cache that renews tokens, which last for two hours.
+// withRenewal runs a test with a cache that renews tokens, which last two hours.
 func withRenewal(t *testing.T, test func(t *testing.T, source *countingMinter, cache *Cache)) {
 	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		go func() { _ = cache.Start(t.Context()) }()
@@ -16,14 +16,14 @@ func withRenewal(t *testing.T, test func(t *testing.T, source *countingMinter, c
 	})
 }
 
-// sleep lets time pass until all is quiet.
+// sleep lets time pass and waits until all goroutines are blocked.
 func sleep(t *testing.T, duration time.Duration) {
 	t.Helper()
 	time.Sleep(duration)
 	synctest.Wait()
 }
 
-func TestTokenIsRenewedFromHalfOfItsLifeOn(t *testing.T) {
+func TestTokenIsRenewedAfterHalfOfItsLife(t *testing.T) {
 	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		sleep(t, 55*time.Minute)
@@ -31,23 +31,23 @@ func TestTokenIsRenewedFromHalfOfItsLifeOn(t *testing.T) {
 		sleep(t, 5*time.Minute+renewalInterval)
 		source.wantMade(t, 2)
 		if got := mint(t, cache, identity("orders"), vault); !got.Cached || got.ID != "token-2" {
-			t.Errorf("%+v is handed out", got)
+			t.Errorf("got %+v", got)
 		}
 	})
 }
 
-func TestTokenThatNobodyAsksForIsRenewedOnce(t *testing.T) {
+func TestUnusedTokenIsRenewedOnce(t *testing.T) {
 	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		sleep(t, 6*time.Hour)
 		source.wantMade(t, 2)
 		if kept := len(cache.tokens); kept != 0 {
-			t.Errorf("%d tokens that have expired are kept", kept)
+			t.Errorf("%d expired tokens are cached", kept)
 		}
 	})
 }
 
-// An outage as long as half of a token's life, less what makes a token minRemaining, is noticed by nobody who has asked before.
+// Pods with a token do not notice an outage as long as half of a token's life less minRemaining.
 func TestOutageOfTheMinterIsNotNoticed(t *testing.T) {
 	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		source.become(func(m *countingMinter) { m.life = time.Hour })
@@ -61,33 +61,33 @@ func TestOutageOfTheMinterIsNotNoticed(t *testing.T) {
 			sleep(t, time.Minute)
 			got := mint(t, cache, identity("orders"), vault)
 			if left := time.Until(got.Expiry); left <= minRemaining {
-				t.Fatalf("the token that is handed out is good for %s", left)
+				t.Fatalf("the token is valid for %s", left)
 			}
 		}
 		source.fail(nil)
-		// Half of its life passes within this time, wherever in it the outage began.
+		// Half of its life passes within this time, no matter when the outage began.
 		sleep(t, 10*time.Minute)
 		if got := mint(t, cache, identity("orders"), vault); time.Until(got.Expiry) < 45*time.Minute {
-			t.Errorf("the token is not renewed after the outage: it is good for %s", time.Until(got.Expiry))
+			t.Errorf("the token is not renewed after the outage: it is valid for %s", time.Until(got.Expiry))
 		}
 	})
 }
 
-func TestTokenThatIsRefusedIsHandedOutNoMore(t *testing.T) {
+func TestRefusedTokenIsNotReturnedAgain(t *testing.T) {
 	withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
 		mint(t, cache, identity("orders"), vault)
 		source.fail(failure.Denied("reason", "detail"))
 		sleep(t, time.Hour+renewalInterval)
 		if _, err := cache.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err == nil {
-			t.Error("the token is handed out")
+			t.Error("the token is returned")
 		}
 	})
 }
 
-func TestRenewalKeepsNoTokenOfThePod(t *testing.T) {
+func TestRenewalDoesNotKeepThePodsToken(t *testing.T) {
 	t.Parallel()
 	one := newCached(Request{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true)
 	if one.request.Pod.Token != "" || one.request.Pod.UID != "uid" || one.request.BypassCache {
-		t.Errorf("it keeps %+v", one.request)
+		t.Errorf("the cache keeps %+v", one.request)
 	}
 }

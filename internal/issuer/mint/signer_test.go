@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// tokenSigner keeps what it is asked, and signs with a key that has an ID.
+// tokenSigner records requests, and signs with a key with an ID.
 type tokenSigner struct {
 	asked []signerapi.TokenRequest
 	keyID string
@@ -27,14 +27,14 @@ func (s *tokenSigner) Token(_ context.Context, request signerapi.TokenRequest) (
 	return &signerapi.TokenResponse{Token: mintedSecret, TokenID: "uti", KeyID: s.keyID, NotBefore: 100, ExpiresOn: 200}, s.err
 }
 
-// signerMinter takes the key "published" for published.
+// signerMinter returns a minter to which the key "published" is published.
 func signerMinter(signer SignerClient) *Signer {
 	return &Signer{
 		Client: signer, Changes: directory.NewChanges(), IsPublished: func(id string) bool { return id == "published" },
 	}
 }
 
-func TestSignerIsToldWhoAsksForWhat(t *testing.T) {
+func TestSignerGetsPodIdentityAndResource(t *testing.T) {
 	t.Parallel()
 	signer := &tokenSigner{keyID: "published"}
 	minted, err := signerMinter(signer).Mint(t.Context(), Request{
@@ -45,27 +45,27 @@ func TestSignerIsToldWhoAsksForWhat(t *testing.T) {
 	}
 	want := []signerapi.TokenRequest{{Pod: signerapi.Pod{UID: "pod-uid", Token: "pod-token"}, Identity: "orders", Resource: vault}}
 	if diff := cmp.Diff(want, signer.asked); diff != "" {
-		t.Errorf("the signer is asked something else (-want +got):\n%s", diff)
+		t.Errorf("request to the signer (-want +got):\n%s", diff)
 	}
 	wantMinted := Minted{Signed: token.Signed{
 		Token: mintedSecret, ID: "uti", KeyID: "published", NotBefore: time.Unix(100, 0), Expiry: time.Unix(200, 0),
 	}}
 	if diff := cmp.Diff(wantMinted, minted); diff != "" {
-		t.Errorf("the token differs (-want +got):\n%s", diff)
+		t.Errorf("token (-want +got):\n%s", diff)
 	}
 }
 
-func TestTokenOfAKeyThatIsNotPublishedIsHandedOutToNobody(t *testing.T) {
+func TestTokenOfAnUnpublishedKeyIsNotReturned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, err := signerMinter(&tokenSigner{keyID: "revoked"}).Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault})
 		if err == nil || !failure.Of(err).Temporary() {
-			t.Errorf("the answer is %v", err)
+			t.Errorf("got error %v", err)
 		}
 	})
 }
 
-func TestKeyThatIsPublishedALittleLaterIsWaitedFor(t *testing.T) {
+func TestMintWaitsForThePublicationOfTheKey(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		minter := signerMinter(&tokenSigner{keyID: "new"})
@@ -77,7 +77,7 @@ func TestKeyThatIsPublishedALittleLaterIsWaitedFor(t *testing.T) {
 			minter.Changes.Notify()
 		}()
 		if _, err := minter.Mint(t.Context(), Request{Identity: identity("orders"), Resource: vault}); err != nil {
-			t.Errorf("the answer is %v", err)
+			t.Errorf("got error %v", err)
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
-// newClient asks a server, with the token "issuer-token".
+// newClient returns a client of a server, with the token "issuer-token".
 func newClient(t *testing.T, handler http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
@@ -44,34 +44,34 @@ func answer(t *testing.T, writer http.ResponseWriter, body any) {
 	}
 }
 
-func TestSignerIsAsked(t *testing.T) {
+func TestRequestToTheSigner(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, func(writer http.ResponseWriter, asked *http.Request) {
 		var got signerapi.TokenRequest
 		if err := json.NewDecoder(asked.Body).Decode(&got); err != nil || got != request {
-			t.Errorf("it is asked %+v, %v", got, err)
+			t.Errorf("request = %+v, error %v", got, err)
 		}
 		if asked.Header.Get("Authorization") != "Bearer issuer-token" || asked.URL.Path != signerapi.TokenPath {
-			t.Errorf("it is asked at %s with %q", asked.URL.Path, asked.Header.Get("Authorization"))
+			t.Errorf("path = %s, Authorization = %q", asked.URL.Path, asked.Header.Get("Authorization"))
 		}
 		answer(t, writer, signerapi.TokenResponse{Token: "signed", ExpiresOn: 7})
 	})
 	got, err := client.Token(t.Context(), request)
 	if err != nil || got.Token != "signed" || got.ExpiresOn != 7 {
-		t.Errorf("the answer is %+v, %v", got, err)
+		t.Errorf("got %+v, error %v", got, err)
 	}
 }
 
-// A replica that goes away in the middle of a request fails nobody.
-func TestAnotherReplicaIsAsked(t *testing.T) {
+// A replica that ends in the middle of a request does not fail it.
+func TestAnotherReplicaIsTried(t *testing.T) {
 	t.Parallel()
 	for name, failing := range map[string]http.HandlerFunc{
-		"one that is killed":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"one that hangs":      hang,
-		"one that is not up":  func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusBadGateway) },
-		"one that lags":       refusing(http.StatusServiceUnavailable),
-		"one that lags more":  refusing(http.StatusForbidden),
-		"one that knows less": refusing(http.StatusBadRequest),
+		"killed":     func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"hangs":      hang,
+		"not up yet": func(writer http.ResponseWriter, _ *http.Request) { writer.WriteHeader(http.StatusBadGateway) },
+		"lags":       refusing(http.StatusServiceUnavailable),
+		"denies":     refusing(http.StatusForbidden),
+		"refuses":    refusing(http.StatusBadRequest),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,13 +84,13 @@ func TestAnotherReplicaIsAsked(t *testing.T) {
 				answer(t, writer, signerapi.TokenResponse{Token: "signed"})
 			})
 			if _, err := client.Token(t.Context(), request); err != nil {
-				t.Errorf("the answer is %v after %d attempts", err, asked.Load())
+				t.Errorf("got error %v after %d attempts", err, asked.Load())
 			}
 		})
 	}
 }
 
-// hang answers when nobody waits any more, which a server notices once it has read the request.
+// hang answers once the client is gone, which a server notices after it has read the request.
 func hang(_ http.ResponseWriter, asked *http.Request) {
 	_, _ = io.Copy(io.Discard, asked.Body)
 	<-asked.Context().Done()
@@ -104,7 +104,7 @@ func refusing(status int) http.HandlerFunc {
 	}
 }
 
-func TestRefusalIsPassedOn(t *testing.T) {
+func TestRefusalIsReturned(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status  int
@@ -116,7 +116,7 @@ func TestRefusalIsPassedOn(t *testing.T) {
 		"refused":            {400, failure.Invalid, "Reason", false},
 		"throttled":          {429, failure.Throttled, "Reason", false},
 		"unavailable":        {503, failure.Unavailable, "Unavailable", true},
-		"a stranger to it":   {401, failure.Unavailable, "Unavailable", true},
+		"unauthenticated":    {401, failure.Unavailable, "Unavailable", true},
 		"some other failure": {500, failure.Unavailable, "Unavailable", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,16 +126,16 @@ func TestRefusalIsPassedOn(t *testing.T) {
 			_, err := client.Token(t.Context(), request)
 			failed := failure.Of(err)
 			if err == nil || failed.Kind != test.want || failed.Reason != test.reason || !strings.Contains(failed.Detail, "detail") {
-				t.Errorf("the failure is %+v", failed)
+				t.Errorf("failure = %+v", failed)
 			}
 			if took := time.Since(start); (took >= patience) != test.patient {
-				t.Errorf("it took %s", took)
+				t.Errorf("took %s", took)
 			}
 		})
 	}
 }
 
-func TestOnlyTheAuthoritysSignerIsAsked(t *testing.T) {
+func TestSignerOfAnotherAuthorityIsNotAsked(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, func(http.ResponseWriter, *http.Request) { t.Error("another authority's signer is asked") })
 	for name, roots := range map[string]*x509.CertPool{"no authority": nil, "another one": x509.NewCertPool()} {
@@ -144,7 +144,7 @@ func TestOnlyTheAuthoritysSignerIsAsked(t *testing.T) {
 			other := clientOf(t, client.url, func() *x509.CertPool { return roots })
 			_, err := other.Token(t.Context(), request)
 			if failed := failure.Of(err); err == nil || failed.Kind != failure.Unavailable {
-				t.Errorf("the failure is %+v", failed)
+				t.Errorf("failure = %+v", failed)
 			}
 		})
 	}

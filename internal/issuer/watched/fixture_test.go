@@ -23,7 +23,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// stage has the watches of a node, in the time of a bubble.
+// stage holds the watches of a node in a synctest bubble.
 type stage struct {
 	*testing.T
 	*Watches
@@ -53,7 +53,7 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// arrive has a pod run on the node, or changes it.
+// arrive adds pods to the node or changes them.
 func (s *stage) arrive(pods ...*corev1.Pod) {
 	for _, pod := range pods {
 		s.Handler().OnAdd(pod, false)
@@ -68,58 +68,58 @@ func (s *stage) leave(pods ...*corev1.Pod) {
 	synctest.Wait()
 }
 
-// grantOf is what a pod may have.
+// grantOf returns the grant of a pod.
 func (s *stage) grantOf(pod *corev1.Pod) (grant.Grant, error) {
 	return grant.Load(context.Background(), s.Watches, pod, "")
 }
 
-// wantGranted are the names of the identities that a pod is granted.
+// wantGranted checks the names of the identities that a pod is granted.
 func (s *stage) wantGranted(pod *corev1.Pod, names ...string) {
 	s.Helper()
 	synctest.Wait()
 	granted, err := s.grantOf(pod)
 	if err != nil {
-		s.Fatalf("there is no decision: %v", err)
+		s.Fatalf("no decision: %v", err)
 	}
 	var got []string
 	for _, one := range granted.Identities {
 		got = append(got, one.Name)
 	}
 	if fmt.Sprint(got) != fmt.Sprint(names) {
-		s.Fatalf("%v are granted, not %v; refused are %v", got, names, granted.Refusals)
+		s.Fatalf("%v are granted, want %v; refused are %v", got, names, granted.Refusals)
 	}
 }
 
-// wantUnknown is a pod of which nothing is decided.
+// wantUnknown checks that a pod's grant is unknown.
 func (s *stage) wantUnknown(pod *corev1.Pod) {
 	s.Helper()
 	synctest.Wait()
 	if _, err := s.grantOf(pod); !errors.Is(err, directory.ErrNotKnown) {
-		s.Fatalf("something is decided: %v", err)
+		s.Fatalf("the grant is decided: %v", err)
 	}
 }
 
-// wantWatches is how many watches there are at the API server.
+// wantWatches checks the number of watches at the API server.
 func (s *stage) wantWatches(want int) {
 	s.Helper()
 	synctest.Wait()
 	if got := s.api.watches(); got != want {
-		s.Fatalf("%d watches are running, not %d", got, want)
+		s.Fatalf("%d watches are running, want %d", got, want)
 	}
 }
 
-// cluster is an API server with the objects that were put there.
+// cluster is an API server with the created objects.
 type cluster struct {
 	mu       sync.Mutex
 	sources  map[key]*source.FakeControllerSource
 	asked    map[key]int
 	watching map[key]int
 
-	// away, if it is set, is what requests fail with.
+	// away, if set, is the error of requests.
 	away error
 }
 
-// of is the source of what a key names.
+// of returns the source of the objects of a key.
 func (c *cluster) of(watched key) *source.FakeControllerSource {
 	if c.sources[watched] == nil {
 		c.sources[watched] = source.NewFakeControllerSource()
@@ -151,7 +151,7 @@ func (c *cluster) Watch(ctx context.Context, watched key, options metav1.ListOpt
 	return c.of(watched).Watch(options)
 }
 
-// IsWatchListSemanticsUnSupported says that lists are not streamed.
+// IsWatchListSemanticsUnSupported returns true: lists are not streamed.
 func (c *cluster) IsWatchListSemanticsUnSupported() bool { return true }
 
 func (c *cluster) watches() int {
@@ -176,7 +176,7 @@ func (c *cluster) goAway(err error) {
 	c.away = err
 }
 
-// change has watches told of an object.
+// change sends watches an event of objects.
 func (c *cluster) change(what apiwatch.EventType, objects ...client.Object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *cluster) shutdown() {
 	}
 }
 
-// keyOf is the key that an object is watched by.
+// keyOf returns the key by which an object is watched.
 func keyOf(object client.Object) key {
 	switch object.(type) {
 	case *v1alpha1.ManagedIdentity:
@@ -213,7 +213,7 @@ func keyOf(object client.Object) key {
 	return key{serviceAccount, object.GetNamespace(), object.GetName()}
 }
 
-// newPod is one of the ServiceAccount orders in the shop that asks for identities.
+// newPod returns a pod of the ServiceAccount shop/orders that asks for identities.
 func newPod(name, asks string) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID("uid-" + name)},
@@ -226,7 +226,7 @@ func newPod(name, asks string) *corev1.Pod {
 	return pod
 }
 
-// account and shop are what pods of the shop depend on.
+// account and shop return the ServiceAccount and the namespace of newPod's pods.
 func account(asks string) *metav1.PartialObjectMetadata {
 	made := directory.Metadata("ServiceAccount")
 	made.Namespace, made.Name, made.UID = "shop", "orders", "uid-orders"
@@ -242,7 +242,7 @@ func shop() *metav1.PartialObjectMetadata {
 	return made
 }
 
-// newIdentity is one that is ready, and admits the shop.
+// newIdentity returns a ready identity that admits the namespace shop.
 func newIdentity(name string) client.Object {
 	made := build.NewIdentity(name).Admitting("shop", "*").ManagedIdentity
 	made.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}}

@@ -14,10 +14,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// perPod is how many watches a pod has without any identity.
+// perPod is the number of watches of a pod that asks for no identity.
 const perPod = 4
 
-func TestWhatAPodHangsOnIsWatched(t *testing.T) {
+func TestObjectsThatAPodDependsOnAreWatched(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		pod     *corev1.Pod
@@ -25,10 +25,10 @@ func TestWhatAPodHangsOnIsWatched(t *testing.T) {
 		bound   []string
 		want    []string
 	}{
-		"its annotation's identities":                  {newPod("a", "orders, bills"), "", nil, []string{"orders", "bills"}},
-		"its ServiceAccount's":                         {newPod("a", ""), "orders", nil, []string{"orders"}},
-		"its bindings'":                                {newPod("a", ""), "", []string{"orders", "bills"}, []string{"orders", "bills"}},
-		"none of a binding that the annotation passes": {newPod("a", "bills"), "", []string{"orders"}, []string{"bills"}},
+		"identities of the annotation":   {newPod("a", "orders, bills"), "", nil, []string{"orders", "bills"}},
+		"identity of the ServiceAccount": {newPod("a", ""), "orders", nil, []string{"orders"}},
+		"identities of bindings":         {newPod("a", ""), "", []string{"orders", "bills"}, []string{"orders", "bills"}},
+		"annotation overrides binding":   {newPod("a", "bills"), "", []string{"orders"}, []string{"bills"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, func(s *stage) {
@@ -44,14 +44,14 @@ func TestWhatAPodHangsOnIsWatched(t *testing.T) {
 	}
 }
 
-func TestPodsThatCannotAskAreNotFollowed(t *testing.T) {
+func TestPodsWithoutTokenVolumeAreNotWatchedFor(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*corev1.Pod){
-		"one without a token":   func(p *corev1.Pod) { p.Spec.Volumes = nil },
-		"one of another token":  func(p *corev1.Pod) { p.Spec.Volumes[0].Projected.Sources[0].ServiceAccountToken.Audience = "other" },
-		"one that has ended":    func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded },
-		"one that has failed":   func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed },
-		"one whose volume lies": func(p *corev1.Pod) { p.Spec.Volumes[0].Projected = nil },
+		"no token":            func(p *corev1.Pod) { p.Spec.Volumes = nil },
+		"another audience":    func(p *corev1.Pod) { p.Spec.Volumes[0].Projected.Sources[0].ServiceAccountToken.Audience = "other" },
+		"succeeded":           func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded },
+		"failed":              func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed },
+		"volume has no token": func(p *corev1.Pod) { p.Spec.Volumes[0].Projected = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, func(s *stage) {
@@ -85,7 +85,7 @@ func TestWatchesAreSharedAndEndWithTheLastPod(t *testing.T) {
 	})
 }
 
-func TestNextPodFindsTheWatchesOfTheLastOne(t *testing.T) {
+func TestNextPodReusesTheWatches(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.create(account(""), shop(), newIdentity("orders"))
 		for n := range 5 {
@@ -103,8 +103,8 @@ func TestNextPodFindsTheWatchesOfTheLastOne(t *testing.T) {
 	})
 }
 
-// An ended job holds nothing, though its pod stays.
-func TestPodThatEndsLetsGo(t *testing.T) {
+// The pod of a finished job stays, but holds no watches.
+func TestPodThatEndsReleasesItsWatches(t *testing.T) {
 	onStage(t, func(s *stage) {
 		pod := newPod("job", "orders")
 		s.arrive(pod)
@@ -117,8 +117,8 @@ func TestPodThatEndsLetsGo(t *testing.T) {
 	})
 }
 
-// A watch that was interrupted tells of a pod that was recreated under its name as of a change.
-func TestSuccessorOfAPodTakesItsPlace(t *testing.T) {
+// An interrupted watch reports a recreated pod of the same name as a change.
+func TestRecreatedPodReplacesTheFormerOne(t *testing.T) {
 	onStage(t, func(s *stage) {
 		before, now := newPod("web-0", "orders"), newPod("web-0", "bills")
 		now.UID = "another"
@@ -134,8 +134,8 @@ func TestSuccessorOfAPodTakesItsPlace(t *testing.T) {
 	})
 }
 
-// What nobody has been told yet does not count as missing.
-func TestNothingIsDecidedByWhatIsNotKnown(t *testing.T) {
+// An object is not missing before its watch has listed.
+func TestUnknownObjectsDecideNothing(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.goAway(errors.New("the API server is away"))
 		s.api.create(account(""), shop(), newIdentity("orders"))
@@ -156,8 +156,8 @@ func TestNothingIsDecidedByWhatIsNotKnown(t *testing.T) {
 	})
 }
 
-// One pod of which nothing can be learnt does not keep a node's issuer from becoming ready.
-func TestReadinessIsWaitedForInVainOnlySoLong(t *testing.T) {
+// A pod whose objects cannot be watched must not keep the issuer from becoming ready.
+func TestReadinessDoesNotWaitForever(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.goAway(errors.New("refused"))
 		s.arrive(newPod("a", "orders"))
@@ -172,7 +172,7 @@ func TestReadinessIsWaitedForInVainOnlySoLong(t *testing.T) {
 	})
 }
 
-func TestWhatIsKnownStaysKnownInAnOutage(t *testing.T) {
+func TestKnownObjectsStayKnownInAnOutage(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.create(account(""), shop(), newIdentity("orders"))
 		pod := newPod("a", "orders")
@@ -186,7 +186,7 @@ func TestWhatIsKnownStaysKnownInAnOutage(t *testing.T) {
 		s.api.mu.Unlock()
 		time.Sleep(time.Hour)
 		s.wantGranted(pod, "orders")
-		// A pod that shares all of that is served, and one that asks for more is asked to wait.
+		// A pod that depends on the same objects is served; one that asks for more has to wait.
 		next, more := newPod("next", "orders"), newPod("more", "bills")
 		s.arrive(next, more)
 		s.wantGranted(next, "orders")
@@ -198,8 +198,8 @@ func TestWhatIsKnownStaysKnownInAnOutage(t *testing.T) {
 	})
 }
 
-// Whoever makes a ServiceAccount anew is told apart by its UID.
-func TestServiceAccountMadeAnew(t *testing.T) {
+// A recreated ServiceAccount has another UID.
+func TestRecreatedServiceAccount(t *testing.T) {
 	onStage(t, func(s *stage) {
 		first := account("orders")
 		s.api.create(first, shop(), newIdentity("orders"))
@@ -209,14 +209,14 @@ func TestServiceAccountMadeAnew(t *testing.T) {
 		s.api.delete(first)
 		synctest.Wait()
 		if found, err := s.ServiceAccount(t.Context(), "shop", "orders"); found != nil || err != nil {
-			t.Errorf("the ServiceAccount is still there: %v, %v", found, err)
+			t.Errorf("the ServiceAccount still exists: %v, error %v", found, err)
 		}
 		second := account("")
 		second.UID = "another"
 		s.api.create(second)
 		synctest.Wait()
 		if found, err := s.ServiceAccount(t.Context(), "shop", "orders"); err != nil || found == nil || found.UID != "another" {
-			t.Errorf("it is %v, %v", found, err)
+			t.Errorf("got %v, error %v", found, err)
 		}
 		s.wantGranted(pod)
 		time.Sleep(grace + time.Second)
@@ -243,7 +243,7 @@ func TestLaterChangesTakeEffect(t *testing.T) {
 	})
 }
 
-func TestAWaitingPodIsWokenByWhatConcernsIt(t *testing.T) {
+func TestWaitingPodIsWokenByItsOwnObjects(t *testing.T) {
 	onStage(t, func(s *stage) {
 		other := account("")
 		other.Name = "other"
@@ -256,7 +256,7 @@ func TestAWaitingPodIsWokenByWhatConcernsIt(t *testing.T) {
 		synctest.Wait()
 		select {
 		case <-waited:
-			t.Error("a pod is woken by what its neighbour hangs on")
+			t.Error("a pod is woken by its neighbour's objects")
 		default:
 		}
 		s.api.update(newIdentity("orders"))
@@ -264,8 +264,8 @@ func TestAWaitingPodIsWokenByWhatConcernsIt(t *testing.T) {
 	})
 }
 
-// The API server would look through all identities for a name that none can have.
-func TestNamesThatNoIdentityHasAreNotWatched(t *testing.T) {
+// The API server would search all identities for a name that none can have.
+func TestImpossibleNamesAreNotWatched(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.create(account(""), shop(), newIdentity("orders"))
 		pod := newPod("a", "orders,no/name,metadata.name=x,UPPER,"+strings.Repeat("x", 300))
@@ -275,7 +275,7 @@ func TestNamesThatNoIdentityHasAreNotWatched(t *testing.T) {
 	})
 }
 
-// Whoever makes pods in a namespace has no more identities watched than its share, and takes nothing from others.
+// Pods of one namespace get no more than its share of watches, and take nothing from others.
 func TestWatchesOfANamespaceAreBounded(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.create(account(""), shop(), newIdentity("orders"))
@@ -300,7 +300,7 @@ func TestWatchesOfANamespaceAreBounded(t *testing.T) {
 		s.arrive(elsewhere)
 		s.wantWatches(2*perPod + maxNames + 1)
 
-		// Those that go make room for those that wait.
+		// Pods that end make room for waiting ones.
 		s.leave(pods[:greedy-1]...)
 		s.wantGranted(pods[greedy-1])
 		time.Sleep(grace + time.Second)
@@ -308,7 +308,7 @@ func TestWatchesOfANamespaceAreBounded(t *testing.T) {
 	})
 }
 
-// Nor does whoever may make namespaces have a node watch without end.
+// A user who may create namespaces cannot make a node watch without bound.
 func TestWatchesOfANodeAreBounded(t *testing.T) {
 	onStage(t, func(s *stage) {
 		const homes = 15
@@ -326,7 +326,7 @@ func TestWatchesOfANodeAreBounded(t *testing.T) {
 	})
 }
 
-func TestWatchesThatNobodyNeedsAreBounded(t *testing.T) {
+func TestIdleWatchesAreBounded(t *testing.T) {
 	onStage(t, func(s *stage) {
 		for n := range 3 * maxIdle {
 			pod := newPod(fmt.Sprint("pod-", n), fmt.Sprint("identity-", n))
@@ -339,8 +339,8 @@ func TestWatchesThatNobodyNeedsAreBounded(t *testing.T) {
 	})
 }
 
-// Pods come and go at the same time, and nothing is left of them.
-func TestManyPodsComeAndGo(t *testing.T) {
+// Pods arrive and leave concurrently, and nothing of them remains.
+func TestManyPodsArriveAndLeave(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.api.create(account(""), shop())
 		for n := range 8 {
@@ -372,7 +372,7 @@ func TestManyPodsComeAndGo(t *testing.T) {
 		time.Sleep(grace + time.Second)
 		s.wantWatches(0)
 		if len(s.pool.watches)+len(s.pool.held)+s.pool.idle+len(s.pods) != 0 {
-			t.Errorf("%d watches, %d holders, %d idle, %d pods are left", len(s.pool.watches), len(s.pool.held), s.pool.idle, len(s.pods))
+			t.Errorf("%d watches, %d holders, %d idle, %d pods remain", len(s.pool.watches), len(s.pool.held), s.pool.idle, len(s.pods))
 		}
 	})
 }

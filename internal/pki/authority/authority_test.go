@@ -109,7 +109,7 @@ func (i *installation) bundle() cabundle.Bundle {
 	return bundle
 }
 
-// signer is the rank in a bundle of who signs now.
+// signer returns the rank in a bundle of who signs now.
 func (i *installation) signer(replica *Authority, bundle cabundle.Bundle) int {
 	i.Helper()
 	leaf, err := replica.Sign(i.Context(), &x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(i.T).Public()})
@@ -126,7 +126,7 @@ func (i *installation) want(bundle cabundle.Bundle, certificates ...*x509.Certif
 	}
 	for rank, certificate := range certificates {
 		if certificate != nil && !bundle[rank].Equal(certificate) {
-			i.Errorf("%s is number %d of the bundle, not %s", bundle[rank].Subject, rank, certificate.Subject)
+			i.Errorf("%s is number %d of the bundle, want %s", bundle[rank].Subject, rank, certificate.Subject)
 		}
 	}
 }
@@ -277,7 +277,7 @@ func TestKeysThatCannotBeReadAreLeftAlone(t *testing.T) {
 	i := newInstallation(t, map[string][]byte{keyring.SecretKey: []byte(`{"current":"SECRET"}`)})
 	_, err := i.replica().Reconcile(t.Context(), ctrl.Request{})
 	if err == nil || strings.Contains(err.Error(), "SECRET") {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 	if string(i.secret().Data[keyring.SecretKey]) != `{"current":"SECRET"}` {
 		t.Error("they are written over")
@@ -354,7 +354,7 @@ func TestWrongPolicies(t *testing.T) {
 		"published when it signs already": {Every: time.Hour, Ahead: -1},
 	} {
 		if Check(policy) == nil {
-			t.Errorf("%s: it is taken", name)
+			t.Errorf("%s: it is accepted", name)
 		}
 	}
 	if err := Check(keyring.Policy{Every: LongestTerm, Ahead: ahead}); err != nil {

@@ -159,7 +159,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// pemOf is a key as an earlier release kept it.
+// pemOf returns a key as an earlier release kept it.
 func pemOf(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

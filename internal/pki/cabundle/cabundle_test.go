@@ -41,7 +41,7 @@ func TestSignerOfALeaf(t *testing.T) {
 		"the one that signs": {current, 0}, "one that is retired": {retired, 1}, "one that is gone": {other, -1},
 	} {
 		if rank := bundle.SignerOf(test.by.sign(t)); rank != test.want {
-			t.Errorf("%s: the rank is %d, not %d", name, rank, test.want)
+			t.Errorf("%s: the rank is %d, want %d", name, rank, test.want)
 		}
 	}
 }

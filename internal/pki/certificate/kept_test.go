@@ -62,7 +62,7 @@ func (w *world) look(asked int) time.Duration {
 	before := w.asked
 	pause := w.kept.look(w.Context())
 	if got := w.asked - before; got != asked {
-		w.Fatalf("it is asked %d times, not %d", got, asked)
+		w.Fatalf("it is asked %d times, want %d", got, asked)
 	}
 	return pause
 }

@@ -114,7 +114,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 				t.Error("(-want +got):\n" + difference)
 			}
 			if errors.Is(err, ErrNotAuthenticated) != test.notAuthenticated {
-				t.Errorf("the error is %v", err)
+				t.Errorf("got error %v", err)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func TestFailuresOnTheWay(t *testing.T) {
 			}
 			_, err = client.Token(t.Context(), request)
 			if refusal := (*imds.Error)(nil); err == nil || errors.As(err, &refusal) {
-				t.Fatalf("the error is %v", err)
+				t.Fatalf("got error %v", err)
 			}
 			if strings.Contains(err.Error(), "first") || strings.Contains(err.Error(), "secret") {
 				t.Errorf("the error shows the token: %v", err)

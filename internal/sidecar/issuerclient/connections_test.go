@@ -53,7 +53,7 @@ func TestIssuerOfAnotherNodeIsNotTrusted(t *testing.T) {
 	}
 }
 
-// newIssuerNamed is an issuer that gives a token, whose certificate bears these DNS names beside its address.
+// newIssuerNamed returns an issuer that gives a token, whose certificate bears these DNS names beside its address.
 func newIssuerNamed(t *testing.T, names ...string) *issuer {
 	t.Helper()
 	i := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"access_token":"t"}`)) })

@@ -29,7 +29,7 @@ func TestAttestationIsRead(t *testing.T) {
 		t.Errorf("the document is %x, %v", got, err)
 	}
 	if want := `POST /v1/attestation {"nonce":"n","version":"2021-02-01"}`; asked != want {
-		t.Errorf("the issuer is asked %s, not %s", asked, want)
+		t.Errorf("the issuer is asked %s, want %s", asked, want)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestIdentityIsRead(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, difference)
 	}
 	if want := `POST /v1/identity {"object_id":"o"}`; asked != want {
-		t.Errorf("the issuer is asked %s, not %s", asked, want)
+		t.Errorf("the issuer is asked %s, want %s", asked, want)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestIdentityIsRefused(t *testing.T) {
 	_, err := client.Identity(t.Context(), imds.Selector{})
 	var told *imds.Error
 	if !errors.As(err, &told) || told.Description != "Identity not found" {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestLoadBalancerIsRememberedForAWhile(t *testing.T) {
 		}{{0, 1}, {loadBalancerFresh - 1, 1}, {1, 2}} {
 			time.Sleep(step.later)
 			if _, err := cache.LoadBalancer(t.Context()); err != nil || source.asked != step.asked {
-				t.Errorf("the source was asked %d times, not %d: %v", source.asked, step.asked, err)
+				t.Errorf("the source was asked %d times, want %d: %v", source.asked, step.asked, err)
 			}
 		}
 	})

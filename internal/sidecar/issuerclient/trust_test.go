@@ -233,7 +233,7 @@ func grantsAndTokens(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"access_token":"a.b.c"}`)
 }
 
-// padded is a bundle of so many bytes.
+// padded returns a bundle of so many bytes.
 func padded(bundle string, size int) string {
 	return bundle + strings.Repeat("#", size-len(bundle))
 }
@@ -343,7 +343,7 @@ func (i *certifiedIssuer) serveBy(t *testing.T, authority authority) {
 	i.certificate.Store(authority.sign(t))
 }
 
-// clientTrusting is a client of a pod that was made with a bundle, and has a volume.
+// clientTrusting returns a client of a pod that was made with a bundle, and has a volume.
 func (i *certifiedIssuer) clientTrusting(t *testing.T, bundle string, volume volume, logger *slog.Logger) *Client {
 	t.Helper()
 	client, err := New(Options{URL: i.URL, CA: bundle, CAFile: volume.file(), TokenFile: i.tokenFile, Logger: logger})

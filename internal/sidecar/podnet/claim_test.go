@@ -53,7 +53,7 @@ func TestAddressOfOthersIsNotClaimed(t *testing.T) {
 				machine.addAddress(test.device, test.prefix)
 				before := machine.addresses(test.device)
 				if err := ClaimAddress(); !errors.Is(err, ErrAddressTaken) {
-					t.Errorf("the error is %v", err)
+					t.Errorf("got error %v", err)
 				}
 				if diff := cmp.Diff(before, machine.addresses(test.device)); diff != "" {
 					t.Error("it has changed (-before +after):\n" + diff)

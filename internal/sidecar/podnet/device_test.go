@@ -38,6 +38,6 @@ func TestDevices(t *testing.T) {
 		got = append(got, prefix.String())
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the addresses differ (-want +got):\n%s", diff)
+		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 }

@@ -157,7 +157,7 @@ func TestListenWithoutTheAddress(t *testing.T) {
 	pod.do(func() {
 		_, err := Listen(t.Context(), imdsAddress, nil)
 		if !errors.Is(err, unix.EADDRNOTAVAIL) || !strings.Contains(err.Error(), "net-init") {
-			t.Errorf("the error is %v", err)
+			t.Errorf("got error %v", err)
 		}
 	})
 }

@@ -147,7 +147,7 @@ func TestUnknownEventsAreNotAcknowledged(t *testing.T) {
 	s := newStage(t)
 	s.issuer.events = []issuerapi.Event{cordon}
 	if err := s.StartEvents(t.Context(), []string{"AA-1", "AA-2"}); !errors.Is(err, imds.ErrNoSuchEvent) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 	s.want("after that", 60, "AA-1 scheduled")
 }
@@ -156,10 +156,10 @@ func TestNothingIsToldWhatTheSourceDoesNotTell(t *testing.T) {
 	s := newStage(t)
 	s.issuer.err = errors.New("away")
 	if _, err := s.Events(t.Context()); !errors.Is(err, s.issuer.err) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 	if err := s.StartEvents(t.Context(), []string{"AA-1"}); !errors.Is(err, s.issuer.err) {
-		t.Errorf("the error is %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 

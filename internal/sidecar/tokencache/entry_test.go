@@ -45,7 +45,7 @@ func TestRenewal(t *testing.T) {
 	} {
 		for random, want := range map[float64]time.Duration{0: test.earliest, 1: test.longest} {
 			if got := renewal(test.left, now, random).Sub(now); got.Round(time.Millisecond) != want {
-				t.Errorf("%s, random %v: in %s, not %s", name, random, got, want)
+				t.Errorf("%s, random %v: in %s, want %s", name, random, got, want)
 			}
 		}
 	}

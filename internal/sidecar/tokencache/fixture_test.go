@@ -111,7 +111,7 @@ func (s *stage) refused(request imds.TokenRequest, want error) {
 func (s *stage) wantAsked(times int) {
 	s.Helper()
 	if got := s.count(); got != times {
-		s.Errorf("the source was asked %d times, not %d", got, times)
+		s.Errorf("the source was asked %d times, want %d", got, times)
 	}
 }
 

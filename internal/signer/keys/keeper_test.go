@@ -23,7 +23,7 @@ var (
 	keys        = client.ObjectKey{Namespace: "imds", Name: "keys"}
 )
 
-// installation is what keepers share.
+// installation holds what keepers share.
 type installation struct {
 	*testing.T
 	client  client.Client
@@ -52,7 +52,7 @@ func (i *installation) keeper() *Keeper {
 	}
 }
 
-// settle lets keepers look until they have nothing to do any more.
+// settle reconciles until keepers have nothing left to do.
 func (i *installation) settle(keepers ...*Keeper) {
 	i.Helper()
 	for range 5 {
@@ -95,20 +95,20 @@ func TestReplicasAgreeOnOneKey(t *testing.T) {
 	one, other := i.keeper(), i.keeper()
 	i.settle(one, other)
 	if !one.Ready() || !other.Ready() || one.Key().ID != other.Key().ID {
-		t.Fatalf("the keys are %v and %v", one.Key(), other.Key())
+		t.Fatalf("keys = %v and %v", one.Key(), other.Key())
 	}
 	known := i.published()
 	if len(known.KeyIDs) != 2 || !known.Has(one.Key().ID) {
-		t.Errorf("published are %v, and %s signs", known.KeyIDs, one.Key().ID)
+		t.Errorf("published keys = %v, signing key = %s", known.KeyIDs, one.Key().ID)
 	}
 	late := i.keeper()
 	i.settle(late)
 	if late.Key().ID != one.Key().ID {
-		t.Errorf("a replica that comes later signs with %s, not %s", late.Key().ID, one.Key().ID)
+		t.Errorf("a later replica signs with %s, want %s", late.Key().ID, one.Key().ID)
 	}
 }
 
-func TestNoKeySignsThatIsNotPublished(t *testing.T) {
+func TestUnpublishedKeyDoesNotSign(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.keeper()
 	for range 5 {
@@ -116,12 +116,12 @@ func TestNoKeySignsThatIsNotPublished(t *testing.T) {
 			t.Fatal(err)
 		}
 		if key := keeper.Key(); key != nil && !i.published().Has(key.ID) {
-			t.Fatalf("%s signs, and published are %v", key.ID, i.published().KeyIDs)
+			t.Fatalf("signing key = %s, published keys = %v", key.ID, i.published().KeyIDs)
 		}
 	}
 }
 
-func TestPrivateHalvesAreInTheSecretAlone(t *testing.T) {
+func TestPrivateHalvesAreInTheSecretOnly(t *testing.T) {
 	i := newInstallation(t)
 	i.settle(i.keeper())
 	var config corev1.ConfigMap
@@ -137,7 +137,7 @@ func TestPrivateHalvesAreInTheSecretAlone(t *testing.T) {
 	}
 }
 
-func TestWhatIsPublishedIsWrittenAnewWhenSomebodyChangesIt(t *testing.T) {
+func TestChangedPublicationIsRestored(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.keeper()
 	i.settle(keeper)
@@ -153,7 +153,7 @@ func TestWhatIsPublishedIsWrittenAnewWhenSomebodyChangesIt(t *testing.T) {
 		}
 		i.settle(keeper)
 		if after := i.published(); after.Generation != before.Generation || string(after.JWKS) != string(before.JWKS) {
-			t.Errorf("after %v, published is %+v", data, after)
+			t.Errorf("published after %v: %+v", data, after)
 		}
 		if err := i.client.Get(t.Context(), keys, &config); err != nil {
 			t.Fatal(err)
@@ -161,7 +161,7 @@ func TestWhatIsPublishedIsWrittenAnewWhenSomebodyChangesIt(t *testing.T) {
 	}
 }
 
-// A replica whose caches lag must not publish again what another one has withdrawn.
+// A replica whose caches lag must not publish a key again that another one has withdrawn.
 func TestOlderRingIsNotPublishedOverANewerOne(t *testing.T) {
 	i := newInstallation(t)
 	lagging, ahead := i.keeper(), i.keeper()
@@ -209,29 +209,29 @@ func TestTenantsArePublishedOnceTheyHaveSettled(t *testing.T) {
 	i.now = i.now.Add(settling)
 	i.settle(keeper)
 	if got := i.published().Tenants; !got["a"] || !got["b"] || len(got) != 2 {
-		t.Errorf("published are %v", got)
+		t.Errorf("published tenants = %v", got)
 	}
 	i.tenants = map[string]bool{"a": true}
 	i.settle(keeper)
 	i.now = i.now.Add(settling)
 	i.settle(keeper)
 	if got := i.published().Tenants; slices.Contains([]bool{got["b"], !got["a"]}, true) {
-		t.Errorf("published are %v", got)
+		t.Errorf("published tenants = %v", got)
 	}
 }
 
-func TestKeysThatCannotBeReadAreLeftAlone(t *testing.T) {
+func TestUnreadableKeysAreKept(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.keeper()
 	i.settle(keeper)
 	before := keeper.Key().ID
 	i.change(func(secret *corev1.Secret) { secret.Data[keyring.SecretKey] = []byte("garbage") })
 	if err := keeper.reconcile(t.Context()); err == nil {
-		t.Error("nobody is told")
+		t.Error("no error is returned")
 	}
 	i.change(func(secret *corev1.Secret) {
 		if string(secret.Data[keyring.SecretKey]) != "garbage" {
-			t.Error("they are written over")
+			t.Error("they are overwritten")
 		}
 	})
 	if keeper.Key().ID != before {

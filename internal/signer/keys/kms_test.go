@@ -34,7 +34,7 @@ func (m *memory) Read(_ context.Context, url string) (*rsa.PublicKey, error) {
 	defer m.mu.Unlock()
 	m.read = append(m.read, url)
 	if m.down || m.keys[url] == nil {
-		return nil, fmt.Errorf("there is no %s", url)
+		return nil, fmt.Errorf("no key %s", url)
 	}
 	return &m.keys[url].PublicKey, nil
 }
@@ -69,14 +69,14 @@ func newMemory(t *testing.T) *memory {
 	return &memory{keys: map[string]*rsa.PrivateKey{"kms://a": keys[0], "kms://b": keys[1], "kms://c": keys[2]}}
 }
 
-// kmsKeeper keeps keys of URLs of a KMS.
+// kmsKeeper returns a keeper of keys in a KMS.
 func (i *installation) kmsKeeper(memory *memory, urls ...string) *Keeper {
 	keeper := i.keeper()
 	keeper.Source = &Source{URLs: urls, KMS: memory}
 	return keeper
 }
 
-// wantURLs wants the slots of the ring, current and next, to be of URLs: "-" is no slot, "secret" a key in the Secret.
+// wantURLs checks the URLs of the ring's current and next slot: "-" means no slot, "secret" a key in the Secret.
 func (i *installation) wantURLs(want string) {
 	i.Helper()
 	i.change(func(secret *corev1.Secret) {
@@ -96,12 +96,12 @@ func (i *installation) wantURLs(want string) {
 			}
 		}
 		if strings.Join(got, " ") != want {
-			i.Errorf("the slots are %v, not %s", got, want)
+			i.Errorf("slots = %v, want %s", got, want)
 		}
 	})
 }
 
-func TestKeysOfAKMSAreUsedInTheirOrder(t *testing.T) {
+func TestKMSKeysAreUsedInOrder(t *testing.T) {
 	i := newInstallation(t)
 	memory := newMemory(t)
 	keeper := i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c")
@@ -123,7 +123,7 @@ func TestKeysOfAKMSAreUsedInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestWithoutAnotherURLTheCurrentKeySignsOn(t *testing.T) {
+func TestCurrentKeySignsOnWithoutAnotherURL(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.kmsKeeper(newMemory(t), "kms://a")
 	var log strings.Builder
@@ -134,9 +134,9 @@ func TestWithoutAnotherURLTheCurrentKeySignsOn(t *testing.T) {
 	i.settle(keeper)
 	i.wantURLs("kms://a -")
 	if lines := strings.Count(log.String(), "add one to signer.keys.kms"); lines != 1 {
-		t.Errorf("the log says it %d times:\n%s", lines, &log)
+		t.Errorf("logged %d times:\n%s", lines, &log)
 	}
-	// The order stands until there is a key to rotate to.
+	// The order remains until there is a key to rotate to.
 	keeper = i.kmsKeeper(newMemory(t), "kms://a", "kms://b")
 	i.settle(keeper)
 	i.wantURLs("kms://a kms://b")
@@ -150,12 +150,12 @@ func TestMissingSuccessorIsMeasured(t *testing.T) {
 	keeper := &Keeper{Log: funcr.New(func(string, string) {}, funcr.Options{})}
 	for want, err := range map[float64]error{1: errNoURL, 0: nil} {
 		if keeper.tellMissing(err); testutil.ToFloat64(successorMissing) != want {
-			t.Errorf("with %v it is not %v", err, want)
+			t.Errorf("after error %v the metric is not %v", err, want)
 		}
 	}
 }
 
-func TestRevokedKeyOfAKMSComesBackNoMore(t *testing.T) {
+func TestRevokedKMSKeyDoesNotReturn(t *testing.T) {
 	i := newInstallation(t)
 	memory := newMemory(t)
 	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
@@ -167,7 +167,7 @@ func TestRevokedKeyOfAKMSComesBackNoMore(t *testing.T) {
 	i.settle(keeper)
 	i.wantURLs("- -")
 	if keeper.Ready() || len(i.published().KeyIDs) != 0 {
-		t.Errorf("there are keys: %v", i.published().KeyIDs)
+		t.Errorf("published keys = %v", i.published().KeyIDs)
 	}
 	before := i.published().Revocations
 	i.now = i.now.Add(time.Hour)
@@ -177,14 +177,14 @@ func TestRevokedKeyOfAKMSComesBackNoMore(t *testing.T) {
 		i.wantURLs("- -")
 	}
 	if after := i.published().Revocations; after != before || before != 2 {
-		t.Errorf("there are %d revocations after %d", after, before)
+		t.Errorf("revocations = %d, before %d", after, before)
 	}
 	i.settle(i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c"))
 	i.wantURLs("kms://c -")
 }
 
 // The same key under another URL is the same key.
-func TestRevokedKeyDoesNotComeBackByAnotherURL(t *testing.T) {
+func TestRevokedKeyDoesNotReturnUnderAnotherURL(t *testing.T) {
 	i := newInstallation(t)
 	memory := newMemory(t)
 	memory.keys["kms://alias"] = memory.keys["kms://a"]
@@ -196,7 +196,7 @@ func TestRevokedKeyDoesNotComeBackByAnotherURL(t *testing.T) {
 	i.wantURLs("kms://b -")
 }
 
-func TestEmptiedSecretRevokesKeysOfAKMS(t *testing.T) {
+func TestEmptiedSecretRevokesKMSKeys(t *testing.T) {
 	for name, restarted := range map[string]bool{"a replica that knew the keys": false, "one that has just started": true} {
 		t.Run(name, func(t *testing.T) {
 			i := newInstallation(t)
@@ -212,13 +212,13 @@ func TestEmptiedSecretRevokesKeysOfAKMS(t *testing.T) {
 			i.settle(keeper)
 			i.wantURLs("kms://c -")
 			if i.published().Revocations != 1 {
-				t.Errorf("there are %d revocations", i.published().Revocations)
+				t.Errorf("revocations = %d", i.published().Revocations)
 			}
 		})
 	}
 }
 
-func TestKMSThatIsAwayStopsNoRevocation(t *testing.T) {
+func TestRevocationDoesNotNeedTheKMS(t *testing.T) {
 	i := newInstallation(t)
 	memory := newMemory(t)
 	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
@@ -227,22 +227,22 @@ func TestKMSThatIsAwayStopsNoRevocation(t *testing.T) {
 	i.order(keyring.RevokeAnnotation, keyring.CurrentKey)
 	i.settle(keeper)
 	i.wantURLs("kms://b -")
-	// A KMS that is away does not keep a signer from starting.
+	// A signer starts without its KMS.
 	restarted := i.kmsKeeper(memory, "kms://a", "kms://b")
 	i.settle(restarted)
 	if !restarted.Ready() {
-		t.Error("a signer that has just started has no key")
+		t.Error("a new signer has no key")
 	}
 }
 
-func TestKMSThatFailsIsSpared(t *testing.T) {
+func TestFailingKMSIsNotAskedAgainAtOnce(t *testing.T) {
 	i := newInstallation(t)
 	memory := newMemory(t)
 	memory.down = true
 	keeper := i.kmsKeeper(memory, "kms://a", "kms://b")
 	i.settle(keeper)
 	if !slices.Equal(memory.read, []string{"kms://a", "kms://b"}) {
-		t.Errorf("within a moment it is asked for %v", memory.read)
+		t.Errorf("it is asked again for %v", memory.read)
 	}
 	memory.down = false
 	i.now = i.now.Add(lookEvery)
@@ -275,6 +275,6 @@ func TestSwitchingToAKMSAndBackIsARotation(t *testing.T) {
 	}
 	switched(i.kmsKeeper(memory, "kms://a", "kms://b"), "secret secret", "secret kms://a", "kms://a kms://b")
 	switched(i.keeper(), "kms://a kms://b", "kms://a secret", "secret secret")
-	// The key that never signed may be used yet.
+	// A key that never signed may still be used.
 	switched(i.kmsKeeper(memory, "kms://a", "kms://b", "kms://c"), "secret secret", "secret kms://b", "kms://b kms://c")
 }

@@ -18,7 +18,7 @@ func (i *installation) wantNoOrder() {
 	i.Helper()
 	i.change(func(secret *corev1.Secret) {
 		if len(secret.Annotations) > 0 {
-			i.Errorf("the order is still there: %v", secret.Annotations)
+			i.Errorf("the order remains: %v", secret.Annotations)
 		}
 	})
 }
@@ -31,18 +31,18 @@ func TestRotationByCommand(t *testing.T) {
 	i.order(keyring.RotateAnnotation, "now")
 	i.settle(keeper)
 	if keeper.Key().ID != before {
-		t.Error("a key signs before it is known for long enough")
+		t.Error("a key signs before it was published for long enough")
 	}
 	i.now = i.now.Add(24 * time.Hour)
 	i.settle(keeper)
 	if known := i.published(); keeper.Key().ID == before || !known.Has(before) || !known.Has(keeper.Key().ID) || known.Revocations != 0 {
-		t.Errorf("%s signs after %s, and published are %+v", keeper.Key().ID, before, known)
+		t.Errorf("signing key = %s, before %s; published: %+v", keeper.Key().ID, before, known)
 	}
 	i.wantNoOrder()
 	i.now = i.now.Add(25 * time.Hour)
 	i.settle(keeper)
 	if i.published().Has(before) {
-		t.Error("the key before is published when no token of it can be valid any more")
+		t.Error("the former key is published after its last token has expired")
 	}
 }
 
@@ -58,18 +58,18 @@ func TestRevocation(t *testing.T) {
 			known := i.published()
 			for _, keeper := range []*Keeper{one, other} {
 				if key := keeper.Key(); key == nil || key.ID == before || !known.Has(key.ID) {
-					t.Errorf("%v signs after %s was revoked", key, before)
+					t.Errorf("key %v signs after %s was revoked", key, before)
 				}
 			}
 			if known.Has(before) || known.Revocations != 1 {
-				t.Errorf("published are %v, with %d revocations", known.KeyIDs, known.Revocations)
+				t.Errorf("published keys = %v, revocations = %d", known.KeyIDs, known.Revocations)
 			}
 			i.wantNoOrder()
 		})
 	}
 }
 
-func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
+func TestRevocationOfUnknownKeyIsDropped(t *testing.T) {
 	i := newInstallation(t)
 	keeper := i.keeper()
 	i.settle(keeper)
@@ -77,12 +77,12 @@ func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
 	i.order(keyring.RevokeAnnotation, "unknown")
 	i.settle(keeper)
 	if after := i.published(); after.Generation != before.Generation {
-		t.Errorf("the generation is %d after %d", after.Generation, before.Generation)
+		t.Errorf("generation = %d, before %d", after.Generation, before.Generation)
 	}
 	i.wantNoOrder()
 }
 
-// Somebody empties the Secret: all its keys are gone, and nobody believes that they are not.
+// Emptying the Secret revokes all its keys.
 func TestEmptiedSecretRevokesAll(t *testing.T) {
 	for name, restarted := range map[string]bool{"a replica that knew the keys": false, "one that has just started": true} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestEmptiedSecretRevokesAll(t *testing.T) {
 			}
 			for id := range before.KeyIDs {
 				if after.Has(id) || keeper.Key().ID == id {
-					t.Errorf("key %s is still there", id)
+					t.Errorf("key %s is still published", id)
 				}
 			}
 		})

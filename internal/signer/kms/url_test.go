@@ -38,12 +38,12 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	if err := Check([]string{"hashivault://a", "hashivault://b", "hashivault://a"}); err == nil {
-		t.Error("a URL is taken twice")
+		t.Error("a duplicate URL is accepted")
 	}
 }
 
-// A ring may name a URL that no longer is one. It must not be taken for the name of a program to run.
-func TestUnknownServiceSignsNothing(t *testing.T) {
+// A ring may name a URL that is no longer supported. It must not be used as the name of a program.
+func TestUnknownServiceDoesNotSign(t *testing.T) {
 	t.Parallel()
 	sign := new(Keys).Signer("sh://-c", nil)
 	if _, err := sign(context.Background(), nil); err == nil {

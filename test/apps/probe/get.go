@@ -58,7 +58,7 @@ func get(ctx context.Context, arguments []string) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return fmt.Errorf("get takes one URL, not %d", flags.NArg())
+		return fmt.Errorf("get takes one URL, want %d", flags.NArg())
 	}
 	r.url = flags.Arg(0)
 	r.authorities = os.Getenv("PROBE_CA")

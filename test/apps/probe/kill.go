@@ -13,7 +13,7 @@ import (
 // their processes, and may end them as their own user.
 func kill(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("kill takes one program, not %d", len(arguments))
+		return fmt.Errorf("kill takes one program, want %d", len(arguments))
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {

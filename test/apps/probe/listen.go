@@ -18,7 +18,7 @@ func listen(ctx context.Context, arguments []string) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return fmt.Errorf("listen takes one address, not %d", flags.NArg())
+		return fmt.Errorf("listen takes one address, want %d", flags.NArg())
 	}
 	if *claims {
 		giveBack, err := addToLoopback(flags.Arg(0))

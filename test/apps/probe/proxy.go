@@ -16,7 +16,7 @@ import (
 // passes each on to where it was going, of which it prints a line.
 func proxy(ctx context.Context, arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("proxy takes one address, not %d", len(arguments))
+		return fmt.Errorf("proxy takes one address, want %d", len(arguments))
 	}
 	listener, err := listenOn(arguments[0])
 	if err != nil {

@@ -59,7 +59,7 @@ type way struct {
 	gateway net.HardwareAddr
 }
 
-// wayOut is the way to the pod's default gateway.
+// wayOut returns the way to the pod's default gateway.
 func wayOut(ctx context.Context) (way, error) {
 	link, err := netlink.LinkByName("eth0")
 	if err != nil {
@@ -110,7 +110,7 @@ func (w way) knock(target netip.AddrPort, timeout time.Duration) (bool, error) {
 	return false, nil
 }
 
-// firstPacket is an IPv4 packet with a TCP SYN.
+// firstPacket returns an IPv4 packet with a TCP SYN.
 func firstPacket(source netip.Addr, target netip.AddrPort) []byte {
 	packet := make([]byte, ipHeader+tcpHeader)
 	ip, tcp := packet[:ipHeader], packet[ipHeader:]
@@ -129,7 +129,7 @@ func firstPacket(source netip.Addr, target netip.AddrPort) []byte {
 	return packet
 }
 
-// checksum is the Internet's (RFC 1071), of an even number of bytes.
+// checksum returns the Internet's (RFC 1071), of an even number of bytes.
 func checksum(content []byte) uint16 {
 	sum := uint32(0)
 	for i := 0; i < len(content); i += 2 {

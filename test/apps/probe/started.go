@@ -14,7 +14,7 @@ import (
 // install copies this program to a path, where another image's container finds it.
 func install(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("install takes one path, not %d", len(arguments))
+		return fmt.Errorf("install takes one path, want %d", len(arguments))
 	}
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {

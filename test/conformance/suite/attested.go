@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// attestedCases are about attested documents: requests and contents.
+// attestedCases returns about attested documents: requests and contents.
 func attestedCases() []Case {
 	in := func(version string) request { return get(attestedPath + "?api-version=" + version) }
 	withNonce := func(nonce string) request { return get(anAttestation + "&nonce=" + nonce) }

@@ -94,7 +94,7 @@ func (a attestor) content(version, nonce string) []byte {
 // azureTime has a zone of -0000, which Go's layouts do not.
 func azureTime(t time.Time) string { return t.Format("01/02/06 15:04:05") + " -0000" }
 
-// sign is the envelope as base64.
+// sign returns the envelope as base64.
 func (a attestor) sign(content []byte) string {
 	authority, key := attestorKeys()
 	template := &x509.Certificate{

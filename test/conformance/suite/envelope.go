@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// envelopeCases are about the signature of an attested document, for strict verifiers such as coder: see
+// envelopeCases returns about the signature of an attested document, for strict verifiers such as coder: see
 // https://github.com/coder/coder, coderd/azureidentity.
 func envelopeCases() []Case {
 	cases := make([]Case, len(envelopeRules))

@@ -165,7 +165,7 @@ var listing = Expectation{says: "a line for each child, containers with a slash 
 	slices.Sort(wanted)
 	slices.Sort(got)
 	if !slices.Equal(got, wanted) {
-		return fmt.Errorf("the lines are %q, not %q", got, wanted)
+		return fmt.Errorf("lines = %q, want %q", got, wanted)
 	}
 	return nil
 }}

@@ -9,34 +9,34 @@ import (
 
 // Complete answers in IMDS's shapes.
 
-// success is 200 with JSON.
+// success returns 200 with JSON.
 func success(more ...Expectation) Expectation {
 	parts := []Expectation{status(http.StatusOK), header("Content-Type", typeJSON), headerMatches("Server", `^IMDS/`), compact}
 	return all(append(parts, more...)...)
 }
 
-// textSuccess is 200 with text.
+// textSuccess returns 200 with text.
 func textSuccess(more ...Expectation) Expectation {
 	return all(append([]Expectation{status(http.StatusOK), headerMatches("Content-Type", `^text/plain`)}, more...)...)
 }
 
-// refusal is an error in the shape of all endpoints but identity's, which has spaces inside its braces.
+// refusal returns an error in the shape of all endpoints but identity's, which has spaces inside its braces.
 func refusal(wanted int, description string) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), body(`{ "error": `+quoted(description)+` }`))
 }
 
-// refused is a refusal with any description.
+// refused returns a refusal with any description.
 func refused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), plainError)
 }
 
-// identityRefusal is an error in the shape of identity's endpoints.
+// identityRefusal returns an error in the shape of identity's endpoints.
 func identityRefusal(wanted int, code, description string) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON),
 		body(`{"error":`+quoted(code)+`,"error_description":`+quoted(description)+`}`))
 }
 
-// identityRefused is an identityRefusal with any description and one of IMDS's codes.
+// identityRefused returns an identityRefusal with any description and one of IMDS's codes.
 func identityRefused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), identityError)
 }

@@ -1,6 +1,6 @@
 package suite
 
-// infoCases are about the tenant of an identity.
+// infoCases returns about the tenant of an identity.
 func infoCases() []Case {
 	tenant := success(object("", "tenantId"), matches("tenantId", guid))
 	return []Case{

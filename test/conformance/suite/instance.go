@@ -1,6 +1,6 @@
 package suite
 
-// instanceCases are about formats, paths below the document, and what all versions share.
+// instanceCases returns about formats, paths below the document, and what all versions share.
 func instanceCases() []Case {
 	const (
 		version = "?api-version=2021-02-01"

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// loadBalancerCases are about load balancers. Most machines have none.
+// loadBalancerCases returns about load balancers. Most machines have none.
 func loadBalancerCases() []Case {
 	const none = "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load balancer and retry later."
 	nothing := unless("no load balancer leads to the machine", func(a answer) bool { return a.status == 404 && strings.Contains(a.body, "No load balancer") })

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// malformedCases are requests that no client sends, but people and scanners do. A client that parses every answer as JSON,
+// malformedCases returns requests that no client sends, but people and scanners do. A client that parses every answer as JSON,
 // such as Azure's for JavaScript, must not stumble over the answer to its own mistake, and no HTTP server should reveal
 // itself. What Azure answers is not known.
 func malformedCases() []Case {

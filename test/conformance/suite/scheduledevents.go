@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// eventsCases are about scheduled events. They never start an event: the only IDs that they send do not exist.
+// eventsCases returns about scheduled events. They never start an event: the only IDs that they send do not exist.
 func eventsCases() []Case {
 	const (
 		start = eventsPath + "?api-version=2020-07-01"
@@ -58,7 +58,7 @@ func eventsCases() []Case {
 	}
 }
 
-// e is the endpoint of a path.
+// e returns the endpoint of a path.
 func e(path string) endpoint {
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.path() == path })
 	return endpoints[i]

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tokenCases are about token requests, whichever identity they select.
+// tokenCases returns about token requests, whichever identity they select.
 func tokenCases() []Case {
 	const (
 		version = "?api-version=2018-02-01"

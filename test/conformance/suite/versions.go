@@ -18,7 +18,7 @@ var knownVersions = []string{
 	"2025-04-07",
 }
 
-// versionsCases are about the list of versions, which needs no version.
+// versionsCases returns about the list of versions, which needs no version.
 func versionsCases() []Case {
 	return []Case{
 		ask("versions/list", get(versionsPath), success(object("", "apiVersions"), allStrings)),

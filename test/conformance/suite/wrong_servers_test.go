@@ -109,7 +109,7 @@ func unescapingPaths(r *http.Request) {
 	}
 }
 
-// forwarding is a proxy to something else on some paths.
+// forwarding returns a proxy to something else on some paths.
 func forwarding(prefix string) mistake {
 	return mistaken(func(w *httptest.ResponseRecorder, r *http.Request) string {
 		if strings.HasPrefix(r.RequestURI, prefix) {

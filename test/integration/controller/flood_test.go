@@ -72,12 +72,12 @@ func TestFloodsAreBounded(t *testing.T) {
 // memoryLimit is what the chart gives the controller.
 const memoryLimit = 256 << 20
 
-// repeat is a list of items with no more bytes than these.
+// repeat returns a list of items with no more bytes than these.
 func repeat(item string, size int) string {
 	return strings.TrimSuffix(strings.Repeat(item+",", size/(len(item)+1)), ",")
 }
 
-// peakMemory is the most memory that the replica has had, in bytes.
+// peakMemory returns the most memory that the replica has had, in bytes.
 func (r *replica) peakMemory(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.Process.Pid))

@@ -46,7 +46,7 @@ type system struct {
 // shared is the system that all tests use.
 var shared system
 
-// start is the system, with its controller ready.
+// start returns the system, with its controller ready.
 func start(t *testing.T) *system {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {

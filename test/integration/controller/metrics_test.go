@@ -48,7 +48,7 @@ func (r *replica) scrape(t *testing.T) metrics {
 	return lines
 }
 
-// sum is the sum over all series of a metric that have a label.
+// sum returns the sum over all series of a metric that have a label.
 func (m metrics) sum(name, label string) float64 {
 	var sum float64
 	for _, line := range m {

@@ -78,7 +78,7 @@ func writeKubeconfig(path string, config *rest.Config) error {
 	return nil
 }
 
-// freeAddress is a loopback address where nothing listens.
+// freeAddress returns a loopback address where nothing listens.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -130,7 +130,7 @@ func (r *replica) waitUntilReady() error {
 	return nil
 }
 
-// status is the status of one of the health endpoints; zero where nobody answers.
+// status returns the status of one of the health endpoints; zero where nobody answers.
 func (r *replica) status(path string) int {
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get("http://" + r.health + path)

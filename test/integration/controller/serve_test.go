@@ -44,7 +44,7 @@ func send(t *testing.T, address string, authorities *x509.CertPool, method, url 
 	return answer{response.StatusCode, received}, err
 }
 
-// authorities are the certificates that the ConfigMap hands out.
+// authorities returns the certificates that the ConfigMap hands out.
 func (s *system) authorities(t *testing.T) *x509.CertPool {
 	t.Helper()
 	var config corev1.ConfigMap

@@ -87,7 +87,7 @@ func testHugeObjectsAreNotKept(t *testing.T, c *cluster) {
 	}
 }
 
-// memory is the most that the issuer ever held, in bytes.
+// memory returns the most that the issuer ever held, in bytes.
 func (i *issuerProcess) memory(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.command.Process.Pid))

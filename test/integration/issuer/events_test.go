@@ -31,7 +31,7 @@ func testDrainIsTold(t *testing.T, i *issuerProcess) {
 	}), "evict the pod")
 	must(t, i.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "get the pod")
 	if evicted := i.waitEvent(t, bearer, "Redeploy", "Platform", pod.DeletionTimestamp.Unix()); evicted.ID != cordon.ID {
-		t.Errorf("the eviction is another event than the cordon: %s, not %s", evicted.ID, cordon.ID)
+		t.Errorf("the eviction is another event than the cordon: %s, want %s", evicted.ID, cordon.ID)
 	}
 	taint(`{"spec":{"taints":null}}`)
 }

@@ -108,7 +108,7 @@ func (b binding) forIssuer() binding { return binding{[]string{issuerapi.Audienc
 // forSigner is for the tokens that issuers have.
 func (b binding) forSigner() binding { return binding{[]string{signerapi.Audience}, b.object} }
 
-// token is a token of the pod's ServiceAccount, as long as a sidecar's.
+// token returns a token of the pod's ServiceAccount, as long as a sidecar's.
 func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
 	t.Helper()
 	return c.tokenFor(t, pod, b, issuerapi.TokenSeconds)
@@ -125,7 +125,7 @@ func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int
 	return request.Status.Token
 }
 
-// bearer is the token that the pod's sidecar shows.
+// bearer returns the token that the pod's sidecar shows.
 func (c *cluster) bearer(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	return c.token(t, pod, toPod(pod).forIssuer())

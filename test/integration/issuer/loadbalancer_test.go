@@ -45,7 +45,7 @@ func wantLoadBalancer(t *testing.T, i *issuerProcess, bearer string, want issuer
 			return fmt.Errorf("read %d %s: %w", a.status, a.body, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
-			return fmt.Errorf("it differs (-want +got):\n%s", diff)
+			return fmt.Errorf("it (-want +got):\n%s", diff)
 		}
 		return nil
 	})

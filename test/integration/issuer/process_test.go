@@ -66,7 +66,7 @@ func (c *cluster) startIssuerOf(t *testing.T, node, apiServer string, arguments 
 	return i
 }
 
-// clientAt is a client that asks from an address.
+// clientAt returns a client that asks from an address.
 func (i *issuerProcess) clientAt(source string) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
 	return &http.Client{Transport: &http.Transport{
@@ -150,7 +150,7 @@ func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod, apiServer string) st
 	return path
 }
 
-// signerToken is the file with an issuer's token for the signer.
+// signerToken returns the file with an issuer's token for the signer.
 func (c *cluster) signerToken(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
@@ -167,7 +167,7 @@ func build(t *testing.T, part string) string {
 	return path
 }
 
-// freeAddresses are addresses on loopback that nobody listens on.
+// freeAddresses returns addresses on loopback that nobody listens on.
 func freeAddresses(t *testing.T, count int) []string {
 	t.Helper()
 	var addresses []string

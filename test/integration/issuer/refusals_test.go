@@ -38,7 +38,7 @@ func testForeignTokensAreRefused(t *testing.T, i *issuerProcess) {
 		"its own pod's token, after all that": {own, http.StatusOK},
 	} {
 		if a := i.ask(t, test.bearer, vault); a.status != test.want {
-			t.Errorf("%s is answered with %d %s, not %d", name, a.status, a.body, test.want)
+			t.Errorf("%s is answered with %d %s, want %d", name, a.status, a.body, test.want)
 		}
 	}
 }

@@ -141,7 +141,7 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 		"with a token for the API server": {i.token(t, &issuer, toPod(&issuer)), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 	} {
 		if a := i.askSigner(t, test.bearer, test.path, test.request); a.status != test.want {
-			t.Errorf("%s: the signer answers %d %s, not %d", name, a.status, a.body, test.want)
+			t.Errorf("%s: the signer answers %d %s, want %d", name, a.status, a.body, test.want)
 		}
 	}
 	i.delete(t, here)
@@ -201,7 +201,7 @@ func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
 	asking.Wait()
 }
 
-// keyOf is the ID of the key that signed a token.
+// keyOf returns the ID of the key that signed a token.
 func keyOf(t *testing.T, a answer) string {
 	t.Helper()
 	if a.status != http.StatusOK {

@@ -45,7 +45,7 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 			"xms_mirid": "/subscriptions/subscription/resourcegroups/group/providers/Microsoft.ManagedIdentity/userAssignedIdentities/" + h.identity.Name,
 		}
 		if diff := cmp.Diff(want, map[string]any(claims)); diff != "" {
-			t.Errorf("the claims differ (-want +got):\n%s", diff)
+			t.Errorf("claims (-want +got):\n%s", diff)
 		}
 	}
 }
@@ -117,11 +117,11 @@ func testInstanceIsThePod(t *testing.T, i *issuerProcess) {
 		Tags:       tagsOf(pod),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the instance differs (-want +got):\n%s", diff)
+		t.Errorf("instance (-want +got):\n%s", diff)
 	}
 }
 
-// tagsOf are the pod's labels, those among them that the API server adds.
+// tagsOf returns the pod's labels, those among them that the API server adds.
 func tagsOf(pod *corev1.Pod) []issuerapi.Tag {
 	var tags []issuerapi.Tag
 	for _, name := range slices.Sorted(maps.Keys(pod.Labels)) {

@@ -109,7 +109,7 @@ func (c *cluster) awaitCrowd(t *testing.T, crowd string, identities int) {
 	}
 }
 
-// metric is a value that the issuer tells.
+// metric returns a value that the issuer tells.
 func (i *issuerProcess) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	text, err := read(i.metrics)

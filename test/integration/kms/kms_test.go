@@ -47,7 +47,7 @@ func wantFailure(t *testing.T, sign token.SignFunc, reason string) {
 	begun := time.Now()
 	signature, err := sign(t.Context(), digest[:])
 	if err == nil || signature != nil || !strings.Contains(err.Error(), reason) {
-		t.Errorf("the error is %v, not that %s", err, reason)
+		t.Errorf("got error %v, not that %s", err, reason)
 	}
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %v", took)
@@ -92,11 +92,11 @@ func TestKeyOfAnotherKindIsRefused(t *testing.T) {
 	for _, kind := range []string{"ecdsa-p256", "ed25519"} {
 		server.MakeKey(kind, kind)
 		if _, err := new(kms.Keys).Read(t.Context(), "hashivault://"+kind); err == nil {
-			t.Errorf("%s is taken", kind)
+			t.Errorf("%s is accepted", kind)
 		}
 	}
 	if _, err := new(kms.Keys).Read(t.Context(), "hashivault://nothing"); err == nil {
-		t.Error("a key that there is not is taken")
+		t.Error("a key that there is not is accepted")
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRenewedTokenIsRead(t *testing.T) {
 	keys := &kms.Keys{}
 	_, err := keys.Read(t.Context(), url)
 	if err == nil || !strings.Contains(err.Error(), "permission denied") || strings.Contains(err.Error(), "expired") {
-		t.Fatalf("the error is %v", err)
+		t.Fatalf("got error %v", err)
 	}
 	write(server.Token)
 	public, err := new(kms.Keys).Read(t.Context(), url)

@@ -67,7 +67,7 @@ func TestAnUntrustedIssuerIsNotAsked(t *testing.T) {
 	other := newIssuer(t)
 	_, err := verify(other.context(), settings{resource: resource, issuer: "https://trusted"}, other.sign(t, other.key, nil))
 	if err == nil {
-		t.Error("the token is taken")
+		t.Error("the token is accepted")
 	}
 	if other.asked {
 		t.Error("an issuer that is not trusted was asked for its keys")

@@ -65,7 +65,7 @@ func try(c credential, selector, resource string, ask ask) bool {
 	return err == nil
 }
 
-// versionOf is the version of the module that was built in.
+// versionOf returns the version of the module that was built in.
 func versionOf(module string) string {
 	info, _ := debug.ReadBuildInfo()
 	for _, dependency := range info.Deps {
