@@ -20,14 +20,14 @@ import (
 	"time"
 )
 
-// flooded is a server in a process of its own, so that its memory can be told from its clients'.
+// flooded is a server in a separate process, so that its memory can be measured without its clients'.
 type flooded struct {
 	testing.TB
 	process *exec.Cmd
 	address string
 }
 
-// floodedVariable asks this test's binary to be the server, on the address that is its value.
+// floodedVariable makes this test's binary be the server, on the address in its value.
 const floodedVariable = "KUBE_IMDS_TEST_FLOODED"
 
 func TestMain(m *testing.M) {
@@ -83,10 +83,10 @@ func (f *flooded) waitForListener() {
 			return
 		}
 	}
-	f.Fatal("nobody listens")
+	f.Fatal("the server does not listen")
 }
 
-// memory is what the server's process holds, in bytes.
+// memory returns the resident memory of the server's process in bytes.
 func (f *flooded) memory() int {
 	f.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", f.process.Process.Pid))
@@ -102,11 +102,11 @@ func (f *flooded) memory() int {
 			return kilobytes << 10
 		}
 	}
-	f.Fatal("the process says nothing of its memory")
+	f.Fatal("the process's status has no VmRSS")
 	return 0
 }
 
-// flood opens idle HTTP/2 connections from source addresses, many at the same time, and tells how many stay open.
+// flood opens idle HTTP/2 connections from source addresses, many at the same time, and returns how many stay open.
 func (f *flooded) flood(connections int, source func(i int) netip.Addr) int {
 	f.Helper()
 	var (
@@ -139,7 +139,7 @@ func (f *flooded) flood(connections int, source func(i int) netip.Addr) int {
 	return count
 }
 
-// openIdle makes a TLS connection, asks once in HTTP/2, and leaves it.
+// openIdle opens a TLS connection, begins HTTP/2, and leaves it idle.
 func openIdle(ctx context.Context, address string, source netip.Addr) (net.Conn, error) {
 	dialer := &net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0)), Timeout: deadline}
 	raw, err := dialer.DialContext(ctx, "tcp", address)
@@ -188,27 +188,27 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// pod returns the address of one of a node's pods, of those that the loopback device has.
+// pod returns the loopback address of a pod.
 func pod(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 1, byte(i + 1)}) }
 
-// patient returns the bounds of a node's server, but for the time that a connection has to prove itself.
+// patient returns NodeBounds without the bound on unproven connections.
 func patient() Bounds {
 	bounds := NodeBounds
 	bounds.Unproven = 0
 	return bounds
 }
 
-// unbounded is what servers had before they had bounds.
+// unbounded are bounds that do not matter.
 var unbounded = Bounds{Connections: 1 << 20, PerSource: 1 << 20, PerSecond: 1 << 20, Burst: 1 << 20}
 
-func TestConnectionsOfOnePodAreFew(t *testing.T) {
+func TestConnectionsOfOnePodAreBounded(t *testing.T) {
 	t.Parallel()
 	f := startFlooded(t, patient())
 	if open := f.flood(2000, func(int) netip.Addr { return pod(0) }); open != patient().PerSource {
 		t.Errorf("one pod holds %d connections", open)
 	}
 	if open := f.flood(1, func(int) netip.Addr { return pod(1) }); open != 1 {
-		t.Error("another pod is not let in")
+		t.Error("another pod is refused")
 	}
 }
 
@@ -221,11 +221,11 @@ func TestConnectionsOfAllPodsAreBounded(t *testing.T) {
 		t.Errorf("%d connections stay open", open)
 	}
 	if open := f.flood(1, func(int) netip.Addr { return pod(20) }); open != 1 {
-		t.Error("another pod is not let in")
+		t.Error("another pod is refused")
 	}
 }
 
-// BenchmarkFlood tells how many times its memory at rest a server has under 6,000 idle connections of one pod, or of 250.
+// BenchmarkFlood measures a server's memory under 6,000 idle connections of one pod, or of 250, as a multiple of its memory at rest.
 func BenchmarkFlood(b *testing.B) {
 	for name, bounds := range map[string]Bounds{"unbounded": unbounded, "bounded": patient()} {
 		for pods, from := range map[string]int{"1 pod": 1, "250 pods": 250} {

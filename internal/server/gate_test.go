@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// doorkeeper is a gate whose clock stands still.
-type doorkeeper struct {
+// clockedGate is a gate with a clock that the test sets.
+type clockedGate struct {
 	*testing.T
 	*gate
 	clock time.Time
 }
 
-func newDoorkeeper(t *testing.T, bounds Bounds) *doorkeeper {
+func newClockedGate(t *testing.T, bounds Bounds) *clockedGate {
 	t.Parallel()
-	d := &doorkeeper{T: t, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	d := &clockedGate{T: t, clock: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	d.gate = newGate(bounds, "test", func() time.Time { return d.clock })
 	return d
 }
 
-// wantRefusal asks for a source to be let in.
-func (d *doorkeeper) wantRefusal(source, want string) (entered, displaced *connection) {
+// wantRefusal opens a connection of a source, and checks the reason of the refusal, "" for none.
+func (d *clockedGate) wantRefusal(source, want string) (entered, displaced *connection) {
 	d.Helper()
 	entered = &connection{source: source, gate: d.gate}
 	displaced, refusal := d.count(entered)
@@ -35,7 +35,7 @@ func (d *doorkeeper) wantRefusal(source, want string) (entered, displaced *conne
 var someBounds = Bounds{Connections: 4, PerSource: 3, PerSecond: 1, Burst: 5}
 
 func TestGateBoundsASource(t *testing.T) {
-	d := newDoorkeeper(t, someBounds)
+	d := newClockedGate(t, someBounds)
 	first, _ := d.wantRefusal("a", "")
 	d.wantRefusal("a", "")
 	d.wantRefusal("a", "")
@@ -49,8 +49,8 @@ func TestGateBoundsASource(t *testing.T) {
 	}
 }
 
-func TestGateBoundsHowFastASourceComes(t *testing.T) {
-	d := newDoorkeeper(t, someBounds)
+func TestGateBoundsTheRateOfASource(t *testing.T) {
+	d := newClockedGate(t, someBounds)
 	for range someBounds.Burst {
 		entered, _ := d.wantRefusal("a", "")
 		d.leave(entered)
@@ -62,16 +62,16 @@ func TestGateBoundsHowFastASourceComes(t *testing.T) {
 	d.wantRefusal("a", reasonRate)
 }
 
-// Whoever has many connections cannot keep others from their first.
+// A source with many connections cannot keep others from their first.
 func TestFullGateTakesFromTheLargestSource(t *testing.T) {
-	d := newDoorkeeper(t, someBounds)
+	d := newClockedGate(t, someBounds)
 	proven, _ := d.wantRefusal("a", "")
 	proven.proven.Store(true)
 	d.wantRefusal("a", "")
 	d.wantRefusal("a", "")
 	d.wantRefusal("b", "")
 	if _, displaced := d.wantRefusal("c", ""); displaced == nil || displaced.source != "a" || displaced == proven {
-		t.Errorf("%+v is displaced, not one of a that is not proven", displaced)
+		t.Errorf("displaced %+v, want an unproven connection of a", displaced)
 	}
 	d.wantRefusal("b", reasonTotal)
 	d.wantRefusal("d", "")
@@ -81,15 +81,15 @@ func TestFullGateTakesFromTheLargestSource(t *testing.T) {
 	}
 }
 
-func TestGateForgetsCalmSources(t *testing.T) {
-	d := newDoorkeeper(t, someBounds)
+func TestGateDropsIdleSources(t *testing.T) {
+	d := newClockedGate(t, someBounds)
 	left, _ := d.wantRefusal("a", "")
 	d.leave(left)
 	d.wantRefusal("b", "")
 	d.clock = d.clock.Add(sweepEvery)
 	d.wantRefusal("c", "")
 	if _, known := d.sources["a"]; known || len(d.sources) != 2 {
-		t.Errorf("%d sources are known", len(d.sources))
+		t.Errorf("%d sources are kept", len(d.sources))
 	}
 }
 
@@ -97,7 +97,7 @@ func TestGateForgetsCalmSources(t *testing.T) {
 func TestSweepKeepsSourcesThatWereFast(t *testing.T) {
 	bounds := someBounds
 	bounds.PerSecond = 0.001
-	d := newDoorkeeper(t, bounds)
+	d := newClockedGate(t, bounds)
 	for range bounds.Burst {
 		entered, _ := d.wantRefusal("a", "")
 		d.leave(entered)

@@ -18,7 +18,7 @@ func impatient() Bounds {
 	return bounds
 }
 
-func TestConnectionThatIsNotProvenEnds(t *testing.T) {
+func TestUnprovenConnectionEnds(t *testing.T) {
 	t.Parallel()
 	r := run(t, http.NotFoundHandler(), WithBounds(impatient()))
 	loopback := netip.MustParseAddr("127.0.0.1")
@@ -32,7 +32,7 @@ func TestConnectionThatIsNotProvenEnds(t *testing.T) {
 		}
 		_ = connection.SetReadDeadline(time.Now().Add(4 * time.Second)) // less than a handshake may take
 		if _, err := io.Copy(io.Discard, connection); isTimeout(err) {
-			t.Errorf("%s a connection stays open", name)
+			t.Errorf("a connection stays open %s", name)
 		}
 	}
 	if got := testutil.ToFloat64(refusedConnections.WithLabelValues(r.address, reasonUnproven)); got < 2 {
@@ -40,7 +40,7 @@ func TestConnectionThatIsNotProvenEnds(t *testing.T) {
 	}
 }
 
-func TestConnectionThatIsProvenStays(t *testing.T) {
+func TestProvenConnectionStays(t *testing.T) {
 	t.Parallel()
 	r := run(t, http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) { Proven(request.Context()) }),
 		WithBounds(impatient()))
@@ -72,7 +72,7 @@ func TestHTTP1Only(t *testing.T) {
 		_ = response.Body.Close()
 		client.CloseIdleConnections()
 		if response.Proto != want {
-			t.Errorf("the server speaks %s, want %s", response.Proto, want)
+			t.Errorf("protocol = %s, want %s", response.Proto, want)
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// deadline is how long a test waits for what must happen.
+// deadline bounds what a test waits for.
 const deadline = 30 * time.Second
 
-// running is a server that serves on an address of the loopback device.
+// running is a server on loopback.
 type running struct {
 	*testing.T
 	address string
@@ -51,13 +51,13 @@ func (r *running) waitForListener() {
 		case err := <-r.ended:
 			r.Fatalf("ended with %v", err)
 		case <-ctx.Done():
-			r.Fatalf("nobody listens: %v", err)
+			r.Fatalf("the server does not listen: %v", err)
 		default:
 		}
 	}
 }
 
-// get asks with a version of TLS.
+// get sends a request with a version of TLS.
 func (r *running) get(version uint16) (string, error) {
 	client := clientOf(version)
 	defer client.CloseIdleConnections()
@@ -70,7 +70,7 @@ func (r *running) get(version uint16) (string, error) {
 	return string(content), err
 }
 
-// clientOf returns a client of one version of TLS, or of any where it is 0.
+// clientOf returns a client for a version of TLS; 0 means any.
 func clientOf(version uint16) *http.Client {
 	return &http.Client{Timeout: deadline, Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
 		InsecureSkipVerify: true, MinVersion: version, MaxVersion: version,
@@ -98,21 +98,21 @@ func TestVersionsOfTLS(t *testing.T) {
 	}{"1.3": {tls.VersionTLS13, true}, "1.2": {tls.VersionTLS12, false}, "1.1": {tls.VersionTLS11, false}} {
 		content, err := r.get(test.version)
 		if served := err == nil && content == "hello"; served != test.want {
-			t.Errorf("TLS %s is served: %t, not %t (%v)", name, served, test.want, err)
+			t.Errorf("TLS %s is served: %t, want %t (%v)", name, served, test.want, err)
 		}
 		if !test.want && (err == nil || !strings.Contains(err.Error(), "protocol version")) {
-			t.Errorf("TLS %s fails by %v, not by its version", name, err)
+			t.Errorf("TLS %s fails with %v, want a failure of the version", name, err)
 		}
 	}
 	if response, err := http.Get("http://" + r.address); err == nil {
 		_ = response.Body.Close()
 		if response.StatusCode != http.StatusBadRequest {
-			t.Errorf("plain HTTP is answered with %d", response.StatusCode)
+			t.Errorf("plain HTTP: status = %d", response.StatusCode)
 		}
 	}
 }
 
-func TestStopLetsRequestsEnd(t *testing.T) {
+func TestStopWaitsForRequests(t *testing.T) {
 	t.Parallel()
 	begun, release := make(chan struct{}), make(chan struct{})
 	r := run(t, http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) {
@@ -138,7 +138,7 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	}
 	close(release)
 	if got := <-answered; got != "late" {
-		t.Errorf("the request that was held is answered with %q", got)
+		t.Errorf("response to the held request = %q", got)
 	}
 	r.wantEnd()
 }
@@ -150,7 +150,7 @@ func TestStopOfIdleServer(t *testing.T) {
 	r.wantEnd()
 }
 
-func TestAddressThatIsTaken(t *testing.T) {
+func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,7 +164,7 @@ func TestAddressThatIsTaken(t *testing.T) {
 	}
 }
 
-// waitUntilRefused waits until the server takes no more connections.
+// waitUntilRefused waits until the server accepts no more connections.
 func (r *running) waitUntilRefused() {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)

@@ -18,34 +18,34 @@ func TestChanges(t *testing.T) {
 			changes := NewChanges()
 			one, other, pod := changes.Next(), changes.Next(), changes.Of("pod")
 			if isClosed(one) || isClosed(other) || isClosed(pod) {
-				t.Fatal("a change is told before there was one")
+				t.Fatal("a change is reported before there was one")
 			}
 			change(changes)
 			if !isClosed(one) || !isClosed(other) || !isClosed(pod) {
-				t.Error("the change is not told to all who wait")
+				t.Error("the change does not wake all waiters")
 			}
 			if isClosed(changes.Next()) || isClosed(changes.Of("pod")) {
-				t.Error("the change is told to one who came later")
+				t.Error("the change wakes a later waiter")
 			}
 		})
 	}
 }
 
-func TestChangesOfAPodAreToldToThoseWhoWaitForIt(t *testing.T) {
+func TestChangeOfAPodWakesItsWaiters(t *testing.T) {
 	t.Parallel()
 	changes := NewChanges()
 	one, another, other, all := changes.Of("pod"), changes.Of("pod"), changes.Of("other"), changes.Next()
 	changes.NotifyPod("pod")
 	changes.NotifyPod("unknown")
 	if !isClosed(one) || !isClosed(another) {
-		t.Error("the change is not told to all who wait for the pod")
+		t.Error("the change does not wake all waiters of the pod")
 	}
 	if isClosed(other) || isClosed(all) || isClosed(changes.Of("pod")) {
-		t.Error("the change is told to others")
+		t.Error("the change wakes waiters of other pods")
 	}
 }
 
-func TestPodsThatAreWaitedForAreBounded(t *testing.T) {
+func TestAwaitedPodsAreBounded(t *testing.T) {
 	t.Parallel()
 	changes := NewChanges()
 	first := changes.Of("first")
@@ -56,7 +56,7 @@ func TestPodsThatAreWaitedForAreBounded(t *testing.T) {
 		t.Errorf("%d pods are waited for", len(changes.pods))
 	}
 	if !isClosed(first) {
-		t.Error("one who waits is forgotten")
+		t.Error("a waiter is forgotten")
 	}
 }
 

@@ -18,11 +18,11 @@ import (
 const (
 	ourSigner = "kube-imds.io/issuer-serving"
 	aMegabyte = 1 << 20
-	// mostKept is more than anything that is kept may have, in bytes of JSON.
+	// mostKept bounds each kept object, in bytes of JSON.
 	mostKept = 40 << 10
 )
 
-// hugeMetadata returns metadata as large as the API server takes it, made by somebody who means harm.
+// hugeMetadata returns the largest metadata that an attacker can store at the API server.
 func hugeMetadata() metav1.ObjectMeta {
 	labels := map[string]string{}
 	for i := range 4000 {
@@ -39,19 +39,19 @@ func hugeMetadata() metav1.ObjectMeta {
 	}
 }
 
-// What is kept of an object does not grow with it.
-func TestWhatTheControllerKeepsIsBounded(t *testing.T) {
+// The kept part of an object does not grow with the object.
+func TestObjectsInTheControllersCachesAreBounded(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		transform func(any) (any, error)
 		object    any
 	}{
-		"a ConfigMap": {Digest("ca.crt"), &corev1.ConfigMap{ObjectMeta: hugeMetadata(),
+		"ConfigMap": {Digest("ca.crt"), &corev1.ConfigMap{ObjectMeta: hugeMetadata(),
 			Data: map[string]string{"ca.crt": strings.Repeat("c", aMegabyte), "other": strings.Repeat("o", aMegabyte)}}},
-		"an identity": {Bare, &v1alpha1.ManagedIdentity{ObjectMeta: hugeMetadata()}},
-		"a request to another signer": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: hugeMetadata(),
+		"identity": {Bare, &v1alpha1.ManagedIdentity{ObjectMeta: hugeMetadata()}},
+		"request to another signer": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: hugeMetadata(),
 			Spec: certificatesv1.CertificateSigningRequestSpec{SignerName: "other", Request: make([]byte, aMegabyte), Username: strings.Repeat("u", aMegabyte)}}},
-		"a large request to ours": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: hugeMetadata(),
+		"large request to our signer": {CertificateSigningRequest(ourSigner), &certificatesv1.CertificateSigningRequest{ObjectMeta: hugeMetadata(),
 			Spec:   certificatesv1.CertificateSigningRequestSpec{SignerName: ourSigner, Request: make([]byte, aMegabyte)},
 			Status: certificatesv1.CertificateSigningRequestStatus{Certificate: make([]byte, aMegabyte)}}},
 	} {
@@ -66,12 +66,12 @@ func TestWhatTheControllerKeepsIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(text) > mostKept {
-				t.Errorf("%d bytes are kept", len(text))
+				t.Errorf("keeps %d bytes", len(text))
 			}
 			meta, created := kept.(metav1.Object), kept.(metav1.Object).GetCreationTimestamp()
 			if meta.GetName() != "cashier" || meta.GetUID() != "uid" || meta.GetResourceVersion() != "7" || meta.GetGeneration() != 3 ||
 				meta.GetDeletionTimestamp() == nil || created.IsZero() {
-				t.Errorf("what tells objects apart is gone: %s", text)
+				t.Errorf("the object's key is lost: %s", text)
 			}
 		})
 	}
@@ -88,25 +88,25 @@ func TestRequestsToOurSignersAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(spec, csr.Spec); diff != "" || len(csr.Status.Certificate) != 0 {
-		t.Errorf("it is another, with the certificate %q (-want +got)\n%s", csr.Status.Certificate, diff)
+		t.Errorf("certificate %q (-want +got)\n%s", csr.Status.Certificate, diff)
 	}
 	csr.Status.Certificate = []byte("certificate")
 	if _, err := transform(csr); err != nil || len(csr.Status.Certificate) == 0 {
-		t.Errorf("that it was signed is not kept: %v", err)
+		t.Errorf("the certificate's presence is lost: %v", err)
 	}
 }
 
-func TestWhatHasNoMetadataStays(t *testing.T) {
+func TestObjectsWithoutMetadataAreKept(t *testing.T) {
 	t.Parallel()
 	for _, transform := range []func(any) (any, error){Bare, CertificateSigningRequest(ourSigner)} {
 		if got, err := transform("text"); err != nil || got != "text" {
-			t.Errorf("%v, %v", got, err)
+			t.Errorf("got %v, error %v", got, err)
 		}
 	}
 }
 
-// What is kept tells one text from another, and who owns it.
-func TestDigestTellsTextsApart(t *testing.T) {
+// The digest distinguishes texts, and keeps the owner.
+func TestDigestDistinguishesTexts(t *testing.T) {
 	t.Parallel()
 	kept, err := Digest("ca.crt")(&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: "trust", Namespace: "shop", OwnerReferences: []metav1.OwnerReference{{Name: "hooks", UID: "uid"}}},
@@ -124,6 +124,6 @@ func TestDigestTellsTextsApart(t *testing.T) {
 	}
 	empty, err := Digest("ca.crt")(&corev1.ConfigMap{Data: map[string]string{"other": ""}})
 	if err != nil || len(empty.(*corev1.ConfigMap).Data) != 0 {
-		t.Errorf("of a ConfigMap without it, %v is kept, %v", empty, err)
+		t.Errorf("ConfigMap without the key: got %v, error %v", empty, err)
 	}
 }

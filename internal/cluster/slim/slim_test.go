@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// megabyte returns metadata as large as the API server takes them.
+// megabyte returns the largest metadata that the API server accepts.
 func megabyte(namespace string) metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
 		Namespace: namespace, Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{},
@@ -57,7 +57,7 @@ func hugeService() *corev1.Service {
 	}
 }
 
-// What the API server takes of a namespace's editor is a megabyte and a half an object.
+// A namespace's editor can create objects of a megabyte and a half.
 func TestHugeObjectsAreBounded(t *testing.T) {
 	t.Parallel()
 	identity := &v1alpha1.ManagedIdentity{ObjectMeta: megabyte("")}
@@ -67,12 +67,12 @@ func TestHugeObjectsAreBounded(t *testing.T) {
 		object    metav1.Object
 		most      int
 	}{
-		"a ServiceAccount": {Metadata, metadata("shop"), 17 << 10},
-		"a namespace":      {Metadata, metadata(""), 1 << 10},
-		"a pod":            {Pod, hugePod(), 72 << 10},
-		"a Service":        {Service, hugeService(), 32 << 10},
-		"an identity":      {Identity, identity, 3 << 10},
-		"a binding":        {Binding, &v1alpha1.IdentityBinding{ObjectMeta: megabyte("shop")}, 1 << 10},
+		"ServiceAccount": {Metadata, metadata("shop"), 17 << 10},
+		"namespace":      {Metadata, metadata(""), 1 << 10},
+		"pod":            {Pod, hugePod(), 72 << 10},
+		"Service":        {Service, hugeService(), 32 << 10},
+		"identity":       {Identity, identity, 3 << 10},
+		"binding":        {Binding, &v1alpha1.IdentityBinding{ObjectMeta: megabyte("shop")}, 1 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -85,38 +85,38 @@ func TestHugeObjectsAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			if len(kept) > test.most {
-				t.Errorf("%d bytes are kept: %.500s", len(kept), kept)
+				t.Errorf("keeps %d bytes: %.500s", len(kept), kept)
 			}
 			object := slim.(metav1.Object)
 			if object.GetName() != "orders" || object.GetUID() != "uid" || object.GetResourceVersion() != "7" {
-				t.Errorf("it is not the same object: %.500s", kept)
+				t.Errorf("another object: %.500s", kept)
 			}
 		})
 	}
 }
 
-// What is cut must be refused, and not taken for what fits.
-func TestWhatIsCutIsRefused(t *testing.T) {
+// Cut values must be refused, not used.
+func TestCutValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	account, _ := Metadata(metadata("shop"))
 	namespace, _ := Metadata(metadata(""))
 	pod, _ := Pod(hugePod())
 	for name, principal := range map[string]grant.Principal{
-		"a ServiceAccount's annotation": {ServiceAccountAnnotations: account.(metav1.Object).GetAnnotations()},
-		"a pod's annotation":            {PodAnnotations: pod.(metav1.Object).GetAnnotations()},
-		"a namespace's labels":          {NamespaceLabels: namespace.(metav1.Object).GetLabels()},
+		"ServiceAccount's annotation": {ServiceAccountAnnotations: account.(metav1.Object).GetAnnotations()},
+		"pod's annotation":            {PodAnnotations: pod.(metav1.Object).GetAnnotations()},
+		"namespace's labels":          {NamespaceLabels: namespace.(metav1.Object).GetLabels()},
 	} {
 		decided, _ := grant.Decide(principal, nil, nil)
 		if denied := decided.Denied(); denied == nil || denied.Reason != grant.ReasonTooLarge {
-			t.Errorf("%s is not refused but %v", name, denied)
+			t.Errorf("%s: got %v, want a refusal", name, denied)
 		}
 	}
 	if !pod.(*corev1.Pod).Spec.HostNetwork {
-		t.Error("that the pod is in its node's network is lost")
+		t.Error("the pod's host network is lost")
 	}
 }
 
-func TestMetadataKeepsWhatAGrantReads(t *testing.T) {
+func TestMetadataKeepsTheInputOfGrants(t *testing.T) {
 	t.Parallel()
 	meta := metav1.ObjectMeta{
 		Name: "orders", UID: "uid", ResourceVersion: "7", Labels: map[string]string{"team": "shop"},
@@ -137,14 +137,14 @@ func TestMetadataKeepsWhatAGrantReads(t *testing.T) {
 	}
 }
 
-// A cache hands its transforms tombstones too.
-func TestOtherObjectsAreLeftAlone(t *testing.T) {
+// Caches pass tombstones to their transforms too.
+func TestOtherObjectsAreKept(t *testing.T) {
 	t.Parallel()
 	for name, transform := range map[string]func(any) (any, error){
 		"metadata": Metadata, "pod": Pod, "service": Service, "identity": Identity, "binding": Binding,
 	} {
 		if got, err := transform("other"); err != nil || got != "other" {
-			t.Errorf("%s: %v, %v", name, got, err)
+			t.Errorf("%s: got %v, error %v", name, got, err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ const (
 	audience = "kube-imds.io/issuer"
 )
 
-// pair are keys of a cluster, made once for all tests.
+// pair holds keys of a cluster, made once for all tests.
 type pair struct {
 	rsa, other *rsa.PrivateKey
 	ecdsa      *ecdsa.PrivateKey
@@ -90,13 +90,13 @@ func (c *cluster) wantReads(t *testing.T, want int) {
 	}
 }
 
-// newCluster publishes the keys "rsa" and "ecdsa".
+// newCluster returns a cluster that publishes the keys "rsa" and "ecdsa".
 func newCluster(t *testing.T) *cluster {
 	made := keyPair(t)
 	return &cluster{issuer: issuer, keys: map[string]crypto.PublicKey{"rsa": made.rsa.Public(), "ecdsa": made.ecdsa.Public()}}
 }
 
-// knowing returns a set of keys that has been read once.
+// knowing returns Keys that have been read once.
 func knowing(t *testing.T, source Source) *Keys {
 	t.Helper()
 	keys := NewKeys(source, logr.Discard())
@@ -106,7 +106,7 @@ func knowing(t *testing.T, source Source) *Keys {
 	return keys
 }
 
-// token is a ServiceAccount token as the API server makes it.
+// token is a ServiceAccount token as the API server issues it.
 type token struct {
 	header map[string]any
 	claims map[string]any
@@ -144,7 +144,7 @@ func (o token) without(claim string) token {
 	return o
 }
 
-// unbound leaves out one of what the token is bound to.
+// unbound removes one object from what the token is bound to.
 func (o token) unbound(from string) token {
 	bound := maps.Clone(o.claims["kubernetes.io"].(map[string]any))
 	delete(bound, from)

@@ -14,7 +14,7 @@ import (
 
 var discard = logr.Discard()
 
-// onStage runs a test with keys that are kept current, in the time of a bubble.
+// onStage runs a test with started Keys in a synctest bubble.
 func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *Keys)) {
 	t.Helper()
 	t.Parallel()
@@ -22,7 +22,7 @@ func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *Keys)) {
 	synctest.Test(t, func(t *testing.T) {
 		keys := NewKeys(api, discard)
 		if keys.Ready() {
-			t.Error("keys that were not read are ready")
+			t.Error("ready before the keys are read")
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -36,7 +36,7 @@ func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *Keys)) {
 	})
 }
 
-// accepts wants a token of the key with an ID to be accepted or not.
+// accepts checks whether a token of the key with an ID is accepted.
 func accepts(t *testing.T, keys *Keys, id string, want bool) {
 	t.Helper()
 	signed := newToken(t, time.Now()).signedBy(id, jwt.SigningMethodRS256, keyPair(t).other).sign(t)
@@ -44,11 +44,11 @@ func accepts(t *testing.T, keys *Keys, id string, want bool) {
 		signed = newToken(t, time.Now()).sign(t)
 	}
 	if _, err := NewAuthenticator(keys, audience, time.Now).Authenticate(signed); (err == nil) != want {
-		t.Errorf("a token signed with key %q is accepted: %t, not %t (%v)", id, err == nil, want, err)
+		t.Errorf("token of key %q is accepted: %t, want %t (%v)", id, err == nil, want, err)
 	}
 }
 
-func TestKeysAreReadAtTheStartAndFromTimeToTime(t *testing.T) {
+func TestKeysAreReadAtStartAndPeriodically(t *testing.T) {
 	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
 		if !keys.Ready() || keys.Issuer() != issuer {
 			t.Errorf("ready: %t, issuer: %q", keys.Ready(), keys.Issuer())
@@ -63,7 +63,7 @@ func TestKeysAreReadAtTheStartAndFromTimeToTime(t *testing.T) {
 	})
 }
 
-func TestUnknownKeyIsLookedForSoon(t *testing.T) {
+func TestUnknownKeyTriggersARead(t *testing.T) {
 	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
 		time.Sleep(time.Minute)
 		api.change(func(c *cluster) { c.keys["new"] = keyPair(t).other.Public() })
@@ -87,7 +87,7 @@ func TestUnknownKeysDoNotFloodTheAPIServer(t *testing.T) {
 	})
 }
 
-func TestKnownKeyIsNotLookedFor(t *testing.T) {
+func TestKnownKeyTriggersNoRead(t *testing.T) {
 	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
 		for range 60 {
 			accepts(t, keys, "rsa", true)
@@ -97,7 +97,7 @@ func TestKnownKeyIsNotLookedFor(t *testing.T) {
 	})
 }
 
-func TestKeyThatIsWithdrawnIsForgotten(t *testing.T) {
+func TestWithdrawnKeyIsDropped(t *testing.T) {
 	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
 		api.change(func(c *cluster) { delete(c.keys, "rsa") })
 		accepts(t, keys, "rsa", true)
@@ -107,11 +107,11 @@ func TestKeyThatIsWithdrawnIsForgotten(t *testing.T) {
 	})
 }
 
-func TestKeysStayWhatTheyWere(t *testing.T) {
+func TestKeysStayAfterAFailedRead(t *testing.T) {
 	for name, breakIt := range map[string]func(*cluster){
-		"when the API server is away": func(c *cluster) { c.err = errors.New("connection refused") },
-		"when it publishes no keys":   func(c *cluster) { c.keys = map[string]crypto.PublicKey{} },
-		"when it publishes no issuer": func(c *cluster) { c.issuer = "" },
+		"API server is away": func(c *cluster) { c.err = errors.New("connection refused") },
+		"no keys":            func(c *cluster) { c.keys = map[string]crypto.PublicKey{} },
+		"no issuer":          func(c *cluster) { c.issuer = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
@@ -119,7 +119,7 @@ func TestKeysStayWhatTheyWere(t *testing.T) {
 				time.Sleep(10 * refreshInterval)
 				synctest.Wait()
 				if !keys.Ready() {
-					t.Error("the keys that were read are not ready any more")
+					t.Error("not ready any more")
 				}
 				accepts(t, keys, "rsa", true)
 			})
@@ -127,7 +127,7 @@ func TestKeysStayWhatTheyWere(t *testing.T) {
 	}
 }
 
-func TestFirstReadIsTriedAgainSoon(t *testing.T) {
+func TestFailedFirstReadIsRetriedSoon(t *testing.T) {
 	t.Parallel()
 	api := newCluster(t)
 	api.err = errors.New("connection refused")
@@ -138,13 +138,13 @@ func TestFirstReadIsTriedAgainSoon(t *testing.T) {
 		go func() { _ = keys.Start(ctx) }()
 		time.Sleep(time.Minute + time.Second)
 		if keys.Ready() {
-			t.Error("keys that could not be read are ready")
+			t.Error("ready although the read failed")
 		}
 		api.change(func(c *cluster) { c.err = nil })
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !keys.Ready() {
-			t.Error("the keys are not ready ten seconds after the API server came back")
+			t.Error("not ready ten seconds after the API server returned")
 		}
 	})
 }

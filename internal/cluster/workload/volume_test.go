@@ -20,11 +20,11 @@ func TestHoldsToken(t *testing.T) {
 		volumes []corev1.Volume
 		want    bool
 	}{
-		"no volume":             {nil, false},
-		"one of something else": {[]corev1.Volume{{Name: "kube-imds-token"}}, false},
-		"another audience":      {[]corev1.Volume{ofAudience("")}, false},
-		"the token":             {[]corev1.Volume{{}, ofAudience(issuerapi.Audience)}, true},
-		"the token among others": {[]corev1.Volume{{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		"no volume":        {nil, false},
+		"another volume":   {[]corev1.Volume{{Name: "kube-imds-token"}}, false},
+		"another audience": {[]corev1.Volume{ofAudience("")}, false},
+		"token":            {[]corev1.Volume{{}, ofAudience(issuerapi.Audience)}, true},
+		"token among other sources": {[]corev1.Volume{{VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{}, build.IssuerToken().Projected.Sources[0]},
 		}}}}, true},
 	} {
@@ -32,7 +32,7 @@ func TestHoldsToken(t *testing.T) {
 			t.Parallel()
 			pod := &corev1.Pod{Spec: corev1.PodSpec{Volumes: test.volumes}}
 			if got := HoldsToken(pod, issuerapi.Audience); got != test.want {
-				t.Errorf("it is %t", got)
+				t.Errorf("got %t", got)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ const (
 	every = 100 * 24 * time.Hour
 )
 
-// installation is what the replicas share.
+// installation holds what replicas share.
 type installation struct {
 	*testing.T
 	client client.Client
@@ -52,7 +52,7 @@ func (i *installation) replica() *Authority {
 	})
 }
 
-// look lets replicas look at the ring once.
+// look reconciles replicas once.
 func (i *installation) look(replicas ...*Authority) {
 	i.Helper()
 	for _, replica := range replicas {
@@ -62,7 +62,7 @@ func (i *installation) look(replicas ...*Authority) {
 	}
 }
 
-// publish hands the bundle out, as the reconciler of trust does.
+// publish publishes the bundle, as TrustReconciler does.
 func (i *installation) publish() {
 	i.Helper()
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: i.object.Namespace, Name: i.object.Name}}
@@ -72,7 +72,7 @@ func (i *installation) publish() {
 	}
 }
 
-// settle lets replicas look, and what they write be published, until there is nothing left to do.
+// settle reconciles replicas and publishes the bundle until there is nothing left to do.
 func (i *installation) settle(replicas ...*Authority) cabundle.Bundle {
 	i.Helper()
 	for range 4 {
@@ -109,7 +109,7 @@ func (i *installation) bundle() cabundle.Bundle {
 	return bundle
 }
 
-// signer returns the rank in a bundle of who signs now.
+// signer returns the index in a bundle of the certificate that signs now.
 func (i *installation) signer(replica *Authority, bundle cabundle.Bundle) int {
 	i.Helper()
 	leaf, err := replica.Sign(i.Context(), &x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(i.T).Public()})
@@ -126,25 +126,25 @@ func (i *installation) want(bundle cabundle.Bundle, certificates ...*x509.Certif
 	}
 	for rank, certificate := range certificates {
 		if certificate != nil && !bundle[rank].Equal(certificate) {
-			i.Errorf("%s is number %d of the bundle, want %s", bundle[rank].Subject, rank, certificate.Subject)
+			i.Errorf("certificate %[2]d of the bundle = %[1]s, want %[3]s", bundle[rank].Subject, rank, certificate.Subject)
 		}
 	}
 }
 
-func TestNothingIsSignedBeforeItIsPublished(t *testing.T) {
+func TestUnpublishedAuthorityDoesNotSign(t *testing.T) {
 	i := newInstallation(t, nil)
 	replica := i.replica()
 	for range 3 {
 		i.look(replica)
 	}
 	if _, err := replica.Sign(t.Context(), &x509.Certificate{PublicKey: newKey(t).Public()}); !errors.Is(err, errNoneSigns) {
-		t.Errorf("it is signed: %v", err)
+		t.Errorf("signed before it is published: %v", err)
 	}
 	first := i.bundle()
 	i.publish()
 	i.look(replica)
 	if rank := i.signer(replica, first); rank != 0 {
-		t.Error("the first one does not sign as soon as it is published")
+		t.Error("the first key does not sign once it is published")
 	}
 	i.want(i.bundle(), first[0], nil)
 }
@@ -155,12 +155,12 @@ func TestReplicasAgree(t *testing.T) {
 	bundle := i.settle(one, other)
 	for _, replica := range []*Authority{one, other, i.replica()} {
 		if rank := i.signer(replica, bundle); rank != 0 {
-			t.Errorf("signed by number %d of the bundle", rank)
+			t.Errorf("signed by certificate %d of the bundle", rank)
 		}
 	}
 	before := i.secret().ResourceVersion
 	if i.settle(one, other); i.secret().ResourceVersion != before {
-		t.Error("something is written without a need")
+		t.Error("the Secret is written without need")
 	}
 }
 
@@ -184,22 +184,22 @@ func TestRotation(t *testing.T) {
 			after := i.settle(replica)
 			i.want(after, before[1], nil, before[0])
 			if rank := i.signer(replica, after); rank != 0 {
-				t.Errorf("signed by number %d of the bundle", rank)
+				t.Errorf("signed by certificate %d of the bundle", rank)
 			}
 			if len(i.secret().Annotations) > 0 {
-				t.Error("the order is still there")
+				t.Error("the order remains")
 			}
 			i.now = i.now.Add(Keep - time.Minute)
 			i.want(i.settle(replica), before[1], nil, before[0])
 			i.now = i.now.Add(time.Minute)
 			if gone := i.settle(replica); len(gone) != 2 || gone.Find(cabundle.KeyID(before[0])) != nil {
-				t.Error("a certificate stays of which no leaf can be good any more")
+				t.Error("a certificate stays although all its leaves have expired")
 			}
 		})
 	}
 }
 
-// A key that signs no more is worth stealing no more.
+// A retired key must not be worth stealing.
 func TestKeyOfARetiredCertificateIsDropped(t *testing.T) {
 	i := newInstallation(t, nil)
 	replica := i.replica()
@@ -208,10 +208,10 @@ func TestKeyOfARetiredCertificateIsDropped(t *testing.T) {
 	i.settle(replica)
 	ring, err := ringOf(i.secret())
 	if err != nil || len(ring.Retired) != 1 {
-		t.Fatalf("the ring is %+v, %v", ring.Retired, err)
+		t.Fatalf("ring = %+v, error %v", ring.Retired, err)
 	}
 	if ring.Retired[0].Private != nil || ring.Current.Private == nil {
-		t.Error("the retired key is there, or the current one is not")
+		t.Error("the retired key is kept, or the current one is missing")
 	}
 }
 
@@ -229,14 +229,14 @@ func TestRevocation(t *testing.T) {
 		t.Error("the revoked certificate is in the bundle")
 	}
 	if rank := i.signer(replica, after); rank != 0 {
-		t.Errorf("signed by number %d of the bundle", rank)
+		t.Errorf("signed by certificate %d of the bundle", rank)
 	}
 	if len(i.secret().Annotations) > 0 {
-		t.Error("the order is still there")
+		t.Error("the order remains")
 	}
 }
 
-func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
+func TestRevocationOfUnknownKeyIsDropped(t *testing.T) {
 	i := newInstallation(t, nil)
 	replica := i.replica()
 	before := i.settle(replica)
@@ -245,7 +245,7 @@ func TestRevocationOfAnUnknownKeyIsForgotten(t *testing.T) {
 	})
 	i.want(i.settle(replica), before...)
 	if len(i.secret().Annotations) > 0 {
-		t.Error("the order is still there")
+		t.Error("the order remains")
 	}
 }
 
@@ -261,30 +261,30 @@ func TestClearedSecretMakesANewAuthority(t *testing.T) {
 		}
 	}
 	if rank := i.signer(replica, i.settle(replica)); rank != 0 {
-		t.Errorf("signed by number %d of the bundle", rank)
+		t.Errorf("signed by certificate %d of the bundle", rank)
 	}
 }
 
-func TestWhatElseIsInTheSecretStays(t *testing.T) {
+func TestOtherDataInTheSecretStays(t *testing.T) {
 	i := newInstallation(t, map[string][]byte{"webhook-capabilities": []byte("kept")})
 	i.settle(i.replica())
 	if string(i.secret().Data["webhook-capabilities"]) != "kept" {
-		t.Error("it is gone")
+		t.Error("the data is gone")
 	}
 }
 
-func TestKeysThatCannotBeReadAreLeftAlone(t *testing.T) {
+func TestUnreadableKeysAreKept(t *testing.T) {
 	i := newInstallation(t, map[string][]byte{keyring.SecretKey: []byte(`{"current":"SECRET"}`)})
 	_, err := i.replica().Reconcile(t.Context(), ctrl.Request{})
 	if err == nil || strings.Contains(err.Error(), "SECRET") {
 		t.Errorf("got error %v", err)
 	}
 	if string(i.secret().Data[keyring.SecretKey]) != `{"current":"SECRET"}` {
-		t.Error("they are written over")
+		t.Error("they are overwritten")
 	}
 }
 
-// An earlier release kept one certificate, for ten years and all names. Those who trust it have time to hear of the next.
+// An earlier release had one certificate, for ten years and all names. Clients that trust it have time to learn of the next one.
 func TestUpgradeFromAnEarlierRelease(t *testing.T) {
 	now := time.Now()
 	key := newKey(t)
@@ -306,18 +306,18 @@ func TestUpgradeFromAnEarlierRelease(t *testing.T) {
 	before := i.settle(replica)
 	i.want(before, old, nil)
 	if rank := i.signer(replica, before); rank != 0 {
-		t.Errorf("signed by number %d of the bundle", rank)
+		t.Errorf("signed by certificate %d of the bundle", rank)
 	}
 	for _, name := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
 		if _, there := i.secret().Data[name]; there {
-			t.Errorf("%s is still there", name)
+			t.Errorf("%s remains", name)
 		}
 	}
 	i.now = i.now.Add(ahead)
 	after := i.settle(replica)
 	i.want(after, before[1], nil, old)
 	if rank := i.signer(replica, after); rank != 0 {
-		t.Errorf("signed by number %d of the bundle", rank)
+		t.Errorf("signed by certificate %d of the bundle", rank)
 	}
 	i.now = i.now.Add(Keep)
 	if i.settle(replica).Find(cabundle.KeyID(old)) != nil {
@@ -336,7 +336,7 @@ func TestNoKeyIsCached(t *testing.T) {
 	}
 	data := stripped.(*corev1.Secret).Data
 	if len(data) != 2 || len(data[BundleKey]) == 0 || len(data["webhook-capabilities"]) == 0 {
-		t.Errorf("kept are %d entries", len(data))
+		t.Errorf("%d entries are cached", len(data))
 	}
 	for name, value := range data {
 		if bytes.Contains(value, []byte("rivate")) {
@@ -345,13 +345,13 @@ func TestNoKeyIsCached(t *testing.T) {
 	}
 }
 
-func TestWrongPolicies(t *testing.T) {
+func TestInvalidPoliciesAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, policy := range map[string]keyring.Policy{
-		"longer than it is good for":      {Every: LongestTerm + 1},
-		"no time at all":                  {},
-		"published after it has expired":  {Every: time.Hour, Ahead: time.Hour + 1},
-		"published when it signs already": {Every: time.Hour, Ahead: -1},
+		"too long":                       {Every: LongestTerm + 1},
+		"zero":                           {},
+		"published longer than it signs": {Every: time.Hour, Ahead: time.Hour + 1},
+		"negative time ahead":            {Every: time.Hour, Ahead: -1},
 	} {
 		if Check(policy) == nil {
 			t.Errorf("%s: it is accepted", name)
@@ -383,7 +383,7 @@ func TestReplicaThatReadAnOlderRingDoesNotWrite(t *testing.T) {
 	}
 }
 
-// staleReader reads a Secret as it was.
+// staleReader returns a former version of a Secret.
 type staleReader struct{ secret *corev1.Secret }
 
 func (s staleReader) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {

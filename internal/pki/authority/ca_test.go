@@ -25,18 +25,18 @@ func TestCertificateOfACA(t *testing.T) {
 	made := newCA(t, now)
 	got := made.Certificate
 	if !got.IsCA || !got.MaxPathLenZero || got.MaxPathLen != 0 || !got.PermittedDNSDomainsCritical {
-		t.Errorf("the certificate is %+v", got)
+		t.Errorf("certificate = %+v", got)
 	}
 	if life := got.NotAfter.Sub(now); life > 2*366*24*time.Hour+Keep || life < 2*LongestTerm+Keep-time.Second {
-		t.Errorf("it is good for %s", life)
+		t.Errorf("valid for %s", life)
 	}
 	if other := newCA(t, now); cabundle.KeyID(other.Certificate) == cabundle.KeyID(got) || other.Certificate.Subject.String() == got.Subject.String() {
 		t.Error("two have the same ID or name")
 	}
 }
 
-// Whoever has the key can sign whatever he likes. Nobody who knows the authority takes it.
-func TestCAIsGoodForItsOwnNamesAlone(t *testing.T) {
+// A thief of the key can sign anything, but clients that know the authority must refuse names outside of it.
+func TestCAIsValidForItsOwnNamesOnly(t *testing.T) {
 	t.Parallel()
 	made := newCA(t, time.Now())
 	for name, test := range map[string]struct {
@@ -44,21 +44,21 @@ func TestCAIsGoodForItsOwnNamesAlone(t *testing.T) {
 		host   string
 		good   bool
 	}{
-		"a Service of the installation": {x509.Certificate{DNSNames: domains[:1]}, domains[0], true},
-		"a node's issuer":               {x509.Certificate{DNSNames: []string{"node-1." + domains[0]}}, "node-1." + domains[0], true},
-		"a location's attestation":      {x509.Certificate{DNSNames: []string{"westeurope.metadata.azure.com"}}, "westeurope.metadata.azure.com", true},
-		"another Service":               {x509.Certificate{DNSNames: []string{"kubernetes.default.svc"}}, "kubernetes.default.svc", false},
-		"a name beside its own":         {x509.Certificate{DNSNames: []string{"xkube-imds-issuer.imds.svc"}}, "xkube-imds-issuer.imds.svc", false},
-		"its own and another name":      {x509.Certificate{DNSNames: []string{domains[0], "vault.azure.net"}}, domains[0], false},
-		"an address":                    {x509.Certificate{IPAddresses: []net.IP{net.IPv4(10, 96, 0, 1)}}, "10.96.0.1", false},
-		"an IPv6 address":               {x509.Certificate{IPAddresses: []net.IP{net.ParseIP("fd00::1")}}, "fd00::1", false},
+		"Service of the installation": {x509.Certificate{DNSNames: domains[:1]}, domains[0], true},
+		"node's issuer":               {x509.Certificate{DNSNames: []string{"node-1." + domains[0]}}, "node-1." + domains[0], true},
+		"attestation of a location":   {x509.Certificate{DNSNames: []string{"westeurope.metadata.azure.com"}}, "westeurope.metadata.azure.com", true},
+		"another Service":             {x509.Certificate{DNSNames: []string{"kubernetes.default.svc"}}, "kubernetes.default.svc", false},
+		"similar name":                {x509.Certificate{DNSNames: []string{"xkube-imds-issuer.imds.svc"}}, "xkube-imds-issuer.imds.svc", false},
+		"own and another name":        {x509.Certificate{DNSNames: []string{domains[0], "vault.azure.net"}}, domains[0], false},
+		"IPv4 address":                {x509.Certificate{IPAddresses: []net.IP{net.IPv4(10, 96, 0, 1)}}, "10.96.0.1", false},
+		"IPv6 address":                {x509.Certificate{IPAddresses: []net.IP{net.ParseIP("fd00::1")}}, "fd00::1", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			leaf := made.forge(t, test.forged)
 			_, err := leaf.Verify(x509.VerifyOptions{Roots: cabundle.Bundle{made.Certificate}.Pool(), DNSName: test.host})
 			if (err == nil) != test.good {
-				t.Errorf("crypto/x509 says %v", err)
+				t.Errorf("crypto/x509: %v", err)
 			}
 			opensslSays(t, made.Certificate, leaf, test.good)
 		})
@@ -72,7 +72,7 @@ func TestCAIsGoodForItsOwnNamesAlone(t *testing.T) {
 		if _, err := leaf.Verify(x509.VerifyOptions{
 			Roots: cabundle.Bundle{made.Certificate}.Pool(), Intermediates: cabundle.Bundle{below.Certificate}.Pool(),
 		}); err == nil {
-			t.Error("crypto/x509 takes it")
+			t.Error("crypto/x509 accepts it")
 		}
 	})
 }
@@ -93,7 +93,7 @@ func opensslSays(t *testing.T, authority, leaf *x509.Certificate, good bool) {
 	}
 	output, err := exec.CommandContext(t.Context(), openssl, "verify", "-x509_strict", "-CAfile", filepath.Join(folder, "authority"), filepath.Join(folder, "leaf")).CombinedOutput()
 	if (err == nil) != good {
-		t.Errorf("openssl says %v: %s", err, output)
+		t.Errorf("openssl: %v: %s", err, output)
 	}
 }
 
@@ -106,21 +106,21 @@ func TestSignedLeaf(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "http://authority/ca/" + cabundle.KeyID(made.Certificate) + ".cer"; len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != want {
-		t.Errorf("its authority is at %q, not at %s", leaf.IssuingCertificateURL, want)
+		t.Errorf("issuing certificate URL = %q, want %s", leaf.IssuingCertificateURL, want)
 	}
 	if life := leaf.NotAfter.Sub(now); life > certificate.Lifetime || life < certificate.Lifetime-time.Minute {
-		t.Errorf("it is good for %s", life)
+		t.Errorf("valid for %s", life)
 	}
 	late := made.Certificate.NotAfter.Add(-time.Hour)
 	if leaf, err = made.Sign(&x509.Certificate{DNSNames: domains[:1], PublicKey: newKey(t).Public()}, "", late); err != nil || leaf.NotAfter.After(made.Certificate.NotAfter) {
 		t.Errorf("a leaf outlives its authority: %v", err)
 	}
 	if _, err := made.Sign(&x509.Certificate{PublicKey: newKey(t).Public()}, "", made.Certificate.NotAfter); err == nil {
-		t.Error("an authority that has expired signs")
+		t.Error("an expired authority signs")
 	}
 }
 
-// forge signs whatever is asked for.
+// forge signs any template.
 func (c *CA) forge(t *testing.T, template x509.Certificate) *x509.Certificate {
 	t.Helper()
 	if template.PublicKey == nil {
@@ -159,7 +159,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// pemOf returns a key as an earlier release kept it.
+// pemOf returns a key in PEM, as an earlier release stored it.
 func pemOf(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-func TestBundleIsReadAsItWasWritten(t *testing.T) {
+func TestParseReadsWhatPEMWrote(t *testing.T) {
 	t.Parallel()
 	bundle := Bundle{newAuthority(t).certificate, newAuthority(t).certificate}
 	read, err := Parse(bundle.PEM())
 	if err != nil || len(read) != 2 || !read[0].Equal(bundle[0]) || !read[1].Equal(bundle[1]) {
-		t.Errorf("read are %d certificates, %v", len(read), err)
+		t.Errorf("got %d certificates, error %v", len(read), err)
 	}
 	for _, text := range []string{"", "garbage", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
 		if bundle, err := Parse([]byte(text)); err == nil {
-			t.Errorf("%q is read as %d certificates", text, len(bundle))
+			t.Errorf("%q: got %d certificates", text, len(bundle))
 		}
 	}
 	if read, err := Parse(bytes.Repeat(bundle.PEM(), maxCertificates)); err != nil || len(read) != maxCertificates {
-		t.Errorf("of a huge bundle %d certificates are read, %v", len(read), err)
+		t.Errorf("huge bundle: got %d certificates, error %v", len(read), err)
 	}
 }
 
@@ -38,21 +38,21 @@ func TestSignerOfALeaf(t *testing.T) {
 		by   authority
 		want int
 	}{
-		"the one that signs": {current, 0}, "one that is retired": {retired, 1}, "one that is gone": {other, -1},
+		"current": {current, 0}, "retired": {retired, 1}, "unknown": {other, -1},
 	} {
 		if rank := bundle.SignerOf(test.by.sign(t)); rank != test.want {
-			t.Errorf("%s: the rank is %d, want %d", name, rank, test.want)
+			t.Errorf("%s: index = %d, want %d", name, rank, test.want)
 		}
 	}
 }
 
-func TestEachCertificateIsAtItsOwnPath(t *testing.T) {
+func TestCertificatesAreServedByKeyID(t *testing.T) {
 	t.Parallel()
 	latest := &Latest{}
 	handler := Handler(latest.Bundle)
 	one, other := newAuthority(t).certificate, newAuthority(t).certificate
 	if got := get(handler, CertificatePath(one)); got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || latest.Ready() {
-		t.Errorf("before there is one, the answer is %d %s", got.Code, got.Body)
+		t.Errorf("before there is a certificate: got %d %s", got.Code, got.Body)
 	}
 	latest.Update(map[string]string{Key: string(Bundle{one, other}.PEM())})
 	for _, gone := range []map[string]string{{}, {Key: "garbage"}, nil} {
@@ -61,19 +61,19 @@ func TestEachCertificateIsAtItsOwnPath(t *testing.T) {
 	for _, certificate := range []*x509.Certificate{one, other} {
 		got := get(handler, CertificatePath(certificate))
 		if got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), certificate.Raw) || got.Header().Get("Content-Type") != "application/pkix-cert" {
-			t.Errorf("the answer for %s is %d", KeyID(certificate), got.Code)
+			t.Errorf("%s: status = %d", KeyID(certificate), got.Code)
 		}
 	}
 	for _, path := range []string{
 		"/", "/ca.cer", "/ca/", "/ca/.cer", "/metrics", strings.TrimSuffix(CertificatePath(one), ".cer"), CertificatePath(newAuthority(t).certificate),
 	} {
 		if got := get(handler, path); got.Code != http.StatusNotFound {
-			t.Errorf("%s is answered with %d", path, got.Code)
+			t.Errorf("%s: status = %d", path, got.Code)
 		}
 	}
 }
 
-func TestChangeIsTold(t *testing.T) {
+func TestChangedIsClosedByAChange(t *testing.T) {
 	t.Parallel()
 	latest := &Latest{}
 	first, second := Bundle{newAuthority(t).certificate}, Bundle{newAuthority(t).certificate}
@@ -82,20 +82,20 @@ func TestChangeIsTold(t *testing.T) {
 	select {
 	case <-changed:
 	default:
-		t.Error("nobody is told of the first bundle")
+		t.Error("the first bundle is not reported")
 	}
 	changed = latest.Changed()
 	latest.Set(Bundle{first[0]})
 	select {
 	case <-changed:
-		t.Error("the same bundle is told as a change")
+		t.Error("the same bundle is reported as a change")
 	default:
 	}
 	latest.Set(append(second, first...))
 	select {
 	case <-changed:
 	default:
-		t.Error("nobody is told of another bundle")
+		t.Error("another bundle is not reported")
 	}
 	for _, authority := range append(first, second...) {
 		if _, err := authority.Verify(x509.VerifyOptions{Roots: latest.Pool()}); err != nil {

@@ -20,7 +20,7 @@ import (
 
 var names = []string{"kube-imds-issuer.imds.svc", "node-1.kube-imds-issuer.imds.svc"}
 
-// world is who issues certificates, and a certificate that is kept.
+// world is an authority and a certificate that is kept.
 type world struct {
 	*testing.T
 	kept    *Kept
@@ -56,13 +56,13 @@ func (w *world) issue(_ context.Context, request *x509.CertificateRequest, _ cry
 	return cabundle.Bundle{leaf}.PEM(), nil
 }
 
-// look looks once, and wants so many requests made by that.
+// look checks the certificate once, and checks the number of requests until then.
 func (w *world) look(asked int) time.Duration {
 	w.Helper()
 	before := w.asked
 	pause := w.kept.look(w.Context())
 	if got := w.asked - before; got != asked {
-		w.Fatalf("it is asked %d times, want %d", got, asked)
+		w.Fatalf("the authority got %d requests, want %d", got, asked)
 	}
 	return pause
 }
@@ -76,25 +76,25 @@ func TestCertificateIsRenewedInTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	if w.kept.Ready() {
-		t.Error("there is a certificate before one was asked for")
+		t.Error("there is a certificate before the first request")
 	}
 	if pair, err := w.kept.GetCertificate(nil); pair != nil || err == nil {
-		t.Errorf("the certificate is %v, %v", pair, err)
+		t.Errorf("certificate = %v, error %v", pair, err)
 	}
 	w.look(1)
 	first := w.kept.Current()
 	if first == nil || first.Leaf.Subject.CommonName != names[0] || first.Leaf.VerifyHostname(names[1]) != nil {
-		t.Fatalf("the certificate is %+v", first)
+		t.Fatalf("certificate = %+v", first)
 	}
 	w.look(0)
 	w.after(Lifetime / 2).look(0)
 	w.after(Lifetime / 6).look(1)
 	if got, err := w.kept.GetCertificate(nil); err != nil || got == first {
-		t.Errorf("the certificate is the first one, %v", err)
+		t.Errorf("the certificate is still the first one, error %v", err)
 	}
 }
 
-func TestNobodyIsAskedBeforeThereIsAnAuthority(t *testing.T) {
+func TestNoRequestBeforeThereIsAnAuthority(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.kept.wanted.Authorities = &cabundle.Latest{}
@@ -103,14 +103,14 @@ func TestNobodyIsAskedBeforeThereIsAnAuthority(t *testing.T) {
 	w.look(1)
 }
 
-func TestExpiredCertificateIsOfNoUse(t *testing.T) {
+func TestExpiredCertificateIsNotUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.look(1)
 	w.refusal = errors.New("denied")
 	w.after(Lifetime - time.Second).look(1)
 	if !w.kept.Ready() {
-		t.Error("a certificate that is good is not used")
+		t.Error("a valid certificate is not used")
 	}
 	w.after(time.Second).look(1)
 	if _, err := w.kept.GetCertificate(nil); err == nil || w.kept.Ready() || w.kept.Current() != nil {
@@ -118,7 +118,7 @@ func TestExpiredCertificateIsOfNoUse(t *testing.T) {
 	}
 }
 
-func TestOtherNamesAreAskedForAtOnce(t *testing.T) {
+func TestOtherNamesAreRequestedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.look(1)
@@ -127,7 +127,7 @@ func TestOtherNamesAreAskedForAtOnce(t *testing.T) {
 	w.look(0)
 }
 
-func TestWhoIsDeniedAsksLessAndLessOften(t *testing.T) {
+func TestDeniedRequestsBackOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.refusal = errors.New("denied")
@@ -136,22 +136,22 @@ func TestWhoIsDeniedAsksLessAndLessOften(t *testing.T) {
 		waited += w.look(1)
 	}
 	if waited < time.Hour/2 {
-		t.Errorf("twelve requests are made in %s", waited)
+		t.Errorf("twelve requests took %s", waited)
 	}
 	if pause := w.look(1); pause < failing.Cap || pause > 2*failing.Cap {
-		t.Errorf("the next one is made in %s", pause)
+		t.Errorf("next request in %s", pause)
 	}
 	w.refusal = nil
 	w.look(1)
 	w.look(0)
 	w.names, w.refusal = names[:1], errors.New("denied")
 	if pause := w.look(1); pause > 2*failing.Duration {
-		t.Errorf("after a success the first failure makes it wait for %s", pause)
+		t.Errorf("wait after the first failure since a success = %s", pause)
 	}
 }
 
-// Another authority signs: each asks for another certificate in its turn, none after too long.
-func TestRotationIsFollowedInTurn(t *testing.T) {
+// After a rotation of the authority all processes renew, spread over time but soon enough.
+func TestRenewalsAfterARotationAreSpread(t *testing.T) {
 	t.Parallel()
 	turns := map[time.Duration]int{}
 	for range 20 {
@@ -163,7 +163,7 @@ func TestRotationIsFollowedInTurn(t *testing.T) {
 		turn := w.look(0)
 		for w.asked == 1 {
 			if w.now.Sub(before.certificate.NotBefore) > spread+time.Minute {
-				t.Fatal("it is never asked for")
+				t.Fatal("no renewal was requested")
 			}
 			w.after(turn)
 			turn = w.kept.look(t.Context())
@@ -171,15 +171,15 @@ func TestRotationIsFollowedInTurn(t *testing.T) {
 		turns[w.now.Sub(before.certificate.NotBefore).Truncate(time.Minute)]++
 		w.look(0)
 		if w.kept.Current().Leaf.CheckSignatureFrom(w.signing.certificate) != nil {
-			t.Error("it is not of the new authority")
+			t.Error("the certificate is not of the new authority")
 		}
 	}
 	if len(turns) < 4 {
-		t.Errorf("20 ask in %d different minutes: %v", len(turns), turns)
+		t.Errorf("20 processes renew in %d different minutes: %v", len(turns), turns)
 	}
 }
 
-func TestAuthorityThatIsGoneIsReplacedAtOnce(t *testing.T) {
+func TestCertificateOfAGoneAuthorityIsRenewedAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.look(1)
@@ -189,8 +189,8 @@ func TestAuthorityThatIsGoneIsReplacedAtOnce(t *testing.T) {
 	w.look(0)
 }
 
-// Whose bundle is older than what it was given must not ask without end.
-func TestNewerCertificateThanTheBundle(t *testing.T) {
+// A process whose bundle is older than its certificate must not request without end.
+func TestCertificateNewerThanTheBundle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.signing = newAuthority(t, w.now)
@@ -199,11 +199,11 @@ func TestNewerCertificateThanTheBundle(t *testing.T) {
 		waited += w.look(1)
 	}
 	if waited < 20*time.Second {
-		t.Errorf("five requests are made in %s", waited)
+		t.Errorf("five requests took %s", waited)
 	}
 }
 
-func TestChangeOfAuthorityWakesWhoWaits(t *testing.T) {
+func TestChangeOfAuthorityWakesTheLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -220,7 +220,7 @@ func TestChangeOfAuthorityWakesWhoWaits(t *testing.T) {
 		w.known.Set(cabundle.Bundle{w.signing.certificate})
 		synctest.Wait()
 		if w.asked != 2 || !time.Now().Equal(before) {
-			t.Errorf("asked %d times, %s later", w.asked, time.Since(before))
+			t.Errorf("%d requests, %s later", w.asked, time.Since(before))
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -229,7 +229,7 @@ func TestChangeOfAuthorityWakesWhoWaits(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoCertificateOfTheKeyIsRefused(t *testing.T) {
+func TestInvalidCertificateIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.look(1)
@@ -240,14 +240,14 @@ func TestWhatIsNoCertificateOfTheKeyIsRefused(t *testing.T) {
 	}
 	for name, issued := range map[string][]byte{
 		"nothing": nil, "garbage": []byte("garbage"),
-		"that of another key": cabundle.Bundle{w.signing.sign(t, &x509.Certificate{NotAfter: w.now.Add(time.Hour)}, other.Public())}.PEM(),
+		"certificate of another key": cabundle.Bundle{w.signing.sign(t, &x509.Certificate{NotAfter: w.now.Add(time.Hour)}, other.Public())}.PEM(),
 	} {
 		key, err := NewECDSA()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := w.kept.hold(issued, key); err == nil || w.kept.Current() != kept {
-			t.Errorf("%s is taken for the certificate: %v", name, err)
+			t.Errorf("%s is accepted: %v", name, err)
 		}
 	}
 }
