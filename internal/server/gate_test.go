@@ -2,7 +2,6 @@ package server
 
 import (
 	"net"
-	"net/http"
 	"testing"
 	"time"
 )
@@ -107,31 +106,27 @@ func TestSweepKeepsSourcesThatWereFast(t *testing.T) {
 }
 
 func TestDisplacedConnectionIsClosed(t *testing.T) {
-	t.Parallel()
-	r := run(t, http.NotFoundHandler(), WithBounds(Bounds{Connections: 2, PerSource: 2, PerSecond: 100, Burst: 100}))
-	dial := func(from string) net.Conn {
-		connection, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext(t.Context(), "tcp", r.address)
-		if err != nil {
-			t.Fatal(err)
+	g := newClockedGate(t, Bounds{Connections: 2, PerSource: 2, PerSecond: 1, Burst: 2})
+	connect := func(source string) net.Conn {
+		client, server := net.Pipe()
+		t.Cleanup(func() { _ = client.Close() })
+		if !g.enter(&connection{Conn: server, source: source, gate: g.gate}) {
+			t.Fatalf("a connection of %s is refused", source)
 		}
-		t.Cleanup(func() { _ = connection.Close() })
-		return connection
+		return client
 	}
-	first, second, other := dial("127.0.0.2"), dial("127.0.0.2"), dial("127.0.0.3")
-	_ = other
-	closed := make(chan struct{}, 2)
-	for _, connection := range []net.Conn{first, second} {
-		_ = connection.SetReadDeadline(time.Now().Add(4 * time.Second)) // less than a handshake may take
+	clients := []net.Conn{connect("a"), connect("a")}
+	connect("b")
+	closed := make(chan bool, len(clients))
+	for _, client := range clients {
+		_ = client.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		go func() {
-			if _, err := connection.Read(make([]byte, 1)); !isTimeout(err) {
-				closed <- struct{}{}
-			}
+			_, err := client.Read(make([]byte, 1))
+			closed <- !isTimeout(err)
 		}()
 	}
-	select {
-	case <-closed:
-	case <-time.After(deadline):
-		t.Error("neither connection of the largest source is closed")
+	if one, other := <-closed, <-closed; one == other {
+		t.Errorf("closed: %t and %t, want one of a's connections", one, other)
 	}
 }
 
