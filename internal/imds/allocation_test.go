@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// What a request may allocate, whatever is in it, and what its connection may beside: most of that is Go's HTTP server's,
+// The bounds of what a request may allocate, and its connection beside: most of the latter is Go's HTTP server's,
 // for many short headers.
 const (
 	mostAllocated             = 64 << 10
 	mostAllocatedByConnection = 256 << 10
 )
 
-// allocated is how many bytes a call allocates. Nothing else may run at the same time, so its tests are not parallel.
+// allocated returns the bytes that a call allocates. Its tests are not parallel, because nothing else may run meanwhile.
 func allocated(call func()) uint64 {
 	const runs = 5
 	var before, after runtime.MemStats
@@ -30,7 +30,7 @@ func allocated(call func()) uint64 {
 	return (after.TotalAlloc - before.TotalAlloc) / runs
 }
 
-// parameters returns a query of many of them, each of a name of its own.
+// parameters returns a query of many parameters with different names.
 func parameters(bytes int) string {
 	var query strings.Builder
 	for i := 0; query.Len() < bytes; i++ {
@@ -39,23 +39,23 @@ func parameters(bytes int) string {
 	return query.String()
 }
 
-// None of these is longer than a request that the server reads.
+// All of these fit into a request that the server reads.
 func TestRequestsAllocateLittle(t *testing.T) {
 	long := 8 << 10
 	for name, target := range map[string]string{
-		"a long path":              "/" + strings.Repeat("A", long),
-		"a path of slashes":        strings.Repeat("/", long),
-		"a path of many parts":     instancePath + strings.Repeat("/a", long/2) + instanceVersion,
-		"a path of much below":     instancePath + "/compute" + strings.Repeat("//A", long/3) + instanceVersion,
-		"a query of many names":    tokenTarget(parameters(maxQueryBytes - 100)),
-		"as many names as may be":  tokenTarget(parameters(200)),
-		"a query that is too long": tokenTarget(parameters(long)),
-		"one name many times":      tokenTarget(strings.Repeat("&a", maxQueryBytes/2-50)),
-		"a query of escapes":       tokenTarget("&x=" + strings.Repeat("%41", maxQueryBytes/3-50)),
-		"a query without names":    tokenTarget(strings.Repeat("&", maxQueryBytes-100)),
-		"a resource to be escaped": tokenPath + "?api-version=2018-02-01&resource=" + strings.Repeat("%22", maxQueryBytes/3-50),
-		"a long version":           instancePath + "?api-version=" + strings.Repeat("2", maxQueryBytes-100),
-		"all of it as text":        instancePath + instanceVersion + "&format=text",
+		"long path":           "/" + strings.Repeat("A", long),
+		"path of slashes":     strings.Repeat("/", long),
+		"path of many parts":  instancePath + strings.Repeat("/a", long/2) + instanceVersion,
+		"deep path":           instancePath + "/compute" + strings.Repeat("//A", long/3) + instanceVersion,
+		"query of many names": tokenTarget(parameters(maxQueryBytes - 100)),
+		"200 names":           tokenTarget(parameters(200)),
+		"query too long":      tokenTarget(parameters(long)),
+		"one name many times": tokenTarget(strings.Repeat("&a", maxQueryBytes/2-50)),
+		"query of escapes":    tokenTarget("&x=" + strings.Repeat("%41", maxQueryBytes/3-50)),
+		"query without names": tokenTarget(strings.Repeat("&", maxQueryBytes-100)),
+		"resource of escapes": tokenPath + "?api-version=2018-02-01&resource=" + strings.Repeat("%22", maxQueryBytes/3-50),
+		"long version":        instancePath + "?api-version=" + strings.Repeat("2", maxQueryBytes-100),
+		"everything as text":  instancePath + instanceVersion + "&format=text",
 	} {
 		t.Run(name, func(t *testing.T) {
 			request := &http.Request{Method: http.MethodGet, RequestURI: target, Header: http.Header{"Metadata": {"true"}}}
@@ -67,7 +67,7 @@ func TestRequestsAllocateLittle(t *testing.T) {
 	}
 }
 
-// What is sent without end is read up to a bound.
+// Endless input is read up to a bound.
 func TestConnectionsAllocateLittle(t *testing.T) {
 	const sent = 2 << 20
 	server := NewServer(newIMDS().build(), slog.New(slog.DiscardHandler))
@@ -76,13 +76,13 @@ func TestConnectionsAllocateLittle(t *testing.T) {
 	go func() { stopped <- server.Serve(listener) }()
 	begin := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"
 	for name, repeated := range map[string]struct{ begin, part string }{
-		"a line without end":   {"GET /", "x"},
-		"a header without end": {begin + "X: ", "x"},
-		"headers without end":  {begin, "X: y\r\n"},
-		"a body without end":   {begin + "Content-Length: 999999999\r\n\r\n", "x"},
-		"chunks without end":   {begin + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
-		"blank lines":          {"", "\r\n"},
-		"nothing at all":       {"", "\x00"},
+		"endless line":    {"GET /", "x"},
+		"endless header":  {begin + "X: ", "x"},
+		"endless headers": {begin, "X: y\r\n"},
+		"endless body":    {begin + "Content-Length: 999999999\r\n\r\n", "x"},
+		"endless chunks":  {begin + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
+		"blank lines":     {"", "\r\n"},
+		"zeros":           {"", "\x00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := []byte(repeated.begin + strings.Repeat(repeated.part, sent/len(repeated.part)))

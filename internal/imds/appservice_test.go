@@ -16,29 +16,29 @@ func (b *builder) buildAppService(secret string) *AppService {
 	return NewAppService(b.tokens, secret, func() time.Time { return b.now })
 }
 
-func TestPoint34AppServiceAnswersWhoShowsTheSecret(t *testing.T) {
+func TestPoint34AppServiceAnswersWithTheSecret(t *testing.T) {
 	t.Parallel()
 	got := get(t, newIMDS().buildAppService("s3cret"), appServiceBase, secretHeader, "Metadata:")
 	var fields map[string]string
 	if err := json.Unmarshal([]byte(got.body), &fields); err != nil || got.status != http.StatusOK {
-		t.Fatalf("%d %s, %v", got.status, got.body, err)
+		t.Fatalf("got %d %s, error %v", got.status, got.body, err)
 	}
 	if fields["access_token"] != recordedToken.AccessToken || fields["expires_on"] != "1709895997" {
 		t.Errorf("the answer is %s", got.body)
 	}
 }
 
-func TestPoint34AppServiceRefusesWhoDoesNot(t *testing.T) {
+func TestPoint34AppServiceRefusesWithoutTheSecret(t *testing.T) {
 	t.Parallel()
 	const wrong = `{"error":"unauthorized_client","error_description":"The header X-IDENTITY-HEADER is missing, or is not the value of IDENTITY_HEADER"}`
 	for name, test := range map[string]struct {
 		secret  string
 		headers []string
 	}{
-		"no header":        {"s3cret", nil},
-		"another header":   {"s3cret", []string{"X-IDENTITY-HEADER: other"}},
-		"a part of it":     {"s3cret", []string{"X-IDENTITY-HEADER: s3c"}},
-		"no secret at all": {"", []string{"X-IDENTITY-HEADER: "}},
+		"no header":      {"s3cret", nil},
+		"another header": {"s3cret", []string{"X-IDENTITY-HEADER: other"}},
+		"part of it":     {"s3cret", []string{"X-IDENTITY-HEADER: s3c"}},
+		"empty secret":   {"", []string{"X-IDENTITY-HEADER: "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -58,7 +58,7 @@ func TestAppServiceRefusesWhatIMDSRefuses(t *testing.T) {
 		`{"error":"method_not_allowed","error_description":"Method not allowed"}`)
 }
 
-func TestPoint7AppServiceTakesEverySpellingOfAnID(t *testing.T) {
+func TestPoint7AppServiceAcceptsEverySpellingOfAnID(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]Selector{
 		"&client_id=c":    {ClientID: "c"},
@@ -69,7 +69,7 @@ func TestPoint7AppServiceTakesEverySpellingOfAnID(t *testing.T) {
 		var asked []TokenRequest
 		got := get(t, newIMDS().recordingTo(&asked).buildAppService("s3cret"), appServiceBase+query, secretHeader)
 		if got.status != http.StatusOK || len(asked) != 1 || asked[0].Selector != want {
-			t.Errorf("%s: %d %s, and the source is asked %+v", query, got.status, got.body, asked)
+			t.Errorf("%s: got %d %s, source got %+v", query, got.status, got.body, asked)
 		}
 	}
 }

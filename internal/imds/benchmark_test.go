@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// discardingWriter keeps nothing, so that what is measured is the handler.
+// discardingWriter discards responses, so that only the handler is measured.
 type discardingWriter struct{ header http.Header }
 
 func (w *discardingWriter) Header() http.Header            { return w.header }
@@ -30,14 +30,14 @@ func benchmark(b *testing.B, handler http.Handler, target string) {
 	})
 }
 
-// BenchmarkCachedToken is the path that nearly every request of an application takes. It allocates nothing but an
-// answer a second.
+// BenchmarkCachedToken measures the path of nearly every request of an application. It allocates no more than a
+// response a second.
 func BenchmarkCachedToken(b *testing.B) {
 	imds := newIMDS()
 	benchmark(b, NewHandler(imds.sources(), time.Now), tokenTarget("&client_id=c"))
 }
 
-// BenchmarkProbe is the request without the header with which SDKs find out that IMDS is there.
+// BenchmarkProbe measures the request without the header by which SDKs detect IMDS.
 func BenchmarkProbe(b *testing.B) {
 	handler := newIMDS().build()
 	b.ReportAllocs()
@@ -51,8 +51,8 @@ func BenchmarkInstance(b *testing.B) {
 	benchmark(b, newIMDS().build(), instancePath+instanceVersion)
 }
 
-// BenchmarkConnection is a cached token over a connection that is kept, as applications have it: what the HTTP server
-// and the kernel cost is in it too.
+// BenchmarkConnection measures a cached token over a kept connection, as applications use it: the cost of the HTTP server
+// and the kernel is included.
 func BenchmarkConnection(b *testing.B) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -27,7 +27,7 @@ func (f identitiesFunc) Identity(_ context.Context, selector Selector) (*Identit
 	return f(selector)
 }
 
-// The recorded answer of imds-contract.md section 4 was given 83 seconds after its token was issued.
+// The response recorded in imds-contract.md section 4 is 83 seconds younger than its token.
 var (
 	recordedNow   = time.Unix(1709809680, 0)
 	recordedToken = &Token{
@@ -91,7 +91,7 @@ func (b *builder) failingWith(err error) *builder {
 	return b
 }
 
-// recordingTo notes what the source of tokens is asked for.
+// recordingTo records the requests to the source of tokens.
 func (b *builder) recordingTo(asked *[]TokenRequest) *builder {
 	return b.tokensFrom(func(request TokenRequest) (*Token, error) {
 		*asked = append(*asked, request)
@@ -107,18 +107,18 @@ func (b *builder) sources() Sources {
 	return Sources{Tokens: b.tokens, Identities: b.identities, Instances: b.instances, Events: b.events}
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// ask sends a request with the header Metadata, and others as "Name: value". A header "Metadata:" takes it away.
+// ask sends a request with the header Metadata, and others as "Name: value". A header "Metadata:" removes it.
 func ask(t *testing.T, handler http.Handler, method, target string, headers ...string) answer {
 	t.Helper()
 	request := httptest.NewRequest(method, target, http.NoBody)
-	// As a server would see it: NewRequest takes an absolute target apart.
+	// As a server sees it: NewRequest splits an absolute target.
 	request.RequestURI = target
 	request.Header.Set("Metadata", "true")
 	for _, header := range headers {
@@ -137,13 +137,13 @@ func ask(t *testing.T, handler http.Handler, method, target string, headers ...s
 	return answer{recorder.Code, recorder.Header(), string(body)}
 }
 
-// get asks for a target.
+// get sends a GET request.
 func get(t *testing.T, handler http.Handler, target string, headers ...string) answer {
 	t.Helper()
 	return ask(t, handler, http.MethodGet, target, headers...)
 }
 
-// tokenTarget returns a valid token request, and more parameters.
+// tokenTarget returns a valid token request with more parameters.
 func tokenTarget(more string) string {
 	return tokenPath + "?api-version=2018-02-01&resource=https://vault.azure.net" + more
 }
@@ -152,6 +152,6 @@ func tokenTarget(more string) string {
 func (a answer) want(t *testing.T, status int, body string) {
 	t.Helper()
 	if a.status != status || a.body != body {
-		t.Errorf("the answer is %d %s\nwant           %d %s", a.status, a.body, status, body)
+		t.Errorf("got  %d %s\nwant %d %s", a.status, a.body, status, body)
 	}
 }

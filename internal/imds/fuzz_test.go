@@ -20,7 +20,7 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzTokenRequest: what is read can be asked for again, and what is refused is refused with 400.
+// FuzzTokenRequest checks that parsed requests can be sent again, and that others get 400.
 func FuzzTokenRequest(f *testing.F) {
 	f.Add("api-version=2018-02-01&resource=https://vault.azure.net")
 	f.Add("api-version=2018-02-01&resource=r&client_id=c&object_id=o")
@@ -30,17 +30,17 @@ func FuzzTokenRequest(f *testing.F) {
 		request, refusal := parseTokenRequest(query)
 		if refusal != nil {
 			if refusal.Status != http.StatusBadRequest {
-				t.Errorf("%q is refused with %d", query, refusal.Status)
+				t.Errorf("%q: refused with %d", query, refusal.Status)
 			}
 			return
 		}
 		if request.Resource == "" || !utf8.ValidString(request.Resource) {
-			t.Errorf("%q asks for %q", query, request.Resource)
+			t.Errorf("%q: resource = %q", query, request.Resource)
 		}
 	})
 }
 
-// FuzzHandler: no request makes the handler panic or fail, and a token is answered on its own path alone.
+// FuzzHandler checks that no request makes the handler panic or fail, and that only the token's path serves a token.
 func FuzzHandler(f *testing.F) {
 	f.Add("GET", tokenTarget(""), "true")
 	f.Add("GET", instancePath+instanceVersion, "true")
@@ -64,17 +64,17 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("%q %q: %d", method, target, recorder.Code)
 		}
 		if length := recorder.Body.Len(); length > mostAnswered {
-			t.Errorf("%q %q is answered with %d bytes", method, target, length)
+			t.Errorf("%q %q: got %d bytes", method, target, length)
 		}
 		path, _, _ := strings.Cut(target, "?")
 		asksForToken := strings.EqualFold(strings.ReplaceAll(path, "/", ""), "metadataidentityoauth2token")
 		if contains(recorder.Body.String(), "access_token") && !asksForToken {
-			t.Errorf("%q %q is answered with a token", method, target)
+			t.Errorf("%q %q: got a token", method, target)
 		}
 	})
 }
 
-// FuzzStartRequests: what is read names events, and what is refused is refused with 400.
+// FuzzStartRequests checks that parsed requests name events, and that others get 400.
 func FuzzStartRequests(f *testing.F) {
 	f.Add(`{"StartRequests":[{"EventId":"C7061BAC-AFDC-4513-B24B-AA5F13A16123"}]}`)
 	f.Add(`{"startrequests":[null]}`)
@@ -82,15 +82,15 @@ func FuzzStartRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		ids, refusal := parseStartRequests(strings.NewReader(body))
 		if refusal != nil && refusal.Status != http.StatusBadRequest {
-			t.Errorf("%q is refused with %d", body, refusal.Status)
+			t.Errorf("%q: refused with %d", body, refusal.Status)
 		}
 		if refusal == nil && (len(ids) == 0 || slices.Contains(ids, "")) {
-			t.Errorf("%q lets %q begin", body, ids)
+			t.Errorf("%q: started %q", body, ids)
 		}
 	})
 }
 
-// recordedConn is a connection whose client has sent all that it sends, and reads when the server is done.
+// recordedConn is a connection whose client has sent everything, and reads when the server is done.
 type recordedConn struct {
 	sent *bytes.Reader
 
@@ -114,7 +114,7 @@ func (c *recordedConn) Write(answer []byte) (int, error) {
 	return c.written.Write(answer)
 }
 
-// CloseWrite says that nothing more will be written; the server then lingers for half a second.
+// CloseWrite ends the writing; the server then lingers for half a second.
 func (c *recordedConn) CloseWrite() error { c.finish(); return nil }
 func (c *recordedConn) Close() error      { c.finish(); return nil }
 
@@ -124,7 +124,7 @@ func (c *recordedConn) SetDeadline(time.Time) error      { return nil }
 func (c *recordedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *recordedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// answers waits until the server is done, and reads what it wrote.
+// answers waits until the server is done, and returns its responses.
 func (c *recordedConn) answers(t *testing.T) []answer {
 	t.Helper()
 	select {
@@ -148,7 +148,7 @@ func (c *recordedConn) answers(t *testing.T) []answer {
 	}
 }
 
-// readAnswer reads an answer that may be one to HEAD, and so without the body that it speaks of.
+// readAnswer reads a response, which may be one to HEAD, and so without the body of its Content-Length.
 func readAnswer(reader *bufio.Reader) (answer, error) {
 	if _, err := reader.Peek(1); err != nil {
 		return answer{}, err
@@ -182,10 +182,10 @@ func readAnswer(reader *bufio.Reader) (answer, error) {
 	return answer{status, http.Header(header), string(body)}, nil
 }
 
-// mostAnswered bounds the body of any answer: what a request says is in it at most once, and that is bounded too.
+// mostAnswered bounds the body of any response: it repeats a request's text at most once, which is bounded too.
 const mostAnswered = 16 << 10
 
-// FuzzConnection: whatever is sent, each answer is a whole one, of IMDS, in JSON, and none of a failure.
+// FuzzConnection checks that every response to any bytes is complete, in IMDS's JSON, and not a failure.
 func FuzzConnection(f *testing.F) {
 	token := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"
 	for _, sent := range []string{
@@ -207,10 +207,10 @@ func FuzzConnection(f *testing.F) {
 		listener.connections <- connection
 		for _, got := range connection.answers(t) {
 			if got.status >= 500 || got.header.Get("Server") != serverName[0] || len(got.body) > mostAnswered {
-				t.Fatalf("an answer is %d %v, of %d bytes", got.status, got.header, len(got.body))
+				t.Fatalf("got %d %v, %d bytes", got.status, got.header, len(got.body))
 			}
 			if got.header.Get("Content-Type") == contentJSON[0] && got.body != "" && !json.Valid([]byte(got.body)) {
-				t.Fatalf("an answer is %q", got.body)
+				t.Fatalf("got %q", got.body)
 			}
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// guid is what request IDs look like: random GUIDs.
+// guid matches request IDs: random GUIDs.
 var guid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 const (
@@ -25,7 +25,7 @@ func TestRequestIDsDiffer(t *testing.T) {
 	for range 1000 {
 		id := get(t, handler, tokenTarget("")).header.Get("X-Ms-Request-Id")
 		if !guid.MatchString(id) || seen[id] {
-			t.Fatalf("x-ms-request-id is %q", id)
+			t.Fatalf("x-ms-request-id = %q", id)
 		}
 		seen[id] = true
 	}
@@ -41,7 +41,7 @@ func TestEndpointsWithoutSourcesDoNotExist(t *testing.T) {
 	}
 }
 
-func TestOtherHostsAreRefusedInTheShapeOfTheirPath(t *testing.T) {
+func TestOtherHostsAreRefusedInThePathsErrorShape(t *testing.T) {
 	t.Parallel()
 	handler := OnlyHosts(newIMDS().build(), func(host string) bool { return host == "127.0.0.1" })
 	for target, body := range map[string]string{

@@ -81,7 +81,7 @@ func TestInstance(t *testing.T) {
 	}
 }
 
-// addedIn is what imds-contract.md section 3 says under "Added".
+// addedIn holds the fields under "Added" in imds-contract.md section 3.
 var addedIn = map[string]string{
 	"2017-03-01": "location name offer osType platformFaultDomain platformUpdateDomain publisher sku version vmId vmSize",
 	"2017-08-01": "placementGroupId resourceGroupName subscriptionId tags",
@@ -121,7 +121,7 @@ func TestInstanceFieldsByVersion(t *testing.T) {
 		for _, paths := range addedIn {
 			for path := range strings.FieldsSeq(paths) {
 				if _, present := find(document["compute"], "/"+normalPath(path)); present != expected[path] {
-					t.Errorf("in %s %s is there: %v", version, path, present)
+					t.Errorf("version %s: field %s is present: %v", version, path, present)
 				}
 			}
 		}
@@ -129,13 +129,13 @@ func TestInstanceFieldsByVersion(t *testing.T) {
 			if !expected[name] && !slices.ContainsFunc(slices.Collect(maps.Keys(expected)), func(path string) bool {
 				return strings.HasPrefix(path, name+"/")
 			}) {
-				t.Errorf("in %s there is %s, of which the contract does not know when it was added", version, name)
+				t.Errorf("version %s has field %s, which the contract does not list", version, name)
 			}
 		}
 	}
 }
 
-func TestInstanceOfWhichLittleIsKnown(t *testing.T) {
+func TestInstanceWithUnknownFields(t *testing.T) {
 	t.Parallel()
 	imds := newIMDS()
 	imds.instances = func() (*Instance, error) { return &Instance{}, nil }
@@ -151,6 +151,6 @@ func TestInstanceWhileItsSourceIsAway(t *testing.T) {
 	got := get(t, newIMDS().failingWith(Unavailable("later")).build(), instancePath+instanceVersion)
 	got.want(t, http.StatusServiceUnavailable, `{ "error": "later" }`)
 	if wait := got.header.Get("Retry-After"); wait != "5" {
-		t.Errorf("Retry-After is %q", wait)
+		t.Errorf("Retry-After = %q", wait)
 	}
 }

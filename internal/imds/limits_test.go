@@ -12,7 +12,7 @@ const (
 	throttledPlain    = `{ "error": "Temporarily throttled, too many requests" }`
 )
 
-// limited runs a test with a handler that is limited as Azure's, in a bubble's time.
+// limited runs a test with a handler that has Azure's limits in a synctest bubble.
 func limited(t *testing.T, test func(t *testing.T, handler http.Handler)) {
 	t.Helper()
 	t.Parallel()
@@ -23,23 +23,23 @@ func (a answer) wantThrottled(t *testing.T, body string) {
 	t.Helper()
 	a.want(t, http.StatusTooManyRequests, body)
 	if got := a.header.Get("Retry-After"); got != "1" {
-		t.Errorf("Retry-After is %q", got)
+		t.Errorf("Retry-After = %q", got)
 	}
 }
 
-func TestLimitsAreThoseOfAzure(t *testing.T) {
+func TestAzureLimits(t *testing.T) {
 	for name, test := range map[string]struct {
 		target string
 		most   int
 		body   string
 	}{
-		"tokens":                       {tokenTarget(""), 20, throttledIdentity},
-		"tokens, in another spelling":  {"//Metadata/Identity/oauth2/token/", 20, throttledIdentity},
-		"an identity path of no use":   {identityPath + "/nothing", 20, throttledIdentity},
-		"instance metadata":            {instancePath + instanceVersion, 5, throttledPlain},
-		"another path":                 {"/metadata/nothing", 5, throttledPlain},
-		"one that begins as identity":  {identityPath + "x", 5, throttledPlain},
-		"one that does not begin well": {"*", 5, throttledPlain},
+		"tokens":                      {tokenTarget(""), 20, throttledIdentity},
+		"tokens, in another spelling": {"//Metadata/Identity/oauth2/token/", 20, throttledIdentity},
+		"unknown identity path":       {identityPath + "/nothing", 20, throttledIdentity},
+		"instance metadata":           {instancePath + instanceVersion, 5, throttledPlain},
+		"another path":                {"/metadata/nothing", 5, throttledPlain},
+		"prefix of identity":          {identityPath + "x", 5, throttledPlain},
+		"no path":                     {"*", 5, throttledPlain},
 	} {
 		t.Run(name, func(t *testing.T) {
 			limited(t, func(t *testing.T, handler http.Handler) {
@@ -52,7 +52,7 @@ func TestLimitsAreThoseOfAzure(t *testing.T) {
 				time.Sleep(time.Second)
 				for range test.most {
 					if got := get(t, handler, test.target); got.status == http.StatusTooManyRequests {
-						t.Error("a second later not as many are answered")
+						t.Error("a second later fewer are answered")
 					}
 				}
 				get(t, handler, test.target).wantThrottled(t, test.body)
@@ -61,34 +61,34 @@ func TestLimitsAreThoseOfAzure(t *testing.T) {
 	}
 }
 
-func TestLimitsDoNotMix(t *testing.T) {
+func TestLimitsAreSeparate(t *testing.T) {
 	limited(t, func(t *testing.T, handler http.Handler) {
 		for range 100 {
 			get(t, handler, instancePath+instanceVersion)
 		}
 		if got := get(t, handler, tokenTarget("")); got.status != http.StatusOK {
-			t.Errorf("a token beside too much instance metadata: %d %s", got.status, got.body)
+			t.Errorf("token request beside throttled instance metadata: %d %s", got.status, got.body)
 		}
 	})
 }
 
-// Point 27: clients look whether IMDS is there every time that they are asked for a token.
-func TestPoint27ProbesAreNotLimitedAsAzureDoes(t *testing.T) {
+// Point 27: clients probe for IMDS whenever they are asked for a token.
+func TestPoint27ProbesAreNotLimitedByAzureLimits(t *testing.T) {
 	limited(t, func(t *testing.T, handler http.Handler) {
 		for _, header := range []string{"Metadata:", "Metadata: yes"} {
 			for range 1000 {
 				if got := get(t, handler, tokenPath, header); got.status != http.StatusBadRequest {
-					t.Fatalf("a probe is answered with %d %s", got.status, got.body)
+					t.Fatalf("probe: got %d %s", got.status, got.body)
 				}
 			}
 		}
 		if got := get(t, handler, tokenTarget("")); got.status != http.StatusOK {
-			t.Errorf("the token after the probes: %d %s", got.status, got.body)
+			t.Errorf("token request after the probes: %d %s", got.status, got.body)
 		}
 	})
 }
 
-func TestIdentityRequestsAtOnceAreLimited(t *testing.T) {
+func TestConcurrentIdentityRequestsAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		handler := LimitAsAzure(newIMDS().tokensFrom(func(TokenRequest) (*Token, error) {
@@ -98,7 +98,7 @@ func TestIdentityRequestsAtOnceAreLimited(t *testing.T) {
 		for range 5 { // as Azure documents
 			go func() {
 				if got := get(t, handler, tokenTarget("")); got.status != http.StatusOK {
-					t.Errorf("one of those at once: %d %s", got.status, got.body)
+					t.Errorf("concurrent request: %d %s", got.status, got.body)
 				}
 			}()
 		}
@@ -110,7 +110,7 @@ func TestIdentityRequestsAtOnceAreLimited(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := get(t, handler, tokenTarget("")); got.status != http.StatusOK {
-			t.Errorf("when they are done: %d %s", got.status, got.body)
+			t.Errorf("after they are done: %d %s", got.status, got.body)
 		}
 	})
 }

@@ -31,23 +31,23 @@ func logged(t *testing.T, method, target string, headers ...string) map[string]a
 	return line
 }
 
-func TestARequestIsLogged(t *testing.T) {
+func TestRequestsAreLogged(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		method, target string
 		headers        []string
 		want           map[string]any
 	}{
-		"a token": {"GET", tokenTarget(""), []string{"User-Agent: azsdk-go", "x-client-SKU: MSAL.Go"}, map[string]any{
+		"token": {"GET", tokenTarget(""), []string{"User-Agent: azsdk-go", "x-client-SKU: MSAL.Go"}, map[string]any{
 			"method": "GET", "target": tokenTarget(""), "userAgent": "azsdk-go", "clientSKU": "MSAL.Go", "metadata": true, "status": 200.,
 		}},
-		"a probe": {"GET", tokenPath, []string{"Metadata:"}, map[string]any{
+		"probe": {"GET", tokenPath, []string{"Metadata:"}, map[string]any{
 			"method": "GET", "target": tokenPath, "userAgent": "", "clientSKU": "", "metadata": false, "status": 400.,
 		}},
-		"a header that says something else": {"POST", instancePath, []string{"Metadata: yes"}, map[string]any{
+		"header with another value": {"POST", instancePath, []string{"Metadata: yes"}, map[string]any{
 			"method": "POST", "target": instancePath, "userAgent": "", "clientSKU": "", "metadata": false, "status": 400.,
 		}},
-		"a path that does not exist, as it came": {"GET", "//Nothing%2f?a=%zz", nil, map[string]any{
+		"unknown path, not normalized": {"GET", "//Nothing%2f?a=%zz", nil, map[string]any{
 			"method": "GET", "target": "//Nothing%2f?a=%zz", "userAgent": "", "clientSKU": "", "metadata": true, "status": 404.,
 		}},
 	} {
@@ -55,13 +55,13 @@ func TestARequestIsLogged(t *testing.T) {
 			t.Parallel()
 			test.want["level"], test.want["msg"], test.want["milliseconds"] = "DEBUG", "request", 1.5
 			if diff := cmp.Diff(test.want, logged(t, test.method, test.target, test.headers...)); diff != "" {
-				t.Errorf("the line (-want +got):\n%s", diff)
+				t.Errorf("line (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestLoggedRequestsAreShort(t *testing.T) {
+func TestLogLinesAreBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", 4<<10)
 	line := logged(t, "GET", "/"+long, "User-Agent: "+long, "x-client-SKU: "+long)
@@ -73,11 +73,11 @@ func TestLoggedRequestsAreShort(t *testing.T) {
 	}
 }
 
-func TestNothingIsInTheWayWhereNothingIsLogged(t *testing.T) {
+func TestHandlerIsUnchangedWithoutDebug(t *testing.T) {
 	t.Parallel()
 	handler := newIMDS().build()
 	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	if LogRequests(handler, logger, time.Now) != http.Handler(handler) {
-		t.Error("the handler of a log at level info is another one")
+		t.Error("the handler at level info is wrapped")
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The tests here hold what no HTTP client can see, or cause, of the numbered list that ends clients.md. What one can see
-// is held by test/conformance: 1 to 5, 9, 11, 13 to 15, 17, 18, 29 and 32. Of the rest, 31 is in server_test.go, 19 in
+// These tests hold the points of the list at the end of clients.md that no HTTP client can see or cause. The others
+// are held by test/conformance: 1 to 5, 9, 11, 13 to 15, 17, 18, 29 and 32. Of the rest, 31 is in server_test.go, 19 in
 // internal/sidecar/tokencache, 24 in cmd/sidecar, 33 is the issuer's, 34 is in appservice_test.go, and 12 is a matter of the
 // environment that SDKs are given.
 
@@ -38,7 +38,7 @@ func TestPoints6To10Selectors(t *testing.T) {
 	}
 }
 
-// Points 16, 28 and 30: the resource is answered as it was asked.
+// Points 16, 28 and 30: the response repeats the requested resource.
 func TestPoints16And28And30ResourceToTheByte(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{
@@ -54,18 +54,18 @@ func TestPoints16And28And30ResourceToTheByte(t *testing.T) {
 		for range 2 { // parsed, and remembered
 			var got struct{ Resource string }
 			if err := json.Unmarshal([]byte(get(t, handler, tokenPath+"?"+query).body), &got); err != nil || got.Resource != want {
-				t.Errorf("%s is answered with %q, %v", query, got.Resource, err)
+				t.Errorf("%s: got %q, error %v", query, got.Resource, err)
 			}
 		}
 		for _, request := range asked {
 			if request.Resource != want {
-				t.Errorf("%s is handed on as %q", query, request.Resource)
+				t.Errorf("%s: the source gets %q", query, request.Resource)
 			}
 		}
 	}
 }
 
-// Points 20, 21, 22, 23, 25 and 26: what becomes of the errors of a source.
+// Points 20, 21, 22, 23, 25 and 26: the responses to errors of a source.
 func TestPoints20To26Errors(t *testing.T) {
 	t.Parallel()
 	notFound := &Error{Status: 400, Code: "invalid_request", Description: "Identity not found", RetryAfter: time.Second}
@@ -75,37 +75,37 @@ func TestPoints20To26Errors(t *testing.T) {
 		body       string
 		retryAfter string
 	}{
-		"unknown identity":    {notFound, 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
-		"wrapped":             {errors.Join(errors.New("ask"), notFound), 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
-		"throttled":           {&Error{Status: 429, Code: "too_many_requests", Description: "slow down", RetryAfter: 1500 * time.Millisecond}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "2"},
-		"throttled, no wait":  {&Error{Status: 429, Code: "too_many_requests", Description: "slow down"}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "5"},
-		"away":                {Unavailable("later"), 503, `{"error":"service_unavailable","error_description":"later"}`, "5"},
-		"away for long":       {&Error{Status: 503, Code: "service_unavailable", Description: "later", RetryAfter: time.Hour}, 503, `{"error":"service_unavailable","error_description":"later"}`, "25"},
-		"any other error":     {errors.New("dial tcp: secret details"), 503, `{"error":"service_unavailable","error_description":"The token or metadata could not be obtained, try again later"}`, "5"},
-		"bad gateway":         {&Error{Status: 502, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"forbidden":           {&Error{Status: 403, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"not found":           {&Error{Status: 404, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"as from a proxy":     {&Error{Status: 400, Code: "x", Description: "unreachable"}, 400, `{"error":"x","error_description":"out of reach"}`, ""},
-		"with quotes":         {&Error{Status: 400, Code: "x", Description: `ManagedIdentity "a" <b>`}, 400, `{"error":"x","error_description":"ManagedIdentity \"a\" <b>"}`, ""},
-		"success by mistake":  {&Error{Status: 200, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"no status whatever":  {&Error{Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"not implemented":     {&Error{Status: 501, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
-		"a wait of no length": {&Error{Status: 503, Code: "x", Description: "d", RetryAfter: -time.Second}, 503, `{"error":"x","error_description":"d"}`, "5"},
+		"unknown identity":   {notFound, 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
+		"wrapped":            {errors.Join(errors.New("ask"), notFound), 400, `{"error":"invalid_request","error_description":"Identity not found"}`, ""},
+		"throttled":          {&Error{Status: 429, Code: "too_many_requests", Description: "slow down", RetryAfter: 1500 * time.Millisecond}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "2"},
+		"throttled, no wait": {&Error{Status: 429, Code: "too_many_requests", Description: "slow down"}, 429, `{"error":"too_many_requests","error_description":"slow down"}`, "5"},
+		"away":               {Unavailable("later"), 503, `{"error":"service_unavailable","error_description":"later"}`, "5"},
+		"away for long":      {&Error{Status: 503, Code: "service_unavailable", Description: "later", RetryAfter: time.Hour}, 503, `{"error":"service_unavailable","error_description":"later"}`, "25"},
+		"another error":      {errors.New("dial tcp: secret details"), 503, `{"error":"service_unavailable","error_description":"The token or metadata could not be obtained, try again later"}`, "5"},
+		"bad gateway":        {&Error{Status: 502, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"forbidden":          {&Error{Status: 403, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"not found":          {&Error{Status: 404, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"like a proxy's":     {&Error{Status: 400, Code: "x", Description: "unreachable"}, 400, `{"error":"x","error_description":"out of reach"}`, ""},
+		"with quotes":        {&Error{Status: 400, Code: "x", Description: `ManagedIdentity "a" <b>`}, 400, `{"error":"x","error_description":"ManagedIdentity \"a\" <b>"}`, ""},
+		"success by mistake": {&Error{Status: 200, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"no status":          {&Error{Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"not implemented":    {&Error{Status: 501, Code: "x", Description: "d"}, 503, `{"error":"service_unavailable","error_description":"d"}`, "5"},
+		"negative wait":      {&Error{Status: 503, Code: "x", Description: "d", RetryAfter: -time.Second}, 503, `{"error":"x","error_description":"d"}`, "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := get(t, newIMDS().failingWith(test.err).build(), tokenTarget(""))
 			got.want(t, test.status, test.body)
 			if wait := got.header.Get("Retry-After"); wait != test.retryAfter {
-				t.Errorf("Retry-After is %q", wait)
+				t.Errorf("Retry-After = %q", wait)
 			}
 			if kind := got.header.Get("Content-Type"); kind != "application/json; charset=utf-8" {
-				t.Errorf("Content-Type is %q", kind)
+				t.Errorf("Content-Type = %q", kind)
 			}
 		})
 	}
 	if got := get(t, newIMDS().build(), tokenTarget("")); got.header.Get("Retry-After") != "" {
-		t.Error("a success bears Retry-After")
+		t.Error("a success has Retry-After")
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sampleID is the ID of the event in imds-contract.md section 6.
+// sampleID is the event's ID in imds-contract.md section 6.
 const sampleID = "C7061BAC-AFDC-4513-B24B-AA5F13A16123"
 
-// eventsFake is a source of events, all of which may begin.
+// eventsFake is a source of events, all of which may start.
 type eventsFake struct {
 	events  Events
 	err     error
@@ -66,8 +66,8 @@ func TestScheduledEvents(t *testing.T) {
 		"with Preempt":           {"2017-11-01", []Event{sampleEvent("Preempt", false)}, start + `"Preempt"` + resources + end},
 		"without Preempt":        {"2017-08-01", []Event{sampleEvent("Preempt", false)}, none},
 		"the first version":      {"2017-08-01", []Event{sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + end},
-		"one that has begun":     {"2017-08-01", []Event{sampleEvent("Redeploy", true)}, `{"DocumentIncarnation":2,"Events":[{"EventId":"` + sampleID + `","EventStatus":"Started","EventType":"Redeploy","ResourceType":"VirtualMachine","Resources":["orders-0"],"NotBefore":""}]}`},
-		"one known, and one not": {"2017-08-01", []Event{sampleEvent("Terminate", false), sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + end},
+		"started":                {"2017-08-01", []Event{sampleEvent("Redeploy", true)}, `{"DocumentIncarnation":2,"Events":[{"EventId":"` + sampleID + `","EventStatus":"Started","EventType":"Redeploy","ResourceType":"VirtualMachine","Resources":["orders-0"],"NotBefore":""}]}`},
+		"one of another version": {"2017-08-01", []Event{sampleEvent("Terminate", false), sampleEvent("Redeploy", false)}, start + `"Redeploy"` + resources + end},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,14 +77,14 @@ func TestScheduledEvents(t *testing.T) {
 	}
 }
 
-func TestEventsThatCannotBeRead(t *testing.T) {
+func TestEventsWhileTheirSourceIsAway(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err  error
 		body string
 	}{
-		"nothing known yet": {Unavailable("later"), `{ "error": "later" }`},
-		"another failure":   {errors.New("secret"), `{ "error": "The token or metadata could not be obtained, try again later" }`},
+		"unavailable":     {Unavailable("later"), `{ "error": "later" }`},
+		"another failure": {errors.New("secret"), `{ "error": "The token or metadata could not be obtained, try again later" }`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +94,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// post sends a body, as a client of some content type.
+// post sends a body with a content type.
 func post(t *testing.T, handler http.Handler, contentType, body string) answer {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodPost, eventsPath+"?api-version=2019-01-01", strings.NewReader(body))
@@ -118,34 +118,34 @@ func TestStartEvents(t *testing.T) {
 		answer            string
 		started           []string
 	}{
-		"one":                  {"application/json", one, nil, 200, "{}", []string{"a"}},
-		"as curl sends it":     {"application/x-www-form-urlencoded", one, nil, 200, "{}", []string{"a"}},
-		"without a type":       {"", " " + one + "\n", nil, 200, "{}", []string{"a"}},
-		"two, and more":        {"", `{"DocumentIncarnation":5,"StartRequests":[{"EventId":"a","x":1},{"EventId":"b"}]}`, nil, 200, "{}", []string{"a", "b"}},
-		"as long as it may be": {"", one + strings.Repeat(" ", 16384-len(one)), nil, 200, "{}", []string{"a"}},
-		"too long":             {"", one + strings.Repeat(" ", 16384-len(one)+1), nil, 400, `{ "error": "Bad request. The body is too long" }`, nil},
-		"none":                 {"", `{"StartRequests":[]}`, nil, 400, malformed, nil},
-		"null":                 {"", `null`, nil, 400, malformed, nil},
-		"nothing":              {"", ``, nil, 400, malformed, nil},
-		"no object":            {"", `["a"]`, nil, 400, malformed, nil},
-		"two objects":          {"", one + one, nil, 400, malformed, nil},
-		"no ID":                {"", `{"StartRequests":[{"EventId":"a"},{}]}`, nil, 400, malformed, nil},
-		"an ID of no text":     {"", `{"StartRequests":[{"EventId":1}]}`, nil, 400, malformed, nil},
-		"an unknown one":       {"", one, ErrNoSuchEvent, 400, `{ "error": "Bad request. There is no event with an EventId of the request" }`, []string{"a"}},
-		"nothing known yet":    {"", one, Unavailable("later"), 503, `{ "error": "later" }`, []string{"a"}},
+		"one":                 {"application/json", one, nil, 200, "{}", []string{"a"}},
+		"curl's content type": {"application/x-www-form-urlencoded", one, nil, 200, "{}", []string{"a"}},
+		"without a type":      {"", " " + one + "\n", nil, 200, "{}", []string{"a"}},
+		"two, and more":       {"", `{"DocumentIncarnation":5,"StartRequests":[{"EventId":"a","x":1},{"EventId":"b"}]}`, nil, 200, "{}", []string{"a", "b"}},
+		"longest body":        {"", one + strings.Repeat(" ", 16384-len(one)), nil, 200, "{}", []string{"a"}},
+		"too long":            {"", one + strings.Repeat(" ", 16384-len(one)+1), nil, 400, `{ "error": "Bad request. The body is too long" }`, nil},
+		"none":                {"", `{"StartRequests":[]}`, nil, 400, malformed, nil},
+		"null":                {"", `null`, nil, 400, malformed, nil},
+		"empty body":          {"", ``, nil, 400, malformed, nil},
+		"not an object":       {"", `["a"]`, nil, 400, malformed, nil},
+		"two objects":         {"", one + one, nil, 400, malformed, nil},
+		"no ID":               {"", `{"StartRequests":[{"EventId":"a"},{}]}`, nil, 400, malformed, nil},
+		"ID is not a string":  {"", `{"StartRequests":[{"EventId":1}]}`, nil, 400, malformed, nil},
+		"unknown event":       {"", one, ErrNoSuchEvent, 400, `{ "error": "Bad request. There is no event with an EventId of the request" }`, []string{"a"}},
+		"unavailable":         {"", one, Unavailable("later"), 503, `{ "error": "later" }`, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			source := &eventsFake{err: test.err}
 			post(t, source.handler(), test.contentType, test.body).want(t, test.status, test.answer)
 			if diff := cmp.Diff(test.started, source.started); diff != "" {
-				t.Errorf("what was let begin (-want +got):\n%s", diff)
+				t.Errorf("started events (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-// The incarnation and the duration are numbers, and the rest is text.
+// Only the incarnation and the duration are numbers.
 func TestScheduledEventsTypes(t *testing.T) {
 	t.Parallel()
 	source := &eventsFake{events: Events{Incarnation: 1 << 40, Events: []Event{sampleEvent("Redeploy", false)}}}
@@ -157,12 +157,12 @@ func TestScheduledEventsTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if document.DocumentIncarnation != 1<<40 {
-		t.Errorf("the incarnation is %d", document.DocumentIncarnation)
+		t.Errorf("incarnation = %d", document.DocumentIncarnation)
 	}
 	for name, value := range document.Events[0] {
 		_, isText := value.(string)
 		if isText == slices.Contains([]string{"DurationInSeconds", "Resources"}, name) {
-			t.Errorf("%s is %v", name, value)
+			t.Errorf("%s = %v", name, value)
 		}
 	}
 }

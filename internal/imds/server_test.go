@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// pipeListener hands out ends of in-memory connections, so that a server runs on a test's own clock.
+// pipeListener accepts in-memory connections, so that a server runs in a synctest bubble.
 type pipeListener struct {
 	connections chan net.Conn
 	closed      chan struct{}
@@ -38,7 +38,7 @@ func (l *pipeListener) connect() net.Conn {
 	return ours
 }
 
-// serving runs a server in a bubble of its own time.
+// serving runs a test with a server in a synctest bubble.
 func serving(t *testing.T, test func(t *testing.T, connect func() net.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,15 +49,15 @@ func serving(t *testing.T, test func(t *testing.T, connect func() net.Conn)) {
 		test(t, listener.connect)
 		server.Close()
 		<-stopped
-		// The server lingers for half a second, of the bubble's time, where a client may still be reading.
+		// The server lingers for half a second of the bubble's time, in case the client is still reading.
 		time.Sleep(time.Second)
 	})
 }
 
-// exchange sends bytes as they are and reads one answer.
+// exchange sends raw bytes and reads one response.
 func exchange(t *testing.T, connection net.Conn, request string) answer {
 	t.Helper()
-	// The server may answer before it has read all.
+	// The server may respond before it has read everything.
 	go io.WriteString(connection, request)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
@@ -75,18 +75,18 @@ func rawGet(target string) string {
 	return "GET " + target + " HTTP/1.1\r\nHost: 169.254.169.254\r\nMetadata: true\r\nConnection: close\r\n\r\n"
 }
 
-// The bodies that let events begin are read as far as they go, and for no longer than a while.
-func TestBodiesThatLetEventsBegin(t *testing.T) {
+// Bodies that start events are read to their end, but not for long.
+func TestBodiesThatStartEvents(t *testing.T) {
 	t.Parallel()
 	const body = `{"StartRequests":[{"EventId":"` + sampleID + `"}]}`
 	for name, test := range map[string]struct {
 		rest   string
 		status int
 	}{
-		"of its length":  {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body), http.StatusOK},
-		"in chunks":      {fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body), http.StatusOK},
-		"one that stops": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body)+1, body), http.StatusBadRequest},
-		"without an end": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", 1<<30, strings.Repeat(" ", maxStartBytes+1)), http.StatusBadRequest},
+		"with length": {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body), http.StatusOK},
+		"in chunks":   {fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body), http.StatusOK},
+		"truncated":   {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body)+1, body), http.StatusBadRequest},
+		"endless":     {fmt.Sprintf("Content-Length: %d\r\n\r\n%s", 1<<30, strings.Repeat(" ", maxStartBytes+1)), http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,14 +94,14 @@ func TestBodiesThatLetEventsBegin(t *testing.T) {
 				asked := time.Now()
 				got := exchange(t, connect(), "POST "+eventsPath+"?api-version=2020-07-01 HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n"+test.rest)
 				if took := time.Since(asked); got.status != test.status || took > 10*time.Second {
-					t.Errorf("after %s the answer is %d %s", took, got.status, got.body)
+					t.Errorf("after %s: got %d %s", took, got.status, got.body)
 				}
 			})
 		})
 	}
 }
 
-// Points 31 and 35: connections that ask nothing, or slowly.
+// Points 31 and 35: connections that send nothing, or slowly.
 func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]string{
@@ -116,30 +116,30 @@ func TestPoints31And35SilentAndSlowConnections(t *testing.T) {
 				io.WriteString(connection, begin)
 				io.Copy(io.Discard, connection)
 				if held := time.Since(started); held > 5*time.Second {
-					t.Errorf("the connection was held for %s", held)
+					t.Errorf("connection was held for %s", held)
 				}
 				connect().Close()
 				if got := exchange(t, connect(), rawGet(tokenTarget(""))); got.status != http.StatusOK {
-					t.Errorf("the next one is answered with %d %s", got.status, got.body)
+					t.Errorf("next connection: got %d %s", got.status, got.body)
 				}
 			})
 		})
 	}
 }
 
-func TestAConnectionThatReadsNothingIsCutOff(t *testing.T) {
+func TestConnectionThatReadsNothingIsClosed(t *testing.T) {
 	t.Parallel()
 	serving(t, func(t *testing.T, connect func() net.Conn) {
 		connection := connect()
 		io.WriteString(connection, rawGet(tokenTarget("")))
 		time.Sleep(20 * time.Second)
 		if read, err := io.ReadAll(connection); len(read) > 0 || err != nil {
-			t.Errorf("after 20 seconds there is %q, %v", read, err)
+			t.Errorf("after 20 seconds: read %q, error %v", read, err)
 		}
 	})
 }
 
-func TestConnectionsAreKeptForAWhile(t *testing.T) {
+func TestIdleConnectionsAreKeptForAMinute(t *testing.T) {
 	t.Parallel()
 	serving(t, func(t *testing.T, connect func() net.Conn) {
 		connection := connect()
@@ -148,23 +148,23 @@ func TestConnectionsAreKeptForAWhile(t *testing.T) {
 			go fmt.Fprintf(connection, "GET %s HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n", tokenTarget(""))
 			response, err := http.ReadResponse(reader, nil)
 			if err != nil {
-				t.Fatalf("answer %d: %v", i, err)
+				t.Fatalf("response %d: %v", i, err)
 			}
 			io.Copy(io.Discard, response.Body)
 			if response.StatusCode != http.StatusOK || response.ContentLength <= 0 {
-				t.Errorf("answer %d: %d, length %d", i, response.StatusCode, response.ContentLength)
+				t.Errorf("response %d: %d, length %d", i, response.StatusCode, response.ContentLength)
 			}
 			time.Sleep(time.Minute)
 		}
 		silent := time.Now()
 		io.Copy(io.Discard, reader)
 		if held := time.Since(silent); held > time.Minute {
-			t.Errorf("a connection that has gone silent is held for %s", time.Minute+held)
+			t.Errorf("an idle connection is held for %s", time.Minute+held)
 		}
 	})
 }
 
-func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
+func TestMissingBodyIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string]string{"of a length": "Content-Length: 100", "in chunks": "Transfer-Encoding: chunked"} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 					t.Errorf("got %d %s", got.status, got.body)
 				}
 				if waited := time.Since(asked); waited > time.Second {
-					t.Errorf("it came after %s", waited)
+					t.Errorf("responded after %s", waited)
 				}
 			})
 		})
@@ -186,7 +186,7 @@ func TestABodyThatNeverComesIsNotWaitedFor(t *testing.T) {
 
 const malformedBody = `{ "error": "Bad request. The request is malformed, or longer than a request may be" }`
 
-// answers are all that comes back for bytes that are sent, until the connection is closed.
+// answers sends bytes and returns all responses until the connection is closed.
 func answers(t *testing.T, connection net.Conn, sent string) []answer {
 	t.Helper()
 	go func() {
@@ -195,7 +195,7 @@ func answers(t *testing.T, connection net.Conn, sent string) []answer {
 	return readAnswers(t, connection)
 }
 
-// readAnswers reads answers until there are no more. It fails on anything that is no whole answer.
+// readAnswers reads responses until the end. It fails on an incomplete one.
 func readAnswers(t testing.TB, connection io.Reader) []answer {
 	t.Helper()
 	var all []answer
@@ -206,20 +206,20 @@ func readAnswers(t testing.TB, connection io.Reader) []answer {
 		}
 		response, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			t.Fatalf("what comes back is no answer: %v", err)
+			t.Fatalf("not a response: %v", err)
 		}
 		body, err := io.ReadAll(response.Body)
 		if err != nil {
-			t.Fatalf("the answer is not whole: %v", err)
+			t.Fatalf("incomplete response: %v", err)
 		}
 		if response.Close {
-			// The reader takes it away.
+			// The reader removes it.
 			response.Header.Set("Connection", "close")
 		}
 		all = append(all, answer{response.StatusCode, response.Header, string(body)})
 		if response.Close {
 			if rest, err := io.ReadAll(reader); len(rest) > 0 && err == nil {
-				t.Fatalf("after the last answer there is %q", rest)
+				t.Fatalf("after the last response: %q", rest)
 			}
 			return all
 		}
@@ -237,11 +237,11 @@ func (a answer) wantMalformed(t *testing.T) {
 		}
 	}
 	if _, err := http.ParseTime(a.header.Get("Date")); err != nil || len(a.header.Get("X-Ms-Request-Id")) != 36 {
-		t.Errorf("the headers are %v", a.header)
+		t.Errorf("headers = %v", a.header)
 	}
 }
 
-func TestConnectionsOfManyRequests(t *testing.T) {
+func TestPipelinedRequests(t *testing.T) {
 	t.Parallel()
 	token := "GET " + tokenTarget("") + " HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"
 	missing := "GET /metadata/nothing HTTP/1.1\r\nHost: a\r\nMetadata: true\r\n\r\n"
@@ -250,35 +250,35 @@ func TestConnectionsOfManyRequests(t *testing.T) {
 			sent string
 			want []int
 		}{
-			"a good and a bad one":        {token + "hello\r\n\r\n", []int{200, -400}},
-			"many good and a bad one":     {token + missing + token + token + "\x00", []int{200, 404, 200, 200, -400}},
-			"what follows a bad one":      {token + "hello\r\n\r\n" + token, []int{200, -400}},
-			"what follows an expectation": {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n" + token, []int{-400}},
-			"a body, and a bad one":       {strings.Replace(token, "\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nxx", 1) + "?\r\n\r\n", []int{200, -400}},
-			"continue, and a bad one": {strings.Replace(token, "\r\n\r\n", "\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 1) +
+			"good, bad":         {token + "hello\r\n\r\n", []int{200, -400}},
+			"many good, bad":    {token + missing + token + token + "\x00", []int{200, 404, 200, 200, -400}},
+			"bad, good":         {token + "hello\r\n\r\n" + token, []int{200, -400}},
+			"expectation, good": {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n" + token, []int{-400}},
+			"body, bad":         {strings.Replace(token, "\r\n\r\n", "\r\nContent-Length: 2\r\n\r\nxx", 1) + "?\r\n\r\n", []int{200, -400}},
+			"continue, bad": {strings.Replace(token, "\r\n\r\n", "\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 1) +
 				"?\r\n\r\n", []int{200, -400}},
-			"one that closes":          {strings.Replace(token, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1) + "hello\r\n\r\n", []int{200}},
-			"one of HTTP/1.0 and more": {"GET / HTTP/1.0\r\n\r\nhello\r\n\r\n", []int{404}},
+			"close, bad":    {strings.Replace(token, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1) + "hello\r\n\r\n", []int{200}},
+			"HTTP/1.0, bad": {"GET / HTTP/1.0\r\n\r\nhello\r\n\r\n", []int{404}},
 		} {
-			// Without the last end a server would wait for more.
+			// Without the last empty line a server would wait for more.
 			got := answers(t, connect(), test.sent+"\r\n\r\n")
 			if len(got) != len(test.want) {
-				t.Errorf("%s: there are %d answers", name, len(got))
+				t.Errorf("%s: got %d responses", name, len(got))
 				continue
 			}
 			for i, want := range test.want {
 				if want < 0 {
 					got[i].wantMalformed(t)
 				} else if got[i].status != want || got[i].body == malformedBody {
-					t.Errorf("%s: answer %d is %d %s", name, i, got[i].status, got[i].body)
+					t.Errorf("%s: response %d = %d %s", name, i, got[i].status, got[i].body)
 				}
 			}
 		}
 	})
 }
 
-// An answer that the server writes in several parts stays what the handler wrote.
-func TestLongAnswersArriveWhole(t *testing.T) {
+// A response that the server writes in several parts stays what the handler wrote.
+func TestLongResponsesArriveWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("HTTP/1.1 400 Bad Request\r\n\r\n", 4<<10)
@@ -292,7 +292,7 @@ func TestLongAnswersArriveWhole(t *testing.T) {
 		go func() { stopped <- server.Serve(listener) }()
 		got := answers(t, listener.connect(), "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n?\r\n\r\n")
 		if len(got) != 3 || got[0].body != long || got[1].body != long {
-			t.Errorf("there are %d answers, or they are not whole", len(got))
+			t.Errorf("got %d responses, or incomplete ones", len(got))
 		} else {
 			got[2].wantMalformed(t)
 		}
@@ -301,45 +301,45 @@ func TestLongAnswersArriveWhole(t *testing.T) {
 	})
 }
 
-// brokenConn is a connection that takes nothing.
+// brokenConn is a connection that fails to write.
 type brokenConn struct{ net.Conn }
 
 func (brokenConn) Write([]byte) (int, error) { return 0, net.ErrClosed }
 
-func TestAnswersThatCannotBeWritten(t *testing.T) {
+func TestFailedWrite(t *testing.T) {
 	t.Parallel()
 	c := &connection{Conn: brokenConn{}}
 	if written, err := c.Write([]byte("HTTP/1.1 400 Bad Request")); written != 0 || !errors.Is(err, net.ErrClosed) {
-		t.Errorf("%d bytes are written, %v", written, err)
+		t.Errorf("wrote %d bytes, error %v", written, err)
 	}
 	if err := c.CloseWrite(); err != nil {
 		t.Error(err)
 	}
 }
 
-// The server may write its own answer in parts.
-func TestTheServersOwnAnswerIsReplacedOnce(t *testing.T) {
+// The server may write its own response in parts.
+func TestServersOwnResponseIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	recorded := newRecordedConn(nil)
 	c := &connection{Conn: recorded}
 	for range 2 {
 		if written, err := c.Write([]byte("12345")); written != 5 || err != nil {
-			t.Errorf("%d bytes are written, %v", written, err)
+			t.Errorf("wrote %d bytes, error %v", written, err)
 		}
 	}
 	if err := c.CloseWrite(); err != nil {
 		t.Error(err)
 	}
-	// That it is done is what the half close of the inner connection says.
+	// The half close of the inner connection marks the end.
 	got := recorded.answers(t)
 	if len(got) != 1 {
-		t.Fatalf("there are %d answers", len(got))
+		t.Fatalf("got %d responses", len(got))
 	}
 	got[0].wantMalformed(t)
 }
 
-// The server half closes a connection on which a client still sends, so that the client can read the answer.
-func TestAnswersArriveOverTCP(t *testing.T) {
+// The server half-closes a connection on which a client still sends, so that the client can read the response.
+func TestResponsesArriveOverTCP(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -356,7 +356,7 @@ func TestAnswersArriveOverTCP(t *testing.T) {
 	client.SetDeadline(time.Now().Add(10 * time.Second))
 	got := answers(t, client, "GET / HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 1<<20))
 	if len(got) != 1 {
-		t.Fatalf("there are %d answers", len(got))
+		t.Fatalf("got %d responses", len(got))
 	}
 	got[0].wantMalformed(t)
 	server.Close()

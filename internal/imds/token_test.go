@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTokenAnswer(t *testing.T) {
+func TestTokenResponse(t *testing.T) {
 	t.Parallel()
 	got := get(t, newIMDS().build(), tokenTarget(""))
 	got.want(t, http.StatusOK, `{"access_token":"eyJ0eXAi.eyJ0aWQi.c2ln","client_id":"11111111-2222-3333-4444-555555555555",`+
@@ -24,7 +24,7 @@ func TestTokenAnswer(t *testing.T) {
 		"Content-Length": {fmt.Sprint(len(got.body))},
 	}
 	if id := got.header.Get("X-Ms-Request-Id"); !guid.MatchString(id) {
-		t.Errorf("x-ms-request-id is %q", id)
+		t.Errorf("x-ms-request-id = %q", id)
 	}
 	got.header.Del("X-Ms-Request-Id")
 	if difference := cmp.Diff(want, got.header); difference != "" {
@@ -32,7 +32,7 @@ func TestTokenAnswer(t *testing.T) {
 	}
 }
 
-func TestTokenAnswerFollowsTheClockAndTheToken(t *testing.T) {
+func TestTokenResponseFollowsClockAndToken(t *testing.T) {
 	t.Parallel()
 	imds := newIMDS()
 	now, token := recordedNow, recordedToken
@@ -50,12 +50,12 @@ func TestTokenAnswerFollowsTheClockAndTheToken(t *testing.T) {
 		answer
 		contains string
 	}{
-		"at first":              {first, `"expires_in":"86317"`},
-		"a second later":        {second, `"expires_in":"86316"`},
-		"after renewal":         {third, `"access_token":"a.b.c"`},
-		"of another resource":   {get(t, handler, tokenPath+"?api-version=2018-02-01&resource=b"), `"resource":"b"`},
-		"of an expired token":   {expired(t), `"expires_in":"0"`},
-		"of a token from today": {justIssued(t), `"ext_expires_in":"0"`},
+		"at first":          {first, `"expires_in":"86317"`},
+		"a second later":    {second, `"expires_in":"86316"`},
+		"after renewal":     {third, `"access_token":"a.b.c"`},
+		"another resource":  {get(t, handler, tokenPath+"?api-version=2018-02-01&resource=b"), `"resource":"b"`},
+		"expired token":     {expired(t), `"expires_in":"0"`},
+		"just issued token": {justIssued(t), `"ext_expires_in":"0"`},
 	} {
 		if !contains(got.body, got.contains) {
 			t.Errorf("%s: %s does not contain %s", name, got.body, got.contains)
@@ -75,7 +75,7 @@ func justIssued(t *testing.T) answer {
 	return get(t, newIMDS().tokensFrom(func(TokenRequest) (*Token, error) { return &brief, nil }).build(), tokenTarget(""))
 }
 
-func TestTokenQuestionsAreBounded(t *testing.T) {
+func TestRememberedQueriesAreBounded(t *testing.T) {
 	t.Parallel()
 	endpoint := newTokenEndpoint(newIMDS().tokens, time.Now)
 	for i := range 3 * maxTokenQueries {
@@ -87,11 +87,11 @@ func TestTokenQuestionsAreBounded(t *testing.T) {
 		}
 	}
 	if n := len(endpoint.queries); n > maxTokenQueries {
-		t.Errorf("%d questions are remembered", n)
+		t.Errorf("%d queries are remembered", n)
 	}
 }
 
-func TestManyAskAtOnce(t *testing.T) {
+func TestConcurrentRequests(t *testing.T) {
 	t.Parallel()
 	handler := newIMDS().build()
 	var asking sync.WaitGroup
@@ -116,24 +116,24 @@ func TestParseTokenRequest(t *testing.T) {
 		query string
 		want  TokenRequest
 	}{
-		"the default identity":     {version1 + "&resource=r", TokenRequest{Resource: "r"}},
-		"client_id":                {version1 + "&resource=r&client_id=c", TokenRequest{Resource: "r", Selector: Selector{ClientID: "c"}}},
-		"object_id":                {version1 + "&resource=r&object_id=o", TokenRequest{Resource: "r", Selector: Selector{ObjectID: "o"}}},
-		"principal_id":             {version1 + "&resource=r&principal_id=o", TokenRequest{Resource: "r", Selector: Selector{ObjectID: "o"}}},
-		"msi_res_id":               {version1 + "&resource=r&msi_res_id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
-		"mi_res_id":                {version1 + "&resource=r&mi_res_id=%2Fa%2fb", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
-		"resource_id":              {version1 + "&resource=r&resource_id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
-		"msi-res-id":               {version1 + "&resource=r&msi-res-id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
-		"an ending slash":          {version1 + "&resource=https://storage.azure.com/", TokenRequest{Resource: "https://storage.azure.com/"}},
-		"escaped":                  {version1 + "&resource=https%3A%2F%2Fa.b%2f", TokenRequest{Resource: "https://a.b/"}},
-		"two slashes":              {version1 + "&resource=https://a.b//c", TokenRequest{Resource: "https://a.b//c"}},
-		"a GUID":                   {version1 + "&resource=api%3A%2F%2F00000000-0000-0000-0000-000000000000", TokenRequest{Resource: "api://00000000-0000-0000-0000-000000000000"}},
-		"another order":            {"client_id=c&resource=r&" + version1, TokenRequest{Resource: "r", Selector: Selector{ClientID: "c"}}},
-		"names in another case":    {"API-Version=2018-02-01&Resource=R&Client_ID=C", TokenRequest{Resource: "R", Selector: Selector{ClientID: "C"}}},
-		"parameters of no meaning": {version1 + "&resource=r&authority=x&n=", TokenRequest{Resource: "r"}},
-		"past the cache":           {version1 + "&resource=r&bypass_cache=true", TokenRequest{Resource: "r", BypassCache: true}},
-		"not past the cache":       {version1 + "&resource=r&bypass_cache=False", TokenRequest{Resource: "r"}},
-		"a later version":          {"api-version=2025-04-07&resource=r", TokenRequest{Resource: "r"}},
+		"default identity":      {version1 + "&resource=r", TokenRequest{Resource: "r"}},
+		"client_id":             {version1 + "&resource=r&client_id=c", TokenRequest{Resource: "r", Selector: Selector{ClientID: "c"}}},
+		"object_id":             {version1 + "&resource=r&object_id=o", TokenRequest{Resource: "r", Selector: Selector{ObjectID: "o"}}},
+		"principal_id":          {version1 + "&resource=r&principal_id=o", TokenRequest{Resource: "r", Selector: Selector{ObjectID: "o"}}},
+		"msi_res_id":            {version1 + "&resource=r&msi_res_id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
+		"mi_res_id":             {version1 + "&resource=r&mi_res_id=%2Fa%2fb", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
+		"resource_id":           {version1 + "&resource=r&resource_id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
+		"msi-res-id":            {version1 + "&resource=r&msi-res-id=/a/b", TokenRequest{Resource: "r", Selector: Selector{ResourceID: "/a/b"}}},
+		"trailing slash":        {version1 + "&resource=https://storage.azure.com/", TokenRequest{Resource: "https://storage.azure.com/"}},
+		"escaped":               {version1 + "&resource=https%3A%2F%2Fa.b%2f", TokenRequest{Resource: "https://a.b/"}},
+		"two slashes":           {version1 + "&resource=https://a.b//c", TokenRequest{Resource: "https://a.b//c"}},
+		"GUID":                  {version1 + "&resource=api%3A%2F%2F00000000-0000-0000-0000-000000000000", TokenRequest{Resource: "api://00000000-0000-0000-0000-000000000000"}},
+		"another order":         {"client_id=c&resource=r&" + version1, TokenRequest{Resource: "r", Selector: Selector{ClientID: "c"}}},
+		"names in another case": {"API-Version=2018-02-01&Resource=R&Client_ID=C", TokenRequest{Resource: "R", Selector: Selector{ClientID: "C"}}},
+		"unknown parameters":    {version1 + "&resource=r&authority=x&n=", TokenRequest{Resource: "r"}},
+		"bypass cache":          {version1 + "&resource=r&bypass_cache=true", TokenRequest{Resource: "r", BypassCache: true}},
+		"do not bypass cache":   {version1 + "&resource=r&bypass_cache=False", TokenRequest{Resource: "r"}},
+		"later version":         {"api-version=2025-04-07&resource=r", TokenRequest{Resource: "r"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,7 +150,7 @@ func TestParseTokenRequest(t *testing.T) {
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
 
-func TestQueriesOfManyParameters(t *testing.T) {
+func TestQueriesWithManyParameters(t *testing.T) {
 	t.Parallel()
 	// api-version and resource are two of them.
 	for more, want := range map[int]int{62: 200, 63: 400} {
@@ -159,7 +159,7 @@ func TestQueriesOfManyParameters(t *testing.T) {
 			target += fmt.Sprintf("&x%d=", i)
 		}
 		if got := get(t, newIMDS().build(), target); got.status != want {
-			t.Errorf("with %d more parameters: %d %s", more, got.status, got.body)
+			t.Errorf("%d more parameters: got %d %s", more, got.status, got.body)
 		}
 	}
 }

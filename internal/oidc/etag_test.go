@@ -16,15 +16,15 @@ func TestUnchangedDocumentsAreNotSentAgain(t *testing.T) {
 			t.Fatalf("%s: %d with the ETag %q", path, first.Code, tag)
 		}
 		if again := getUnless(handler, "/"+defaultTenant+path, tag); again.Code != http.StatusNotModified || again.Body.Len() > 0 {
-			t.Errorf("%s: %d with a body of %d bytes", path, again.Code, again.Body.Len())
+			t.Errorf("%s: got %d with %d bytes", path, again.Code, again.Body.Len())
 		}
 		if changed := getUnless(handler, "/"+defaultTenant+path, `"another"`); changed.Code != http.StatusOK {
-			t.Errorf("%s: %d to a client with another document", path, changed.Code)
+			t.Errorf("%s: got %d for another ETag", path, changed.Code)
 		}
 	}
 }
 
-// getUnless asks for a document other than the one with this ETag.
+// getUnless requests a document with If-None-Match.
 func getUnless(handler http.Handler, path, tag string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodGet, path, nil)
 	request.Header.Set("If-None-Match", tag)

@@ -23,13 +23,13 @@ const (
 	discoveryOf = "/v2.0/.well-known/openid-configuration"
 	keysOf      = "/discovery/v2.0/keys"
 
-	// discoveryV1Of is where Entra's first version of the document is.
+	// discoveryV1Of is the path of Entra's version 1 of the document.
 	discoveryV1Of = "/.well-known/openid-configuration"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// documents serve the default tenant, and the other one, in which an identity is.
+// documents returns a handler for the default tenant and for the tenant of an identity.
 func documents(known *published.Published) http.Handler {
 	return (&Documents{
 		BaseURL: baseURL, DefaultTenant: defaultTenant,
@@ -39,7 +39,7 @@ func documents(known *published.Published) http.Handler {
 	}).Handler()
 }
 
-// some is what is published of one key.
+// some returns the published state of one key.
 func some() *published.Published {
 	return &published.Published{JWKS: []byte(`{"keys":[{"kid":"one"}]}`), Tenants: map[string]bool{otherTenant: true}}
 }
@@ -54,7 +54,7 @@ func body(t *testing.T, recorder *httptest.ResponseRecorder) map[string]any {
 	t.Helper()
 	var content map[string]any
 	if err := json.Unmarshal(recorder.Body.Bytes(), &content); err != nil {
-		t.Fatalf("the answer %q is no JSON: %v", recorder.Body, err)
+		t.Fatalf("response %q is not JSON: %v", recorder.Body, err)
 	}
 	return content
 }
@@ -64,41 +64,41 @@ func TestDiscoveryOfTenants(t *testing.T) {
 	handler := documents(some())
 	own := func(tenant string) string { return baseURL + "/" + tenant + "/v2.0" }
 	for name, test := range map[string]struct{ path, issuer string }{
-		"the default one":               {"/" + defaultTenant + discoveryOf, own(defaultTenant)},
-		"one of an identity":            {"/" + otherTenant + discoveryOf, own(otherTenant)},
-		"the default in capitals":       {"/" + strings.ToUpper(defaultTenant) + discoveryOf, own(defaultTenant)},
-		"an identity's in capitals":     {"/" + strings.ToUpper(otherTenant) + discoveryOf, own(otherTenant)},
-		"an identity's, of version 1":   {"/" + otherTenant + discoveryV1Of, "https://sts.windows.net/" + otherTenant + "/"},
-		"the default one, of version 1": {"/" + strings.ToUpper(defaultTenant) + discoveryV1Of, "https://sts.windows.net/" + defaultTenant + "/"},
+		"default tenant":         {"/" + defaultTenant + discoveryOf, own(defaultTenant)},
+		"identity's tenant":      {"/" + otherTenant + discoveryOf, own(otherTenant)},
+		"default in capitals":    {"/" + strings.ToUpper(defaultTenant) + discoveryOf, own(defaultTenant)},
+		"identity's in capitals": {"/" + strings.ToUpper(otherTenant) + discoveryOf, own(otherTenant)},
+		"identity's, version 1":  {"/" + otherTenant + discoveryV1Of, "https://sts.windows.net/" + otherTenant + "/"},
+		"default, version 1":     {"/" + strings.ToUpper(defaultTenant) + discoveryV1Of, "https://sts.windows.net/" + defaultTenant + "/"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := get(handler, test.path)
 			if recorder.Code != http.StatusOK {
-				t.Fatalf("the status is %d: %s", recorder.Code, recorder.Body)
+				t.Fatalf("status = %d: %s", recorder.Code, recorder.Body)
 			}
 			wantHeaders(t, recorder, "public, max-age=86400")
 			document := body(t, recorder)
 			if document["issuer"] != test.issuer {
 				t.Errorf("issuer = %v, want %s", document["issuer"], test.issuer)
 			}
-			// What the document names must be there.
+			// The URLs in the document must work.
 			keys, _ := strings.CutPrefix(document["jwks_uri"].(string), baseURL)
 			if got := get(handler, keys).Code; got != http.StatusOK {
-				t.Errorf("%s answers %d", keys, got)
+				t.Errorf("%s: status = %d", keys, got)
 			}
 		})
 	}
 }
 
-func TestKeysAreThoseThatArePublished(t *testing.T) {
+func TestKeysAreThePublishedOnes(t *testing.T) {
 	t.Parallel()
 	handler := documents(some())
 	for _, tenant := range []string{defaultTenant, otherTenant} {
 		recorder := get(handler, "/"+tenant+keysOf)
 		wantHeaders(t, recorder, "public, max-age=300")
 		if got := recorder.Body.String(); got != string(some().JWKS) {
-			t.Errorf("the keys are %s", got)
+			t.Errorf("keys = %s", got)
 		}
 	}
 }
@@ -114,15 +114,15 @@ func TestUnknownTenantIsRefused(t *testing.T) {
 				t.Parallel()
 				recorder := get(handler, "/"+tenant+path)
 				if recorder.Code != http.StatusBadRequest {
-					t.Fatalf("the status is %d: %s", recorder.Code, recorder.Body)
+					t.Fatalf("status = %d: %s", recorder.Code, recorder.Body)
 				}
 				if strings.Contains(recorder.Body.String(), "<") {
-					t.Errorf("the answer has what it was asked as text of a page: %s", recorder.Body)
+					t.Errorf("the response repeats the request unescaped: %s", recorder.Body)
 				}
 				answer := body(t, recorder)
 				description, _ := answer["error_description"].(string)
 				if !strings.HasPrefix(description, "AADSTS90002: Tenant '") {
-					t.Errorf("the description is %q", description)
+					t.Errorf("description = %q", description)
 				}
 				delete(answer, "error_description")
 				want := map[string]any{"error": "invalid_tenant", "error_codes": []any{90002.}, "timestamp": "2026-03-01 12:00:00Z"}
@@ -154,19 +154,19 @@ func TestMethods(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/" + defaultTenant, "/" + defaultTenant + "/v2.0", "/" + defaultTenant + discoveryOf + "/x"} {
 		if got := get(handler, path).Code; got != http.StatusNotFound {
-			t.Errorf("%s answers %d", path, got)
+			t.Errorf("%s: status = %d", path, got)
 		}
 	}
 }
 
-func TestBeforeAnythingIsKnown(t *testing.T) {
+func TestResponsesBeforeKeysAreKnown(t *testing.T) {
 	t.Parallel()
 	handler := documents(nil)
 	for name, path := range map[string]string{
-		"the keys":           "/" + defaultTenant + keysOf,
-		"another tenant":     "/" + otherTenant + discoveryOf,
-		"an unknown tenant":  "/" + noTenant + discoveryOf,
-		"another one's keys": "/" + otherTenant + keysOf,
+		"keys":              "/" + defaultTenant + keysOf,
+		"another tenant":    "/" + otherTenant + discoveryOf,
+		"an unknown tenant": "/" + noTenant + discoveryOf,
+		"another's keys":    "/" + otherTenant + keysOf,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,12 +178,12 @@ func TestBeforeAnythingIsKnown(t *testing.T) {
 				t.Errorf("got error %v", got)
 			}
 			if age := recorder.Header().Get("Cache-Control"); age != "" {
-				t.Errorf("a failure may be kept: %s", age)
+				t.Errorf("a failure may be cached: %s", age)
 			}
 		})
 	}
 	if got := get(handler, "/"+defaultTenant+discoveryOf).Code; got != http.StatusOK {
-		t.Errorf("the default tenant, which needs nothing, answers %d", got)
+		t.Errorf("default tenant: status = %d", got)
 	}
 }
 
@@ -193,6 +193,6 @@ func wantHeaders(t *testing.T, recorder *httptest.ResponseRecorder, age string) 
 		t.Errorf("Cache-Control = %q, want %q", got, age)
 	}
 	if got := recorder.Header().Get("Content-Type"); got != "application/json; charset=utf-8" {
-		t.Errorf("Content-Type is %q", got)
+		t.Errorf("Content-Type = %q", got)
 	}
 }

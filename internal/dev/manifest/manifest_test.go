@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// document is one of the API group, of a kind, with more lines.
+// document returns a document of the API group with more lines.
 func document(kind, name string, lines ...string) string {
 	return "---\napiVersion: kube-imds.io/v1alpha1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + strings.Join(lines, "\n") + "\n"
 }
@@ -21,7 +21,7 @@ func core(kind, name, lines string) string {
 	return "---\napiVersion: v1\nkind: " + kind + "\nmetadata: {name: " + name + "}\n" + lines + "\n"
 }
 
-func TestDocumentsAreReadInTheirOrder(t *testing.T) {
+func TestDocumentsAreReadInOrder(t *testing.T) {
 	t.Parallel()
 	content := "# two identities\n" + document("ManagedIdentity", "orders") +
 		document("IdentityBinding", "here", "spec: {serviceAccounts: [a], identities: [orders]}") + "---\n" +
@@ -57,7 +57,7 @@ func TestDocumentsAreReadInTheirOrder(t *testing.T) {
 	}
 }
 
-func TestStatusIsLeftOut(t *testing.T) {
+func TestStatusIsIgnored(t *testing.T) {
 	t.Parallel()
 	got, err := Parse("shop", File{"file", []byte(document("ManagedIdentity", "orders",
 		"status: {clientID: 11111111-1111-4111-8111-111111111111}"))})
@@ -69,46 +69,46 @@ func TestStatusIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
+func TestErrorsNameDocumentAndField(t *testing.T) {
 	t.Parallel()
 	const one = `file, document 2: ManagedIdentity "orders": `
 	for name, test := range map[string]struct{ content, want string }{
-		"a field in other letters": {
+		"field in another case": {
 			document("ManagedIdentity", "orders", "spec: {tenantId: x}"), one + "there is no field spec.tenantId",
 		},
-		"a field of an entry": {
+		"field of an entry": {
 			document("ManagedIdentity", "orders", "spec: {assumableBy: [{namespaces: [a], accounts: [b]}]}"),
 			one + "there is no field spec.assumableBy[0].accounts",
 		},
-		"a field of metadata": {
+		"field of metadata": {
 			document("ManagedIdentity", "orders", "metadata: {name: a}"), "file, document 2: read it as YAML: ",
 		},
-		"a rule": {
+		"rule": {
 			document("ManagedIdentity", "orders", "spec: {tenantID: contoso}"),
 			one + `spec.tenantID: Invalid value: "contoso": must be a GUID in lower case, such as 72f988bf-86f1-41af-91ab-2d7cd011db47`,
 		},
-		"a rule over several fields": {
+		"rule over several fields": {
 			document("ManagedIdentity", "orders", "spec: {tokenSource: Entra}"),
 			one + `spec: Invalid value: tokenSource Entra needs the clientID and the tenantID`,
 		},
-		"a value that is none of those there are": {
+		"unknown enum value": {
 			document("ManagedIdentity", "orders", "spec: {type: Assigned}"), one + `spec.type: Unsupported value: "Assigned"`,
 		},
-		"a value of another type": {
+		"value of another type": {
 			document("ManagedIdentity", "orders", "spec: {allowedResources: 1}"), one + `spec.allowedResources: Invalid value: "integer"`,
 		},
-		"a field that is missing": {
+		"missing field": {
 			document("IdentityBinding", "orders", "spec: {identities: [a]}"),
 			`file, document 2: IdentityBinding "orders": spec.serviceAccounts: Required value`,
 		},
-		"a name twice in a set": {
+		"duplicate in a set": {
 			document("IdentityBinding", "orders", "spec: {identities: [a, a], serviceAccounts: [b]}"),
 			`file, document 2: IdentityBinding "orders": spec.identities[1]: Duplicate value: "a"`,
 		},
-		"a lifetime that is too short": {
+		"lifetime too short": {
 			document("ManagedIdentity", "orders", "spec: {tokenLifetime: 3m}"), one + `spec.tokenLifetime: Invalid value: "3m"`,
 		},
-		"a selector that is none": {
+		"invalid selector": {
 			document("ManagedIdentity", "orders",
 				"spec: {assumableBy: [{serviceAccounts: [a], namespaceSelector: {matchExpressions: [{key: a, operator: Near}]}}]}"),
 			one + "spec.assumableBy[0].namespaceSelector: ",
@@ -116,47 +116,47 @@ func TestErrorsNameTheDocumentAndTheField(t *testing.T) {
 		"no name": {
 			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\n", "file, document 2: ManagedIdentity: metadata.name: Required value",
 		},
-		"a name that is none": {document("ManagedIdentity", "O_o"), `file, document 2: ManagedIdentity "O_o": metadata.name: `},
-		"a name that is too long": {
+		"invalid name": {document("ManagedIdentity", "O_o"), `file, document 2: ManagedIdentity "O_o": metadata.name: `},
+		"name too long": {
 			document("ManagedIdentity", strings.Repeat("o", 64)), "must be no more than 63 characters",
 		},
-		"metadata of a wrong field": {
+		"unknown field of metadata": {
 			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\nmetadata: {name: orders, namme: a}\n", one + "metadata: ",
 		},
 		"another kind":    {"---\napiVersion: v1\nkind: Secret\n", `file, document 2: unknown apiVersion "v1" and kind "Secret": want v1 Pod, Node or Service`},
 		"another version": {"---\napiVersion: kube-imds.io/v1\nkind: ManagedIdentity\n", `file, document 2: unknown apiVersion "kube-imds.io/v1"`},
-		"a Pod's field":   {core("Pod", "a", "spec: {serviceAccount: x, nodename: y}"), `file, document 2: Pod: `},
-		"a Pod's name":    {core("Pod", "A", ""), `file, document 2: Pod "A": metadata.name: `},
+		"field of a Pod":  {core("Pod", "a", "spec: {serviceAccount: x, nodename: y}"), `file, document 2: Pod: `},
+		"name of a Pod":   {core("Pod", "A", ""), `file, document 2: Pod "A": metadata.name: `},
 		"two Pods":        {core("Pod", "a", "") + core("Pod", "b", ""), `file, document 3: a second Pod: the first one, "a", is who asks`},
 		"two Nodes":       {core("Node", "a", "") + core("Node", "b", ""), `file, document 3: a second Node: the pod runs on the first one, "a"`},
-		"a Service twice": {core("Service", "a", "") + core("Service", "a", ""), `file, document 3: Service "a" is in file, document 2 already`},
-		"a Pod elsewhere": {core("Pod", "a", "spec: {nodeName: x}") + core("Node", "b", ""), `the Pod "a" runs on node "x", and the only Node is "b"`},
-		"a key twice":     {"---\na: 1\na: 2\n", "file, document 2: read it as YAML: "},
-		"no YAML":         {"---\n\t{\n", "file, document 2: read it as YAML: "},
-		"no object":       {"---\n- a\n", "file, document 2: not an object"},
-		"the same again":  {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in file, document 1 already`},
+		"same Service":    {core("Service", "a", "") + core("Service", "a", ""), `file, document 3: Service "a" is in file, document 2 already`},
+		"another node":    {core("Pod", "a", "spec: {nodeName: x}") + core("Node", "b", ""), `the Pod "a" runs on node "x", and the only Node is "b"`},
+		"duplicate key":   {"---\na: 1\na: 2\n", "file, document 2: read it as YAML: "},
+		"not YAML":        {"---\n\t{\n", "file, document 2: read it as YAML: "},
+		"not an object":   {"---\n- a\n", "file, document 2: not an object"},
+		"same identity":   {document("ManagedIdentity", "first"), `file, document 2: ManagedIdentity "first" is in file, document 1 already`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Parse("shop", File{"file", []byte("# what we have\n" + document("ManagedIdentity", "first") + test.content)})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got error %v\nwithout      %s", err, test.want)
+				t.Errorf("got error %v\nwant      %s", err, test.want)
 			}
 		})
 	}
 }
 
-func TestEveryWrongDocumentIsNamed(t *testing.T) {
+func TestErrorsNameEveryInvalidDocument(t *testing.T) {
 	t.Parallel()
 	_, err := Parse("shop", File{"file", []byte("a: 1\n---\nb: 2\n")})
 	for _, want := range []string{"file, document 1: ", "file, document 2: "} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got error %v, without %q", err, want)
+			t.Errorf("got error %v, want it to contain %q", err, want)
 		}
 	}
 }
 
-func TestFilesThatAreOfNoUse(t *testing.T) {
+func TestEmptyFilesAreRefused(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
 		"":                 "file holds no object",
@@ -164,12 +164,12 @@ func TestFilesThatAreOfNoUse(t *testing.T) {
 		document("IdentityBinding", "b", "spec: {serviceAccounts: [a], identities: [b]}"): "there are IdentityBindings, but no ManagedIdentity",
 	} {
 		if _, err := Parse("shop", File{"file", []byte(content)}); err == nil || err.Error() != want {
-			t.Errorf("%q: the error is %v", content, err)
+			t.Errorf("%q: got error %v", content, err)
 		}
 	}
 }
 
-func TestWhatIsAroundAPodComesFromSeveralFiles(t *testing.T) {
+func TestObjectsComeFromSeveralFiles(t *testing.T) {
 	t.Parallel()
 	got, err := Parse("shop", File{"pod", []byte(core("Pod", "orders-0", "spec: {nodeName: worker}"))},
 		File{"rest", []byte(core("Node", "worker", "") + core("Service", "a", "") + strings.Replace(core("Service", "a", ""), "{name: a}", "{name: a, namespace: other}", 1))})
@@ -178,6 +178,6 @@ func TestWhatIsAroundAPodComesFromSeveralFiles(t *testing.T) {
 	}
 	if got.Pod.Name != "orders-0" || got.Pod.Namespace != "shop" || got.Node.Name != "worker" || got.Node.Namespace != "" ||
 		len(got.Services) != 2 || got.Services[0].Namespace != "shop" || got.Services[1].Namespace != "other" {
-		t.Errorf("they hold %+v", got)
+		t.Errorf("got %+v", got)
 	}
 }

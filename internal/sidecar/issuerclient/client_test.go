@@ -17,7 +17,7 @@ import (
 
 var request = imds.TokenRequest{Resource: "https://vault.azure.net", Selector: imds.Selector{ClientID: "c"}}
 
-func TestTokenIsAskedForAndRead(t *testing.T) {
+func TestTokenRequest(t *testing.T) {
 	t.Parallel()
 	var asked string
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -34,11 +34,11 @@ func TestTokenIsAskedForAndRead(t *testing.T) {
 		t.Error("(-want +got):\n" + difference)
 	}
 	if want := `POST /v1/token Bearer first {"resource":"https://vault.azure.net","client_id":"c"}`; asked != want {
-		t.Errorf("it was asked: %s", asked)
+		t.Errorf("request = %s", asked)
 	}
 }
 
-func TestTokenIsAskedForPastTheCache(t *testing.T) {
+func TestTokenRequestBypassesTheCache(t *testing.T) {
 	t.Parallel()
 	var asked string
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -50,11 +50,11 @@ func TestTokenIsAskedForPastTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := `{"resource":"r","bypass_cache":true}`; asked != want {
-		t.Errorf("it was asked: %s", asked)
+		t.Errorf("request = %s", asked)
 	}
 }
 
-func TestServiceAccountTokenIsReadAnew(t *testing.T) {
+func TestServiceAccountTokenIsReadForEveryRequest(t *testing.T) {
 	t.Parallel()
 	var shown []string
 	issuer := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +73,7 @@ func TestServiceAccountTokenIsReadAnew(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreNoSuccess(t *testing.T) {
+func TestErrorResponses(t *testing.T) {
 	t.Parallel()
 	const body = `{"error":"some_code","error_description":"Some text"}`
 	told := func(status int, code, description string) *imds.Error {
@@ -106,7 +106,7 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 			}).client(t)
 			_, err := client.Token(t.Context(), request)
 			if err == nil {
-				t.Fatal("there is no error")
+				t.Fatal("got no error")
 			}
 			var got *imds.Error
 			errors.As(err, &got)
@@ -120,15 +120,15 @@ func TestAnswersThatAreNoSuccess(t *testing.T) {
 	}
 }
 
-// What goes wrong on the way is no refusal: it is for the application to try again, and it shows no token.
-func TestFailuresOnTheWay(t *testing.T) {
+// Failures of the connection are not refusals: the application may retry, and the error has no token.
+func TestConnectionFailures(t *testing.T) {
 	t.Parallel()
 	for name, breakIt := range map[string]func(*testing.T, *issuer, *Options){
 		"another authority": func(t *testing.T, _ *issuer, o *Options) { o.CA = otherAuthority(t) },
 		"another name":      func(_ *testing.T, _ *issuer, o *Options) { o.URL = strings.Replace(o.URL, "127.0.0.1", "localhost", 1) },
 		"no token file":     func(_ *testing.T, _ *issuer, o *Options) { o.TokenFile += "-is-missing" },
-		"a long token":      func(t *testing.T, i *issuer, _ *Options) { writeFile(t, i.tokenFile, strings.Repeat("secret", 4<<10)) },
-		"nobody listens":    func(_ *testing.T, i *issuer, _ *Options) { i.Close() },
+		"long token":        func(t *testing.T, i *issuer, _ *Options) { writeFile(t, i.tokenFile, strings.Repeat("secret", 4<<10)) },
+		"not listening":     func(_ *testing.T, i *issuer, _ *Options) { i.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,38 +144,38 @@ func TestFailuresOnTheWay(t *testing.T) {
 				t.Fatalf("got error %v", err)
 			}
 			if strings.Contains(err.Error(), "first") || strings.Contains(err.Error(), "secret") {
-				t.Errorf("the error shows the token: %v", err)
+				t.Errorf("the error contains the token: %v", err)
 			}
 		})
 	}
 }
 
-func TestTheTokenGoesNowhereElse(t *testing.T) {
+func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := newIssuer(t, func(http.ResponseWriter, *http.Request) { t.Error("a redirect is followed") })
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	}).client(t)
 	if token, err := client.Token(t.Context(), request); err == nil {
-		t.Errorf("a redirect is read as %v", token)
+		t.Errorf("redirect: got %v", token)
 	}
 }
 
-func TestProxiesAreNotAsked(t *testing.T) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy is asked") }))
+func TestProxiesAreNotUsed(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy is used") }))
 	t.Cleanup(proxy.Close)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	client := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{}`) }).client(t)
-	// The standard proxy function leaves loopback addresses alone, so that asking it would not show.
+	// The standard proxy function ignores loopback addresses, so a request would not show whether it is used.
 	if client.connections().http.Transport.(*http.Transport).Proxy != nil {
-		t.Error("a proxy may be asked")
+		t.Error("a proxy may be used")
 	}
 	if _, err := client.Instance(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestConnectionIsKept(t *testing.T) {
+func TestConnectionIsReused(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -192,8 +192,8 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 }
 
-// A connection that the issuer closes under a request costs no application an error.
-func TestRequestIsSentAgainOnAClosedConnection(t *testing.T) {
+// A connection that the issuer closes during a request does not fail the application.
+func TestRequestIsRetriedAfterAClosedConnection(t *testing.T) {
 	t.Parallel()
 	tokens := 0
 	client := newIssuer(t, func(w http.ResponseWriter, r *http.Request) {
@@ -222,14 +222,14 @@ func TestOptions(t *testing.T) {
 		"no URL":        {func(o *Options) { o.URL = "" }, "https"},
 		"plain HTTP":    {func(o *Options) { o.URL = "http://a" }, "https"},
 		"no host":       {func(o *Options) { o.URL = "https://" }, "https"},
-		"no URL at all": {func(o *Options) { o.URL = "https://%zz" }, "URL"},
+		"invalid URL":   {func(o *Options) { o.URL = "https://%zz" }, "URL"},
 		"no authority":  {func(o *Options) { o.CA = "" }, "PEM"},
 		"no token file": {func(o *Options) { o.TokenFile = "" }, "file"},
 	} {
 		options := valid
 		test.change(&options)
 		if _, err := New(options); err == nil || !strings.Contains(err.Error(), test.why) {
-			t.Errorf("%s: the error is %v", name, err)
+			t.Errorf("%s: got error %v", name, err)
 		}
 	}
 }

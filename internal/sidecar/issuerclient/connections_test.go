@@ -17,7 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/imds"
 )
 
-// What is stolen of a node's issuer is of use on that node alone.
+// A certificate stolen from one node's issuer must be useless on other nodes.
 func TestIssuerOfAnotherNodeIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	const host = "127.0.0.1"
@@ -26,12 +26,12 @@ func TestIssuerOfAnotherNodeIsNotTrusted(t *testing.T) {
 		names []string
 		want  error
 	}{
-		"its own node's":                     {"node-1", []string{"node-1." + host}, nil},
-		"another node's":                     {"node-1", []string{"node-2." + host}, errOtherNode},
-		"one whose name ends so":             {"node-1", []string{"not-node-1." + host}, errOtherNode},
-		"one whose name begins so":           {"node-1", []string{"node-1.region." + host}, errOtherNode},
-		"one of before they named the nodes": {"node-1", nil, nil},
-		"a pod of before it knew its node":   {"", []string{"node-2." + host}, nil},
+		"own node":                      {"node-1", []string{"node-1." + host}, nil},
+		"another node":                  {"node-1", []string{"node-2." + host}, errOtherNode},
+		"suffix of the name":            {"node-1", []string{"not-node-1." + host}, errOtherNode},
+		"prefix of the name":            {"node-1", []string{"node-1.region." + host}, errOtherNode},
+		"certificate without node name": {"node-1", nil, nil},
+		"pod without node name":         {"", []string{"node-2." + host}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,16 +44,16 @@ func TestIssuerOfAnotherNodeIsNotTrusted(t *testing.T) {
 			}
 			defer client.connections().http.CloseIdleConnections()
 			if at, _ := url.Parse(i.URL); at.Hostname() != host {
-				t.Fatalf("the issuer is at %s", i.URL)
+				t.Fatalf("issuer URL = %s", i.URL)
 			}
 			if _, err := client.Token(t.Context(), imds.TokenRequest{Resource: "r"}); !errors.Is(err, test.want) {
-				t.Errorf("asked for a token it says %v", err)
+				t.Errorf("got error %v", err)
 			}
 		})
 	}
 }
 
-// newIssuerNamed returns an issuer that gives a token, whose certificate bears these DNS names beside its address.
+// newIssuerNamed returns an issuer whose certificate has these DNS names beside its address.
 func newIssuerNamed(t *testing.T, names ...string) *issuer {
 	t.Helper()
 	i := newIssuer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"access_token":"t"}`)) })

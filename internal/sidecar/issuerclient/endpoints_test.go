@@ -26,10 +26,10 @@ func TestAttestationIsRead(t *testing.T) {
 	}).client(t)
 	got, err := client.Attest(t.Context(), imds.AttestationRequest{Nonce: "n", Version: "2021-02-01"})
 	if err != nil || string(got) != "\x30\x82\xff" {
-		t.Errorf("the document is %x, %v", got, err)
+		t.Errorf("got %x, error %v", got, err)
 	}
 	if want := `POST /v1/attestation {"nonce":"n","version":"2021-02-01"}`; asked != want {
-		t.Errorf("the issuer is asked %s, want %s", asked, want)
+		t.Errorf("request = %s, want %s", asked, want)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestIdentityIsRead(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, difference)
 	}
 	if want := `POST /v1/identity {"object_id":"o"}`; asked != want {
-		t.Errorf("the issuer is asked %s, want %s", asked, want)
+		t.Errorf("request = %s, want %s", asked, want)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestInstanceIsRead(t *testing.T) {
 	}
 }
 
-// instances is a source that counts its questions and takes a second for each.
+// instances is a source that counts requests and takes a second for each.
 type instances struct {
 	asked int
 	name  string
@@ -107,10 +107,10 @@ func TestInstanceCache(t *testing.T) {
 			t.Helper()
 			instance, err := cache.Instance(t.Context())
 			if name == "" && err == nil || name != "" && (err != nil || instance.Name != name) {
-				t.Errorf("%s: %v, %v", when, instance, err)
+				t.Errorf("%s: got %v, error %v", when, instance, err)
 			}
 			if source.asked != asked {
-				t.Errorf("%s: the source was asked %d times", when, source.asked)
+				t.Errorf("%s: %d requests to the source", when, source.asked)
 			}
 		}
 		want("before the source answers", "", 1)
@@ -129,7 +129,7 @@ func TestInstanceCache(t *testing.T) {
 	})
 }
 
-func TestInstanceCacheAsksOnceForMany(t *testing.T) {
+func TestInstanceCacheSharesRequests(t *testing.T) {
 	t.Parallel()
 	source := &instances{err: errors.New("away")}
 	now := time.Now()
@@ -140,7 +140,7 @@ func TestInstanceCacheAsksOnceForMany(t *testing.T) {
 	}
 	asking.Wait()
 	if source.asked != 1 {
-		t.Errorf("the source was asked %d times", source.asked)
+		t.Errorf("%d requests to the source", source.asked)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestLoadBalancerIsRead(t *testing.T) {
 	}
 }
 
-// balancers is a source that counts its questions.
+// balancers is a source that counts requests.
 type balancers struct{ asked int }
 
 func (s *balancers) LoadBalancer(context.Context) (*imds.LoadBalancer, error) {
@@ -173,7 +173,7 @@ func (s *balancers) LoadBalancer(context.Context) (*imds.LoadBalancer, error) {
 	return &imds.LoadBalancer{}, nil
 }
 
-func TestLoadBalancerIsRememberedForAWhile(t *testing.T) {
+func TestLoadBalancerIsCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &balancers{}
@@ -184,7 +184,7 @@ func TestLoadBalancerIsRememberedForAWhile(t *testing.T) {
 		}{{0, 1}, {loadBalancerFresh - 1, 1}, {1, 2}} {
 			time.Sleep(step.later)
 			if _, err := cache.LoadBalancer(t.Context()); err != nil || source.asked != step.asked {
-				t.Errorf("the source was asked %d times, want %d: %v", source.asked, step.asked, err)
+				t.Errorf("%d requests to the source, want %d: %v", source.asked, step.asked, err)
 			}
 		}
 	})
@@ -207,7 +207,7 @@ func TestEventsAreRead(t *testing.T) {
 	}
 }
 
-// events is a source that counts its questions.
+// events is a source that counts requests.
 type events struct {
 	asked int
 	err   error
@@ -218,13 +218,13 @@ func (s *events) Events(context.Context) (*issuerapi.Events, error) {
 	return &issuerapi.Events{PodCreatedOn: int64(s.asked)}, s.err
 }
 
-func TestEventsAreAskedForOnceASecond(t *testing.T) {
+func TestEventsAreRequestedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		source := &events{err: errors.New("away")}
 		cache := NewEventCache(source, time.Now)
 		if _, err := cache.Events(t.Context()); !errors.Is(err, source.err) {
-			t.Errorf("before the first answer: %v", err)
+			t.Errorf("before the first response: %v", err)
 		}
 		time.Sleep(failurePause)
 		source.err = nil
@@ -236,7 +236,7 @@ func TestEventsAreAskedForOnceASecond(t *testing.T) {
 			time.Sleep(step.later)
 			source.err = step.err
 			if got, err := cache.Events(t.Context()); err != nil || got.PodCreatedOn != step.known {
-				t.Errorf("after another %s: %+v, %v; not answer %d", step.later, got, err, step.known)
+				t.Errorf("after another %s: got %+v, error %v, want response %d", step.later, got, err, step.known)
 			}
 		}
 	})

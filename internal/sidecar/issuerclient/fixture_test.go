@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// issuer is an HTTPS server that answers as a test says.
+// issuer is an HTTPS server with a test's handler.
 type issuer struct {
 	*httptest.Server
 	tokenFile string
@@ -55,7 +55,7 @@ func writeFile(t *testing.T, name, content string) {
 	}
 }
 
-// otherAuthority makes a certificate authority that signed nothing.
+// otherAuthority returns a certificate authority that signed nothing.
 func otherAuthority(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

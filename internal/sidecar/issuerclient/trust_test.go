@@ -28,7 +28,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// An authority is replaced as it is meant to be, while a pod asks without end: none of its requests fails.
+// The authority is rotated in its steps while a pod sends requests without pause: none fails.
 func TestRotationIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	old, successor := newAuthority(t), newAuthority(t)
@@ -78,8 +78,8 @@ func TestRotationIsNotNoticed(t *testing.T) {
 	}
 }
 
-// What an authority has vouched for ends with it: connections that nobody uses, and a request that is held.
-func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
+// When an authority is revoked, connections to its servers end: idle ones and those with a held request.
+func TestRevokedAuthorityIsNoLongerTrusted(t *testing.T) {
 	t.Parallel()
 	revoked, successor := newAuthority(t), newAuthority(t)
 	held, ended := make(chan struct{}), make(chan struct{})
@@ -110,19 +110,19 @@ func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
 
 	volume.write(t, successor.bundle)
 	if _, err := client.Token(t.Context(), request); !errors.Is(err, errNotTrusted) {
-		t.Errorf("asked over what the revoked authority vouched for, it says %v", err)
+		t.Errorf("got error %v over a connection of the revoked authority", err)
 	}
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
-		t.Fatal("the request that was held goes on")
+		t.Fatal("the held request goes on")
 	}
 	if err := <-answer; err != nil {
-		t.Errorf("the watch is told of a failure: %v", err)
+		t.Errorf("the watch reports a failure: %v", err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); issuer.open.Load() > 0; awaitABit(t) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d connections stay", issuer.open.Load())
+			t.Fatalf("%d connections remain", issuer.open.Load())
 		}
 	}
 	issuer.serveBy(t, successor)
@@ -131,8 +131,8 @@ func TestRevokedAuthorityIsTrustedNoMore(t *testing.T) {
 	}
 }
 
-// The file counts more than what the pod was made with.
-func TestFileIsBelieved(t *testing.T) {
+// The file takes precedence over the certificates in the environment.
+func TestFileTakesPrecedence(t *testing.T) {
 	t.Parallel()
 	signer, other := newAuthority(t), newAuthority(t)
 	issuer := newIssuerOf(t, signer, grantsAndTokens)
@@ -140,15 +140,15 @@ func TestFileIsBelieved(t *testing.T) {
 		environment, file string
 		trusted           bool
 	}{
-		"there is none":                {signer.bundle, "", true},
-		"there is none, and no signer": {other.bundle, "", false},
-		"it brings the signer":         {other.bundle, signer.bundle, true},
-		"it is without the signer":     {signer.bundle, other.bundle, false},
-		"it has both":                  {other.bundle, other.bundle + signer.bundle, true},
-		"it has something else too":    {other.bundle, "# made by hand\n" + signer.bundle + "garbage", true},
-		"it is garbage":                {signer.bundle, "garbage", true},
-		"it is as large as may be":     {other.bundle, padded(signer.bundle, maxBundleBytes), true},
-		"it is larger":                 {other.bundle, padded(signer.bundle, maxBundleBytes+1), false},
+		"no file":                {signer.bundle, "", true},
+		"no file, no signer":     {other.bundle, "", false},
+		"signer in the file":     {other.bundle, signer.bundle, true},
+		"signer not in the file": {signer.bundle, other.bundle, false},
+		"both in the file":       {other.bundle, other.bundle + signer.bundle, true},
+		"other text in the file": {other.bundle, "# made by hand\n" + signer.bundle + "garbage", true},
+		"garbage":                {signer.bundle, "garbage", true},
+		"largest file":           {other.bundle, padded(signer.bundle, maxBundleBytes), true},
+		"file too large":         {other.bundle, padded(signer.bundle, maxBundleBytes+1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,14 +158,14 @@ func TestFileIsBelieved(t *testing.T) {
 			}
 			_, err := issuer.clientTrusting(t, test.environment, volume, nil).Token(t.Context(), request)
 			if trusted := err == nil; trusted != test.trusted || err != nil && !errors.Is(err, errNotTrusted) {
-				t.Errorf("trusted: %t, %v", trusted, err)
+				t.Errorf("trusted: %t, error %v", trusted, err)
 			}
 		})
 	}
 }
 
-// What was good once is kept while the file is no good, and that is told once.
-func TestNoGoodFileChangesNothing(t *testing.T) {
+// The last valid bundle is kept while the file is invalid, which is logged once.
+func TestInvalidFileChangesNothing(t *testing.T) {
 	t.Parallel()
 	made, now := newAuthority(t), newAuthority(t)
 	issuer := newIssuerOf(t, now, grantsAndTokens)
@@ -193,17 +193,17 @@ func TestNoGoodFileChangesNothing(t *testing.T) {
 			spoil(t, volume)
 			ask()
 			if got := strings.Count(log.String(), "is no good"); got != 1 {
-				t.Errorf("it is told %d times:\n%s", got, log.String())
+				t.Errorf("logged %d times:\n%s", got, log.String())
 			}
 			volume.write(t, made.bundle)
 			if _, err := client.Token(t.Context(), request); !errors.Is(err, errNotTrusted) {
-				t.Errorf("a file that is good again is not read: %v", err)
+				t.Errorf("a valid file is not read again: %v", err)
 			}
 		})
 	}
 }
 
-// The kubelet writes the whole volume anew when it renews the token. What is in it as before costs no connection.
+// The kubelet replaces the whole volume when it renews the token. Unchanged certificates must not cost connections.
 func TestSameAuthoritiesKeepConnections(t *testing.T) {
 	t.Parallel()
 	authority := newAuthority(t)
@@ -247,17 +247,17 @@ func isClosed(channel <-chan struct{}) bool {
 	}
 }
 
-// awaitABit lets others go on, as long as the test may run.
+// awaitABit yields, until the test's deadline.
 func awaitABit(t *testing.T) {
 	t.Helper()
 	select {
 	case <-t.Context().Done():
-		t.Fatal("nobody is answered")
+		t.Fatal("no request is answered")
 	case <-time.After(time.Millisecond):
 	}
 }
 
-// authority signs certificates. Those who trust its bundle trust them.
+// authority signs certificates that clients with its bundle trust.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -305,13 +305,13 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// certifiedIssuer is an issuer whose certificate a test chooses, and chooses again.
+// certifiedIssuer is an issuer whose certificate a test can replace.
 type certifiedIssuer struct {
 	*httptest.Server
 	certificate atomic.Pointer[tls.Certificate]
 	tokenFile   string
 
-	// open is how many connections there are.
+	// open counts open connections.
 	open atomic.Int64
 }
 
@@ -337,13 +337,13 @@ func newIssuerOf(t *testing.T, authority authority, answer http.HandlerFunc) *ce
 	return issuer
 }
 
-// serveBy gives the issuer a certificate of an authority. Connections that there are stay.
+// serveBy gives the issuer a certificate of an authority. Open connections remain.
 func (i *certifiedIssuer) serveBy(t *testing.T, authority authority) {
 	t.Helper()
 	i.certificate.Store(authority.sign(t))
 }
 
-// clientTrusting returns a client of a pod that was made with a bundle, and has a volume.
+// clientTrusting returns a client of a pod with a bundle in its environment and a volume.
 func (i *certifiedIssuer) clientTrusting(t *testing.T, bundle string, volume volume, logger *slog.Logger) *Client {
 	t.Helper()
 	client, err := New(Options{URL: i.URL, CA: bundle, CAFile: volume.file(), TokenFile: i.tokenFile, Logger: logger})
@@ -354,7 +354,7 @@ func (i *certifiedIssuer) clientTrusting(t *testing.T, bundle string, volume vol
 	return client
 }
 
-// volume is one as the kubelet writes it: a link to a folder, which it replaces with all that is in it.
+// volume is written as by the kubelet: a link to a folder, which is replaced as a whole.
 type volume struct {
 	folder  string
 	written *int

@@ -15,14 +15,14 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// step is one answer to a watch, and how long it takes.
+// step is one response to a watch and its delay.
 type step struct {
 	takes time.Duration
 	grant *issuerapi.Grant
 	err   error
 }
 
-// script answers a watch step by step, and then not at all.
+// script answers a watch step by step, and then never.
 type script struct {
 	steps     []step
 	revisions []string
@@ -41,10 +41,10 @@ func (s *script) Grant(ctx context.Context, revision string) (*issuerapi.Grant, 
 	return step.grant, step.err
 }
 
-// gap is how long after one question the next one came.
+// gap returns the time between a request and the next one.
 func (s *script) gap(i int) time.Duration { return s.at[i+1].Sub(s.at[i]) }
 
-// watching runs a watch through a script, in the time of a bubble, and tells what it told.
+// watching runs a watch through a script in a synctest bubble, and returns the reported changes.
 func watching(t *testing.T, script *script) (changes []string, answers int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -59,7 +59,7 @@ func watching(t *testing.T, script *script) (changes []string, answers int) {
 	return changes, answers
 }
 
-func TestWatchTellsOfChangesAlone(t *testing.T) {
+func TestWatchReportsChangesOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		script := &script{steps: []step{
@@ -79,15 +79,15 @@ func TestWatchTellsOfChangesAlone(t *testing.T) {
 			t.Error("revisions (-want +got):\n" + difference)
 		}
 		if answers != 5 {
-			t.Errorf("the issuer answered %d times", answers)
+			t.Errorf("%d responses", answers)
 		}
 		if gap := script.gap(1); gap != 50*time.Second {
-			t.Errorf("after a long wait it asks again after %s more", gap-50*time.Second)
+			t.Errorf("after a long wait the next request comes %s later", gap-50*time.Second)
 		}
 	})
 }
 
-func TestWatchComesBackSlowerAndSlower(t *testing.T) {
+func TestWatchBacksOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		failing := &script{}
@@ -98,20 +98,20 @@ func TestWatchComesBackSlowerAndSlower(t *testing.T) {
 		for i := range 12 {
 			longest := min(minPause<<(i+1), maxPause)
 			if gap := failing.gap(i); gap < longest/2 || gap > longest {
-				t.Errorf("failure %d is followed by a pause of %s", i+1, gap)
+				t.Errorf("pause after failure %d = %s", i+1, gap)
 			}
 		}
 	})
 }
 
-func TestWatchIsNotHurriedByAnIssuerThatDoesNotWait(t *testing.T) {
+func TestWatchPausesIfTheIssuerDoesNotHoldRequests(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		hasty := &script{steps: make([]step, 10)}
 		watching(t, hasty)
 		for i := range 10 {
 			if gap := hasty.gap(i); gap < minPause {
-				t.Errorf("it asks again after %s", gap)
+				t.Errorf("next request after %s", gap)
 			}
 		}
 	})
@@ -133,12 +133,12 @@ func TestGrantIsAskedForByRevision(t *testing.T) {
 	got, err := client.Grant(t.Context(), "")
 	want := &issuerapi.Grant{Revision: "r1"}
 	if difference := cmp.Diff(want, got); err != nil || difference != "" {
-		t.Errorf("the first grant, %v (-want +got):\n%s", err, difference)
+		t.Errorf("first grant, error %v (-want +got):\n%s", err, difference)
 	}
 	if got, err := client.Grant(t.Context(), "r1"); got != nil || err != nil {
-		t.Errorf("an unchanged grant is %v, %v", got, err)
+		t.Errorf("unchanged grant: got %v, error %v", got, err)
 	}
 	if got, err := client.Grant(t.Context(), "r2"); got != nil || err == nil {
-		t.Errorf("an issuer that is not ready gives %v, %v", got, err)
+		t.Errorf("issuer is not ready: got %v, error %v", got, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// addresses are those of a device, within do.
+// addresses returns a device's addresses. It must be called within do.
 func (n *namespace) addresses(device string) []string {
 	n.t.Helper()
 	addresses, err := netlink.AddrList(n.link(device), netlink.FAMILY_V4)
@@ -20,7 +20,7 @@ func (n *namespace) addresses(device string) []string {
 	return prefixes
 }
 
-func TestClaimedAddressIsGivenBack(t *testing.T) {
+func TestClaimedAddressIsReleased(t *testing.T) {
 	t.Parallel()
 	machine := newNamespace(t)
 	machine.do(func() {
@@ -31,13 +31,13 @@ func TestClaimedAddressIsGivenBack(t *testing.T) {
 			}
 			machine.must(ReleaseAddress())
 			if diff := cmp.Diff([]string{"127.0.0.1/8"}, machine.addresses("lo")); diff != "" {
-				t.Error("given back (-want +got):\n" + diff)
+				t.Error("released (-want +got):\n" + diff)
 			}
 		}
 	})
 }
 
-func TestAddressOfOthersIsNotClaimed(t *testing.T) {
+func TestExistingAddressIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ device, prefix string }{
 		"on lo":                            {"lo", "169.254.169.254/32"},
@@ -56,7 +56,7 @@ func TestAddressOfOthersIsNotClaimed(t *testing.T) {
 					t.Errorf("got error %v", err)
 				}
 				if diff := cmp.Diff(before, machine.addresses(test.device)); diff != "" {
-					t.Error("it has changed (-before +after):\n" + diff)
+					t.Error("addresses changed (-before +after):\n" + diff)
 				}
 			})
 		})

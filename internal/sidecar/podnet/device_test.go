@@ -30,7 +30,7 @@ func TestDevices(t *testing.T) {
 		n.must(err)
 	})
 	if len(devices) != 1 || devices[0].HardwareAddress.String() != address {
-		t.Fatalf("the devices are %v, not the one with the address %s", devices, address)
+		t.Fatalf("devices = %v, want the one with address %s", devices, address)
 	}
 	want := []string{"10.244.1.7/24", "fd00:1::7/64"}
 	var got []string

@@ -23,8 +23,8 @@ var (
 	neighbourIP = netip.MustParseAddr("10.9.0.2")
 )
 
-// newPod makes a pod with the address on lo, a guarded listener there, and an open one that shows which ways lead to
-// the pod at all. Both greet whoever connects.
+// newPod returns a pod with the address on lo, a guarded listener there, and an open one that shows which ways lead to
+// the pod at all. Both send a greeting.
 func newPod(t *testing.T) *namespace {
 	t.Helper()
 	pod := newNamespace(t)
@@ -53,7 +53,7 @@ func greet(listener net.Listener, greeting string) {
 	}
 }
 
-// dial connects from within a namespace, and gives what it was greeted with. A from that is not valid leaves the
+// dial connects from within a namespace and returns the greeting. A from that is not valid leaves the
 // choice to the kernel.
 func (n *namespace) dial(from netip.Addr, to string) (greeting string, err error) {
 	n.do(func() {
@@ -73,7 +73,7 @@ func (n *namespace) dial(from netip.Addr, to string) (greeting string, err error
 	return greeting, err
 }
 
-func TestThePodItselfIsServed(t *testing.T) {
+func TestPodItselfIsServed(t *testing.T) {
 	t.Parallel()
 	pod, neighbour := newPod(t), newNamespace(t)
 	join(pod, neighbour)
@@ -84,25 +84,25 @@ func TestThePodItselfIsServed(t *testing.T) {
 		"the loopback IP": netip.MustParseAddr("127.0.0.1"),
 	} {
 		if greeting, err := pod.dial(from, imdsAddress); greeting != "hello" {
-			t.Errorf("from %s: %q, %v", name, greeting, err)
+			t.Errorf("from %s: got %q, error %v", name, greeting, err)
 		}
 	}
 }
 
-func TestAnAddressThatIsNotThePodsOwnIsNot(t *testing.T) {
+func TestAnotherLocalAddressIsNotServed(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t)
 	stranger := netip.MustParseAddr("192.0.2.1")
 	pod.do(func() { pod.addAddress("lo", "192.0.2.1/32") })
 	if greeting, err := pod.dial(stranger, openAddress); greeting != "hello" {
-		t.Fatalf("the open port does not answer, so this shows nothing: %q, %v", greeting, err)
+		t.Fatalf("the open port does not answer, so this test shows nothing: %q, %v", greeting, err)
 	}
 	if greeting, _ := pod.dial(stranger, imdsAddress); greeting != "" {
-		t.Errorf("it is greeted with %q", greeting)
+		t.Errorf("got greeting %q", greeting)
 	}
 }
 
-// attacks are the ways by which a neighbour sends to the pod what is for Address.
+// attacks are the ways by which a neighbour sends packets for Address to the pod.
 var attacks = map[string]func(pod, neighbour *namespace){
 	"with a route by way of the pod's IP": func(_, neighbour *namespace) {
 		neighbour.do(func() { neighbour.route(podIP) })
@@ -117,7 +117,7 @@ var attacks = map[string]func(pod, neighbour *namespace){
 	},
 }
 
-func TestANeighbourIsNot(t *testing.T) {
+func TestNeighbourIsNotServed(t *testing.T) {
 	t.Parallel()
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
@@ -126,10 +126,10 @@ func TestANeighbourIsNot(t *testing.T) {
 			join(pod, neighbour)
 			attack(pod, neighbour)
 			if greeting, err := neighbour.dial(netip.Addr{}, openAddress); greeting != "hello" {
-				t.Fatalf("the way does not lead to an open port, so this shows nothing: %q, %v", greeting, err)
+				t.Fatalf("the way does not lead to an open port, so this test shows nothing: %q, %v", greeting, err)
 			}
 			if greeting, err := neighbour.dial(netip.Addr{}, imdsAddress); err == nil {
-				t.Errorf("it is connected, and greeted with %q", greeting)
+				t.Errorf("connected, got greeting %q", greeting)
 			}
 			if greeting, err := pod.dial(netip.Addr{}, imdsAddress); greeting != "hello" {
 				t.Errorf("the pod itself is not served: %q, %v", greeting, err)
@@ -138,7 +138,7 @@ func TestANeighbourIsNot(t *testing.T) {
 	}
 }
 
-// join gives a pod and its neighbour a network.
+// join connects a pod and its neighbour.
 func join(pod, neighbour *namespace) {
 	neighbour.do(func() {
 		neighbour.connectTo(pod)
@@ -176,7 +176,7 @@ func TestListenOnLoopback(t *testing.T) {
 	}
 	defer connection.Close()
 	if greeting, err := io.ReadAll(connection); string(greeting) != "hello" {
-		t.Errorf("it is greeted with %q, %v", greeting, err)
+		t.Errorf("got greeting %q, error %v", greeting, err)
 	}
 }
 
@@ -217,7 +217,7 @@ func TestWayOut(t *testing.T) {
 		unix.EPERM:         "Linux 5.7",
 	} {
 		if got := wayOut(&net.OpError{Op: "listen", Err: err}); !strings.Contains(got, want) {
-			t.Errorf("%v: %q", err, got)
+			t.Errorf("%v: got %q", err, got)
 		}
 	}
 	if got := wayOut(unix.ENOBUFS); got != "" {

@@ -34,19 +34,19 @@ func newNamespace(t *testing.T) *namespace {
 	return n
 }
 
-// onThread runs f on a thread of its own, which ends with it.
+// onThread runs f on a separate thread, which ends with it.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// Never unlocked, so that the thread is not used again.
+		// Never unlocked, so that the thread is not reused.
 		runtime.LockOSThread()
 		f()
 	}()
 	<-done
 }
 
-// do runs f within the namespace. What f opens stays there.
+// do runs f within the namespace. Sockets that f opens stay there.
 func (n *namespace) do(f func()) {
 	n.t.Helper()
 	var err error
