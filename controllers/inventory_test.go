@@ -41,8 +41,8 @@ kube_imds_controller_managed_identities{ready="true"} 2
 	}
 }
 
-// A scrape must give the other metrics while the caches are not filled.
-func TestInventoryIsSilentWhileItKnowsNothing(t *testing.T) {
+// A scrape must return the other metrics while the caches are empty.
+func TestInventoryWithoutCachesHasNoMetrics(t *testing.T) {
 	t.Parallel()
 	reader := fake.NewClientBuilder().WithInterceptorFuncs(interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
@@ -50,6 +50,6 @@ func TestInventoryIsSilentWhileItKnowsNothing(t *testing.T) {
 		},
 	}).Build()
 	if got := testutil.CollectAndCount(&Inventory{reader}); got != 0 {
-		t.Errorf("it counts %d", got)
+		t.Errorf("got %d metrics", got)
 	}
 }

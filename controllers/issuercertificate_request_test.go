@@ -21,7 +21,7 @@ const (
 	signerUser = "system:serviceaccount:imds:kube-imds-signer"
 )
 
-// issuerNames are those that the issuer of node-1 may have.
+// issuerNames are the DNS names that the issuer of node-1 may have.
 var issuerNames = []string{"kube-imds-issuer.imds.svc", "kube-imds-issuer.imds.svc.cluster.local", "node-1.kube-imds-issuer.imds.svc"}
 
 // request builds a CertificateSigningRequest.
@@ -32,7 +32,7 @@ type request struct {
 	encode   func([]byte) []byte
 }
 
-// newRequest is what an issuer asks for.
+// newRequest returns a request as an issuer makes it.
 func newRequest(key crypto.Signer) *request {
 	return &request{
 		csr: certificatesv1.CertificateSigningRequest{Spec: certificatesv1.CertificateSigningRequestSpec{

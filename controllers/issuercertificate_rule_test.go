@@ -24,7 +24,7 @@ var (
 	issuerRule  = issuerRules[certificate.IssuerSigner]
 )
 
-func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
+func TestRuleAcceptsIssuersRequests(t *testing.T) {
 	t.Parallel()
 	ecdsa := newECDSA(t, elliptic.P256())
 	for _, test := range []struct {
@@ -66,13 +66,13 @@ func TestRuleTakesWhatIssuersAskFor(t *testing.T) {
 				t.Error("extended key usages (-want +got)\n" + diff)
 			}
 			if template.IsCA || !reflect.DeepEqual(template.PublicKey, test.request.key.Public()) {
-				t.Error("it is an authority's, or of another key")
+				t.Error("the template is a CA's, or for another key")
 			}
 		})
 	}
 }
 
-func TestRuleTakesWhatTheSignerAttestsWith(t *testing.T) {
+func TestRuleAcceptsTheSignersAttestationRequest(t *testing.T) {
 	t.Parallel()
 	key, names := newRSA(t, 2048), []string{"metadata.azure.com", "westeurope.metadata.azure.com"}
 	both := []certificatesv1.KeyUsage{certificatesv1.UsageDigitalSignature, certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth}
@@ -88,35 +88,35 @@ func TestRuleTakesWhatTheSignerAttestsWith(t *testing.T) {
 		t.Error("extended key usages (-want +got)\n" + diff)
 	}
 	for name, wrong := range map[string]*request{
-		"a name of its Service":      asked().forNames(append(names, issuerNames[0])...),
-		"a name in another domain":   asked().forNames("metadata.azure.com.example.com"),
-		"a name two levels below":    asked().forNames("a.b.metadata.azure.com"),
-		"a domain without its name":  asked().forNames(".metadata.azure.com"),
-		"all locations of a domain":  asked().forNames("*.metadata.azure.com"),
-		"a name that is no DNS name": asked().forNames("west europe.metadata.azure.com"),
-		"a location as its subject":  asked().forSubject(pkix.Name{CommonName: names[1]}),
-		"a client alone":             asked().forUsages(certificatesv1.UsageClientAuth),
-		"an authority":               asked().forUsages(append(both, certificatesv1.UsageCertSign)...),
-		"a token without a pod":      asked().withAttribute(podNameAttribute),
-		"an ECDSA key":               asked().withKey(newECDSA(t, elliptic.P256())),
-		"a weak RSA key":             asked().withKey(newRSA(t, 1024)),
-		"a server alone":             asked().forUsages(certificatesv1.UsageServerAuth),
-		"another ServiceAccount":     asked().from("system:serviceaccount:imds:default"),
-		"an issuer":                  asked().from(issuerUser),
+		"a name of its Service":     asked().forNames(append(names, issuerNames[0])...),
+		"a name in another domain":  asked().forNames("metadata.azure.com.example.com"),
+		"a name two levels below":   asked().forNames("a.b.metadata.azure.com"),
+		"a domain without its name": asked().forNames(".metadata.azure.com"),
+		"all locations of a domain": asked().forNames("*.metadata.azure.com"),
+		"not a DNS name":            asked().forNames("west europe.metadata.azure.com"),
+		"a location as its subject": asked().forSubject(pkix.Name{CommonName: names[1]}),
+		"client usage only":         asked().forUsages(certificatesv1.UsageClientAuth),
+		"CA usage":                  asked().forUsages(append(both, certificatesv1.UsageCertSign)...),
+		"a token without a pod":     asked().withAttribute(podNameAttribute),
+		"an ECDSA key":              asked().withKey(newECDSA(t, elliptic.P256())),
+		"a weak RSA key":            asked().withKey(newRSA(t, 1024)),
+		"server usage only":         asked().forUsages(certificatesv1.UsageServerAuth),
+		"another ServiceAccount":    asked().from("system:serviceaccount:imds:default"),
+		"an issuer":                 asked().from(issuerUser),
 	} {
 		if template, err := rule.Check(wrong.build(t)); err == nil {
-			t.Errorf("%s: the rule takes it: %v", name, template.DNSNames)
+			t.Errorf("%s: accepted: %v", name, template.DNSNames)
 		}
 	}
 	if _, err := issuerRule.Check(asked().build(t)); err == nil {
-		t.Error("an issuer may serve with what it attests with")
+		t.Error("the attestation request is accepted for an issuer")
 	}
 	if _, err := rule.Check(newRequest(key).forUsages(both...).build(t)); err == nil {
-		t.Error("an issuer may attest with what it serves with")
+		t.Error("the serving request is accepted for attestation")
 	}
 }
 
-func TestRuleRefusesTheRest(t *testing.T) {
+func TestRuleRefuses(t *testing.T) {
 	t.Parallel()
 	key := newECDSA(t, elliptic.P256())
 	_, edwards, err := ed25519.GenerateKey(rand.Reader)
@@ -139,7 +139,7 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		{"another node's name", newRequest(key).forNames(append(issuerNames[:2:2], "node-2.kube-imds-issuer.imds.svc")...), `not "node-2.kube-imds-issuer.imds.svc"`},
 		{"another node's name too", newRequest(key).forNames(append(issuerNames[:3:3], "node-2.kube-imds-issuer.imds.svc")...), `not "node-2.kube-imds-issuer.imds.svc"`},
 		{"no node's name", newRequest(key).forNames(issuerNames[:2]...), `for "node-1.kube-imds-issuer.imds.svc" too`},
-		{"its node's name, asked for from another", newRequest(key).withAttribute(nodeNameAttribute, "node-2"), `not "node-1.kube-imds-issuer.imds.svc"`},
+		{"node's name from another node", newRequest(key).withAttribute(nodeNameAttribute, "node-2"), `not "node-1.kube-imds-issuer.imds.svc"`},
 		{"all names of the namespace", newRequest(key).forNames("*.imds.svc"), `not "*.imds.svc"`},
 		{"another common name", newRequest(key).forSubject(pkix.Name{CommonName: "admin"}), `not "admin"`},
 		{"no common name", newRequest(key).forSubject(pkix.Name{}), `not ""`},
@@ -147,8 +147,8 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		{"a URI too", newRequest(key).forURI(), "for nothing else"},
 		{"an email address too", newRequest(key).forEmail(), "for nothing else"},
 		{"no usages", newRequest(key).forUsages(), `it must be for "server auth"`},
-		{"no server", newRequest(key).forUsages(certificatesv1.UsageDigitalSignature), `it must be for "server auth"`},
-		{"a client", newRequest(key).forUsages(certificatesv1.UsageClientAuth), `not for "client auth"`},
+		{"no server usage", newRequest(key).forUsages(certificatesv1.UsageDigitalSignature), `it must be for "server auth"`},
+		{"client usage", newRequest(key).forUsages(certificatesv1.UsageClientAuth), `not for "client auth"`},
 		{
 			"a client too",
 			newRequest(key).forUsages(certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth), `not for "client auth"`,
@@ -159,7 +159,7 @@ func TestRuleRefusesTheRest(t *testing.T) {
 		},
 		{"a weak RSA key", newRequest(newRSA(t, 1024)), "RSA key of at least 2048 bits"},
 		{"a key of another kind", newRequest(edwards), "an ECDSA key, or an RSA key"},
-		{"no PEM", newRequest(key).encodedAs(func(der []byte) []byte { return der }), "not one PEM block"},
+		{"not PEM", newRequest(key).encodedAs(func(der []byte) []byte { return der }), "not one PEM block"},
 		{"nothing", newRequest(key).encodedAs(func([]byte) []byte { return nil }), "not one PEM block"},
 		{"PEM of another type", newRequest(key).encodedAs(asPEM("CERTIFICATE")), "not one PEM block"},
 		{"two PEM blocks", newRequest(key).encodedAs(twice), "not one PEM block"},
@@ -170,10 +170,10 @@ func TestRuleRefusesTheRest(t *testing.T) {
 			t.Parallel()
 			template, err := issuerRule.Check(test.request.build(t))
 			if template != nil || err == nil {
-				t.Fatal("the rule takes it")
+				t.Fatal("the request is accepted")
 			}
 			if !strings.Contains(err.Error(), test.refusal) {
-				t.Errorf("the refusal is %q, want one with %q", err, test.refusal)
+				t.Errorf("got error %q, want it to contain %q", err, test.refusal)
 			}
 		})
 	}
@@ -191,13 +191,13 @@ func nonsense([]byte) []byte {
 	return asPEM("CERTIFICATE REQUEST")([]byte("nonsense"))
 }
 
-// forged changes what is signed: one letter of a name.
+// forged changes one letter of a signed name.
 func forged(der []byte) []byte {
 	return asPEM("CERTIFICATE REQUEST")(bytes.ReplaceAll(der, []byte(issuerNames[0]), []byte("kube-imds-issueR.imds.svc")))
 }
 
-// Each part serves under the names of its own Service.
-func TestEveryPartHasItsOwnSigner(t *testing.T) {
+// Each part gets certificates for the names of its own Service only.
+func TestPartsGetCertificatesForTheirOwnServiceOnly(t *testing.T) {
 	t.Parallel()
 	key := newECDSA(t, elliptic.P256())
 	for part, signer := range map[string]string{
@@ -213,7 +213,7 @@ func TestEveryPartHasItsOwnSigner(t *testing.T) {
 				forNames(names...).forSubject(pkix.Name{CommonName: name})
 			_, err := issuerRules[signer].Check(asked.build(t))
 			if got, want := err == nil, asking == part; got != want {
-				t.Errorf("%s asks for the name of %s: it is taken: %t (%v)", asking, part, got, err)
+				t.Errorf("%s requests the name of %s: it is taken: %t (%v)", asking, part, got, err)
 			}
 		}
 	}

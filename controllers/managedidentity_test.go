@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 )
 
-// An identity for which no token can be had is not one that is ready.
+// An identity whose tokens cannot be issued is not ready.
 func TestIdentityOfEntraIsNotReady(t *testing.T) {
 	t.Parallel()
 	kinds, err := scheme.New()
@@ -31,7 +31,7 @@ func TestIdentityOfEntraIsNotReady(t *testing.T) {
 			t.Fatal(err)
 		}
 		if ready.Status != want.Status || ready.Reason != want.Reason || ready.ObservedGeneration != 7 || identity.Status.ClientID == "" {
-			t.Errorf("of %s its condition is %+v, and its client ID %q", source, ready, identity.Status.ClientID)
+			t.Errorf("tokenSource %s: condition = %+v, client ID = %q", source, ready, identity.Status.ClientID)
 		}
 	}
 }
@@ -50,8 +50,8 @@ func TestIsOlder(t *testing.T) {
 	}{
 		{"made before", made("z", 1), made("a", 2), true},
 		{"made after", made("a", 2), made("z", 1), false},
-		{"made in the same second, the name comes before", made("a", 1), made("z", 1), true},
-		{"made in the same second, the name comes after", made("z", 1), made("a", 1), false},
+		{"made in the same second, name sorts before", made("a", 1), made("z", 1), true},
+		{"made in the same second, name sorts after", made("z", 1), made("a", 1), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// It counts in the process's metrics, and so runs alone.
+// It reads the process's metrics, so it is not parallel.
 func TestAuditAndMetrics(t *testing.T) {
 	byAddress := func(m *mutator) { m.options.Interception = Address }
 	noAuthority := func(m *mutator) { m.options.CABundle = func(context.Context) []byte { return nil } }
@@ -28,7 +28,7 @@ func TestAuditAndMetrics(t *testing.T) {
 		"injected": {pod: newPod("orders,payments"), outcome: "injected", want: map[string]any{
 			"namespace": "shop", "pod": "app", "serviceAccount": "cashier", "user": "replicaset-controller",
 			"identities": "orders,payments", "source": "PodAnnotation", "detail": ""}},
-		"injected, by name of its owner": {pod: newPod("orders", func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "app-7f-" }),
+		"injected, generated name": {pod: newPod("orders", func(pod *corev1.Pod) { pod.Name, pod.GenerateName = "", "app-7f-" }),
 			outcome: "injected", want: map[string]any{"pod": "app-7f-", "identities": "orders"}},
 		"default first": {pod: newPod("", as("bound")), outcome: "injected", want: map[string]any{
 			"identities": "payments,orders", "source": "IdentityBinding"}},
@@ -36,7 +36,7 @@ func TestAuditAndMetrics(t *testing.T) {
 			"detail": `kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
 				`its administrator can add them to spec.assumableBy`}},
 		"does not exist":    {pod: newPod("missing"), outcome: "denied", reason: "IdentityNotFound"},
-		"for two reasons":   {pod: newPod("closed,missing"), outcome: "denied", reason: "NotAdmitted"},
+		"two reasons":       {pod: newPod("closed,missing"), outcome: "denied", reason: "NotAdmitted"},
 		"too many":          {pod: newPod(manyNames(33)), outcome: "denied", reason: "TooManyIdentities"},
 		"mode":              {pod: newPod("orders", annotated(v1alpha1.ModeAnnotation, "env")), outcome: "denied", reason: "UnknownMode"},
 		"host network":      {pod: newPod("orders", onHostNetwork), outcome: "denied", reason: "HostNetwork"},
@@ -58,10 +58,10 @@ func TestAuditAndMetrics(t *testing.T) {
 			before := count(t, test.outcome, test.reason)
 			admit(t, m, test.pod)
 			if got := count(t, test.outcome, test.reason) - before; got != 1 {
-				t.Errorf("%v admissions are counted as %s, %s", got, test.outcome, test.reason)
+				t.Errorf("%v admissions with outcome %s, reason %s", got, test.outcome, test.reason)
 			}
 			if len(*log) != 1 {
-				t.Fatalf("the log: %v", *log)
+				t.Fatalf("log = %v", *log)
 			}
 			var line map[string]any
 			if err := json.Unmarshal([]byte((*log)[0]), &line); err != nil {
@@ -73,7 +73,7 @@ func TestAuditAndMetrics(t *testing.T) {
 				}
 			}
 			if line["outcome"] != test.outcome || line["reason"] != test.reason {
-				t.Errorf("the log has outcome %v and reason %v", line["outcome"], line["reason"])
+				t.Errorf("outcome = %v, reason = %v", line["outcome"], line["reason"])
 			}
 		})
 	}
@@ -91,15 +91,15 @@ func TestDryRunIsNotLogged(t *testing.T) {
 		request := review(raw)
 		request.DryRun = new(true)
 		if response := m.Handle(t.Context(), request); response.Allowed != (len(response.Patches) > 0) {
-			t.Errorf("allowed: %t, with %v", response.Allowed, response.Patches)
+			t.Errorf("allowed: %t, patches %v", response.Allowed, response.Patches)
 		}
 	}
 	if len(*log) != 0 {
-		t.Errorf("the log: %s", strings.Join(*log, "\n"))
+		t.Errorf("log = %s", strings.Join(*log, "\n"))
 	}
 }
 
-// record collects what is logged from now on.
+// record collects log lines from now on.
 func record(m *mutator) *[]string {
 	var lines []string
 	m.log = funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{})

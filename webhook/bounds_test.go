@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-func TestStructureIsCounted(t *testing.T) {
+func TestCountStructure(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int{
 		``: 0, `null`: 0, `{}`: 1, `[]`: 1, `[1,2]`: 2, `{"a":1}`: 2, `{"a":[{},{}]}`: 6,
@@ -25,7 +25,7 @@ func TestStructureIsCounted(t *testing.T) {
 	}
 }
 
-func TestPodsThatAreTooLargeAreDeniedUnread(t *testing.T) {
+func TestOversizedPodsAreDeniedUndecoded(t *testing.T) {
 	list := func(item string, count int) string {
 		return "[" + strings.TrimSuffix(strings.Repeat(item+",", count), ",") + "]"
 	}
@@ -33,16 +33,16 @@ func TestPodsThatAreTooLargeAreDeniedUnread(t *testing.T) {
 		spec string
 		read bool
 	}{
-		"as many containers as may be":  {`"containers":` + list(`{"name":"c"}`, maxContainers), true},
-		"a container too many":          {`"containers":` + list(`{"name":"c"}`, maxContainers+1), false},
-		"of two kinds":                  {`"containers":[{}],"initContainers":` + list(`{}`, maxContainers), false},
-		"of three kinds":                {`"containers":[{}],"ephemeralContainers":` + list(`{}`, maxContainers), false},
-		"as many volumes as may be":     {`"volumes":` + list(`{"name":"v"}`, maxVolumes), true},
-		"a volume too many":             {`"volumes":` + list(`{"name":"v"}`, maxVolumes+1), false},
-		"many variables":                {`"containers":[{"env":` + list(`{"name":"n"}`, 10_000) + `}]`, true},
-		"half a million variables":      {`"containers":[{"env":` + list(`{}`, 500_000) + `}]`, false},
-		"the same list twice":           {`"containers":[],"containers":` + list(`{}`, maxContainers+1), false},
-		"the same list in another case": {`"Containers":` + list(`{}`, maxContainers+1), false},
+		"most containers":          {`"containers":` + list(`{"name":"c"}`, maxContainers), true},
+		"one container more":       {`"containers":` + list(`{"name":"c"}`, maxContainers+1), false},
+		"two kinds of containers":  {`"containers":[{}],"initContainers":` + list(`{}`, maxContainers), false},
+		"ephemeral containers too": {`"containers":[{}],"ephemeralContainers":` + list(`{}`, maxContainers), false},
+		"most volumes":             {`"volumes":` + list(`{"name":"v"}`, maxVolumes), true},
+		"one volume more":          {`"volumes":` + list(`{"name":"v"}`, maxVolumes+1), false},
+		"many variables":           {`"containers":[{"env":` + list(`{"name":"n"}`, 10_000) + `}]`, true},
+		"half a million variables": {`"containers":[{"env":` + list(`{}`, 500_000) + `}]`, false},
+		"duplicate list":           {`"containers":[],"containers":` + list(`{}`, maxContainers+1), false},
+		"list in another case":     {`"Containers":` + list(`{}`, maxContainers+1), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMutator(t, shop()...)
@@ -51,24 +51,24 @@ func TestPodsThatAreTooLargeAreDeniedUnread(t *testing.T) {
 			before := count(t, outcomeDenied, "TooLarge")
 			response := m.Handle(t.Context(), review([]byte(raw)))
 			if response.Allowed != test.read {
-				t.Fatalf("allowed: %t, with %v", response.Allowed, response.Result)
+				t.Fatalf("allowed: %t, result %v", response.Allowed, response.Result)
 			}
 			if denied := count(t, outcomeDenied, "TooLarge") - before; (denied == 1) == test.read || len(*log) != 1 {
-				t.Errorf("%v were denied, with %d lines in the log", denied, len(*log))
+				t.Errorf("%v denied, %d log lines", denied, len(*log))
 			}
 			if left := m.room.structure.TryAcquire(maxStructure); !left {
-				t.Error("its room is not free again")
+				t.Error("its room was not released")
 			}
 		})
 	}
 }
 
-// A pod waits while others take all room, and gives up with its request.
+// A pod waits while others use all room, and gives up when its request ends.
 func TestPodsWaitForRoom(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	if !m.room.structure.TryAcquire(maxStructure) {
-		t.Fatal("the room is accepted")
+		t.Fatal("no room")
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
@@ -77,11 +77,11 @@ func TestPodsWaitForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if response := m.Handle(ended, review(raw)); response.Allowed {
-		t.Error("it is admitted")
+		t.Error("the pod is admitted")
 	}
 }
 
-// Nobody has looked at a pod's names yet when they are written to the audit log.
+// A pod's names are not validated yet when they are written to the audit log.
 func TestAuditLinesAreBounded(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
@@ -92,11 +92,11 @@ func TestAuditLinesAreBounded(t *testing.T) {
 	}))
 	line := strings.Join(*log, "")
 	if len(line) == 0 || len(line) > 8*longest || !utf8.ValidString(line) {
-		t.Errorf("the line has %d bytes", len(line))
+		t.Errorf("line has %d bytes", len(line))
 	}
 }
 
-// BenchmarkLargePods tells how much is allocated for a pod, by its size in bytes: what limits and rooms are measured by.
+// BenchmarkLargePods measures the allocations for a pod by its size in bytes, which the limits are based on.
 func BenchmarkLargePods(b *testing.B) {
 	for _, variables := range []int{10, 1000, 20_000} {
 		b.Run(fmt.Sprint(variables, "-variables"), func(b *testing.B) {

@@ -26,27 +26,27 @@ func TestDenials(t *testing.T) {
 				`or decline with the annotation kube-imds.io/inject: "false"`},
 		"Windows": {newPod("orders", onWindows),
 			`kube-imds: Windows pods cannot have IMDS: decline with the annotation kube-imds.io/inject: "false"`},
-		"a container with the sidecar's name": {newPod("orders", withContainer("kube-imds")),
+		"container named like the sidecar": {newPod("orders", withContainer("kube-imds")),
 			`kube-imds: container name "kube-imds" is reserved; rename it`},
-		"a container with net-init's name": {newPod("orders", withContainer("kube-imds-net-init")),
+		"container named like net-init": {newPod("orders", withContainer("kube-imds-net-init")),
 			`kube-imds: container name "kube-imds-net-init" is reserved; rename it`},
-		"an init container with the sidecar's name": {newPod("orders", withInitContainer("kube-imds", "migrate")),
+		"init container named like the sidecar": {newPod("orders", withInitContainer("kube-imds", "migrate")),
 			`kube-imds: container name "kube-imds" is reserved; rename it`},
-		"an init container with net-init's name": {newPod("orders", withInitContainer("kube-imds-net-init")),
+		"init container named like net-init": {newPod("orders", withInitContainer("kube-imds-net-init")),
 			`kube-imds: container name "kube-imds-net-init" is reserved; rename it`},
-		"a volume with the token's name": {newPod("orders", withVolume(corev1.Volume{Name: "kube-imds-token"})),
+		"volume named like the token's": {newPod("orders", withVolume(corev1.Volume{Name: "kube-imds-token"})),
 			`kube-imds: volume name "kube-imds-token" is reserved; rename it`},
-		"the identity does not exist": {newPod("missing"),
+		"identity does not exist": {newPod("missing"),
 			`kube-imds: ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
-		"no identity can have such a name": {newPod("a/b"),
+		"impossible name": {newPod("a/b"),
 			`kube-imds: ManagedIdentity "a/b" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
-		"the identity does not admit": {newPod("closed"),
+		"identity does not admit": {newPod("closed"),
 			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
 				`its administrator can add them to spec.assumableBy`},
-		"the ServiceAccount that is default": {newPod("closed", as("")),
+		"default ServiceAccount": {newPod("closed", as("")),
 			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "default" of namespace "shop": ` +
 				`its administrator can add them to spec.assumableBy`},
-		"several refusals, and one that will pass": {newPod("orders,closed,waiting,missing"),
+		"several refusals, one temporary": {newPod("orders,closed,waiting,missing"),
 			`kube-imds: ManagedIdentity "closed" does not admit the ServiceAccount "cashier" of namespace "shop": ` +
 				`its administrator can add them to spec.assumableBy; ` +
 				`ManagedIdentity "missing" does not exist: create it, or ask for another with the annotation kube-imds.io/identity`},
@@ -82,17 +82,17 @@ func manyNames(count int) string {
 	return strings.Join(names, ",")
 }
 
-func TestAdmittedAllTheSame(t *testing.T) {
+func TestUnusualPodsAreAdmitted(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	for name, pod := range map[string]*corev1.Pod{
-		"mode sidecar":                      newPod("orders", annotated(v1alpha1.ModeAnnotation, "sidecar")),
-		"Linux":                             newPod("orders", func(pod *corev1.Pod) { pod.Spec.OS = &corev1.PodOS{Name: corev1.Linux} }),
-		"a sysctl that keeps port 80":       newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
-		"another sysctl":                    newPod("orders", withSysctl("net.core.somaxconn", "1024")),
-		"names that begin like ours":        newPod("orders", withContainer("kube-imds-app"), withInitContainer("kube-imds-net")),
-		"a copy of a pod that was injected": newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(plan{}.tokenVolume())),
-		"no identity, only the IMDS":        newPod("", annotated(v1alpha1.InjectAnnotation, "true")),
+		"mode sidecar":                 newPod("orders", annotated(v1alpha1.ModeAnnotation, "sidecar")),
+		"Linux":                        newPod("orders", func(pod *corev1.Pod) { pod.Spec.OS = &corev1.PodOS{Name: corev1.Linux} }),
+		"sysctl that reserves port 80": newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
+		"another sysctl":               newPod("orders", withSysctl("net.core.somaxconn", "1024")),
+		"names with our prefix":        newPod("orders", withContainer("kube-imds-app"), withInitContainer("kube-imds-net")),
+		"copy of an injected pod":      newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(plan{}.tokenVolume())),
+		"no identity, only IMDS":       newPod("", annotated(v1alpha1.InjectAnnotation, "true")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,25 +104,25 @@ func TestAdmittedAllTheSame(t *testing.T) {
 				}
 			}
 			if ours != 2 || pod.Annotations[v1alpha1.InjectedAnnotation] != "sidecar" {
-				t.Errorf("the pod has %d containers of ours and the annotations %v", ours, pod.Annotations)
+				t.Errorf("pod has %d of our containers and annotations %v", ours, pod.Annotations)
 			}
 		})
 	}
 }
 
-// What the webhook is called for and has nothing to do with stays as it is.
-func TestLeftAlone(t *testing.T) {
+// Pods that are not to be injected stay unchanged.
+func TestPodsThatAreNotInjected(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	for name, pod := range map[string]*corev1.Pod{
-		"a pod that declines":                   newPod("orders", annotated(v1alpha1.InjectAnnotation, "false")),
-		"a pod that could not be, and declines": newPod("missing", annotated(v1alpha1.InjectAnnotation, "false"), onHostNetwork),
-		"the picture of a static pod":           newPod("", annotated(corev1.MirrorPodAnnotationKey, "hash"), onHostNetwork),
+		"declines":                        newPod("orders", annotated(v1alpha1.InjectAnnotation, "false")),
+		"declines, could not be injected": newPod("missing", annotated(v1alpha1.InjectAnnotation, "false"), onHostNetwork),
+		"mirror pod":                      newPod("", annotated(corev1.MirrorPodAnnotationKey, "hash"), onHostNetwork),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if response := admit(t, m, pod); !response.Allowed || len(response.Patches) != 0 {
-				t.Errorf("allowed: %t, with %v", response.Allowed, response.Patches)
+				t.Errorf("allowed: %t, patches %v", response.Allowed, response.Patches)
 			}
 		})
 	}

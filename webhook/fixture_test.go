@@ -23,7 +23,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// shop is what exists where most tests make their pods: the namespace shop with its ServiceAccounts, and identities of
+// shop returns the objects of most tests: the namespace shop with its ServiceAccounts, and identities of
 // all sorts.
 func shop() []client.Object {
 	return []client.Object{
@@ -45,7 +45,7 @@ func account(name, identities string) *corev1.ServiceAccount {
 	return made
 }
 
-// newMutator returns a mutator in whose caches these objects are. There are no others.
+// newMutator returns a mutator whose caches hold these objects. No others exist.
 func newMutator(t testing.TB, cached ...client.Object) *mutator {
 	t.Helper()
 	return &mutator{
@@ -109,7 +109,7 @@ func review(raw []byte) admission.Request {
 	}}
 }
 
-// admit has a pod admitted.
+// admit sends a pod to the mutator.
 func admit(t *testing.T, m *mutator, pod *corev1.Pod) admission.Response {
 	t.Helper()
 	raw, err := json.Marshal(pod)
@@ -119,12 +119,12 @@ func admit(t *testing.T, m *mutator, pod *corev1.Pod) admission.Response {
 	return m.Handle(t.Context(), review(raw))
 }
 
-// injected is what the API server makes of a pod that must be admitted.
+// injected returns an injected pod. The pod must be admitted.
 func injected(t *testing.T, m *mutator, raw []byte) []byte {
 	t.Helper()
 	response := m.Handle(t.Context(), review(raw))
 	if !response.Allowed {
-		t.Fatalf("the pod is denied: %s", response.Result.Message)
+		t.Fatalf("pod is denied: %s", response.Result.Message)
 	}
 	return patched(t, raw, response)
 }

@@ -14,14 +14,14 @@ import (
 
 var update = flag.Bool("update", false, "write what is got to testdata/*.out.yaml")
 
-// TestInjection compares what becomes of pods with what people read and found right: testdata/NAME.in.yaml becomes
+// TestInjection compares injected pods with reviewed files: testdata/NAME.in.yaml becomes
 // testdata/NAME.out.yaml. To accept changes: go test ./webhook -run TestInjection -update.
 func TestInjection(t *testing.T) {
 	t.Parallel()
 	testInjection(t, "testdata", newMutator(t, shop()...))
 }
 
-// TestInjectionByAddress does the same where sidecars listen on the IMDS's address, in testdata/address.
+// TestInjectionByAddress does the same for sidecars that listen on 169.254.169.254, in testdata/address.
 func TestInjectionByAddress(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
@@ -33,7 +33,7 @@ func testInjection(t *testing.T, folder string, m *mutator) {
 	t.Helper()
 	inputs, err := filepath.Glob(filepath.Join(folder, "*.in.yaml"))
 	if err != nil || len(inputs) == 0 {
-		t.Fatal("there is nothing to inject", err)
+		t.Fatal("no input files", err)
 	}
 	for _, input := range inputs {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
@@ -83,7 +83,7 @@ func compareWithFile(t *testing.T, file string, result []byte) {
 	}
 }
 
-// checkOwnParts sees that the pod is as it came once our parts are taken away. It does not trust the files.
+// checkOwnParts checks that the pod without our parts is unchanged. It does not trust the files.
 func checkOwnParts(t *testing.T, raw, result []byte) {
 	t.Helper()
 	if diff := cmp.Diff(withoutOurs(t, raw), withoutOurs(t, result)); diff != "" {
@@ -91,7 +91,7 @@ func checkOwnParts(t *testing.T, raw, result []byte) {
 	}
 }
 
-// withoutOurs returns a pod without what the webhook may add or change, and without what is empty.
+// withoutOurs returns a pod without the parts that the webhook may add or change, and without empty values.
 func withoutOurs(t *testing.T, raw []byte) any {
 	t.Helper()
 	var pod any
@@ -101,7 +101,7 @@ func withoutOurs(t *testing.T, raw []byte) any {
 	return trim(pod)
 }
 
-// trim takes our parts, which are known by their names, out of any part of a pod.
+// trim removes our parts, by their names, from any part of a pod.
 func trim(part any) any {
 	switch part := part.(type) {
 	case map[string]any:

@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-func TestDenialsOfPorts(t *testing.T) {
+func TestDeniedPorts(t *testing.T) {
 	t.Parallel()
 	const taken = "kube-imds: a container of the pod declares port 15780, which is the sidecar's: " +
 		"choose another port for the sidecar with the annotation kube-imds.io/port"
@@ -23,17 +23,17 @@ func TestDenialsOfPorts(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"the usual port":          {newPod("orders", withPort(15780, corev1.ProtocolTCP)), taken},
-		"by the default protocol": {newPod("orders", withPort(15780, "")), taken},
-		"of an init container":    {newPod("orders", withInitContainer("web"), withInitPort(15780)), taken},
-		"the annotation's port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "8080"), withPort(8080, "")),
+		"default port":     {newPod("orders", withPort(15780, corev1.ProtocolTCP)), taken},
+		"default protocol": {newPod("orders", withPort(15780, "")), taken},
+		"init container":   {newPod("orders", withInitContainer("web"), withInitPort(15780)), taken},
+		"annotation's port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "8080"), withPort(8080, "")),
 			"kube-imds: a container of the pod declares port 8080, which is the sidecar's: " +
 				"choose another port for the sidecar with the annotation kube-imds.io/port"},
-		"a privileged port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "1023")), noPort("1023")},
-		"no port so high":   {newPod("orders", annotated(v1alpha1.PortAnnotation, "65536")), noPort("65536")},
-		"a negative port":   {newPod("orders", annotated(v1alpha1.PortAnnotation, "-15780")), noPort("-15780")},
-		"no number":         {newPod("orders", annotated(v1alpha1.PortAnnotation, "http")), noPort("http")},
-		"nothing":           {newPod("orders", annotated(v1alpha1.PortAnnotation, "")), noPort("")},
+		"privileged port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "1023")), noPort("1023")},
+		"port too high":   {newPod("orders", annotated(v1alpha1.PortAnnotation, "65536")), noPort("65536")},
+		"a negative port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "-15780")), noPort("-15780")},
+		"not a number":    {newPod("orders", annotated(v1alpha1.PortAnnotation, "http")), noPort("http")},
+		"empty":           {newPod("orders", annotated(v1alpha1.PortAnnotation, "")), noPort("")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,11 +49,11 @@ func TestPorts(t *testing.T) {
 		pod  *corev1.Pod
 		want []string
 	}{
-		"the usual port": {newPod("orders"), []string{"--redirect-to=15780", "--listen=127.0.0.1:15780"}},
-		"the pod's choice": {newPod("orders", annotated(v1alpha1.PortAnnotation, "1024"), withPort(15780, "")),
+		"default port": {newPod("orders"), []string{"--redirect-to=15780", "--listen=127.0.0.1:15780"}},
+		"annotation's port": {newPod("orders", annotated(v1alpha1.PortAnnotation, "1024"), withPort(15780, "")),
 			[]string{"--redirect-to=1024", "--listen=127.0.0.1:1024"}},
-		"port 80 is the application's": {newPod("orders", withPort(80, "")), []string{"--redirect-to=15780", "--listen=127.0.0.1:15780"}},
-		"UDP is another matter": {newPod("orders", withPort(15780, corev1.ProtocolUDP)),
+		"application uses port 80": {newPod("orders", withPort(80, "")), []string{"--redirect-to=15780", "--listen=127.0.0.1:15780"}},
+		"application uses UDP": {newPod("orders", withPort(15780, corev1.ProtocolUDP)),
 			[]string{"--redirect-to=15780", "--listen=127.0.0.1:15780"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,21 +65,21 @@ func TestPorts(t *testing.T) {
 				got = append(got, pod.Spec.InitContainers[i].Args[1:]...)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("where requests go, and where they are waited for (-want +got):\n%s", diff)
+				t.Errorf("arguments of net-init and sidecar (-want +got):\n%s", diff)
 			}
 			if _, found := sysctlOf(pod); found {
-				t.Error("the pod's own processes may do more than before")
+				t.Error("the pod's own processes got more rights")
 			}
 		})
 	}
 }
 
-func TestInterceptionIsOneOfTwo(t *testing.T) {
+func TestInterceptionFlag(t *testing.T) {
 	t.Parallel()
 	for value, known := range map[string]bool{"redirect": true, "address": true, "": false, "Redirect": false, "nftables": false} {
 		var read Interception
 		if err := read.Set(value); (err == nil) != known || known && read.String() != value {
-			t.Errorf("%q is read as %q, %v", value, read, err)
+			t.Errorf("%q: got %q, error %v", value, read, err)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func newAddressMutator(t *testing.T) *mutator {
 	return m
 }
 
-func TestDenialsByAddress(t *testing.T) {
+func TestDeniedByAddress(t *testing.T) {
 	t.Parallel()
 	const taken = "kube-imds: a container of the pod declares port 80, which the sidecar needs in this cluster: have the container listen on " +
 		"another port, or install kube-imds with sidecar.interception=redirect; " +
@@ -101,19 +101,19 @@ func TestDenialsByAddress(t *testing.T) {
 		pod  *corev1.Pod
 		want string
 	}{
-		"a container with port 80":       {newPod("orders", withPort(80, corev1.ProtocolTCP)), taken},
-		"by the default protocol":        {newPod("orders", withPort(80, "")), taken},
-		"an init container with port 80": {newPod("orders", withInitContainer("web"), withInitPort(80)), taken},
-		"port 80 is kept from users": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
+		"container with port 80":      {newPod("orders", withPort(80, corev1.ProtocolTCP)), taken},
+		"default protocol":            {newPod("orders", withPort(80, "")), taken},
+		"init container with port 80": {newPod("orders", withInitContainer("web"), withInitPort(80)), taken},
+		"sysctl reserves port 80": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "1024")),
 			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the sidecar from port 80: ` +
 				`set it to 80 or less, or remove it`},
-		"port 80 is kept from users, just": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
+		"sysctl reserves just port 80": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
 			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "81", which keeps the sidecar from port 80: ` +
 				`set it to 80 or less, or remove it`},
-		"port 80 is kept from users, with slashes": {newPod("orders", withSysctl("net/ipv4/ip_unprivileged_port_start", "1024")),
+		"sysctl with slashes": {newPod("orders", withSysctl("net/ipv4/ip_unprivileged_port_start", "1024")),
 			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "1024", which keeps the sidecar from port 80: ` +
 				`set it to 80 or less, or remove it`},
-		"port 80 is kept from users, by no number": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "low")),
+		"sysctl is not a number": {newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "low")),
 			`kube-imds: the pod sets the sysctl net.ipv4.ip_unprivileged_port_start to "low", which keeps the sidecar from port 80: ` +
 				`set it to 80 or less, or remove it`},
 	} {
@@ -131,10 +131,10 @@ func TestAdmittedByAddress(t *testing.T) {
 		pod     *corev1.Pod
 		warning string
 	}{
-		"port 80 is not declared":      {newPod("orders"), "gets \"address already in use\""},
-		"UDP alone":                    {newPod("orders", withPort(80, corev1.ProtocolUDP)), "port 80"},
-		"a sysctl that leaves port 80": {newPod("orders", withSysctl(portSysctl, "80")), "port 80"},
-		"an annotation without effect": {newPod("orders", annotated(v1alpha1.PortAnnotation, "none")), "kube-imds.io/port changes nothing"},
+		"no declared port":           {newPod("orders"), "gets \"address already in use\""},
+		"UDP only":                   {newPod("orders", withPort(80, corev1.ProtocolUDP)), "port 80"},
+		"sysctl that allows port 80": {newPod("orders", withSysctl(portSysctl, "80")), "port 80"},
+		"annotation without effect":  {newPod("orders", annotated(v1alpha1.PortAnnotation, "none")), "kube-imds.io/port changes nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

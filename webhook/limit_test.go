@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-func TestReviewsOfAnySizeAreReadAndNoLarger(t *testing.T) {
+func TestReviewSizeIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		size int64
 		want int
 	}{
-		"none":                  {0, http.StatusOK},
-		"a common one":          {10 << 10, http.StatusOK},
-		"the largest":           {maxReview, http.StatusOK},
-		"a larger one":          {maxReview + 1, http.StatusRequestEntityTooLarge},
-		"one of unknown length": {-1, http.StatusRequestEntityTooLarge},
+		"empty":          {0, http.StatusOK},
+		"usual":          {10 << 10, http.StatusOK},
+		"largest":        {maxReview, http.StatusOK},
+		"too large":      {maxReview + 1, http.StatusRequestEntityTooLarge},
+		"unknown length": {-1, http.StatusRequestEntityTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -30,13 +30,13 @@ func TestReviewsOfAnySizeAreReadAndNoLarger(t *testing.T) {
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, request)
 			if recorder.Code != test.want || asked != (test.want == http.StatusOK) {
-				t.Errorf("it is answered with %d; the webhook is asked: %t", recorder.Code, asked)
+				t.Errorf("status = %d, passed on: %t", recorder.Code, asked)
 			}
 		})
 	}
 }
 
-// While two large ones would be too much, one waits, gives up, and is told to come again; the next finds room.
+// Two large reviews are too much: the second waits, gives up, and gets 503 with Retry-After; the next one finds room.
 func TestReviewsWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	l := newLimit()
@@ -57,14 +57,14 @@ func TestReviewsWaitForTheirTurn(t *testing.T) {
 	go func() { first <- ask(maxReview).Code }()
 	<-entered
 	if busy := ask(1); busy.Code != http.StatusServiceUnavailable || busy.Header().Get("Retry-After") == "" {
-		t.Errorf("while there is no room, the answer is %d %v", busy.Code, busy.Header())
+		t.Errorf("without room: got %d %v", busy.Code, busy.Header())
 	}
 	leave <- struct{}{}
 	if got := <-first; got != http.StatusOK {
-		t.Errorf("the first one is answered with %d", got)
+		t.Errorf("first review: status = %d", got)
 	}
 
-	// Small ones are worked on together.
+	// Small ones are handled concurrently.
 	l.wait = queueTime
 	const together = reviewBytes / smallReview
 	answers := make(chan int, together)
@@ -75,13 +75,13 @@ func TestReviewsWaitForTheirTurn(t *testing.T) {
 		select {
 		case <-entered:
 		case got := <-answers:
-			t.Fatalf("a small one is answered with %d before it has entered", got)
+			t.Fatalf("small review: status = %d before it was passed on", got)
 		}
 	}
 	close(leave)
 	for range together {
 		if got := <-answers; got != http.StatusOK {
-			t.Errorf("a small one is answered with %d", got)
+			t.Errorf("small review: status = %d", got)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// Whoever applies a namespace, its ServiceAccount, an identity and a pod at once is ahead of every cache.
-func TestWhatIsNotCachedIsReadLive(t *testing.T) {
+// A user who applies a namespace, its ServiceAccount, an identity and a pod at once is ahead of every cache.
+func TestUncachedObjectsAreReadLive(t *testing.T) {
 	t.Parallel()
 	orders := build.NewIdentity("orders").Ready().AdmittingSelected(metav1.LabelSelector{MatchLabels: map[string]string{"team": "retail"}}, "*")
 	m := newMutator(t)
@@ -31,14 +31,14 @@ func TestWhatIsNotCachedIsReadLive(t *testing.T) {
 	}
 }
 
-func TestWhatIsCachedIsNotReadLive(t *testing.T) {
+func TestCachedObjectsAreNotReadLive(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	m.lookup.live = failing(t, "")
 	injectedPod(t, m, newPod("orders,payments"))
 }
 
-// What cannot be read may be there. The pod is not made, and nobody is told that something is missing.
+// An object that cannot be read may exist: the pod is denied with the failure, not as if the object were missing.
 func TestUnreadableIsNotMissing(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -59,13 +59,13 @@ func TestUnreadableIsNotMissing(t *testing.T) {
 			m.lookup = lookup{cached: test.cached, live: test.live}
 			response := admit(t, m, newPod("orders"))
 			if response.Allowed || response.Result.Code != 500 || response.Result.Message != test.want {
-				t.Errorf("allowed: %t, with %v", response.Allowed, response.Result)
+				t.Errorf("allowed: %t, result %v", response.Allowed, response.Result)
 			}
 		})
 	}
 }
 
-// failing reads the shop, and fails at one kind, or at all.
+// failing returns a reader of the shop that fails for one kind, or for all.
 func failing(t *testing.T, kind string) client.Reader {
 	t.Helper()
 	away := errors.New("the API server is away")
@@ -99,14 +99,14 @@ func without(objects []client.Object, name string) []client.Object {
 	return kept
 }
 
-// Without the authority's certificate a sidecar could not trust its issuer, and would never start.
+// Without the authority's certificate a sidecar cannot trust its issuer, and would never start.
 func TestNoAuthorityYet(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	m.options.CABundle = func(context.Context) []byte { return nil }
 	response := admit(t, m, newPod("orders"))
 	if response.Allowed || response.Result.Code != 503 || !strings.Contains(response.Result.Message, "has no certificate yet") {
-		t.Errorf("allowed: %t, with %v", response.Allowed, response.Result)
+		t.Errorf("allowed: %t, result %v", response.Allowed, response.Result)
 	}
 }
 
@@ -115,13 +115,13 @@ func TestNotAPod(t *testing.T) {
 	m := newMutator(t, shop()...)
 	for _, raw := range []string{"", "{", `{"spec": 1}`, `[]`} {
 		if response := m.Handle(t.Context(), review([]byte(raw))); response.Allowed || response.Result.Code != 400 {
-			t.Errorf("%q: allowed: %t, with %v", raw, response.Allowed, response.Result)
+			t.Errorf("%q: allowed: %t, result %v", raw, response.Allowed, response.Result)
 		}
 	}
 }
 
-// One pod that names what does not exist, or what nothing can be called, makes the API server read little.
-func TestLiveReadsAreFew(t *testing.T) {
+// A pod that names missing or impossible identities causes few reads at the API server.
+func TestLiveReadsAreBounded(t *testing.T) {
 	t.Parallel()
 	names := func(count int) string {
 		var all []string
@@ -135,12 +135,12 @@ func TestLiveReadsAreFew(t *testing.T) {
 		reads int
 		want  string
 	}{
-		"as many as are asked for":  {names(maxLive), maxLive, "does not exist"},
-		"one more":                  {names(maxLive + 1), maxLive, `ManagedIdentity "missing-4" is not known yet`},
-		"as many as a pod may name": {names(grant.MaxIdentities), maxLive, "is not known yet"},
-		"more than a pod may name":  {names(1000), 0, "more than 32 identities"},
-		"names that nothing has":    {strings.Repeat("a", 254) + ",a/b,..", 0, "does not exist"},
-		"those that exist":          {"orders,payments", 0, ""},
+		"most live reads":  {names(maxLive), maxLive, "does not exist"},
+		"one more":         {names(maxLive + 1), maxLive, `ManagedIdentity "missing-4" is not known yet`},
+		"most names":       {names(grant.MaxIdentities), maxLive, "is not known yet"},
+		"too many names":   {names(1000), 0, "more than 32 identities"},
+		"impossible names": {strings.Repeat("a", 254) + ",a/b,..", 0, "does not exist"},
+		"existing ones":    {"orders,payments", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +158,7 @@ func TestLiveReadsAreFew(t *testing.T) {
 				message = response.Result.Message
 			}
 			if reads != test.reads || response.Allowed != (test.want == "") || !strings.Contains(message, test.want) {
-				t.Errorf("%d live reads; allowed: %t, %s", reads, response.Allowed, message)
+				t.Errorf("%d live reads, allowed: %t, %s", reads, response.Allowed, message)
 			}
 		})
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// newPod builds a pod of the namespace shop with one container, that asks for identities.
+// newPod returns a pod of the namespace shop with one container that asks for identities.
 func newPod(identities string, changes ...func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "app", Namespace: "shop", Annotations: map[string]string{v1alpha1.IdentityAnnotation: identities}},

@@ -19,12 +19,12 @@ func TestPodSecurity(t *testing.T) {
 		pod.Spec.Containers[0].SecurityContext = install.Restricted()
 	})
 	if got := violations(t, restrictedPod); len(got) != 0 {
-		t.Fatalf("the pod itself violates %v", got)
+		t.Fatalf("the pod before injection violates %v", got)
 	}
 	pod := injectedPod(t, newMutator(t, shop()...), restrictedPod)
 	want := []string{`container "kube-imds-net-init" must not include "NET_ADMIN" in securityContext.capabilities.add`}
 	if diff := cmp.Diff(want, violations(t, pod)); diff != "" {
-		t.Errorf("what the pod violates (-want +got):\n%s", diff)
+		t.Errorf("violations (-want +got):\n%s", diff)
 	}
 	pod.Spec.InitContainers[0].SecurityContext.Capabilities.Add = nil
 	if got := violations(t, pod); len(got) != 0 {
@@ -32,7 +32,7 @@ func TestPodSecurity(t *testing.T) {
 	}
 }
 
-// violations are what a pod does that "restricted" of the latest version does not let it do.
+// violations returns a pod's violations of the latest "restricted" profile.
 func violations(t *testing.T, pod *corev1.Pod) []string {
 	t.Helper()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)

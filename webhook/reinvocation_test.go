@@ -14,9 +14,9 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// Between two runs another webhook may change anything, and this program may have been upgraded. The second run makes
-// what a first run would have made of the changed pod.
-func TestNothingOfAnEarlierRunStays(t *testing.T) {
+// Between two runs another webhook may change anything, and this program may be upgraded. The second run makes
+// what a first run would make of the changed pod.
+func TestSecondRunReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	before := newMutator(t, shop()...)
 	after := newMutator(t, shop()...)
@@ -29,14 +29,14 @@ func TestNothingOfAnEarlierRunStays(t *testing.T) {
 		first *corev1.Pod
 		turn  func(*corev1.Pod)
 	}{
-		"another ServiceAccount":        {newPod("", as("bound"), annotated(v1alpha1.InjectAnnotation, "true")), as("annotated")},
-		"a ServiceAccount with nothing": {newPod("", as("bound"), annotated(v1alpha1.InjectAnnotation, "true")), as("cashier")},
-		"other identities":              {newPod("orders,payments"), annotated(v1alpha1.IdentityAnnotation, "payments")},
-		"a container more":              {newPod("orders"), withContainer("mesh")},
-		"an init container first": {newPod("orders"), func(pod *corev1.Pod) {
+		"another ServiceAccount":            {newPod("", as("bound"), annotated(v1alpha1.InjectAnnotation, "true")), as("annotated")},
+		"ServiceAccount without identities": {newPod("", as("bound"), annotated(v1alpha1.InjectAnnotation, "true")), as("cashier")},
+		"other identities":                  {newPod("orders,payments"), annotated(v1alpha1.IdentityAnnotation, "payments")},
+		"another container":                 {newPod("orders"), withContainer("mesh")},
+		"init container in front": {newPod("orders"), func(pod *corev1.Pod) {
 			pod.Spec.InitContainers = append([]corev1.Container{{Name: "mesh-init", Image: "mesh"}}, pod.Spec.InitContainers...)
 		}},
-		"our containers tampered with": {newPod("orders"), func(pod *corev1.Pod) {
+		"changed sidecar": {newPod("orders"), func(pod *corev1.Pod) {
 			for i := range pod.Spec.InitContainers {
 				container := &pod.Spec.InitContainers[i]
 				container.Image = "registry.example/evil"
@@ -53,7 +53,7 @@ func TestNothingOfAnEarlierRunStays(t *testing.T) {
 			test.turn(fresh)
 			got, want := injectedPod(t, after, second), injectedPod(t, after, fresh)
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("the pod (-injected once +injected twice):\n%s", diff)
+				t.Errorf("pod (-injected once +injected twice):\n%s", diff)
 			}
 			content, err := json.Marshal(got)
 			if err != nil {
@@ -61,15 +61,15 @@ func TestNothingOfAnEarlierRunStays(t *testing.T) {
 			}
 			for _, old := range []string{"sidecar:1", "kube-imds-issuer", "the authority's", "evil"} {
 				if strings.Contains(string(content), old) {
-					t.Errorf("%q is still there: %s", old, content)
+					t.Errorf("%q remains: %s", old, content)
 				}
 			}
 		})
 	}
 }
 
-// AlwaysPullImages and a LimitRange's defaults come after the first run, and are looked for after the second.
-func TestWhatTheAPIServerSetStays(t *testing.T) {
+// AlwaysPullImages and a LimitRange's defaults change the pod after the first run, and must remain after the second.
+func TestValuesSetByTheAPIServerRemain(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	pod := injectedPod(t, m, newPod("orders"))
@@ -89,12 +89,12 @@ func TestWhatTheAPIServerSetStays(t *testing.T) {
 		}
 		container := pod.Spec.InitContainers[i]
 		if diff := cmp.Diff(want, container.Resources); diff != "" || container.ImagePullPolicy != corev1.PullAlways {
-			t.Errorf("%s is pulled %s, and its resources are (-want +got):\n%s", container.Name, container.ImagePullPolicy, diff)
+			t.Errorf("%s: pull policy %s, resources (-want +got):\n%s", container.Name, container.ImagePullPolicy, diff)
 		}
 	}
 }
 
-// A proxy that an earlier run saw and that is gone leaves no record.
+// The record of a proxy is removed when the proxy is gone.
 func TestRecordFollowsTheProxy(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)

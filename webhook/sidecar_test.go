@@ -24,22 +24,22 @@ func variablesOf(t *testing.T, change func(*Options)) map[string]string {
 	return variables
 }
 
-func TestTheSidecarIsToldALevelOfItsOwn(t *testing.T) {
+func TestLogLevelOfTheSidecar(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[string]string{"": "", "info": "", "debug": "debug", "error": "error"} {
 		got, told := variablesOf(t, func(options *Options) { options.SidecarLogLevel = level })["KUBE_IMDS_LOG_LEVEL"]
 		if got != want || told != (want != "") {
-			t.Errorf("at level %q the sidecar is told %q (%t)", level, got, told)
+			t.Errorf("level %q: sidecar gets %q (%t)", level, got, told)
 		}
 	}
 }
 
-func TestTheSidecarIsToldOfLimits(t *testing.T) {
+func TestLimitsOfTheSidecar(t *testing.T) {
 	t.Parallel()
 	for limits, want := range map[bool]string{false: "", true: "azure"} {
 		got, told := variablesOf(t, func(options *Options) { options.AzureLimits = limits })["KUBE_IMDS_LIMITS"]
 		if got != want || told != limits {
-			t.Errorf("with limits %t the sidecar is told %q (%t)", limits, got, told)
+			t.Errorf("limits %t: sidecar gets %q (%t)", limits, got, told)
 		}
 	}
 }

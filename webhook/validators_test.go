@@ -22,16 +22,16 @@ func TestIdentitiesAreValidated(t *testing.T) {
 		warnings admission.Warnings
 		fails    string
 	}{
-		"admits nobody": {identity: build.NewIdentity("orders"),
+		"admits no pod": {identity: build.NewIdentity("orders"),
 			warnings: admission.Warnings{"spec.assumableBy is empty: no pod can assume this identity yet"}},
 		"admits by name":     {identity: build.NewIdentity("orders").Admitting("shop", "*")},
 		"admits by selector": {identity: build.NewIdentity("orders").AdmittingSelected(selecting("In", "retail"), "*")},
 		"admits all":         {identity: build.NewIdentity("orders").AdmittingSelected(metav1.LabelSelector{}, "*")},
-		"an operator that is none": {identity: build.NewIdentity("orders").Admitting("shop", "*").AdmittingSelected(selecting("Likes"), "*"),
+		"unknown operator": {identity: build.NewIdentity("orders").Admitting("shop", "*").AdmittingSelected(selecting("Likes"), "*"),
 			fails: "spec.assumableBy[1].namespaceSelector"},
 		"In without values": {identity: build.NewIdentity("orders").AdmittingSelected(selecting("In"), "*"),
 			fails: "spec.assumableBy[0].namespaceSelector"},
-		"a label that is none": {identity: build.NewIdentity("orders").AdmittingSelected(metav1.LabelSelector{MatchLabels: map[string]string{"team": "not a label"}}, "*"),
+		"invalid label": {identity: build.NewIdentity("orders").AdmittingSelected(metav1.LabelSelector{MatchLabels: map[string]string{"team": "not a label"}}, "*"),
 			fails: "spec.assumableBy[0].namespaceSelector"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,12 +40,12 @@ func TestIdentitiesAreValidated(t *testing.T) {
 			updated, updateErr := identityValidator{}.ValidateUpdate(t.Context(), build.NewIdentity("orders").ManagedIdentity, test.identity.ManagedIdentity)
 			for _, err := range []error{createErr, updateErr} {
 				if (err != nil) != (test.fails != "") || err != nil && !strings.HasPrefix(err.Error(), test.fails) {
-					t.Errorf("the error: %v", err)
+					t.Errorf("got error %v", err)
 				}
 			}
 			for _, warnings := range []admission.Warnings{created, updated} {
 				if diff := cmp.Diff(test.warnings, warnings); diff != "" {
-					t.Errorf("the warnings (-want +got):\n%s", diff)
+					t.Errorf("warnings (-want +got):\n%s", diff)
 				}
 			}
 		})
@@ -66,10 +66,10 @@ func TestBindingsAreValidated(t *testing.T) {
 	want := admission.Warnings{`ManagedIdentity "unknown" does not exist yet`}
 	for _, warnings := range []admission.Warnings{created, updated} {
 		if diff := cmp.Diff(want, warnings); diff != "" {
-			t.Errorf("the warnings (-want +got):\n%s", diff)
+			t.Errorf("warnings (-want +got):\n%s", diff)
 		}
 	}
 	if len(unread) != 0 {
-		t.Errorf("what cannot be read is said not to exist: %v", unread)
+		t.Errorf("an unreadable identity is reported as missing: %v", unread)
 	}
 }

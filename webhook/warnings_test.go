@@ -24,22 +24,22 @@ func TestWarnings(t *testing.T) {
 		"not ready": {newPod("waiting"), []string{notReady}},
 		"inject yes": {newPod("orders", annotated(v1alpha1.InjectAnnotation, "yes")), []string{
 			`kube-imds: the annotation kube-imds.io/inject is "yes": want "true" or "false"`}},
-		"inject true":                {newPod("orders", annotated(v1alpha1.InjectAnnotation, "true")), nil},
-		"a federated token":          {newPod("orders", withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{federated}},
-		"the other webhook's label":  {newPod("orders", labelled("azure.workload.identity/use", "true")), []string{federated}},
-		"the label says otherwise":   {newPod("orders", labelled("azure.workload.identity/use", "false")), nil},
-		"other variables of Azure's": {newPod("orders", withVariables("AZURE_CLIENT_ID", "id")), nil},
+		"inject true":               {newPod("orders", annotated(v1alpha1.InjectAnnotation, "true")), nil},
+		"federated token":           {newPod("orders", withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{federated}},
+		"the other webhook's label": {newPod("orders", labelled("azure.workload.identity/use", "true")), []string{federated}},
+		"label is false":            {newPod("orders", labelled("azure.workload.identity/use", "false")), nil},
+		"other Azure variables":     {newPod("orders", withVariables("AZURE_CLIENT_ID", "id")), nil},
 		"dnsPolicy None": {newPod("orders", withDNS(corev1.DNSNone)), []string{
 			"kube-imds: with dnsPolicy None the sidecar may not find the issuer: it must resolve names of Services"}},
 		"dnsPolicy Default": {newPod("orders", withDNS(corev1.DNSDefault)), []string{
 			"kube-imds: with dnsPolicy Default the sidecar may not find the issuer: it must resolve names of Services"}},
 		"dnsPolicy ClusterFirst": {newPod("orders", withDNS(corev1.DNSClusterFirst)), nil},
-		"a NO_PROXY from elsewhere": {newPod("orders", withVariables("HTTP_PROXY", "http://proxy"), withVariableFrom("NO_PROXY")), []string{
+		"NO_PROXY from a ConfigMap": {newPod("orders", withVariables("HTTP_PROXY", "http://proxy"), withVariableFrom("NO_PROXY")), []string{
 			"kube-imds: container app takes NO_PROXY from a ConfigMap, Secret or field: make sure that it contains 169.254.169.254, or the proxy gets the requests"}},
-		"a no_proxy from elsewhere, and the proxy too": {newPod("orders", withVariableFrom("https_proxy"), withVariableFrom("no_proxy")), []string{
+		"no_proxy and proxy from ConfigMaps": {newPod("orders", withVariableFrom("https_proxy"), withVariableFrom("no_proxy")), []string{
 			"kube-imds: container app takes no_proxy from a ConfigMap, Secret or field: make sure that it contains 169.254.169.254, or the proxy gets the requests"}},
-		"a NO_PROXY of the pod's own":             {newPod("orders", withVariables("HTTP_PROXY", "http://proxy", "NO_PROXY", "localhost")), nil},
-		"a NO_PROXY from elsewhere, and no proxy": {newPod("orders", withVariableFrom("NO_PROXY")), nil},
+		"literal NO_PROXY":                    {newPod("orders", withVariables("HTTP_PROXY", "http://proxy", "NO_PROXY", "localhost")), nil},
+		"NO_PROXY from a ConfigMap, no proxy": {newPod("orders", withVariableFrom("NO_PROXY")), nil},
 		"several": {newPod("waiting", withDNS(corev1.DNSNone), withVariables("AZURE_FEDERATED_TOKEN_FILE", "/token")), []string{notReady, federated,
 			"kube-imds: with dnsPolicy None the sidecar may not find the issuer: it must resolve names of Services"}},
 	} {
@@ -47,10 +47,10 @@ func TestWarnings(t *testing.T) {
 			t.Parallel()
 			response := admit(t, m, test.pod)
 			if !response.Allowed || len(response.Patches) == 0 {
-				t.Fatalf("the pod is not injected: %v", response.Result)
+				t.Fatalf("pod is not injected: %v", response.Result)
 			}
 			if diff := cmp.Diff(test.want, slices.Clone(response.Warnings)); diff != "" {
-				t.Errorf("the warnings (-want +got):\n%s", diff)
+				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
 	}

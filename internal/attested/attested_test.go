@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// now is when the document of imds-contract.md section 5 was made.
+// now is the time of the document in imds-contract.md section 5.
 var now = time.Date(2022, 4, 19, 1, 27, 21, 0, time.UTC)
 
 const (
@@ -55,11 +55,11 @@ func TestDefaultNonceIsTheTime(t *testing.T) {
 	t.Parallel()
 	got, err := content(Claims{Version: "2018-10-01"}, now)
 	if err != nil || !bytes.Contains(got, []byte(`"nonce":"20220419-012721"`)) {
-		t.Errorf("the document is %s, %v", got, err)
+		t.Errorf("got %s, error %v", got, err)
 	}
 }
 
-// machine is a certificate with its key, and the authority that it is of.
+// machine is a certificate with its key and its authority.
 type machine struct {
 	authority *x509.Certificate
 	pair      *tls.Certificate
@@ -129,14 +129,14 @@ func TestEnvelopeIsAzures(t *testing.T) {
 	}
 	unmarshal(t, outer.Content.Bytes, &data)
 	if !outer.ContentType.Equal(oidSignedData) || data.Version != 1 || len(data.DigestAlgorithms) != 1 || len(data.SignerInfos) != 1 {
-		t.Fatalf("it is %v, version %d, with %d digests and %d signers", outer.ContentType, data.Version, len(data.DigestAlgorithms), len(data.SignerInfos))
+		t.Fatalf("got %v, version %d, %d digests, %d signers", outer.ContentType, data.Version, len(data.DigestAlgorithms), len(data.SignerInfos))
 	}
 	if got := data.DigestAlgorithms[0].Algorithm.String(); got != "1.2.840.113549.1.1.11" {
-		t.Errorf("the digest is named %s", got)
+		t.Errorf("digest algorithm = %s", got)
 	}
 	certificates, err := x509.ParseCertificates(data.Certificates.Bytes)
 	if err != nil || len(certificates) != 1 || !bytes.Equal(certificates[0].Raw, m.pair.Certificate[0]) {
-		t.Errorf("there are %d certificates: %v", len(certificates), err)
+		t.Errorf("got %d certificates, error %v", len(certificates), err)
 	}
 	var info signerInfo
 	unmarshal(t, data.SignerInfos[0].FullBytes, &info) // fails where there are signed attributes
@@ -145,10 +145,10 @@ func TestEnvelopeIsAzures(t *testing.T) {
 	digest := sha256.Sum256(attached)
 	key := certificates[0].PublicKey.(*rsa.PublicKey)
 	if err := rsa.VerifyPKCS1v15(key, 5, digest[:], info.EncryptedDigest); err != nil {
-		t.Errorf("the signature is not that of the content: %v", err)
+		t.Errorf("the signature does not verify: %v", err)
 	}
 	if want, _ := content(claims, now); !bytes.Equal(attached, want) {
-		t.Errorf("the content is %s", attached)
+		t.Errorf("content = %s", attached)
 	}
 }
 
@@ -159,12 +159,12 @@ func unmarshal(t *testing.T, der []byte, into any) {
 	}
 }
 
-// TestOpenSSLVerifies does what Azure's documentation tells its users to do.
+// TestOpenSSLVerifies follows the instructions in Azure's documentation.
 func TestOpenSSLVerifies(t *testing.T) {
 	t.Parallel()
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("there is no openssl to verify with")
+		t.Skip("openssl is not installed")
 	}
 	m, folder := newMachine(t), t.TempDir()
 	der, err := m.signer().Attest(claims)
@@ -204,7 +204,7 @@ func writeFile(t *testing.T, path string, content []byte) {
 	}
 }
 
-func TestSignerWithoutWhatItNeeds(t *testing.T) {
+func TestSignerWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	nothing := &Signer{Current: func() *tls.Certificate { return nil }, Now: time.Now}
 	if _, err := nothing.Attest(claims); !errors.Is(err, errNoCertificate) {
@@ -217,9 +217,9 @@ func TestSignerWithoutWhatItNeeds(t *testing.T) {
 	}
 }
 
-func TestNamesAreTheClouds(t *testing.T) {
+func TestNamesOfClouds(t *testing.T) {
 	t.Parallel()
-	// What coder's verifier takes (imds-contract.md section 5).
+	// The names that coder's verifier accepts (imds-contract.md section 5).
 	taken := regexp.MustCompile(`^(.*\.)?metadata\.(azure\.(com|us|cn)|microsoftazure\.de)$`)
 	for cloud, want := range map[string]string{
 		"AzurePublicCloud": "metadata.azure.com", "AzureUSGovernmentCloud": "metadata.azure.us", "AzureChinaCloud": "metadata.azure.cn",
@@ -230,10 +230,10 @@ func TestNamesAreTheClouds(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", cloud, diff)
 		}
 		if !taken.MatchString(got[0]) || !taken.MatchString(got[1]) || !IsDomain(got[0]) || IsDomain(got[1]) {
-			t.Errorf("the names %q are not taken", got)
+			t.Errorf("names %q are not accepted", got)
 		}
 	}
 	if got := Names("AzurePublicCloud", ""); len(got) != 1 {
-		t.Errorf("without a location the names are %q", got)
+		t.Errorf("names without a location = %q", got)
 	}
 }

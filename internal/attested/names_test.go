@@ -8,7 +8,7 @@ import (
 )
 
 // A region is a node's label, which may hold more than a DNS name.
-func TestLocationsWithoutADNSNameAreLeftOut(t *testing.T) {
+func TestLocationsThatAreNoDNSLabelsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	for location, want := range map[string][]string{
 		"westeurope":            {"metadata.azure.com", "westeurope.metadata.azure.com"},
@@ -27,13 +27,13 @@ func TestLocationsWithoutADNSNameAreLeftOut(t *testing.T) {
 		}
 		for _, name := range got {
 			if !IsName(name) {
-				t.Errorf("%q: no certificate may have the name %s", location, name)
+				t.Errorf("%q: name %s is refused", location, name)
 			}
 		}
 	}
 }
 
-func TestNamesThatNoCertificateMayHave(t *testing.T) {
+func TestInvalidNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"", "azure.com", "xmetadata.azure.com", "METADATA.azure.com", "metadata.azure.com.", "metadata.azure.com.example.com",
@@ -42,7 +42,7 @@ func TestNamesThatNoCertificateMayHave(t *testing.T) {
 		"a\x00.metadata.azure.com", "kube-imds-issuer.kube-imds-system.svc",
 	} {
 		if IsName(name) {
-			t.Errorf("a certificate may have the name %q", name)
+			t.Errorf("name %q is accepted", name)
 		}
 	}
 }

@@ -18,13 +18,13 @@ func TestTimeOfRenewal(t *testing.T) {
 		now  time.Time
 		want time.Duration
 	}{
-		"there is none":             {Set{}, start, 0},
-		"at first":                  {set, start, Period},
-		"later":                     {set, start.Add(time.Minute), Period - time.Minute},
-		"when it is over":           {set, start.Add(Period), 0},
-		"long after":                {set, start.Add(24 * time.Hour), 0},
-		"by a clock that is behind": {set, start.Add(-24 * time.Hour), Period},
-		"after it was renewed":      {set.Renew(start.Add(Period)), start.Add(Period), Period},
+		"empty set":            {Set{}, start, 0},
+		"at first":             {set, start, Period},
+		"later":                {set, start.Add(time.Minute), Period - time.Minute},
+		"period is over":       {set, start.Add(Period), 0},
+		"long after":           {set, start.Add(24 * time.Hour), 0},
+		"clock that is behind": {set, start.Add(-24 * time.Hour), Period},
+		"after it was renewed": {set.Renew(start.Add(Period)), start.Add(Period), Period},
 	} {
 		if got := test.set.Due(test.now); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
@@ -32,7 +32,7 @@ func TestTimeOfRenewal(t *testing.T) {
 	}
 }
 
-// A capability is good for a period before it is used, while it is used, and for a period after.
+// A capability is valid for a period before it is used, while it is used, and for a period after.
 func TestCapabilitiesOverlap(t *testing.T) {
 	t.Parallel()
 	var sets []Set
@@ -45,29 +45,29 @@ func TestCapabilitiesOverlap(t *testing.T) {
 				continue
 			}
 			if got := sets[period].Admits(sets[used].current); got != want {
-				t.Errorf("what is used in period %d is good in period %d: %t", used, period, got)
+				t.Errorf("capability of period %d is valid in period %d: %t", used, period, got)
 			}
 		}
 	}
 }
 
-func TestWhatIsNoCapability(t *testing.T) {
+func TestInvalidCapabilities(t *testing.T) {
 	t.Parallel()
 	set := (Set{}).Renew(start)
 	for _, capability := range []string{
 		"", " ", "pods", set.current[1:], set.current + "a", strings.ToUpper(set.current), strings.Repeat("a", size), string(set.Encode()),
 	} {
 		if set.Admits(capability) || (Set{}).Admits(capability) {
-			t.Errorf("%q is good", capability)
+			t.Errorf("%q is valid", capability)
 		}
 	}
 }
 
-func TestSetsAreWrittenAndRead(t *testing.T) {
+func TestParseReadsWhatEncodeWrote(t *testing.T) {
 	t.Parallel()
 	set := (Set{}).Renew(start)
 	if got := Parse(set.Encode()); got != set || got.IsEmpty() {
-		t.Errorf("%+v is read as %+v", set, got)
+		t.Errorf("%+v is parsed as %+v", set, got)
 	}
 	now := start.Format(time.RFC3339)
 	for _, text := range []string{
@@ -75,18 +75,18 @@ func TestSetsAreWrittenAndRead(t *testing.T) {
 		strings.Replace(string(set.Encode()), now, "yesterday", 1),
 	} {
 		if got := Parse([]byte(text)); !got.IsEmpty() {
-			t.Errorf("%q is read as %+v", text, got)
+			t.Errorf("%q is parsed as %+v", text, got)
 		}
 	}
 }
 
-// Kubernetes takes paths of DNS names only.
-func TestPathsAreTaken(t *testing.T) {
+// Kubernetes accepts only DNS names as elements of the path.
+func TestPathsAreValid(t *testing.T) {
 	t.Parallel()
 	set := (Set{}).Renew(start)
 	path := set.Path("pods.kube-imds.io")
 	if path != "/"+set.current+"/pods" {
-		t.Errorf("the path is %s", path)
+		t.Errorf("path = %s", path)
 	}
 	for _, step := range strings.Split(path[1:], "/") {
 		if problems := validation.IsDNS1123Subdomain(step); len(problems) > 0 {
@@ -95,13 +95,13 @@ func TestPathsAreTaken(t *testing.T) {
 	}
 }
 
-func TestEachIsAnother(t *testing.T) {
+func TestCapabilitiesDiffer(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for range 100 {
 		seen[generate()] = true
 	}
 	if len(seen) != 100 {
-		t.Errorf("of 100 there are %d", len(seen))
+		t.Errorf("%d of 100 capabilities differ", len(seen))
 	}
 }

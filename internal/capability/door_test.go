@@ -18,18 +18,18 @@ func TestDoor(t *testing.T) {
 		path   string
 		inside string
 	}{
-		"the current one":      {set, "/" + set.current + "/pods", "/pods"},
-		"the next one":         {set, "/" + set.next + "/pods", "/pods"},
-		"the previous one":     {set, "/" + set.previous + "/pods", "/pods"},
-		"nothing behind it":    {set, "/" + set.current, "/"},
-		"more behind it":       {set, "/" + set.current + "/pods/more", "/pods/more"},
+		"current":              {set, "/" + set.current + "/pods", "/pods"},
+		"next":                 {set, "/" + set.next + "/pods", "/pods"},
+		"previous":             {set, "/" + set.previous + "/pods", "/pods"},
+		"nothing after it":     {set, "/" + set.current, "/"},
+		"more after it":        {set, "/" + set.current + "/pods/more", "/pods/more"},
 		"none":                 {set, "/pods", ""},
 		"nothing at all":       {set, "/", ""},
 		"another":              {set, "/" + other.current + "/pods", ""},
 		"not at the beginning": {set, "/pods/" + set.current, ""},
-		"a slash too many":     {set, "//" + set.current + "/pods", ""},
-		"none are good":        {Set{}, "/" + set.current + "/pods", ""},
-		"none are good, empty": {Set{}, "//pods", ""},
+		"two slashes":          {set, "//" + set.current + "/pods", ""},
+		"empty set":            {Set{}, "/" + set.current + "/pods", ""},
+		"empty set, no name":   {Set{}, "//pods", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,22 +41,22 @@ func TestDoor(t *testing.T) {
 			body := &unread{}
 			door.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "http://webhook"+test.path, body))
 			if inside != test.inside {
-				t.Fatalf("what is inside is asked for %q, want %q", inside, test.inside)
+				t.Fatalf("path of the inner handler = %q, want %q", inside, test.inside)
 			}
 			if test.inside != "" {
 				return
 			}
 			if recorder.Code != http.StatusNotFound || recorder.Header().Get("Connection") != "close" || refused != 1 || body.read {
-				t.Errorf("%d, %v, refused %d times, its body read: %t", recorder.Code, recorder.Header(), refused, body.read)
+				t.Errorf("got %d, %v, %d refusals, body read: %t", recorder.Code, recorder.Header(), refused, body.read)
 			}
 			if strings.Contains(recorder.Body.String(), set.current) {
-				t.Error("the answer has a capability in it")
+				t.Error("the response contains a capability")
 			}
 		})
 	}
 }
 
-// unread reports whether somebody has read from it.
+// unread records whether it was read.
 type unread struct{ read bool }
 
 func (u *unread) Read([]byte) (int, error) {

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// noon is when everything begins.
+// noon is the start of all tests.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // scene is a pod and its node.
@@ -30,7 +30,7 @@ func newScene(changes ...func(*scene)) *scene {
 
 func (s *scene) event() *Event { return Of(&s.pod, &s.node) }
 
-// deleted deletes the pod, which has until then to end.
+// deleted deletes the pod, which has to end until then.
 func deleted(until time.Time) func(*scene) {
 	return func(s *scene) { s.pod.DeletionTimestamp = new(metav1.NewTime(until)) }
 }
@@ -81,39 +81,39 @@ func TestOf(t *testing.T) {
 	}{
 		"nothing": {newScene(), nil},
 
-		"a deletion":              {newScene(deleted(noon)), &Event{Type: Terminate, Source: User, NotBefore: noon}},
-		"a preemption":            {newScene(disrupted("PreemptionByScheduler", noon), deleted(noon.Add(30*time.Second))), &Event{Type: Preempt, Source: Platform, NotBefore: noon.Add(30 * time.Second)}},
-		"an eviction":             {newScene(disrupted("EvictionByEvictionAPI", noon), deleted(noon.Add(time.Minute))), redeploy(noon.Add(time.Minute))},
-		"one that only begins":    {newScene(disrupted("EvictionByEvictionAPI", noon)), redeploy(noon)},
-		"the taint manager's":     {newScene(disrupted("DeletionByTaintManager", noon), deleted(noon)), redeploy(noon)},
-		"the kubelet's":           {newScene(disrupted("TerminationByKubelet", noon)), &Event{Type: Terminate, Source: Platform, NotBefore: noon}},
-		"the garbage collector's": {newScene(disrupted("DeletionByPodGC", noon), deleted(noon)), &Event{Type: Terminate, Source: Platform, NotBefore: noon}},
-		"a disruption that did not come": {newScene(condition(corev1.PodCondition{
+		"a deletion":             {newScene(deleted(noon)), &Event{Type: Terminate, Source: User, NotBefore: noon}},
+		"a preemption":           {newScene(disrupted("PreemptionByScheduler", noon), deleted(noon.Add(30*time.Second))), &Event{Type: Preempt, Source: Platform, NotBefore: noon.Add(30 * time.Second)}},
+		"an eviction":            {newScene(disrupted("EvictionByEvictionAPI", noon), deleted(noon.Add(time.Minute))), redeploy(noon.Add(time.Minute))},
+		"an eviction that began": {newScene(disrupted("EvictionByEvictionAPI", noon)), redeploy(noon)},
+		"taint manager":          {newScene(disrupted("DeletionByTaintManager", noon), deleted(noon)), redeploy(noon)},
+		"kubelet":                {newScene(disrupted("TerminationByKubelet", noon)), &Event{Type: Terminate, Source: Platform, NotBefore: noon}},
+		"garbage collector":      {newScene(disrupted("DeletionByPodGC", noon), deleted(noon)), &Event{Type: Terminate, Source: Platform, NotBefore: noon}},
+		"condition is false": {newScene(condition(corev1.PodCondition{
 			Type: corev1.DisruptionTarget, Status: corev1.ConditionFalse, Reason: "EvictionByEvictionAPI",
 		})), nil},
 		"another condition": {newScene(condition(corev1.PodCondition{
 			Type: corev1.PodReady, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI",
 		})), nil},
 
-		"a cordon":                            {newScene(cordoned(noon)), redeploy(noon.Add(notice))},
-		"a cordon that is tolerated":          {newScene(cordoned(noon), tolerating(corev1.Toleration{Key: cordon, Operator: corev1.TolerationOpExists, Effect: noSchedule})), nil},
-		"a toleration of another effect":      {newScene(cordoned(noon), tolerating(corev1.Toleration{Key: cordon, Operator: corev1.TolerationOpExists, Effect: noExecute})), redeploy(noon.Add(notice))},
-		"seconds mean nothing for a cordon":   {newScene(cordoned(noon), tolerating(forSeconds(cordon, 5))), nil},
-		"the cluster autoscaler":              {newScene(tainted("ToBeDeletedByClusterAutoscaler", noSchedule, noon)), redeploy(noon.Add(notice))},
-		"Karpenter":                           {newScene(tainted("karpenter.sh/disrupted", noSchedule, noon)), redeploy(noon.Add(notice))},
-		"out of service":                      {newScene(tainted("node.kubernetes.io/out-of-service", noSchedule, noon)), redeploy(noon.Add(notice))},
-		"out of service, at once":             {newScene(tainted("node.kubernetes.io/out-of-service", noExecute, noon)), redeploy(noon)},
-		"a taint that only keeps pods away":   {newScene(tainted("gpu", noSchedule, noon)), nil},
-		"a taint that rather keeps them away": {newScene(tainted("gpu", corev1.TaintEffectPreferNoSchedule, noon)), nil},
-		"a taint that ends pods":              {newScene(tainted("gpu", noExecute, noon)), redeploy(noon)},
-		"one that is tolerated":               {newScene(tainted("gpu", noExecute, noon), tolerating(all)), nil},
-		"one of another value": {newScene(tainted("gpu", noExecute, noon), tolerating(corev1.Toleration{
+		"a cordon":                           {newScene(cordoned(noon)), redeploy(noon.Add(notice))},
+		"a cordon that is tolerated":         {newScene(cordoned(noon), tolerating(corev1.Toleration{Key: cordon, Operator: corev1.TolerationOpExists, Effect: noSchedule})), nil},
+		"a toleration of another effect":     {newScene(cordoned(noon), tolerating(corev1.Toleration{Key: cordon, Operator: corev1.TolerationOpExists, Effect: noExecute})), redeploy(noon.Add(notice))},
+		"toleration in seconds, of a cordon": {newScene(cordoned(noon), tolerating(forSeconds(cordon, 5))), nil},
+		"the cluster autoscaler":             {newScene(tainted("ToBeDeletedByClusterAutoscaler", noSchedule, noon)), redeploy(noon.Add(notice))},
+		"Karpenter":                          {newScene(tainted("karpenter.sh/disrupted", noSchedule, noon)), redeploy(noon.Add(notice))},
+		"out of service":                     {newScene(tainted("node.kubernetes.io/out-of-service", noSchedule, noon)), redeploy(noon.Add(notice))},
+		"out of service, at once":            {newScene(tainted("node.kubernetes.io/out-of-service", noExecute, noon)), redeploy(noon)},
+		"NoSchedule taint":                   {newScene(tainted("gpu", noSchedule, noon)), nil},
+		"PreferNoSchedule taint":             {newScene(tainted("gpu", corev1.TaintEffectPreferNoSchedule, noon)), nil},
+		"NoExecute taint":                    {newScene(tainted("gpu", noExecute, noon)), redeploy(noon)},
+		"tolerated taint":                    {newScene(tainted("gpu", noExecute, noon), tolerating(all)), nil},
+		"toleration of another value": {newScene(tainted("gpu", noExecute, noon), tolerating(corev1.Toleration{
 			Key: "gpu", Operator: corev1.TolerationOpEqual, Value: "w"})), redeploy(noon)},
-		"a node that is not ready":         {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, 300))), redeploy(noon.Add(300 * time.Second))},
-		"no time at all":                   {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, -1))), redeploy(noon)},
-		"time without end, almost":         {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, 1<<60))), redeploy(noon.Add((1<<31 - 1) * time.Second))},
-		"the first toleration counts":      {newScene(tainted(notReady, noExecute, noon), tolerating(all, forSeconds(notReady, 300))), nil},
-		"the soonest of two taints counts": {newScene(cordoned(noon), tainted(notReady, noExecute, noon.Add(time.Minute))), redeploy(noon.Add(time.Minute))},
+		"not ready":               {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, 300))), redeploy(noon.Add(300 * time.Second))},
+		"tolerated for no time":   {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, -1))), redeploy(noon)},
+		"tolerated for 2^60 s":    {newScene(tainted(notReady, noExecute, noon), tolerating(forSeconds(notReady, 1<<60))), redeploy(noon.Add((1<<31 - 1) * time.Second))},
+		"first toleration counts": {newScene(tainted(notReady, noExecute, noon), tolerating(all, forSeconds(notReady, 300))), nil},
+		"soonest of two taints":   {newScene(cordoned(noon), tainted(notReady, noExecute, noon.Add(time.Minute))), redeploy(noon.Add(time.Minute))},
 
 		"a drain":                            {newScene(cordoned(noon), disrupted("EvictionByEvictionAPI", noon.Add(time.Minute)), deleted(noon.Add(2*time.Minute))), redeploy(noon.Add(2 * time.Minute))},
 		"a deletion on a node to be drained": {newScene(cordoned(noon), deleted(noon.Add(time.Minute))), &Event{Type: Terminate, Source: User, NotBefore: noon.Add(time.Minute)}},
@@ -125,13 +125,13 @@ func TestOf(t *testing.T) {
 				t.Errorf("event (-want +got):\n%s", diff)
 			}
 			if got != nil && (!eventID.MatchString(got.ID) || got.Description == "") {
-				t.Errorf("the event lacks an ID or a description: %+v", got)
+				t.Errorf("event has no ID or description: %+v", got)
 			}
 		})
 	}
 }
 
-// eventID is what IDs look like.
+// eventID matches IDs of events.
 var eventID = regexp.MustCompile(`^[0-9A-F]{8}-[0-9A-F]{4}-5[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}$`)
 
 func TestDrainIsOneEvent(t *testing.T) {
@@ -149,16 +149,16 @@ func TestDrainIsOneEvent(t *testing.T) {
 	} {
 		step.change(drain)
 		if got := drain.event().ID; got != want {
-			t.Errorf("%s, the event has another ID: %s, want %s", step.name, got, want)
+			t.Errorf("%s: event ID = %s, want %s", step.name, got, want)
 		}
 	}
 }
 
-// A node that is uncordoned while a pod on it takes its time to end changes nothing for a pod that was not evicted.
+// Uncordoning a node while a deleted pod on it ends does not change the pod's event.
 func TestDeletionIsTheSameEventOnACordonedNode(t *testing.T) {
 	t.Parallel()
 	if one, other := newScene(deleted(noon)), newScene(deleted(noon), cordoned(noon)); one.event().ID != other.event().ID {
-		t.Errorf("a deletion is the event %s, and %s on a cordoned node", one.event().ID, other.event().ID)
+		t.Errorf("event ID of a deletion = %s, on a cordoned node = %s", one.event().ID, other.event().ID)
 	}
 }
 
@@ -182,18 +182,18 @@ func TestOtherEventsHaveOtherIDs(t *testing.T) {
 	}
 }
 
-func TestDescriptionSaysTheSoonestCause(t *testing.T) {
+func TestDescriptionNamesTheSoonestCause(t *testing.T) {
 	t.Parallel()
 	s := newScene(cordoned(noon))
 	if got := s.event().Description; got != "The node is cordoned: pods are to leave it." {
-		t.Errorf("the description is %q", got)
+		t.Errorf("description = %q", got)
 	}
 	tainted("node.kubernetes.io/not-ready", corev1.TaintEffectNoExecute, noon.Add(time.Minute))(s)
 	if got := s.event().Description; got != "The node has the taint node.kubernetes.io/not-ready, which ends the pod." {
-		t.Errorf("the description is %q", got)
+		t.Errorf("description = %q", got)
 	}
 	disrupted("EvictionByEvictionAPI", noon.Add(2*time.Minute))(s)
 	if got := s.event().Description; got != "The pod is evicted from its node." {
-		t.Errorf("the description is %q", got)
+		t.Errorf("description = %q", got)
 	}
 }

@@ -31,6 +31,6 @@ func TestTaintTimes(t *testing.T) {
 	want("without it", []corev1.Taint{dated, bySomebody}, 7, 1001)
 	want("with it again", []corev1.Taint{custom, bySomebody}, 1003, 1001)
 	if custom.TimeAdded != nil || len(times.Date(nil)) != 0 {
-		t.Error("the API server's taint was changed, or one was made up")
+		t.Error("a taint of the API server was changed or added")
 	}
 }

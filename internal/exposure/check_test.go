@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestOnlyContainersOfNodesThatAnswerAreExposed(t *testing.T) {
+func TestContainersOfAnsweringNodesAreExposed(t *testing.T) {
 	t.Parallel()
 	orders, payments := Raw{"shop", "orders", "one", "app", whyKept}, Raw{"shop", "payments", "two", "app", whyAdded}
 	report := Report{
@@ -25,7 +25,7 @@ func TestOnlyContainersOfNodesThatAnswerAreExposed(t *testing.T) {
 		"answers pods": true, "does not answer pods: connection refused": true, "orders": true, whyKept: true, "payments": false,
 	} {
 		if got := strings.Contains(printed.String(), text); got != want {
-			t.Errorf("it says %q: %t\n%s", text, got, printed)
+			t.Errorf("prints %q: %t\n%s", text, got, printed)
 		}
 	}
 }

@@ -26,34 +26,34 @@ func TestWhyRaw(t *testing.T) {
 		container *corev1.SecurityContext
 		want      string
 	}{
-		"nothing is said":          {nil, nil, whyKept},
-		"privileged":               {user, &corev1.SecurityContext{Privileged: new(true)}, whyPrivileged},
-		"all are dropped":          {nil, &corev1.SecurityContext{Capabilities: capabilities("", "ALL")}, ""},
-		"it is dropped":            {nil, &corev1.SecurityContext{Capabilities: capabilities("", "NET_RAW")}, ""},
-		"another one is dropped":   {nil, &corev1.SecurityContext{Capabilities: capabilities("", "CHOWN")}, whyKept},
-		"all are dropped, one not": {nil, &corev1.SecurityContext{Capabilities: capabilities("NET_RAW", "ALL")}, whyAdded},
-		"all are added":            {nil, &corev1.SecurityContext{Capabilities: capabilities("ALL", "")}, whyAdded},
-		"a user by the pod":        {user, &corev1.SecurityContext{AllowPrivilegeEscalation: new(false)}, ""},
-		"a user who may escalate":  {user, &corev1.SecurityContext{}, whyKept},
-		"a user who adds it in vain": {user, &corev1.SecurityContext{
+		"no security context":     {nil, nil, whyKept},
+		"privileged":              {user, &corev1.SecurityContext{Privileged: new(true)}, whyPrivileged},
+		"ALL dropped":             {nil, &corev1.SecurityContext{Capabilities: capabilities("", "ALL")}, ""},
+		"dropped":                 {nil, &corev1.SecurityContext{Capabilities: capabilities("", "NET_RAW")}, ""},
+		"another dropped":         {nil, &corev1.SecurityContext{Capabilities: capabilities("", "CHOWN")}, whyKept},
+		"ALL dropped, added":      {nil, &corev1.SecurityContext{Capabilities: capabilities("NET_RAW", "ALL")}, whyAdded},
+		"ALL added":               {nil, &corev1.SecurityContext{Capabilities: capabilities("ALL", "")}, whyAdded},
+		"user of the pod":         {user, &corev1.SecurityContext{AllowPrivilegeEscalation: new(false)}, ""},
+		"a user who may escalate": {user, &corev1.SecurityContext{}, whyKept},
+		"user with added capability": {user, &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false), Capabilities: capabilities("NET_RAW", "")}, ""},
-		"some user by the pod": {&corev1.PodSecurityContext{RunAsNonRoot: new(true)},
+		"some user of the pod": {&corev1.PodSecurityContext{RunAsNonRoot: new(true)},
 			&corev1.SecurityContext{AllowPrivilegeEscalation: new(false)}, ""},
-		"root by the container": {user, &corev1.SecurityContext{
+		"root in the container": {user, &corev1.SecurityContext{
 			RunAsUser: new(int64(0)), AllowPrivilegeEscalation: new(false)}, whyKept},
-		"a user by the container": {nil, &corev1.SecurityContext{
+		"user of the container": {nil, &corev1.SecurityContext{
 			RunAsUser: new(int64(7)), AllowPrivilegeEscalation: new(false)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if got := whyRaw(test.pod, test.container); got != test.want {
-				t.Errorf("it = %q, want %q", got, test.want)
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 }
 
-func TestRawContainersAreOfAllKinds(t *testing.T) {
+func TestAllKindsOfContainersAreChecked(t *testing.T) {
 	t.Parallel()
 	tame := &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}}
 	pod := &corev1.Pod{

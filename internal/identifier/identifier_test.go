@@ -13,7 +13,7 @@ const (
 	tenant      = v1alpha1.GUID("11111111-1111-4111-8111-111111111111")
 	otherTenant = v1alpha1.GUID("22222222-2222-4222-8222-222222222222")
 
-	// What "orders" gets in each of the two tenants: another program that computes UUIDv5 gave these.
+	// The IDs of "orders" in each of the two tenants, computed by another implementation of UUIDv5.
 	ordersClient       = v1alpha1.GUID("215e6f1f-5ad5-5e77-8922-2b60abbefd58")
 	ordersPrincipal    = v1alpha1.GUID("f66b369f-eaa7-5755-ba30-7e0abb74c3bd")
 	elsewhereClient    = v1alpha1.GUID("8bb06f4e-7e49-5d47-9876-77b6f5f10654")
@@ -94,7 +94,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestGeneratedIDsAreOnesOwn(t *testing.T) {
+func TestGeneratedIDsAreUnique(t *testing.T) {
 	t.Parallel()
 	seen := map[v1alpha1.GUID]string{}
 	for _, tenant := range []v1alpha1.GUID{tenant, otherTenant} {
@@ -117,7 +117,7 @@ func TestConflicts(t *testing.T) {
 		other Set
 		want  bool
 	}{
-		{"all of its own", Set{otherTenant, statusClient, statusPrincipal, statusResourceID}, false},
+		{"all different", Set{otherTenant, statusClient, statusPrincipal, statusResourceID}, false},
 		{"the same tenant", Set{tenant, statusClient, statusPrincipal, statusResourceID}, false},
 		{"the same client ID", Set{otherTenant, specClient, statusPrincipal, statusResourceID}, true},
 		{"the same principal ID", Set{otherTenant, statusClient, specPrincipal, statusResourceID}, true},
@@ -127,7 +127,7 @@ func TestConflicts(t *testing.T) {
 			Set{otherTenant, statusClient, statusPrincipal,
 				"/SUBSCRIPTIONS/s/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/MINE"}, true,
 		},
-		{"one's client ID is the other's principal ID", Set{otherTenant, specPrincipal, specClient, statusResourceID}, false},
+		{"client ID is the other's principal ID", Set{otherTenant, specPrincipal, specClient, statusResourceID}, false},
 		{"no resource ID", Set{otherTenant, statusClient, statusPrincipal, ""}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -136,14 +136,14 @@ func TestConflicts(t *testing.T) {
 				t.Errorf("conflicts: %v, want %v", got, test.want)
 			}
 			if got := test.other.Conflicts(one); got != test.want {
-				t.Errorf("the other way round: %v, want %v", got, test.want)
+				t.Errorf("reversed: %v, want %v", got, test.want)
 			}
 		})
 	}
 }
 
-// Two system-assigned identities that name no machine share none.
-func TestNoResourceIDIsNobodys(t *testing.T) {
+// Two system-assigned identities without a resource ID do not share one.
+func TestMissingResourceIDsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	one, other := Set{tenant, specClient, specPrincipal, ""}, Set{tenant, statusClient, statusPrincipal, ""}
 	if one.Conflicts(other) {

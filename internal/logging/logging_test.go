@@ -16,7 +16,7 @@ func TestNew(t *testing.T) {
 		t.Run(level, func(t *testing.T) {
 			t.Parallel()
 			if !slices.Contains(Levels, level) {
-				t.Fatalf("%s is none of %v", level, Levels)
+				t.Fatalf("%s is not in %v", level, Levels)
 			}
 			log, err := New(level)
 			if err != nil {
@@ -32,23 +32,23 @@ func TestNew(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWrongLevel(t *testing.T) {
+func TestNewRefusesUnknownLevel(t *testing.T) {
 	t.Parallel()
 	for name, level := range map[string]string{
-		"no level":           "",
-		"no word":            "7",
-		"a word of no level": "loud",
-		"the log's own":      "panic",
-		"in upper case":      "INFO",
+		"empty":         "",
+		"number":        "7",
+		"unknown word":  "loud",
+		"level of zap":  "panic",
+		"in upper case": "INFO",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			log, err := New(level)
 			if err == nil {
-				t.Fatalf("%q is taken for a level", level)
+				t.Fatalf("%q is accepted", level)
 			}
 			if !strings.Contains(err.Error(), "--log-level") || !strings.Contains(err.Error(), "debug") {
-				t.Errorf("the error %q does not help", err)
+				t.Errorf("error %q does not name the way out", err)
 			}
 			log.Info("a log that could not be made can still be written to")
 		})

@@ -17,17 +17,17 @@ func some() *Published {
 	}
 }
 
-func TestWhatIsPublishedIsReadAsItWasWritten(t *testing.T) {
+func TestReadReadsWhatDataWrote(t *testing.T) {
 	t.Parallel()
 	read, err := Read(some().Data())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(some(), read); diff != "" {
-		t.Errorf("it (-want +got):\n%s", diff)
+		t.Errorf("published (-want +got):\n%s", diff)
 	}
 	if !maps.Equal(some().Data(), some().Data()) {
-		t.Error("the same is written in two ways")
+		t.Error("Data is not deterministic")
 	}
 }
 
@@ -36,7 +36,7 @@ func TestNothingIsPublished(t *testing.T) {
 	for name, data := range map[string]map[string]string{"no data": nil, "no keys": {"tenants": "a"}} {
 		read, err := Read(data)
 		if read != nil || err != nil || read.Has("one") || read.RevokedTimes() != 0 {
-			t.Errorf("%s: %+v, %v", name, read, err)
+			t.Errorf("%s: got %+v, error %v", name, read, err)
 		}
 	}
 }
@@ -46,7 +46,7 @@ func TestLatestIsKept(t *testing.T) {
 	var changes int
 	latest := &Latest{Log: logr.Discard(), OnChange: func(before, now *Published) {
 		if changes++; before != nil && changes == 1 || now == nil {
-			t.Errorf("the change is from %v to %v", before, now)
+			t.Errorf("change from %v to %v", before, now)
 		}
 	}}
 	latest.Update(some().Data())
@@ -55,10 +55,10 @@ func TestLatestIsKept(t *testing.T) {
 	for _, data := range []map[string]string{nil, {"jwks.json": "{"}, garbage} {
 		latest.Update(data)
 		if current := latest.Current(); !current.Has("one") || current.Has("three") {
-			t.Errorf("after %v, %+v is known", data, current)
+			t.Errorf("after %v: current = %+v", data, current)
 		}
 	}
 	if changes != 1 {
-		t.Errorf("%d changes are told", changes)
+		t.Errorf("%d changes are reported", changes)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 )
 
-// The issuer must read the same kind of failure that the signer had.
+// The issuer must parse the kind of failure that the signer sent.
 func TestKindsSurviveHTTP(t *testing.T) {
 	t.Parallel()
 	for kind := failure.Unavailable; kind <= failure.Throttled; kind++ {
@@ -17,15 +17,15 @@ func TestKindsSurviveHTTP(t *testing.T) {
 		if status < 400 || code == "" {
 			t.Errorf("kind %d has status %d and code %q", kind, status, code)
 		}
-		// Many times, because maps have no order.
+		// Many times, because maps are not ordered.
 		for range 100 {
 			if got := KindOf(status, code); got != kind {
-				t.Fatalf("kind %d is read as %d", kind, got)
+				t.Fatalf("kind %d is parsed as %d", kind, got)
 			}
 		}
 	}
 	if got := KindOf(502, ""); got != failure.Unavailable {
-		t.Errorf("an unknown status is of kind %d", got)
+		t.Errorf("kind of an unknown status = %d", got)
 	}
 }
 
@@ -47,10 +47,10 @@ func TestFail(t *testing.T) {
 			Fail(recorder, test.failure, "body")
 			var body string
 			if err := json.Unmarshal(recorder.Body.Bytes(), &body); err != nil || body != "body" {
-				t.Errorf("the body is %q, %v", recorder.Body, err)
+				t.Errorf("body = %q, error %v", recorder.Body, err)
 			}
 			if recorder.Code != test.status || recorder.Header().Get("Retry-After") != test.retryAfter {
-				t.Errorf("the answer is %d with Retry-After %q", recorder.Code, recorder.Header().Get("Retry-After"))
+				t.Errorf("status = %d, Retry-After = %q", recorder.Code, recorder.Header().Get("Retry-After"))
 			}
 		})
 	}

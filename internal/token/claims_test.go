@@ -45,31 +45,31 @@ func TestNewClaims(t *testing.T) {
 		request Request
 		want    map[string]any
 	}{
-		"a user-assigned identity":  {of(orders(), vault), basic},
-		"the audience has no slash": {of(orders(), "https://vault.azure.net"), with(change{"aud": "https://vault.azure.net"})},
-		"the audience is no URL":    {of(orders(), "api://Orders//x"), with(change{"aud": "api://Orders//x"})},
-		"the identity lasts a day":  {of(lasting(24*time.Hour), vault), with(change{"exp": start + 24*3600})},
-		"the identity is attached to a pod": {
+		"user-assigned identity": {of(orders(), vault), basic},
+		"audience without slash": {of(orders(), "https://vault.azure.net"), with(change{"aud": "https://vault.azure.net"})},
+		"audience is not a URL":  {of(orders(), "api://Orders//x"), with(change{"aud": "api://Orders//x"})},
+		"lifetime of a day":      {of(lasting(24*time.Hour), vault), with(change{"exp": start + 24*3600})},
+		"attached to a pod": {
 			inPod(orders()), with(change{"xms_az_rid": "/subscriptions/s/resourceGroups/G" + machine}),
 		},
-		"the identity stands for a machine": {
+		"system-assigned, machine": {
 			inPod(withResourceID(systemAssigned(), "/subscriptions/s/resourceGroups/H"+machine)), with(change{
 				"xms_mirid":  "/subscriptions/s/resourcegroups/H" + machine,
 				"xms_az_rid": "/subscriptions/s/resourcegroups/H" + machine,
 			}),
 		},
-		"the identity stands for the pod": {
+		"system-assigned, pod": {
 			inPod(withResourceID(systemAssigned(), "")), with(change{
 				"xms_mirid":  "/subscriptions/s/resourcegroups/G" + machine,
 				"xms_az_rid": "/subscriptions/s/resourcegroups/G" + machine,
 			}),
 		},
-		"a group has the name of the word": {
+		"group named resourceGroups": {
 			of(withResourceID(orders(), "/subscriptions/s/resourceGroups/resourceGroups"+machine), vault), with(change{
 				"xms_mirid": "/subscriptions/s/resourcegroups/resourceGroups" + machine,
 			}),
 		},
-		"the pod is named": {named, with(change{"kubernetes.io": map[string]any{
+		"with workload": {named, with(change{"kubernetes.io": map[string]any{
 			"namespace": "shop", "node": map[string]any{"name": "node-1", "uid": "n"},
 			"pod":            map[string]any{"name": "orders-0", "uid": "p"},
 			"serviceaccount": map[string]any{"name": "orders", "uid": "a"},
@@ -84,7 +84,7 @@ func TestNewClaims(t *testing.T) {
 			got := asJSON(t, claims)
 			unique, _ := got["uti"].(string)
 			if !regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`).MatchString(unique) {
-				t.Errorf("uti is %q, not 22 characters of base64url", unique)
+				t.Errorf("uti = %q, want 22 characters of base64url", unique)
 			}
 			delete(got, "uti")
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -115,9 +115,9 @@ func TestLifetime(t *testing.T) {
 		identity *v1alpha1.ManagedIdentity
 		want     time.Duration
 	}{
-		"an identity that names none": {orders(), time.Hour},
-		"the shortest":                {lasting(15 * time.Minute), 15 * time.Minute},
-		"the longest":                 {lasting(24 * time.Hour), 24 * time.Hour},
+		"default":  {orders(), time.Hour},
+		"shortest": {lasting(15 * time.Minute), 15 * time.Minute},
+		"longest":  {lasting(24 * time.Hour), 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -128,7 +128,7 @@ func TestLifetime(t *testing.T) {
 	}
 }
 
-// A token must pass a validator that knows the JWKS alone, as OpenID Connect libraries do.
+// A token must pass a validator that knows only the JWKS, as OpenID Connect libraries do.
 func TestTokenVerifiesWithJWKS(t *testing.T) {
 	t.Parallel()
 	const resource = "https://storage.azure.com/"
@@ -156,14 +156,14 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 		keys             jose.JSONWebKeySet
 		want             bool
 	}{
-		"at once, with no leeway":           {signed, resource, issuer, noon, both, true},
-		"to the last second":                {signed, resource, issuer, noon.Add(time.Hour - time.Second), both, true},
-		"a clock that is five minutes slow": {signed, resource, issuer, noon.Add(-5 * time.Minute), both, true},
-		"when it has expired":               {signed, resource, issuer, noon.Add(time.Hour + time.Second), both, false},
-		"for another audience":              {signed, "https://storage.azure.com", issuer, noon, both, false},
-		"by another issuer":                 {signed, resource, issuer + "/", noon, both, false},
-		"with other keys":                   {signed, resource, issuer, noon, jwks(t, other), false},
-		"tampered with":                     {tamper(signed), resource, issuer, noon, both, false},
+		"at once, without leeway": {signed, resource, issuer, noon, both, true},
+		"last second":             {signed, resource, issuer, noon.Add(time.Hour - time.Second), both, true},
+		"clock five minutes slow": {signed, resource, issuer, noon.Add(-5 * time.Minute), both, true},
+		"expired":                 {signed, resource, issuer, noon.Add(time.Hour + time.Second), both, false},
+		"another audience":        {signed, "https://storage.azure.com", issuer, noon, both, false},
+		"another issuer":          {signed, resource, issuer + "/", noon, both, false},
+		"other keys":              {signed, resource, issuer, noon, jwks(t, other), false},
+		"changed claims":          {tamper(signed), resource, issuer, noon, both, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,14 +176,14 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 			}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(test.issuer), jwt.WithAudience(test.audience),
 				jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return test.at }))
 			if got := err == nil; got != test.want {
-				t.Errorf("verifies: %t, not %t (%v)", got, test.want, err)
+				t.Errorf("verifies: %t, want %t (%v)", got, test.want, err)
 			}
 		})
 	}
 }
 
-// Claims is what golang-jwt itself checks, so what it says of itself must be what its JSON says.
-func TestClaimsSayWhatTheirJSONSays(t *testing.T) {
+// golang-jwt validates Claims by its methods, so they must agree with its JSON.
+func TestClaimsMethodsAgreeWithJSON(t *testing.T) {
 	t.Parallel()
 	claims, err := NewClaims(of(orders(), "the resource"), "the issuer", noon)
 	if err != nil {
@@ -193,7 +193,7 @@ func TestClaimsSayWhatTheirJSONSays(t *testing.T) {
 		jwt.WithSubject("the-principal"), jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 		jwt.WithTimeFunc(func() time.Time { return noon }))
 	if err := validator.Validate(claims); err != nil {
-		t.Errorf("a right token is refused: %v", err)
+		t.Errorf("valid token is refused: %v", err)
 	}
 	for name, at := range map[string]time.Time{"early": noon.Add(-301 * time.Second), "late": noon.Add(time.Hour)} {
 		validator := jwt.NewValidator(jwt.WithTimeFunc(func() time.Time { return at }))
@@ -226,7 +226,7 @@ func headerOf(t *testing.T, token string) json.RawMessage {
 	return header
 }
 
-// tamper makes another principal of the token's, and keeps the signature.
+// tamper changes the token's principal and keeps the signature.
 func tamper(token string) string {
 	parts := strings.Split(token, ".")
 	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])

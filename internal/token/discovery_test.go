@@ -30,7 +30,7 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 		if diff := cmp.Diff(want, value); diff != "" {
-			t.Errorf("%s differs (-want +got):\n%s", name, diff)
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	if got["response_types_supported"] == nil {
@@ -38,7 +38,7 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-func TestDiscoveryOfTheFirstVersion(t *testing.T) {
+func TestDiscoveryV1(t *testing.T) {
 	t.Parallel()
 	content, err := DiscoveryV1(baseURL, tenant)
 	if err != nil {
@@ -52,12 +52,12 @@ func TestDiscoveryOfTheFirstVersion(t *testing.T) {
 		"id_token_signing_alg_values_supported": []any{"RS256"},
 	} {
 		if diff := cmp.Diff(want, got[name]); diff != "" {
-			t.Errorf("%s differs (-want +got):\n%s", name, diff)
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
 
-func TestJWKSHasPublicPartsAlone(t *testing.T) {
+func TestJWKSHasPublicPartsOnly(t *testing.T) {
 	t.Parallel()
 	one, other := keys(t)
 	document, err := JWKS([]*Key{other, one})
@@ -80,11 +80,11 @@ func TestJWKSHasPublicPartsAlone(t *testing.T) {
 	}
 }
 
-func TestJWKSOfNoKeysIsAList(t *testing.T) {
+func TestJWKSWithoutKeysIsAList(t *testing.T) {
 	t.Parallel()
 	document, err := JWKS(nil)
 	if err != nil || string(document) != `{"keys":[]}` {
-		t.Errorf("it is %s, %v", document, err)
+		t.Errorf("got %s, error %v", document, err)
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	tenant  = "11111111-2222-4333-8444-555555555555"
 )
 
-// noon is when the tests begin. It is a whole second, as times in objects are.
+// noon is the start of tests. It is a whole second, like times in objects.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // twoKeys are made once for all tests that only read them: making a key takes long.
@@ -42,7 +42,7 @@ func keys(t *testing.T) (one, other *Key) {
 	return both[0], both[1]
 }
 
-// of asks for a token of an identity for a resource, by nobody's pod.
+// of returns a request for a token without a pod.
 func of(identity *v1alpha1.ManagedIdentity, resource string) Request {
 	return Request{Identity: identity, Resource: resource}
 }

@@ -10,14 +10,14 @@ func TestIssuersFor(t *testing.T) {
 	)
 	issuers := Issuers{BaseURL: baseURL, EntraResources: []string{"https://vault.azure.net", "https://storage.azure.com/"}}
 	for name, test := range map[string]struct{ resource, want string }{
-		"a resource of the cluster's own":      {"api://orders", local},
-		"an Entra resource":                    {"https://vault.azure.net", entra},
-		"an Entra resource with a slash more":  {"https://vault.azure.net/", entra},
-		"an Entra resource with a slash less":  {"https://storage.azure.com", entra},
-		"an Entra resource as it is listed":    {"https://storage.azure.com/", entra},
-		"a resource below an Entra resource":   {"https://vault.azure.net/secrets", local},
-		"a resource that begins as Entra's do": {"https://vault.azure.net.example.com", local},
-		"no resource":                          {"", local},
+		"another resource":                 {"api://orders", local},
+		"Entra resource":                   {"https://vault.azure.net", entra},
+		"Entra resource with added slash":  {"https://vault.azure.net/", entra},
+		"Entra resource without its slash": {"https://storage.azure.com", entra},
+		"Entra resource as listed":         {"https://storage.azure.com/", entra},
+		"below an Entra resource":          {"https://vault.azure.net/secrets", local},
+		"prefix of an Entra resource":      {"https://vault.azure.net.example.com", local},
+		"no resource":                      {"", local},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +43,7 @@ func TestSameResource(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if SameResource(test.a, test.b) != test.want || SameResource(test.b, test.a) != test.want {
-				t.Errorf("%q and %q are not said to be the same: %t", test.a, test.b, test.want)
+				t.Errorf("sameResource(%q, %q) != %t", test.a, test.b, test.want)
 			}
 		})
 	}

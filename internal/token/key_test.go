@@ -42,10 +42,10 @@ func TestNewKey(t *testing.T) {
 	t.Parallel()
 	one, other := keys(t)
 	if one.ID == other.ID {
-		t.Error("two keys are the same")
+		t.Error("two keys are equal")
 	}
 	if bits := one.Public.N.BitLen(); bits != 2048 {
-		t.Errorf("the key has %d bits", bits)
+		t.Errorf("key has %d bits", bits)
 	}
 }
 
@@ -61,7 +61,7 @@ func TestNewKeyRefuses(t *testing.T) {
 	}
 	for name, signer := range map[string]crypto.Signer{"a key that is too short": short, "a key of another kind": elliptic} {
 		if key, err := NewKey(signer); err == nil {
-			t.Errorf("%s: it is taken as %s", name, key.ID)
+			t.Errorf("%s: accepted as %s", name, key.ID)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestPoint33TokenIsAJWTWithItsTenant(t *testing.T) {
 	}
 	parts := strings.Split(signed, ".")
 	if len(parts) != 3 {
-		t.Fatalf("the token has %d parts", len(parts))
+		t.Fatalf("token has %d parts", len(parts))
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
@@ -31,6 +31,6 @@ func TestPoint33TokenIsAJWTWithItsTenant(t *testing.T) {
 		TenantID string `json:"tid"`
 	}
 	if err := json.Unmarshal(payload, &read); err != nil || read.TenantID != tenant {
-		t.Errorf("tid is %q, %v", read.TenantID, err)
+		t.Errorf("tid = %q, error %v", read.TenantID, err)
 	}
 }

@@ -35,7 +35,7 @@ var points = map[int][]string{
 	16: {"internal/imds TestPoints16And28And30ResourceToTheByte", "test/e2e TestSDKMatrix"},
 	17: {"internal/imds TestPoints13To18FieldsOfATokenAnswer", "test/e2e TestSDKMatrix"},
 	18: {"internal/imds TestPoints13To18FieldsOfATokenAnswer"},
-	19: {"internal/sidecar/tokencache TestPoint19TokensHandedOutHaveMoreThanFiveMinutesLeft", "test/e2e TestSDKMatrix"},
+	19: {"internal/sidecar/tokencache TestPoint19ServedTokensHaveMoreThanFiveMinutesLeft", "test/e2e TestSDKMatrix"},
 	20: {"internal/imds TestPoints20To26Errors"},
 	21: {"internal/imds TestPoints20To26Errors"},
 	22: {"internal/imds TestPoints20To26Errors"},

@@ -89,7 +89,7 @@ func (n *namespace) addAddress(device, prefix string) {
 	n.must(netlink.AddrAdd(n.link(device), address))
 }
 
-// route sends what is for Address to a gateway, or where there is none, out of eth0.
+// route routes Address to a gateway, or without one, out of eth0.
 func (n *namespace) route(gateway netip.Addr) {
 	n.t.Helper()
 	n.must(netlink.RouteReplace(&netlink.Route{
@@ -99,7 +99,7 @@ func (n *namespace) route(gateway netip.Addr) {
 	}))
 }
 
-// routeLoopback sends what is for the loopback network to a gateway, which the kernel does not do by itself: it looks
+// routeLoopback routes the loopback network to a gateway, which the kernel does not do by itself: it looks
 // into the table of local addresses first.
 func (n *namespace) routeLoopback(gateway netip.Addr) {
 	n.t.Helper()
@@ -123,7 +123,7 @@ func (n *namespace) routeLoopback(gateway netip.Addr) {
 // loopbackTable is the routing table of routeLoopback.
 const loopbackTable = 127
 
-// neighbour says that Address has a hardware address.
+// neighbour sets the hardware address of Address.
 func (n *namespace) neighbour(hardware net.HardwareAddr) {
 	n.t.Helper()
 	n.must(netlink.NeighSet(&netlink.Neigh{

@@ -23,7 +23,7 @@ const (
 	applicationHello = "application"
 )
 
-// newRedirectingPod makes a pod as net-init leaves it, with a guarded listener where the sidecar has it.
+// newRedirectingPod returns a pod as net-init leaves it, with a guarded listener in place of the sidecar's.
 func newRedirectingPod(t *testing.T) *namespace {
 	t.Helper()
 	pod := newNamespace(t)
@@ -50,7 +50,7 @@ func (n *namespace) serveApplication(network, address string) {
 	n.t.Cleanup(func() { listener.Close() })
 }
 
-func TestPort80IsTheApplications(t *testing.T) {
+func TestPort80IsLeftToTheApplication(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		network, address string
@@ -68,20 +68,20 @@ func TestPort80IsTheApplications(t *testing.T) {
 			pod.do(func() { pod.serveApplication(test.network, test.address) })
 			for _, address := range test.reached {
 				if greeting, err := pod.dial(netip.Addr{}, address); greeting != applicationHello {
-					t.Errorf("%s: %q, %v", address, greeting, err)
+					t.Errorf("%s: got %q, error %v", address, greeting, err)
 				}
 			}
 			for _, from := range []netip.Addr{{}, podIP, Address} {
 				if greeting, err := pod.dial(from, imdsAddress); greeting != "hello" {
-					t.Errorf("IMDS from %s: %q, %v", from, greeting, err)
+					t.Errorf("IMDS from %s: got %q, error %v", from, greeting, err)
 				}
 			}
 		})
 	}
 }
 
-// A pod has an address of IPv6 alone, and no route that leads to Address.
-func TestRedirectInAPodOfIPv6(t *testing.T) {
+// The pod has an IPv6 address only, and no route to Address.
+func TestRedirectInIPv6Pod(t *testing.T) {
 	t.Parallel()
 	pod := newRedirectingPod(t)
 	pod.connectToNew()
@@ -90,12 +90,12 @@ func TestRedirectInAPodOfIPv6(t *testing.T) {
 		pod.up("eth0")
 	})
 	if greeting, err := pod.dial(netip.Addr{}, imdsAddress); greeting != "hello" {
-		t.Errorf("%q, %v", greeting, err)
+		t.Errorf("got %q, error %v", greeting, err)
 	}
 }
 
-// While the sidecar restarts, and on all that IMDS does not serve, a client is refused at once instead of waiting.
-func TestNobodyWaitsForAnAnswerThatNeverComes(t *testing.T) {
+// While the sidecar restarts, and on ports that IMDS does not serve, clients are refused at once instead of waiting.
+func TestUnservedConnectionsAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	pod := newNamespace(t)
 	pod.do(func() {
@@ -119,7 +119,7 @@ func TestNobodyWaitsForAnAnswerThatNeverComes(t *testing.T) {
 	})
 }
 
-func TestANeighbourReachesTheApplicationAlone(t *testing.T) {
+func TestNeighbourReachesTheApplicationOnly(t *testing.T) {
 	t.Parallel()
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
@@ -129,18 +129,18 @@ func TestANeighbourReachesTheApplicationAlone(t *testing.T) {
 			attack(pod, neighbour)
 			pod.do(func() { pod.serveApplication("tcp4", "0.0.0.0:80") })
 			if greeting, err := neighbour.dial(netip.Addr{}, imdsAddress); greeting != applicationHello {
-				t.Errorf("at port 80 there is %q, %v", greeting, err)
+				t.Errorf("port 80: got %q, error %v", greeting, err)
 			}
 			for _, address := range []string{"169.254.169.254:15780", "10.9.0.1:15780", sidecarAddress} {
 				if greeting, err := neighbour.dial(netip.Addr{}, address); err == nil {
-					t.Errorf("%s greets with %q", address, greeting)
+					t.Errorf("%s: got greeting %q", address, greeting)
 				}
 			}
 		})
 	}
 }
 
-// TestLoopbackOfANeighbour sends what is for 127.0.0.1 to the pod, which takes it, as no pod does by default.
+// The pod accepts packets for 127.0.0.1 from its neighbour, as no pod does by default.
 func TestLoopbackOfANeighbour(t *testing.T) {
 	t.Parallel()
 	pod, neighbour := newRedirectingPod(t), newNamespace(t)
@@ -154,14 +154,14 @@ func TestLoopbackOfANeighbour(t *testing.T) {
 		neighbour.routeLoopback(podIP)
 	})
 	if greeting, err := neighbour.dial(neighbourIP, "127.0.0.1:8099"); greeting != applicationHello {
-		t.Fatalf("the way does not lead to an open port, so this shows nothing: %q, %v", greeting, err)
+		t.Fatalf("the way does not lead to an open port, so this test shows nothing: %q, %v", greeting, err)
 	}
 	if greeting, err := neighbour.dial(neighbourIP, sidecarAddress); err == nil {
-		t.Errorf("it is greeted with %q", greeting)
+		t.Errorf("got greeting %q", greeting)
 	}
 }
 
-// Istio sends all that a pod sends to its proxy, by a chain like this one.
+// Istio redirects all of a pod's connections to its proxy by a chain like this one.
 func TestRedirectDecidesBeforeOthers(t *testing.T) {
 	t.Parallel()
 	for name, others := range map[string]func(*namespace, func()){
@@ -181,10 +181,10 @@ func TestRedirectDecidesBeforeOthers(t *testing.T) {
 				t.Cleanup(func() { listener.Close() })
 			})
 			if greeting, err := pod.dial(netip.Addr{}, "169.254.169.254:81"); greeting != applicationHello {
-				t.Fatalf("nothing is redirected, so this shows nothing: %q, %v", greeting, err)
+				t.Fatalf("nothing is redirected, so this test shows nothing: %q, %v", greeting, err)
 			}
 			if greeting, err := pod.dial(netip.Addr{}, imdsAddress); greeting != "hello" {
-				t.Errorf("IMDS: %q, %v", greeting, err)
+				t.Errorf("IMDS: got %q, error %v", greeting, err)
 			}
 		})
 	}
@@ -231,11 +231,11 @@ func TestRedirectIsWrittenOnce(t *testing.T) {
 		}
 	})
 	if greeting, err := pod.dial(netip.Addr{}, "169.254.169.254:80"); greeting != "hello" {
-		t.Errorf("%q, %v", greeting, err)
+		t.Errorf("got %q, error %v", greeting, err)
 	}
 }
 
-func TestKernelsThatCannotRedirect(t *testing.T) {
+func TestKernelWithoutRedirect(t *testing.T) {
 	t.Parallel()
 	lacking := []error{unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP, unix.ENOENT}
 	for _, err := range append(lacking, unix.EPERM, unix.ENOMEM) {
@@ -245,6 +245,6 @@ func TestKernelsThatCannotRedirect(t *testing.T) {
 		}
 	}
 	if !strings.Contains(ErrNoRedirect.Error(), "sidecar.interception=address") {
-		t.Error("the way out is not told:", ErrNoRedirect)
+		t.Error("the error does not name the way out:", ErrNoRedirect)
 	}
 }

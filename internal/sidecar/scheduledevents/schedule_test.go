@@ -22,7 +22,7 @@ var (
 	deletion = issuerapi.Event{ID: "AA-2", Type: "Terminate", Source: "User", NotBefore: 3000, Description: "e"}
 )
 
-// issuer is a source that says what a test says.
+// issuer is a source with a test's events.
 type issuer struct {
 	events []issuerapi.Event
 	err    error
@@ -53,7 +53,7 @@ func newStage(t *testing.T) *stage {
 // restart forgets what a container forgets.
 func (s *stage) restart() { s.Schedule = New(s.issuer, func() time.Time { return s.now }) }
 
-// want checks what is told, by what is said of each event.
+// want checks the incarnation and the status of each event.
 func (s *stage) want(when string, incarnation int64, statuses ...string) {
 	s.Helper()
 	got, err := s.Events(s.Context())
@@ -69,7 +69,7 @@ func (s *stage) want(when string, incarnation int64, statuses ...string) {
 		told = append(told, status)
 	}
 	if got.Incarnation != incarnation || !slices.Equal(told, statuses) {
-		s.Errorf("%s: there is %d %v, not %d %v", when, got.Incarnation, told, incarnation, statuses)
+		s.Errorf("%s: got %d %v, want %d %v", when, got.Incarnation, told, incarnation, statuses)
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *stage) acknowledge(ids ...string) {
 	}
 }
 
-func TestEventsAreTold(t *testing.T) {
+func TestEventsAreReported(t *testing.T) {
 	s := newStage(t)
 	s.issuer.events = []issuerapi.Event{cordon}
 	got, err := s.Events(t.Context())
@@ -92,7 +92,7 @@ func TestEventsAreTold(t *testing.T) {
 	}
 }
 
-func TestIncarnationRisesWithEachChangeAlone(t *testing.T) {
+func TestIncarnationRisesWithEachChange(t *testing.T) {
 	s := newStage(t)
 	s.want("at first", 60)
 	s.want("at once", 60)
@@ -152,7 +152,7 @@ func TestUnknownEventsAreNotAcknowledged(t *testing.T) {
 	s.want("after that", 60, "AA-1 scheduled")
 }
 
-func TestNothingIsToldWhatTheSourceDoesNotTell(t *testing.T) {
+func TestFailureOfTheSourceIsReturned(t *testing.T) {
 	s := newStage(t)
 	s.issuer.err = errors.New("away")
 	if _, err := s.Events(t.Context()); !errors.Is(err, s.issuer.err) {
@@ -163,8 +163,8 @@ func TestNothingIsToldWhatTheSourceDoesNotTell(t *testing.T) {
 	}
 }
 
-// What was told is not changed afterwards: answers are rendered without a lock.
-func TestWhatWasToldStays(t *testing.T) {
+// A returned answer must not change: answers are rendered without a lock.
+func TestReturnedEventsDoNotChange(t *testing.T) {
 	s := newStage(t)
 	s.issuer.events = []issuerapi.Event{cordon}
 	told, err := s.Events(t.Context())
@@ -177,7 +177,7 @@ func TestWhatWasToldStays(t *testing.T) {
 	}
 	asking.Wait()
 	if told.Events[0].Started {
-		t.Error("what was told has changed")
+		t.Error("the returned events changed")
 	}
 	s.want("acknowledged", 61, "AA-1 started")
 }

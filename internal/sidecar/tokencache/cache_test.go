@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 )
 
-func TestATokenIsAskedForOnce(t *testing.T) {
+func TestTokenIsRequestedOnce(t *testing.T) {
 	onStage(t, func(s *stage) {
 		first := s.token(vault)
 		if s.token(vault) != first {
@@ -21,14 +21,14 @@ func TestATokenIsAskedForOnce(t *testing.T) {
 		}
 		s.wantAsked(1)
 		if other := s.token(storage); other.AccessToken != "https://storage.azure.com/ 2" {
-			s.Errorf("another resource has the token %q", other.AccessToken)
+			s.Errorf("token of another resource = %q", other.AccessToken)
 		}
 		s.token(byID)
 		s.wantAsked(3)
 	})
 }
 
-func TestATokenIsAskedForAnewPastTheCache(t *testing.T) {
+func TestBypassRequestsAnotherToken(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		anew := vault
@@ -36,11 +36,11 @@ func TestATokenIsAskedForAnewPastTheCache(t *testing.T) {
 		fresh := s.token(anew)
 		s.wantAsked(2)
 		if s.token(vault) != fresh {
-			s.Error("the newer token is not kept")
+			s.Error("the newer token is not cached")
 		}
 		s.wantAsked(2)
 		if _, all := s.kept(vault); all != 1 {
-			s.Errorf("%d tokens are kept", all)
+			s.Errorf("%d tokens are cached", all)
 		}
 		s.fail(errAway)
 		s.refused(anew, errAway)
@@ -48,7 +48,7 @@ func TestATokenIsAskedForAnewPastTheCache(t *testing.T) {
 	})
 }
 
-func TestWhoAsksPastTheCacheDoesNotJoinWhoDoesNot(t *testing.T) {
+func TestBypassDoesNotJoinOtherRequests(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(time.Second)
 		anew := vault
@@ -62,7 +62,7 @@ func TestWhoAsksPastTheCacheDoesNotJoinWhoDoesNot(t *testing.T) {
 	})
 }
 
-func TestManyAtOnceAskOnce(t *testing.T) {
+func TestConcurrentRequestsShareOne(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(time.Second)
 		var asking sync.WaitGroup
@@ -74,7 +74,7 @@ func TestManyAtOnceAskOnce(t *testing.T) {
 	})
 }
 
-func TestWhoGoesAwayDoesNotSpoilItForOthers(t *testing.T) {
+func TestCancelledRequestDoesNotFailOthers(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(2 * time.Second)
 		impatient, cancel := context.WithTimeout(s.Context(), time.Second)
@@ -82,7 +82,7 @@ func TestWhoGoesAwayDoesNotSpoilItForOthers(t *testing.T) {
 		var asking sync.WaitGroup
 		asking.Go(func() {
 			if _, err := s.cache.Token(impatient, vault); !errors.Is(err, context.DeadlineExceeded) {
-				s.Errorf("who went away is told %v", err)
+				s.Errorf("cancelled request: got error %v", err)
 			}
 		})
 		synctest.Wait()
@@ -93,16 +93,16 @@ func TestWhoGoesAwayDoesNotSpoilItForOthers(t *testing.T) {
 }
 
 // clients.md, point 19.
-func TestPoint19TokensHandedOutHaveMoreThanFiveMinutesLeft(t *testing.T) {
+func TestPoint19ServedTokensHaveMoreThanFiveMinutesLeft(t *testing.T) {
 	for name, life := range map[string]time.Duration{
-		"shortest": 15 * time.Minute, "default": time.Hour, "a day": 24 * time.Hour, "odd": 7 * time.Minute,
+		"shortest": 15 * time.Minute, "default": time.Hour, "a day": 24 * time.Hour, "short": 7 * time.Minute,
 	} {
 		t.Run(name, func(t *testing.T) {
 			onStage(t, func(s *stage) {
 				s.life = life
 				for range 1000 {
 					if left := time.Until(s.token(vault).ExpiresOn); left <= minRemaining {
-						s.Fatalf("a token with %s left is handed out", left)
+						s.Fatalf("a token with %s left is served", left)
 					}
 					time.Sleep(life / 100)
 				}
@@ -126,7 +126,7 @@ func TestRenewalIsAheadAndInTheBackground(t *testing.T) {
 	})
 }
 
-func TestRenewalKeepsNobodyWaiting(t *testing.T) {
+func TestRenewalDelaysNoRequest(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		s.slow(5 * time.Second)
@@ -139,23 +139,23 @@ func TestRenewalKeepsNobodyWaiting(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if s.count() < 3 {
-			s.Error("there was no renewal, so this shows nothing")
+			s.Error("there was no renewal, so this test shows nothing")
 		}
 	})
 }
 
-func TestATokenThatNobodyWantsIsLeftToExpire(t *testing.T) {
+func TestUnusedTokenIsLeftToExpire(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		time.Sleep(24 * time.Hour)
 		s.wantAsked(2)
 		if _, all := s.kept(vault); all != 0 {
-			s.Error("an expired token is kept")
+			s.Error("an expired token is cached")
 		}
 	})
 }
 
-func TestWhileTheSourceIsAwayWhatIsValidIsServed(t *testing.T) {
+func TestValidTokenIsServedWhileTheSourceIsAway(t *testing.T) {
 	onStage(t, func(s *stage) {
 		token := s.token(vault)
 		s.fail(errAway)
@@ -165,7 +165,7 @@ func TestWhileTheSourceIsAwayWhatIsValidIsServed(t *testing.T) {
 		for time.Until(token.ExpiresOn) > time.Second {
 			started := time.Now()
 			if s.token(vault) != token {
-				s.Fatal("it is another token")
+				s.Fatal("got another token")
 			}
 			if time.Since(started) > 0 {
 				slow++
@@ -183,7 +183,7 @@ func TestWhileTheSourceIsAwayWhatIsValidIsServed(t *testing.T) {
 	})
 }
 
-func TestTokenIsRenewedWhenTheSourceComesBack(t *testing.T) {
+func TestTokenIsRenewedWhenTheSourceReturns(t *testing.T) {
 	onStage(t, func(s *stage) {
 		token := s.token(vault)
 		s.fail(errAway)
@@ -197,7 +197,7 @@ func TestTokenIsRenewedWhenTheSourceComesBack(t *testing.T) {
 	})
 }
 
-func TestRefusalsAreNotKept(t *testing.T) {
+func TestRefusalsAreNotCached(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.fail(errRefused)
 		s.refused(vault, errRefused)
@@ -208,7 +208,7 @@ func TestRefusalsAreNotKept(t *testing.T) {
 	})
 }
 
-func TestARefusedRenewalEndsTheToken(t *testing.T) {
+func TestRefusedRenewalDropsTheToken(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		s.fail(errRefused)
@@ -217,18 +217,18 @@ func TestARefusedRenewalEndsTheToken(t *testing.T) {
 	})
 }
 
-func TestAnIssuerThatDoesNotKnowThePodEndsNothing(t *testing.T) {
+func TestIssuerThatDoesNotKnowThePodDropsNothing(t *testing.T) {
 	onStage(t, func(s *stage) {
 		token := s.token(vault)
 		s.fail(fmt.Errorf("%w: %w", issuerclient.ErrNotAuthenticated, &imds.Error{Status: 400, Code: "unauthorized_client"}))
 		time.Sleep(58 * time.Minute)
 		if s.token(vault) != token {
-			s.Error("it is another token")
+			s.Error("got another token")
 		}
 	})
 }
 
-func TestDropForgetsEverything(t *testing.T) {
+func TestDropRemovesAllTokens(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		s.token(storage)
@@ -239,7 +239,7 @@ func TestDropForgetsEverything(t *testing.T) {
 	})
 }
 
-func TestWhatWasAskedForBeforeADropIsNotKept(t *testing.T) {
+func TestTokenRequestedBeforeDropIsNotCached(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.slow(2 * time.Second)
 		var asking sync.WaitGroup
@@ -250,24 +250,24 @@ func TestWhatWasAskedForBeforeADropIsNotKept(t *testing.T) {
 		after := s.token(vault)
 		asking.Wait()
 		if s.token(vault) != after {
-			s.Error("the token from before the drop is kept")
+			s.Error("the token from before the drop is cached")
 		}
 		s.wantAsked(2)
 	})
 }
 
-func TestTheCacheIsBounded(t *testing.T) {
+func TestCacheIsBounded(t *testing.T) {
 	onStage(t, func(s *stage) {
 		for i := range 2 * maxEntries {
 			s.token(imds.TokenRequest{Resource: fmt.Sprint(i)})
 		}
 		if _, all := s.kept(vault); all != maxEntries {
-			s.Errorf("%d tokens are kept", all)
+			s.Errorf("%d tokens are cached", all)
 		}
 	})
 }
 
-func TestRoomIsMadeByWhatIsNotUsed(t *testing.T) {
+func TestUnusedTokenIsEvicted(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.token(vault)
 		s.token(storage)
@@ -277,10 +277,10 @@ func TestRoomIsMadeByWhatIsNotUsed(t *testing.T) {
 			s.token(imds.TokenRequest{Resource: fmt.Sprint(i)})
 		}
 		if kept, _ := s.kept(storage); kept != nil {
-			s.Error("the token that nobody asked for again is kept")
+			s.Error("the unused token is cached")
 		}
 		if kept, _ := s.kept(vault); kept == nil {
-			s.Error("the token that is used is not kept")
+			s.Error("the used token is not cached")
 		}
 	})
 }

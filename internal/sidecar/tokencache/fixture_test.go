@@ -22,7 +22,7 @@ var (
 	errRefused = &imds.Error{Status: 400, Code: "invalid_request", Description: "Identity not found"}
 )
 
-// source makes tokens that live for some time, and numbers them.
+// source makes numbered tokens with a lifetime.
 type source struct {
 	mu    sync.Mutex
 	life  time.Duration
@@ -53,7 +53,7 @@ func (s *source) fail(err error) {
 	s.err = err
 }
 
-// slow makes every further answer take some time.
+// slow delays all further answers.
 func (s *source) slow(takes time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,14 +66,14 @@ func (s *source) count() int {
 	return s.asked
 }
 
-// stage is a cache in front of a source, in the time of a bubble.
+// stage is a cache in front of a source in a synctest bubble.
 type stage struct {
 	*testing.T
 	*source
 	cache *Cache
 }
 
-// onStage runs a test with a cache that renews its tokens, of an hour each.
+// onStage runs a test with a started cache whose tokens last an hour.
 func onStage(t *testing.T, test func(s *stage)) {
 	t.Helper()
 	t.Parallel()
@@ -87,12 +87,12 @@ func onStage(t *testing.T, test func(s *stage)) {
 	})
 }
 
-// token asks for a token that must be given, and be valid.
+// token requests a token, and checks that it is valid.
 func (s *stage) token(request imds.TokenRequest) *imds.Token {
 	s.Helper()
 	token, err := s.cache.Token(s.Context(), request)
 	if err != nil {
-		s.Fatalf("ask for %+v: %v", request, err)
+		s.Fatalf("request %+v: %v", request, err)
 	}
 	if left := time.Until(token.ExpiresOn); left <= 0 {
 		s.Errorf("the token expired %s ago", -left)
@@ -100,22 +100,22 @@ func (s *stage) token(request imds.TokenRequest) *imds.Token {
 	return token
 }
 
-// refused asks for a token that must not be given.
+// refused requests a token, and checks the error.
 func (s *stage) refused(request imds.TokenRequest, want error) {
 	s.Helper()
 	if token, err := s.cache.Token(s.Context(), request); !errors.Is(err, want) {
-		s.Errorf("asked for %+v: %v, %v", request, token, err)
+		s.Errorf("request %+v: got %v, error %v", request, token, err)
 	}
 }
 
 func (s *stage) wantAsked(times int) {
 	s.Helper()
 	if got := s.count(); got != times {
-		s.Errorf("the source was asked %d times, want %d", got, times)
+		s.Errorf("%d requests to the source, want %d", got, times)
 	}
 }
 
-// kept gives what is kept for a request, or nil, and how much is kept in all.
+// kept returns the cached entry for a request, or nil, and the number of entries.
 func (s *stage) kept(request imds.TokenRequest) (kept *entry, all int) {
 	s.cache.mu.RLock()
 	defer s.cache.mu.RUnlock()

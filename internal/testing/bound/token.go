@@ -1,4 +1,4 @@
-// Package bound makes pod-bound ServiceAccount tokens for tests, as an API server does.
+// Package bound issues pod-bound ServiceAccount tokens for tests, as an API server does.
 package bound
 
 import (
@@ -29,7 +29,7 @@ type Token struct {
 	workload.Workload
 	Audience string
 
-	// Age is how long ago it was issued.
+	// Age is the time since it was issued.
 	Age time.Duration
 }
 
@@ -62,7 +62,7 @@ func Keys(t testing.TB) *workload.Keys {
 	go func() { _ = keys.Start(t.Context()) }()
 	for deadline := time.Now().Add(10 * time.Second); !keys.Ready(); {
 		if time.Now().After(deadline) {
-			t.Fatal("the cluster's keys are not read")
+			t.Fatal("the cluster's keys are not ready")
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -12,7 +12,7 @@ import (
 // Identity builds a ManagedIdentity.
 type Identity struct{ *v1alpha1.ManagedIdentity }
 
-// NewIdentity returns an identity without status that admits nobody.
+// NewIdentity returns an identity without status that admits no pod.
 func NewIdentity(name string) Identity {
 	return Identity{&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}}
 }

@@ -21,7 +21,7 @@ import (
 type Server struct {
 	testing.TB
 
-	// URL is where its API is.
+	// URL is the URL of its API.
 	URL string
 
 	// Token may sign and read public halves only.
@@ -35,7 +35,7 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	if os.Getenv("VAULT_TRANSIT") == "" {
-		t.Skip("VAULT_TRANSIT names no engine: hack/integration.sh builds one")
+		t.Skip("VAULT_TRANSIT is not set: hack/integration.sh builds the program")
 	}
 	s := &Server{TB: t, folder: t.TempDir(), address: freeAddress(t)}
 	s.URL = "http://" + s.address
@@ -83,7 +83,7 @@ func (s *Server) Stop() {
 	}
 }
 
-// Freeze stops the process: it takes connections and answers nothing until Thaw. It returns once every thread has stopped.
+// Freeze stops the process: it accepts connections and answers nothing until Thaw. It returns once every thread has stopped.
 func (s *Server) Freeze() {
 	s.Helper()
 	s.signal(syscall.SIGSTOP)
