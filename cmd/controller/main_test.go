@@ -12,50 +12,50 @@ import (
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
-func TestWrongCommandLinesAreToldApart(t *testing.T) {
+func TestInvalidFlagsAreRefused(t *testing.T) {
 	t.Setenv("POD_NAMESPACE", "")
 	needed := []string{"--namespace=kube-imds-system", "--tenant-id=tenant", "--sidecar-image=sidecar"}
 	for name, test := range map[string]struct {
 		args    []string
 		message string
 	}{
-		"no namespace":        {needed[1:], "--namespace"},
-		"no tenant":           {[]string{needed[0], needed[2]}, "--tenant-id"},
-		"no image":            {needed[:2], "--sidecar-image"},
-		"resources as YAML":   {append(needed, "--sidecar-resources=cpu: 5m"), `it must be JSON like {"requests"`},
-		"resources misspelt":  {append(needed, `--net-init-resources={"request":{"cpu":"5m"}}`), `unknown field "request"`},
-		"an unknown level":    {append(needed, "--log-level=loud"), "--log-level"},
-		"an unknown flag":     {append(needed, "--sidecar=x"), "unknown flag: --sidecar"},
-		"no way to intercept": {append(needed, "--sidecar-interception=nftables"), "it is redirect or address"},
-		"no such port":        {append(needed, "--sidecar-port=65536"), "--sidecar-port"},
-		"an argument":         {append(needed, "start"), `unknown command "start"`},
-		"a port that is none": {append(needed, "--webhook-port=https"), "--webhook-port"},
+		"no namespace":         {needed[1:], "--namespace"},
+		"no tenant":            {[]string{needed[0], needed[2]}, "--tenant-id"},
+		"no image":             {needed[:2], "--sidecar-image"},
+		"resources as YAML":    {append(needed, "--sidecar-resources=cpu: 5m"), `it must be JSON like {"requests"`},
+		"misspelt resources":   {append(needed, `--net-init-resources={"request":{"cpu":"5m"}}`), `unknown field "request"`},
+		"an unknown level":     {append(needed, "--log-level=loud"), "--log-level"},
+		"an unknown flag":      {append(needed, "--sidecar=x"), "unknown flag: --sidecar"},
+		"unknown interception": {append(needed, "--sidecar-interception=nftables"), "it is redirect or address"},
+		"port out of range":    {append(needed, "--sidecar-port=65536"), "--sidecar-port"},
+		"an argument":          {append(needed, "start"), `unknown command "start"`},
+		"not a port":           {append(needed, "--webhook-port=https"), "--webhook-port"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command := newCommand()
 			command.SetArgs(test.args)
 			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.message) {
-				t.Errorf("the controller says %v, want %q", err, test.message)
+				t.Errorf("got error %v, want %q", err, test.message)
 			}
 		})
 	}
 }
 
-func TestResourcesOfTheChartAreRead(t *testing.T) {
+func TestResourcesFlag(t *testing.T) {
 	t.Parallel()
 	var read resources
 	if err := read.Set(`{"requests":{"cpu":"5m"},"limits":{"memory":"64Mi"}}`); err != nil {
 		t.Fatal(err)
 	}
 	if got := read.Requests.Cpu(); !got.Equal(resource.MustParse("5m")) {
-		t.Errorf("the CPU requested is %s", got)
+		t.Errorf("CPU request = %s", got)
 	}
 	if got := read.Limits.Memory(); !got.Equal(resource.MustParse("64Mi")) {
-		t.Errorf("the memory limit is %s", got)
+		t.Errorf("memory limit = %s", got)
 	}
 }
 
-func TestOncePassesForGood(t *testing.T) {
+func TestOncePassesForever(t *testing.T) {
 	t.Parallel()
 	results := []error{errors.New("not yet"), nil, errors.New("not any more")}
 	check := once(func(*http.Request) error {
@@ -65,7 +65,7 @@ func TestOncePassesForGood(t *testing.T) {
 	})
 	for i, passes := range []bool{false, true, true} {
 		if err := check(nil); (err == nil) != passes {
-			t.Errorf("look %d: %v", i+1, err)
+			t.Errorf("check %d: %v", i+1, err)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func TestOncePassesForGood(t *testing.T) {
 func TestLimitsReachTheSidecars(t *testing.T) {
 	t.Parallel()
 	if !(options{sidecarAzureLimits: true}).webhook(nil).AzureLimits || (options{}).webhook(nil).AzureLimits {
-		t.Error("sidecars have other limits than they are to have")
+		t.Error("sidecars do not get the limits")
 	}
 }
 
@@ -81,13 +81,13 @@ func TestInterceptionReachesTheSidecars(t *testing.T) {
 	t.Parallel()
 	got := options{sidecarInterception: webhook.Address, sidecarPort: 8080}.webhook(nil)
 	if got.Interception != webhook.Address || got.SidecarPort != 8080 {
-		t.Errorf("sidecars are reached by %s at port %d", got.Interception, got.SidecarPort)
+		t.Errorf("sidecars get interception %s, port %d", got.Interception, got.SidecarPort)
 	}
 }
 
-func TestTheLevelReachesTheSidecars(t *testing.T) {
+func TestLogLevelReachesTheSidecars(t *testing.T) {
 	t.Parallel()
 	if got := (options{Flags: process.Flags{LogLevel: "debug"}}).webhook(nil).SidecarLogLevel; got != "debug" {
-		t.Errorf("sidecars log at level %q", got)
+		t.Errorf("sidecars get level %q", got)
 	}
 }

@@ -81,7 +81,7 @@ func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it never comes about that " + what)
+			t.Fatal("timed out waiting until " + what)
 		}
 		select {
 		case <-t.Context().Done():
@@ -91,23 +91,23 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func TestPodAndNodeAreTheMachine(t *testing.T) {
+func TestInstanceMetadataOfPodAndNode(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-f", write(t, orders+ordersPod+worker+balancer))
 	got := p.instance()
 	if c := got.Compute; c.Name != "orders-0" || c.VMSize != "Standard_F4s_v2" || c.Location != "mars" || c.Zone != "mars-1" ||
 		c.UserData != "Z3JlZXRpbmc9aGVsbG8=" || c.Tags != "app:orders" {
-		t.Errorf("compute is %+v", c)
+		t.Errorf("compute = %+v", c)
 	}
 	if len(got.Network.Interface) != 1 {
-		t.Fatalf("the network is %+v", got.Network)
+		t.Fatalf("network = %+v", got.Network)
 	}
 	if i := got.Network.Interface[0]; i.MACAddress != "02000A010203" || i.IPv4.IPAddress[0].PrivateIPAddress != "10.1.2.3" ||
 		i.IPv4.Subnet[0].Address != "10.1.2.0" || i.IPv4.Subnet[0].Prefix != "24" || i.IPv6.IPAddress[0].PrivateIPAddress != "fd00::3" {
-		t.Errorf("the interface is %+v", i)
+		t.Errorf("interface = %+v", i)
 	}
 	if status, told := p.ask(vault); status != http.StatusOK || told.ClientID != ordersClient {
-		t.Errorf("the token's answer is %d %s", status, told.Description)
+		t.Errorf("token: got %d %s", status, told.Description)
 	}
 	var led struct {
 		LoadBalancer struct {
@@ -119,22 +119,22 @@ func TestPodAndNodeAreTheMachine(t *testing.T) {
 	}
 	p.get(p.baseURL()+"/metadata/loadbalancer?api-version=2020-10-01", "Metadata", "true", &led)
 	if rules := led.LoadBalancer.InboundRules; len(rules) != 1 || rules[0].FrontendIPAddress != "20.1.2.3" || rules[0].BackendPort != 8080 || rules[0].PrivateIPAddress != "10.1.2.3" {
-		t.Errorf("the load balancer is %+v", led)
+		t.Errorf("load balancer = %+v", led)
 	}
 }
 
-func TestMachineWithoutFilesPassesForOne(t *testing.T) {
+func TestInstanceMetadataWithoutFiles(t *testing.T) {
 	t.Parallel()
 	got := start(t).instance()
 	if got.Compute.VMSize == "" || got.Network.Interface[0].MACAddress != "02000AF4000A" || got.Network.Interface[0].IPv4.IPAddress[0].PrivateIPAddress != "10.244.0.10" {
-		t.Errorf("instance metadata is %+v", got)
+		t.Errorf("instance metadata = %+v", got)
 	}
 	if got := start(t, "--vm-size", "Huge").instance(); got.Compute.VMSize != "Huge" {
-		t.Errorf("the size is %q", got.Compute.VMSize)
+		t.Errorf("size = %q", got.Compute.VMSize)
 	}
 }
 
-// TestFilesAreWatched changes a file under a process: its node is cordoned, its identity goes, it breaks, it heals.
+// TestFilesAreWatched changes the file of a running process: cordons the node, removes the identity, breaks the file and repairs it.
 func TestFilesAreWatched(t *testing.T) {
 	t.Parallel()
 	path := write(t, orders+ordersPod+worker)
@@ -153,10 +153,10 @@ func TestFilesAreWatched(t *testing.T) {
 		return got
 	}
 	if got := events(); len(got.Events) != 0 {
-		t.Fatalf("there are events at first: %+v", got)
+		t.Fatalf("events at first = %+v", got)
 	}
 	if status, _ := p.ask(vault); status != http.StatusOK {
-		t.Fatalf("the answer is %d", status)
+		t.Fatalf("status = %d", status)
 	}
 
 	rewrite(orders + ordersPod + worker + "spec: {unschedulable: true}\n")
@@ -172,7 +172,7 @@ func TestFilesAreWatched(t *testing.T) {
 	rewrite("broken: [")
 	until(t, "the mistake is logged", func() bool { return strings.Contains(p.log.String(), "what they said before still holds") })
 	if status, _ := p.ask(vault); status != http.StatusOK || len(events().Events) != 1 {
-		t.Errorf("what was said before does not hold: %d, %+v", status, events())
+		t.Errorf("the former version does not hold: %d, %+v", status, events())
 	}
 
 	rewrite(payments + ordersPod + worker)
@@ -186,7 +186,7 @@ func TestFilesAreWatched(t *testing.T) {
 	}
 }
 
-func TestDebugLogHasAnswersWithoutSecrets(t *testing.T) {
+func TestDebugLogHasResponsesWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--log-level", "debug")
 	_, told := p.ask(vault)
@@ -198,24 +198,24 @@ func TestDebugLogHasAnswersWithoutSecrets(t *testing.T) {
 	log := p.log.String()
 	for _, want := range []string{"msg=answer", "Identity not found", told.ClientID, "vmSize", "status=400"} {
 		if !strings.Contains(log, want) {
-			t.Errorf("the log does not have %q:\n%s", want, log)
+			t.Errorf("log misses %q:\n%s", want, log)
 		}
 	}
 	for _, secret := range []string{told.AccessToken, attested.Signature} {
 		if secret == "" || strings.Contains(log, secret) {
-			t.Errorf("the log has the secret %q", secret)
+			t.Errorf("log contains the secret %q", secret)
 		}
 	}
 }
 
-func TestFileThatIsTooLarge(t *testing.T) {
+func TestFileTooLarge(t *testing.T) {
 	t.Parallel()
 	if told := refuse(t, "", "-f", write(t, "#"+strings.Repeat(" ", 16<<20))); !strings.Contains(told, "it is larger than 16 MiB") {
-		t.Errorf("it says %q", told)
+		t.Errorf("got %q", told)
 	}
 }
 
-// A SystemAssigned identity is the machine's own: its tokens name the machine, not an identity.
+// Tokens of a SystemAssigned identity name the machine, not an identity.
 func TestSystemAssignedTokensNameTheMachine(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-f", write(t, strings.Replace(orders, "spec:", "spec:\n  type: SystemAssigned", 1)+ordersPod))
@@ -225,6 +225,6 @@ func TestSystemAssignedTokensNameTheMachine(t *testing.T) {
 	}
 	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if id, _ := claims["xms_mirid"].(string); !strings.HasSuffix(id, "/providers/Microsoft.Compute/virtualMachines/orders-0") {
-		t.Errorf("xms_mirid is %q", id)
+		t.Errorf("xms_mirid = %q", id)
 	}
 }

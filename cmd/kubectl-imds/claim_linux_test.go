@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs a test in a network namespace of its own, with lo up. What it starts is in there too. The machine's own
+// inNamespace runs a test in a new network namespace with lo up. Processes that it starts are in it too. The machine's own
 // addresses are never touched.
 func inNamespace(t *testing.T, test func()) {
 	t.Helper()
@@ -28,7 +28,7 @@ func inNamespace(t *testing.T, test func()) {
 	skipped := ""
 	go func() {
 		defer close(done)
-		// Never unlocked, so that the thread ends with the goroutine and nobody else gets into the namespace.
+		// Never unlocked, so that the thread ends with the goroutine and no other goroutine enters the namespace.
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			skipped = "no network namespace can be made here: " + err.Error()
@@ -65,7 +65,7 @@ func addressIsThere(t *testing.T) bool {
 	return slices.ContainsFunc(addresses, func(address netlink.Addr) bool { return address.IP.String() == "169.254.169.254" })
 }
 
-// askAt asks for a token from the calling thread's namespace, where an http.Client might ask from another one's.
+// askAt requests a token from the calling thread's namespace. An http.Client might use another thread.
 func askAt(t *testing.T, address string) (status int, body string) {
 	t.Helper()
 	connection, err := net.Dial("tcp", address)
@@ -93,43 +93,43 @@ func askAt(t *testing.T, address string) (status int, body string) {
 	return response.StatusCode, string(content)
 }
 
-func TestClaimedAddressAnswersUntilItEnds(t *testing.T) {
+func TestClaimedAddressIsServedUntilTheEnd(t *testing.T) {
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		inNamespace(t, func() {
 			p := start(t, "--claim-address")
 			for _, address := range []string{"169.254.169.254:80", strings.TrimPrefix(p.baseURL(), "http://")} {
 				if status, body := askAt(t, address); status != http.StatusOK || !strings.Contains(body, "access_token") {
-					t.Errorf("%s answers %d %s", address, status, body)
+					t.Errorf("%s: got %d %s", address, status, body)
 				}
 			}
 			if !strings.Contains(p.printed, "and http://169.254.169.254\n") {
-				t.Errorf("it is not printed:\n%s", p.printed)
+				t.Errorf("address is not printed:\n%s", p.printed)
 			}
 			p.stop(signal)
 			if addressIsThere(t) {
-				t.Errorf("the address is still there after %v", signal)
+				t.Errorf("the address remains after %v", signal)
 			}
 		})
 	}
 }
 
-func TestAddressOfOthersIsLeftAlone(t *testing.T) {
+func TestExistingAddressIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	inNamespace(t, func() {
 		first := start(t, "--claim-address")
 		told := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
 		if !strings.Contains(told, "169.254.169.254 is an address of this machine already") {
-			t.Errorf("it says %s", told)
+			t.Errorf("got %s", told)
 		}
 		if status, _ := askAt(t, "169.254.169.254:80"); status != http.StatusOK {
-			t.Errorf("the first one answers %d", status)
+			t.Errorf("first process: status = %d", status)
 		}
 		first.stop(syscall.SIGTERM)
 	})
 }
 
-func TestAddressIsGivenBackWhereItCannotBeServed(t *testing.T) {
+func TestAddressIsReleasedIfItCannotBeServed(t *testing.T) {
 	t.Parallel()
 	inNamespace(t, func() {
 		squatter, err := net.Listen("tcp", "0.0.0.0:80")
@@ -140,7 +140,7 @@ func TestAddressIsGivenBackWhereItCannotBeServed(t *testing.T) {
 		defer squatter.Close()
 		told := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
 		if !strings.Contains(told, "port 80") || addressIsThere(t) {
-			t.Errorf("it says %s; the address is still there: %v", told, addressIsThere(t))
+			t.Errorf("got %s; the address remains: %v", told, addressIsThere(t))
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestClaimWithoutRoot(t *testing.T) {
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
 		told := fail(t, command)
 		if !strings.Contains(told, "root") || addressIsThere(t) {
-			t.Errorf("it says %s", told)
+			t.Errorf("got %s", told)
 		}
 	})
 }

@@ -12,7 +12,7 @@ const (
 	defaultTenant = "28a37578-cd01-54f5-804a-52ef0695644e"
 	otherTenant   = "abcdefab-1111-4111-8111-111111111111"
 
-	// What "orders" has in the default tenant: another program that computes UUIDv5 gave these.
+	// The IDs of "orders" in the default tenant, computed by another implementation of UUIDv5.
 	ordersClient    = "04e54d24-b694-5386-b0c1-a1ae627d4585"
 	ordersPrincipal = "13d2e98a-2feb-5712-8a44-168d61a67eb0"
 	paymentsClient  = "33333333-3333-4333-8333-333333333333"
@@ -56,10 +56,10 @@ spec:
   defaultIdentity: payments
 `
 
-// asOrders are the flags of a pod that both identities admit.
+// asOrders holds the flags of a pod that both identities admit.
 var asOrders = []string{"--namespace", "shop", "--service-account", "orders", "--namespace-labels", "team=shop"}
 
-func TestGeneratedIdentityHasATokenThatItsKeysVerify(t *testing.T) {
+func TestTokenOfGeneratedIdentityVerifies(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	status, told := p.ask(vault)
@@ -68,11 +68,11 @@ func TestGeneratedIdentityHasATokenThatItsKeysVerify(t *testing.T) {
 	}
 	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if claims["tid"] != defaultTenant || claims["appid"] != told.ClientID {
-		t.Errorf("the claims are %v", claims)
+		t.Errorf("claims = %v", claims)
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); strings.Contains(log, told.AccessToken) || !strings.Contains(log, told.ClientID) {
-		t.Errorf("the log holds the token, or does not tell of it:\n%s", log)
+		t.Errorf("log contains the token, or no line about it:\n%s", log)
 	}
 }
 
@@ -83,7 +83,7 @@ func TestAnotherTenant(t *testing.T) {
 	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
 }
 
-func TestFirstIdentityOfAFileIsTheDefault(t *testing.T) {
+func TestFirstIdentityInTheFileIsTheDefault(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
 	_, told := p.ask(vault)
@@ -104,21 +104,21 @@ func TestSelectors(t *testing.T) {
 		parameter, value string
 		client           string
 	}{
-		"client ID":                    {"client_id", paymentsClient, paymentsClient},
-		"object ID":                    {"object_id", ordersPrincipal, ordersClient},
-		"resource ID":                  {"msi_res_id", paymentsID, paymentsClient},
-		"resource ID in other letters": {"mi_res_id", strings.ToUpper(paymentsID), paymentsClient},
+		"client ID":               {"client_id", paymentsClient, paymentsClient},
+		"object ID":               {"object_id", ordersPrincipal, ordersClient},
+		"resource ID":             {"msi_res_id", paymentsID, paymentsClient},
+		"resource ID in capitals": {"mi_res_id", strings.ToUpper(paymentsID), paymentsClient},
 	} {
 		status, told := p.ask(vault, test.parameter, test.value)
 		if status != http.StatusOK || told.ClientID != test.client {
-			t.Errorf("%s: the answer is %d for %q %s, not for %s", name, status, told.ClientID, told.Description, test.client)
+			t.Errorf("%s: got %d for %q %s, want %s", name, status, told.ClientID, told.Description, test.client)
 		}
 	}
 	_, told := p.ask(vault, "client_id", paymentsClient)
 	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
 }
 
-func TestResourceThatAnIdentityDoesNotAllow(t *testing.T) {
+func TestResourceThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
 	status, told := p.ask("https://other", "client_id", paymentsClient)
@@ -127,15 +127,15 @@ func TestResourceThatAnIdentityDoesNotAllow(t *testing.T) {
 	}
 }
 
-func TestBindingsDecideWhereThereAreAny(t *testing.T) {
+func TestBindingsDecide(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments+binding))...)
 	if _, told := p.ask(vault); told.ClientID != paymentsClient {
-		t.Errorf("the default's client ID is %q, not that of the binding's default: %s", told.ClientID, told.Description)
+		t.Errorf("default's client ID = %q, want that of the binding's default: %s", told.ClientID, told.Description)
 	}
 }
 
-func TestBindingOfOthersGivesNothing(t *testing.T) {
+func TestBindingOfAnotherServiceAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--namespace", "shop", "-f", write(t, orders+payments+binding))
 	status, told := p.ask(vault)
@@ -144,7 +144,7 @@ func TestBindingOfOthersGivesNothing(t *testing.T) {
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); !strings.Contains(log, "level=WARN msg=\"requests that name no identity are refused\" reason=NoIdentity") {
-		t.Errorf("the log does not warn of it:\n%s", log)
+		t.Errorf("no warning in the log:\n%s", log)
 	}
 }
 
@@ -157,14 +157,14 @@ func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
 		t.Errorf("got %d %s", status, told.Description)
 	}
 	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
-		t.Errorf("it is not printed as one that is not granted:\n%s", p.printed)
+		t.Errorf("the identity is not printed as not granted:\n%s", p.printed)
 	}
 	if _, told := p.ask(vault); told.ClientID != ordersClient {
-		t.Errorf("the other one's client ID is %q: %s", told.ClientID, told.Description)
+		t.Errorf("other identity's client ID = %q: %s", told.ClientID, told.Description)
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(strings.ReplaceAll(log, `\"`, `"`), reason) {
-		t.Errorf("the log does not warn of it:\n%s", log)
+		t.Errorf("no warning in the log:\n%s", log)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestAppService(t *testing.T) {
 	}
 	p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if status := p.get(target, "X-IDENTITY-HEADER", "other", &told); status != http.StatusUnauthorized {
-		t.Errorf("with another header the status is %d", status)
+		t.Errorf("status with another header = %d", status)
 	}
 	if p.exported["IDENTITY_HEADER"] == start(t).exported["IDENTITY_HEADER"] {
 		t.Error("the header is the same on every start")
@@ -195,23 +195,23 @@ func TestInstanceMetadata(t *testing.T) {
 		"vmId": "9ea14a9b-8acd-5057-a9a6-6e6068e65b82",
 	} {
 		if told.Compute[field] != want {
-			t.Errorf("%s is %v, want %s", field, told.Compute[field], want)
+			t.Errorf("%s = %v, want %s", field, told.Compute[field], want)
 		}
 	}
 }
 
-func TestPathsThatSDKsMakeOfTheVariable(t *testing.T) {
+func TestPathsThatSDKsBuildFromTheVariable(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	for _, path := range []string{"//metadata/identity/oauth2/token", "/metadata/identity/oauth2/token/"} {
 		var told answer
 		if status := p.get(p.baseURL()+path+"?api-version=2018-02-01&resource=r", "Metadata", "true", &told); status != http.StatusOK {
-			t.Errorf("%s answers %d", path, status)
+			t.Errorf("%s: status = %d", path, status)
 		}
 	}
 }
 
-func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
+func TestForeignHostNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	for host, want := range map[string]int{
@@ -231,7 +231,7 @@ func TestWebPageWithANameOfItsOwnIsRefused(t *testing.T) {
 		}
 		response.Body.Close()
 		if response.StatusCode != want {
-			t.Errorf("the host %q is answered with %d, want %d", host, response.StatusCode, want)
+			t.Errorf("host %q: status = %d, want %d", host, response.StatusCode, want)
 		}
 	}
 }
@@ -244,15 +244,15 @@ func TestLogLevel(t *testing.T) {
 		p.stop(syscall.SIGTERM)
 		log := p.log.String()
 		if got := strings.Contains(log, "level=DEBUG msg=request"); got != want {
-			t.Errorf("with the level %s, requests are logged: %v\n%s", level, got, log)
+			t.Errorf("level %s: requests are logged: %v\n%s", level, got, log)
 		}
 		if strings.Contains(log, told.AccessToken) || strings.Contains(log, p.exported["IDENTITY_HEADER"]) {
-			t.Errorf("with the level %s, the log holds a secret:\n%s", level, log)
+			t.Errorf("level %s: log contains a secret:\n%s", level, log)
 		}
 	}
 }
 
-func TestInterruptEndsIt(t *testing.T) {
+func TestInterruptEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	start(t).stop(syscall.SIGINT)
 }
@@ -261,35 +261,35 @@ func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(start(t).baseURL(), "http://")
 	if told := refuse(t, "", "--listen", address); !strings.Contains(told, "the port is in use") || !strings.Contains(told, "--listen") {
-		t.Errorf("it says %s", told)
+		t.Errorf("got %s", told)
 	}
 }
 
-func TestWhatIsRefused(t *testing.T) {
+func TestInvalidInputIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		input     string
 		arguments []string
 		want      string
 	}{
-		"every address":            {"", []string{"--listen", "0.0.0.0:0"}, `"0.0.0.0" is not a loopback address`},
-		"every address, unnamed":   {"", []string{"--listen", ":0"}, `"" is not a loopback address`},
-		"a name":                   {"", []string{"--listen", "example.com:0"}, `"example.com" is not a loopback address`},
-		"no port":                  {"", []string{"--listen", "127.0.0.1"}, "as in 127.0.0.1:8253"},
-		"a tenant that is no GUID": {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is not a GUID`},
-		"a namespace that is none": {"", []string{"--namespace", "A b"}, `read --namespace: "A b"`},
-		"an account that is none":  {"", []string{"--service-account", "A"}, `read --service-account: "A"`},
-		"a level that is none":     {"", []string{"--log-level", "loud"}, `invalid argument "loud" for "--log-level"`},
-		"an argument":              {"", []string{"identities.yaml"}, `unknown command "identities.yaml"`},
-		"a file that is not there": {"", []string{"-f", "nowhere.yaml"}, "nowhere.yaml"},
-		"an unknown field":         {orders + "  admits: []\n", []string{"-f", "-"}, `standard input, document 1: ManagedIdentity "orders": there is no field spec.admits`},
-		"two of the same IDs": {orders + payments + strings.Replace(payments, "name: payments", "name: other", 1),
+		"all addresses":          {"", []string{"--listen", "0.0.0.0:0"}, `"0.0.0.0" is not a loopback address`},
+		"all addresses, no host": {"", []string{"--listen", ":0"}, `"" is not a loopback address`},
+		"host name":              {"", []string{"--listen", "example.com:0"}, `"example.com" is not a loopback address`},
+		"no port":                {"", []string{"--listen", "127.0.0.1"}, "as in 127.0.0.1:8253"},
+		"tenant is not a GUID":   {"", []string{"--tenant", "contoso"}, `read --tenant: "contoso" is not a GUID`},
+		"invalid namespace":      {"", []string{"--namespace", "A b"}, `read --namespace: "A b"`},
+		"invalid ServiceAccount": {"", []string{"--service-account", "A"}, `read --service-account: "A"`},
+		"unknown level":          {"", []string{"--log-level", "loud"}, `invalid argument "loud" for "--log-level"`},
+		"an argument":            {"", []string{"identities.yaml"}, `unknown command "identities.yaml"`},
+		"missing file":           {"", []string{"-f", "nowhere.yaml"}, "nowhere.yaml"},
+		"an unknown field":       {orders + "  admits: []\n", []string{"-f", "-"}, `standard input, document 1: ManagedIdentity "orders": there is no field spec.admits`},
+		"duplicate IDs": {orders + payments + strings.Replace(payments, "name: payments", "name: other", 1),
 			[]string{"-f", "-"}, `the ManagedIdentities "payments" and "other" have one of the same IDs`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if told := refuse(t, test.input, test.arguments...); !strings.Contains(told, test.want) {
-				t.Errorf("it says %q, want %q", told, test.want)
+				t.Errorf("got %q, want %q", told, test.want)
 			}
 		})
 	}

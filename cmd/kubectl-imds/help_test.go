@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestHelpTellsWhatMustBeKnown runs the program in this process. That also links the program into the tests, without which
-// go test would take their results from its cache although the program has changed.
-func TestHelpTellsWhatMustBeKnown(t *testing.T) {
+// TestHelp runs the program in this process. That also links the program into the tests, without which
+// go test would use cached results although the program has changed.
+func TestHelp(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		arguments []string
@@ -31,7 +31,7 @@ func TestHelpTellsWhatMustBeKnown(t *testing.T) {
 			}
 			for _, want := range test.want {
 				if !strings.Contains(printed.String(), want) {
-					t.Errorf("the help does not say %q:\n%s", want, printed)
+					t.Errorf("help misses %q:\n%s", want, printed)
 				}
 			}
 		})

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// Point 12 of the list that ends clients.md: .NET's DefaultAzureCredential takes the answer to its probe for "no identity"
-// when it is pointed elsewhere than at 169.254.169.254, unless it is told which credential to use. So whoever reads how to
-// point it is told that too.
-func TestPoint12NETIsToldWhichCredentialToUse(t *testing.T) {
+// Point 12 of the list that ends clients.md: .NET's DefaultAzureCredential reads the answer to its probe as "no identity"
+// if it is pointed elsewhere than at 169.254.169.254, unless a variable names the credential to use. So the instructions
+// have that variable too.
+func TestPoint12InstructionsNameTheCredentialForNET(t *testing.T) {
 	t.Parallel()
 	printed := start(t).printed
 	told := strings.Index(printed, "AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential")
 	if pointed := strings.Index(printed, "export AZURE_POD_IDENTITY_AUTHORITY_HOST="); told < 0 || pointed < told {
-		t.Errorf("it is not told before it is pointed there:\n%s", printed)
+		t.Errorf("the credential is not named before the address:\n%s", printed)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// program is the binary that the tests run.
+// program is the path of the tested binary.
 var program string
 
 func TestMain(m *testing.M) {
@@ -48,14 +48,14 @@ type process struct {
 	command *exec.Cmd
 	log     *buffer
 
-	// printed is what it prints on start, and exported the variables in it.
+	// printed is its output on start, and exported the variables in it.
 	printed  string
 	exported map[string]string
 }
 
 var export = regexp.MustCompile(`(?m)^export ([A-Z_]+)=(\S+)$`)
 
-// start runs it, and returns when it has printed how to use it. Port 0 is added where no address is given.
+// start runs it, and returns after it has printed its instructions. It adds port 0 if no address is given.
 func start(t *testing.T, arguments ...string) *process {
 	t.Helper()
 	if !strings.Contains(strings.Join(arguments, " "), "--listen") {
@@ -78,7 +78,7 @@ func start(t *testing.T, arguments ...string) *process {
 	for !strings.Contains(p.printed, "\ncurl ") {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("it ended before it had started: %v\n%s%s", err, p.printed, p.log)
+			t.Fatalf("ended before it had started: %v\n%s%s", err, p.printed, p.log)
 		}
 		p.printed += line
 	}
@@ -90,18 +90,18 @@ func start(t *testing.T, arguments ...string) *process {
 
 func (p *process) baseURL() string { return p.exported["AZURE_POD_IDENTITY_AUTHORITY_HOST"] }
 
-// stop ends it by a signal. It has to end by itself, with the status 0.
+// stop sends it a signal. It must end with status 0.
 func (p *process) stop(signal syscall.Signal) {
 	p.t.Helper()
 	if err := p.command.Process.Signal(signal); err != nil {
 		p.t.Fatal(err)
 	}
 	if err := p.command.Wait(); err != nil {
-		p.t.Errorf("it ended with %v after %v\n%s", err, signal, p.log)
+		p.t.Errorf("ended with %v after %v\n%s", err, signal, p.log)
 	}
 }
 
-// refuse runs it where it has to end at once with an error, which is returned.
+// refuse runs it, and returns the error with which it must end at once.
 func refuse(t *testing.T, input string, arguments ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, append([]string{"dev"}, arguments...)...)
@@ -109,25 +109,25 @@ func refuse(t *testing.T, input string, arguments ...string) string {
 	return fail(t, command)
 }
 
-// fail runs a command that has to end at once with an error.
+// fail runs a command that must end at once with an error, and returns that.
 func fail(t *testing.T, command *exec.Cmd) string {
 	t.Helper()
 	var printed, told bytes.Buffer
 	command.Stdout, command.Stderr = &printed, &told
-	// One that starts to serve would never end.
+	// If it starts to serve, it would never end.
 	timer := time.AfterFunc(20*time.Second, func() { _ = command.Process.Kill() })
 	defer timer.Stop()
 	var exit *exec.ExitError
 	if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("it ended with %v, not with the status 1\n%s%s", err, &printed, &told)
+		t.Fatalf("ended with %v, want status 1\n%s%s", err, &printed, &told)
 	}
 	if printed.Len() > 0 {
-		t.Errorf("it printed %q", &printed)
+		t.Errorf("printed %q", &printed)
 	}
 	return told.String()
 }
 
-// write makes a file of YAML.
+// write writes a YAML file and returns its path.
 func write(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "identities.yaml")
@@ -137,7 +137,7 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-// buffer is a log that one writes while another reads.
+// buffer is a log that can be read while it is written.
 type buffer struct {
 	mu      sync.Mutex
 	content bytes.Buffer

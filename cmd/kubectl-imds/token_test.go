@@ -12,7 +12,7 @@ import (
 
 const vault = "https://vault.azure.net"
 
-// answer is what the token endpoints answer with, well or badly.
+// answer is a response of the token endpoints, or an error.
 type answer struct {
 	AccessToken string `json:"access_token"`
 	ClientID    string `json:"client_id"`
@@ -21,7 +21,7 @@ type answer struct {
 	Description string `json:"error_description"`
 }
 
-// ask asks IMDS for a token. The parameters are names and values in turn.
+// ask requests a token from IMDS. The parameters are pairs of names and values.
 func (p *process) ask(resource string, parameters ...string) (int, answer) {
 	p.t.Helper()
 	query := url.Values{"api-version": {"2018-02-01"}, "resource": {resource}}
@@ -51,12 +51,12 @@ func (p *process) get(target, header, value string, into any) int {
 		p.t.Fatal(err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		p.t.Fatalf("%s answers %d %q: %v", target, response.StatusCode, body, err)
+		p.t.Fatalf("%s: got %d %q: %v", target, response.StatusCode, body, err)
 	}
 	return response.StatusCode
 }
 
-// verify checks a token as a resource server does that is told the issuer: by its discovery document and its keys.
+// verify verifies a token like a resource server that trusts the issuer: by its discovery document and its keys.
 func (p *process) verify(token, issuer, audience string) jwt.MapClaims {
 	p.t.Helper()
 	var document struct {
@@ -65,7 +65,7 @@ func (p *process) verify(token, issuer, audience string) jwt.MapClaims {
 	}
 	p.get(issuer+"/.well-known/openid-configuration", "Accept", "application/json", &document)
 	if document.Issuer != issuer {
-		p.t.Errorf("the issuer's document names %q, want %q", document.Issuer, issuer)
+		p.t.Errorf("issuer in the discovery document = %q, want %q", document.Issuer, issuer)
 	}
 	var keys jose.JSONWebKeySet
 	p.get(document.KeysURL, "Accept", "application/json", &keys)
@@ -78,7 +78,7 @@ func (p *process) verify(token, issuer, audience string) jwt.MapClaims {
 		return nil, jwt.ErrTokenUnverifiable
 	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
 	if err != nil {
-		p.t.Errorf("the token is not valid: %v", err)
+		p.t.Errorf("token is not valid: %v", err)
 	}
 	return claims
 }

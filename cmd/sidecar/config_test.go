@@ -44,11 +44,11 @@ func TestParseIPs(t *testing.T) {
 	t.Parallel()
 	for list, want := range map[string]int{"": 0, "10.0.0.1": 1, "10.0.0.1,": 1, "10.0.0.1, fd00::1": 2} {
 		if got, err := parseIPs(list); err != nil || len(got) != want {
-			t.Errorf("%q: %v, %v", list, got, err)
+			t.Errorf("%q: got %v, error %v", list, got, err)
 		}
 	}
 	if _, err := readConfig(func(string) string { return "10.0.0" }); err == nil || !strings.Contains(err.Error(), "POD_IPS") {
-		t.Errorf("an address that is none: %v", err)
+		t.Errorf("not an address: %v", err)
 	}
 }
 
@@ -58,7 +58,7 @@ func TestLogLevels(t *testing.T) {
 		"": slog.LevelInfo, "debug": slog.LevelDebug, "info": slog.LevelInfo, "error": slog.LevelError,
 	} {
 		if got, err := parseLogLevel(name); err != nil || got != want {
-			t.Errorf("%q is %s, %v", name, got, err)
+			t.Errorf("%q: got %s, error %v", name, got, err)
 		}
 	}
 	for _, name := range []string{"loud", "7", " "} {
@@ -74,10 +74,10 @@ func TestLogLevels(t *testing.T) {
 	}
 }
 
-func TestLimitsAreAskedFor(t *testing.T) {
+func TestLimitsSetting(t *testing.T) {
 	t.Parallel()
 	if settings, err := readConfig(func(string) string { return "" }); err != nil || settings.azureLimits {
-		t.Errorf("without a setting there are limits: %v", err)
+		t.Errorf("limits without a setting: %v", err)
 	}
 	_, err := readConfig(func(variable string) string {
 		if variable == "KUBE_IMDS_LIMITS" {
@@ -86,6 +86,6 @@ func TestLimitsAreAskedFor(t *testing.T) {
 		return ""
 	})
 	if err == nil || !strings.Contains(err.Error(), "KUBE_IMDS_LIMITS") {
-		t.Errorf("limits of nobody: %v", err)
+		t.Errorf("unknown limits: %v", err)
 	}
 }

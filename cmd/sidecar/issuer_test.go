@@ -24,7 +24,7 @@ const (
 	eventID     = "C7061BAC-AFDC-4513-B24B-AA5F13A16123"
 )
 
-// fakeIssuer grants what a test says, over the issuer's API.
+// fakeIssuer serves a test's grant over the issuer's API.
 type fakeIssuer struct {
 	*httptest.Server
 	tokenFile string
@@ -74,7 +74,7 @@ func (i *fakeIssuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// grant holds a request until the grant is another one.
+// grant holds a request until the grant changes.
 func (i *fakeIssuer) grant(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	revision, changed := i.revision, i.changed
@@ -90,7 +90,7 @@ func (i *fakeIssuer) grant(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, issuerapi.Grant{Revision: revision})
 }
 
-// throttling refuses what comes too often, if a test says that all does.
+// throttling throttles all requests if a test says so.
 func (i *fakeIssuer) throttling(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
@@ -105,7 +105,7 @@ func (i *fakeIssuer) throttling(next http.Handler) http.Handler {
 	})
 }
 
-// withdraw takes the grant away.
+// withdraw withdraws the grant.
 func (i *fakeIssuer) withdraw() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -128,6 +128,6 @@ func (i *fakeIssuer) client(t *testing.T) *issuerclient.Client {
 
 func write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
-	// What is written to a test's own server arrives, or the test fails by what is missing.
+	// A failed write fails the test by its missing response.
 	_ = json.NewEncoder(w).Encode(body)
 }

@@ -15,7 +15,7 @@ import (
 // launchVariable carries a launchSpec to the test binary's own copy of itself.
 const launchVariable = "SIDECAR_TEST_LAUNCH"
 
-// launchSpec is how a container runtime is told to start a container, as far as it matters here.
+// launchSpec is the part of a container's specification that matters here.
 type launchSpec struct {
 	Program     string
 	User        int
@@ -25,7 +25,7 @@ type launchSpec struct {
 	// exec. None are inheritable or ambient, as with Kubernetes.
 	Capabilities uint32
 
-	// WithoutNetfilter stands for a kernel that has no nf_tables: it knows no netlink of that kind.
+	// WithoutNetfilter simulates a kernel without nf_tables, which has no such netlink family.
 	WithoutNetfilter bool
 }
 
@@ -47,7 +47,7 @@ func inNamespace(t *testing.T, f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// Never unlocked, so that the thread is not used again.
+		// Never unlocked, so that the thread is not reused.
 		runtime.LockOSThread()
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			t.Errorf("make a network namespace: %v", err)
@@ -85,7 +85,7 @@ func becomeContainer(spec launchSpec) error {
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("keep capabilities: %w", err)
 	}
-	// The raw calls, which change this thread alone: it is the one that execs.
+	// The raw calls change only this thread, which is the one that execs.
 	for _, set := range []uintptr{unix.SYS_SETGID, unix.SYS_SETUID} {
 		if _, _, errno := unix.RawSyscall(set, uintptr(spec.User), 0, 0); errno != 0 {
 			return fmt.Errorf("become user %d: %w", spec.User, errno)
@@ -105,14 +105,14 @@ func becomeContainer(spec launchSpec) error {
 	return nil
 }
 
-// refuseNetfilter has the kernel answer socket(…, …, NETLINK_NETFILTER) as it does without nfnetlink, by seccomp.
+// refuseNetfilter makes socket(…, …, NETLINK_NETFILTER) fail as without nfnetlink, by seccomp.
 func refuseNetfilter() error {
 	const (
 		loadWord  = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		jumpEqual = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
 		give      = unix.BPF_RET | unix.BPF_K
 
-		// Where struct seccomp_data of linux/seccomp.h has the system call's number and the low half of its third argument.
+		// The offsets in struct seccomp_data of linux/seccomp.h of the system call's number and the low half of its third argument.
 		number, protocol = 0, 32
 	)
 	program := []unix.SockFilter{

@@ -24,13 +24,13 @@ func TestRun(t *testing.T) {
 		stdout    string // a part of it
 		err       string // a part of it
 	}{
-		"help":                 {[]string{"--help"}, "sidecar serve", ""},
-		"version":              {[]string{"version"}, version, ""},
-		"nothing":              {nil, "", "a subcommand is missing"},
-		"an unknown one":       {[]string{"frobnicate"}, "", `no subcommand "frobnicate"`},
-		"an argument too many": {[]string{"net-init", "eth0"}, "", `no argument "eth0"`},
-		"an unknown flag":      {[]string{"serve", "--port"}, "", "not defined"},
-		"a wrong environment":  {[]string{"serve"}, "", "KUBE_IMDS_ISSUER_URL"},
+		"help":               {[]string{"--help"}, "sidecar serve", ""},
+		"version":            {[]string{"version"}, version, ""},
+		"no subcommand":      {nil, "", "a subcommand is missing"},
+		"unknown subcommand": {[]string{"frobnicate"}, "", `no subcommand "frobnicate"`},
+		"argument":           {[]string{"net-init", "eth0"}, "", `no argument "eth0"`},
+		"an unknown flag":    {[]string{"serve", "--port"}, "", "not defined"},
+		"empty environment":  {[]string{"serve"}, "", "KUBE_IMDS_ISSUER_URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 				t.Errorf("got error %v", err)
 			}
 			if !strings.Contains(stdout.String(), test.stdout) {
-				t.Errorf("the output is %q", stdout.String())
+				t.Errorf("output = %q", stdout.String())
 			}
 		})
 	}

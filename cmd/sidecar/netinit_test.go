@@ -19,7 +19,7 @@ const (
 	netAdmin = 1 << unix.CAP_NET_ADMIN
 )
 
-// TestCapabilities runs the real binary as containers run it, in network namespaces of its own.
+// TestCapabilities runs the real binary as containers run it, in new network namespaces.
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -43,23 +43,23 @@ func TestCapabilities(t *testing.T) {
 		"redirect, kernel without nf_tables":         {withoutNetfilter(capable), redirect, network{address: true}, "sidecar.interception=address"},
 		"address, kernel without nf_tables":          {withoutNetfilter(capable), []string{"net-init"}, network{address: true}, ""},
 		"address":                                    {container(capable, nonRoot, netAdmin), []string{"net-init"}, network{address: true}, ""},
-		"no such port":                               {container(capable, nonRoot, netAdmin), []string{"net-init", "--redirect-to=65536"}, network{}, "no port 65536"},
-		"anything else, with every capability gone":  {container(capable, nonRoot, 0), []string{"version"}, network{}, ""},
+		"port out of range":                          {container(capable, nonRoot, netAdmin), []string{"net-init", "--redirect-to=65536"}, network{}, "no port 65536"},
+		"another subcommand, no capability":          {container(capable, nonRoot, 0), []string{"version"}, network{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			output, made, err := runInNamespace(t, test.launchSpec, test.arguments)
 			if (err == nil) != (test.failure == "") || !strings.Contains(output, test.failure) {
-				t.Errorf("it ended with %v and said: %s", err, output)
+				t.Errorf("ended with %v: %s", err, output)
 			}
 			if made != test.made {
-				t.Errorf("it left %+v, want %+v", made, test.made)
+				t.Errorf("network = %+v, want %+v", made, test.made)
 			}
 		})
 	}
 }
 
-// redirect is what the webhook has net-init do by default.
+// redirect is the webhook's default command of net-init.
 var redirect = []string{"net-init", "--redirect-to=15780"}
 
 func container(program string, user int, capabilities uint32) launchSpec {
@@ -72,10 +72,10 @@ func withoutNetfilter(program string) launchSpec {
 	return spec
 }
 
-// network is what net-init makes: the address on lo, and the rule.
+// network holds whether net-init has added the address and the rule.
 type network struct{ address, rule bool }
 
-// runInNamespace starts the sidecar in a new network namespace, and looks at that when it has exited.
+// runInNamespace runs the sidecar in a new network namespace, and inspects the namespace afterwards.
 func runInNamespace(t *testing.T, spec launchSpec, arguments []string) (output string, made network, err error) {
 	t.Helper()
 	command := spec.command(t, arguments...)
@@ -117,7 +117,7 @@ func loopbackAddresses(t *testing.T) (addresses []string) {
 	return addresses
 }
 
-// buildSidecar builds the sidecar where every user may run it.
+// buildSidecar builds the sidecar in a place where all users may run it.
 func buildSidecar(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(publicDir(t), "sidecar")
@@ -129,7 +129,7 @@ func buildSidecar(t *testing.T) string {
 	return program
 }
 
-// publicDir makes a directory that every user may read.
+// publicDir returns a new directory that all users may read.
 func publicDir(t *testing.T) string {
 	t.Helper()
 	directory := t.TempDir()
@@ -141,7 +141,7 @@ func publicDir(t *testing.T) string {
 	return directory
 }
 
-// withFileCapability makes a copy with the file capability cap_net_admin+p, as the image's layer has it.
+// withFileCapability returns a copy with the file capability cap_net_admin+p, as in the image's layer.
 func withFileCapability(t *testing.T, program string) string {
 	t.Helper()
 	content, err := os.ReadFile(program)

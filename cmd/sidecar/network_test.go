@@ -44,7 +44,7 @@ func TestNetworkIsAddedToTheInstance(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	if shared.Interfaces != nil {
-		t.Error("what others were given is changed")
+		t.Error("the shared instance is changed")
 	}
 	away := errors.New("away")
 	_, err = networked{instanceFunc(func() (*imds.Instance, error) { return nil, away }), nil}.Instance(t.Context())

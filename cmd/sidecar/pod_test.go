@@ -14,8 +14,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// TestInAPod runs the image's binary as the webhook has it run, in a network namespace that stands for the pod's:
-// net-init with NET_ADMIN alone, then serve and ready with no capability, none of them as root. Port 80 is an
+// TestInAPod runs the image's binary like an injected pod, in a network namespace:
+// net-init with NET_ADMIN only, then serve and ready without capabilities, none of them as root. Port 80 is an
 // application's.
 func TestInAPod(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestInAPod(t *testing.T) {
 			t.Errorf("ready: %v\n%s", err, output)
 		}
 		if status, body := askInPod(t, "127.0.0.1:80", tokenOfVault); status != http.StatusTeapot {
-			t.Errorf("the application's port 80: %d %s", status, body)
+			t.Errorf("port 80 of the application: %d %s", status, body)
 		}
 		if status, body := askInPod(t, imdsAddress, tokenOfVault); status != http.StatusOK || !strings.Contains(body, accessToken) {
 			t.Errorf("a token: %d %s", status, body)
@@ -63,7 +63,7 @@ func TestInAPod(t *testing.T) {
 	})
 }
 
-// setUpPod does for the namespace what the container runtime does for a pod's: lo is up.
+// setUpPod sets lo up, as a container runtime does.
 func setUpPod(t *testing.T) {
 	loopback, err := netlink.LinkByName("lo")
 	if err == nil {
@@ -74,7 +74,7 @@ func setUpPod(t *testing.T) {
 	}
 }
 
-// serveApplication answers on port 80 of every address of the calling thread's namespace, as a web server does.
+// serveApplication serves on port 80 of all addresses in the calling thread's namespace, like a web server.
 func serveApplication(t *testing.T) {
 	listener, err := net.Listen("tcp", "0.0.0.0:80")
 	if err != nil {
@@ -88,7 +88,7 @@ func serveApplication(t *testing.T) {
 	t.Cleanup(func() { application.Close() })
 }
 
-// askInPod asks from the calling thread's namespace, where an http.Client might ask from another one's.
+// askInPod sends a request from the calling thread's namespace. An http.Client might use another thread.
 func askInPod(t *testing.T, address, target string) (status int, body string) {
 	connection, err := net.Dial("tcp", address)
 	if err != nil {

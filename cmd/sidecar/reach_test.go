@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestReachSaysWhetherSomethingAnswers(t *testing.T) {
+func TestReachReportsWhetherTheAddressAnswers(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -17,17 +17,17 @@ func TestReachSaysWhetherSomethingAnswers(t *testing.T) {
 	}
 	address := listener.Addr().String()
 	if got := reached(t, "--address", address); got != "reached\n" {
-		t.Errorf("of a listener: %q", got)
+		t.Errorf("with a listener: %q", got)
 	}
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := reached(t, "--address", address); !strings.HasPrefix(got, "not reached: ") || !strings.Contains(got, "refused") {
-		t.Errorf("of nobody: %q", got)
+		t.Errorf("without a listener: %q", got)
 	}
 }
 
-// A container's termination message is a file that is there already, and that its user may only write.
+// A container's termination message is an existing file that its user may only write.
 func TestReachWritesToAFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "termination-log")
@@ -35,10 +35,10 @@ func TestReachWritesToAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if printed := reached(t, "--address", "127.0.0.1:0", "--output", file); printed != "" {
-		t.Errorf("it prints %q", printed)
+		t.Errorf("printed %q", printed)
 	}
 	if got, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(got), "not reached: ") {
-		t.Errorf("the file says %q, %v", got, err)
+		t.Errorf("file = %q, error %v", got, err)
 	}
 }
 

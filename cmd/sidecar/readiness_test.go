@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// clients.md, point 24: applications start when the first answer will be a good one, or when waiting has no end.
+// clients.md, point 24: applications start once the issuer has answered, or after a bounded wait.
 func TestPoint24ReadyWhenTheIssuerAnsweredOrTimeIsUp(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -28,16 +28,16 @@ func TestPoint24ReadyWhenTheIssuerAnsweredOrTimeIsUp(t *testing.T) {
 	}
 	now = now.Add(issuerPatience - 1)
 	if got := status(readyPath); got != http.StatusServiceUnavailable {
-		t.Errorf("a little before time is up: %d", got)
+		t.Errorf("just before time is up: %d", got)
 	}
 	now = now.Add(1)
 	if got := status(readyPath); got != http.StatusNoContent {
-		t.Errorf("when time is up: %d", got)
+		t.Errorf("after time is up: %d", got)
 	}
 	now = startup.started
 	startup.issuerAnswered()
 	if got := status(readyPath); got != http.StatusNoContent {
-		t.Errorf("when the issuer has answered: %d", got)
+		t.Errorf("after the issuer has answered: %d", got)
 	}
 }
 
@@ -50,7 +50,7 @@ func TestReadyAsksServe(t *testing.T) {
 		return ready(t.Context(), []string{"--address", strings.TrimPrefix(server.URL, "http://"), "--wait", wait})
 	}
 	if err := ask("50ms"); err == nil {
-		t.Error("it is ready at the start")
+		t.Error("ready at the start")
 	}
 	if err := askReady(t.Context(), http.DefaultClient, server.URL+readyPath); err == nil || !strings.Contains(err.Error(), "the issuer has not answered yet") {
 		t.Errorf("while the issuer is away: %v", err)
@@ -59,24 +59,24 @@ func TestReadyAsksServe(t *testing.T) {
 	go func() { waiting <- ask("1m") }()
 	startup.issuerAnswered()
 	if err := <-waiting; err != nil {
-		t.Errorf("when the issuer has answered: %v", err)
+		t.Errorf("after the issuer has answered: %v", err)
 	}
 	server.Close()
 	if err := ask("50ms"); err == nil {
-		t.Error("it is ready without serve")
+		t.Error("ready without serve")
 	}
 }
 
-func TestReadyDoesNotWaitForEver(t *testing.T) {
+func TestReadyDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// Nothing listens on this port of loopback.
 		started := time.Now()
 		if err := ready(t.Context(), []string{"--address", "127.0.0.1:1"}); err == nil {
-			t.Error("it is ready")
+			t.Error("ready without a listener")
 		}
 		if waited := time.Since(started); waited >= time.Second {
-			t.Errorf("it waits for %s, longer than a probe's shortest timeout", waited)
+			t.Errorf("waited %s, longer than the shortest timeout of a probe", waited)
 		}
 	})
 }

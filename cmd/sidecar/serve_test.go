@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 )
 
-// buffer is what a sidecar logs.
+// buffer collects a sidecar's log.
 type buffer struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -41,7 +41,7 @@ func start(t *testing.T, issuer *fakeIssuer) *running {
 	return startWith(t, issuer, slog.LevelInfo, false)
 }
 
-// startWith starts a sidecar that logs at a level, and may have Azure's limits.
+// startWith starts a sidecar with a log level, with or without Azure's limits.
 func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits bool) *running {
 	t.Helper()
 	listener, err := podnet.Listen(t.Context(), "127.0.0.1:0", nil)
@@ -64,7 +64,7 @@ func (r *running) get(path string) (status int, body string) {
 	return response.StatusCode, body
 }
 
-// ask tells the whole answer, whose body has been read.
+// ask returns the response, whose body has been read.
 func (r *running) ask(method, path, content string) (response *http.Response, body string) {
 	r.Helper()
 	request, err := http.NewRequestWithContext(r.Context(), method, r.url+path, strings.NewReader(content))
@@ -84,7 +84,7 @@ func (r *running) ask(method, path, content string) (response *http.Response, bo
 	return response, string(answer)
 }
 
-// eventually waits until a request is answered with a status.
+// eventually waits until a response has a status.
 func (r *running) eventually(path string, want int) {
 	r.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -94,7 +94,7 @@ func (r *running) eventually(path string, want int) {
 			return
 		}
 		if time.Now().After(deadline) {
-			r.Fatalf("%s is still answered with %d %s", path, status, body)
+			r.Fatalf("%s: still %d %s", path, status, body)
 		}
 	}
 }
@@ -105,8 +105,8 @@ const (
 	compute      = "/metadata/instance/compute?api-version=2021-02-01"
 )
 
-// A web page whose name was made to point here is not to read tokens.
-func TestServeAnswersThisMachineAlone(t *testing.T) {
+// A web page with DNS rebinding must not read tokens.
+func TestServeRefusesForeignHostNames(t *testing.T) {
 	t.Parallel()
 	sidecar := start(t, newFakeIssuer(t))
 	sidecar.eventually(tokenOfVault, http.StatusOK)
@@ -125,10 +125,10 @@ func TestServeAnswersThisMachineAlone(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		if response.StatusCode != want {
-			t.Errorf("a request to %s is answered with %d", host, response.StatusCode)
+			t.Errorf("host %s: status = %d", host, response.StatusCode)
 		}
 		if want == http.StatusOK && response.Header.Get("Cache-Control") != "no-store" {
-			t.Errorf("a cache may keep the token: %v", response.Header)
+			t.Errorf("the token may be cached: %v", response.Header)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestServeScheduledEvents(t *testing.T) {
 		t.Errorf("an acknowledgement: %s %s", answer.Status, body)
 	}
 	if status, body := sidecar.get(events); status != http.StatusOK || !strings.Contains(body, `"EventStatus":"Started"`) {
-		t.Errorf("events that have begun: %d %s", status, body)
+		t.Errorf("started events: %d %s", status, body)
 	}
 }
 
@@ -166,11 +166,11 @@ func TestServe(t *testing.T) {
 
 	sidecar.stop()
 	if err := <-sidecar.stopped; err != nil {
-		t.Errorf("it stopped with %v", err)
+		t.Errorf("stopped with %v", err)
 	}
 	for _, secret := range []string{podToken, accessToken} {
 		if strings.Contains(sidecar.log.String(), secret) {
-			t.Errorf("the log shows a token:\n%s", sidecar.log)
+			t.Errorf("log contains a token:\n%s", sidecar.log)
 		}
 	}
 }
@@ -187,17 +187,17 @@ func TestServeWhileTheIssuerIsAway(t *testing.T) {
 	issuer.Close()
 
 	if status, body := sidecar.get(tokenOfVault); status != http.StatusOK {
-		t.Errorf("a token that is kept: %d %s", status, body)
+		t.Errorf("cached token: %d %s", status, body)
 	}
 	if status, body := sidecar.get(tokenOfOther); status != http.StatusServiceUnavailable || !strings.Contains(body, `"error":"service_unavailable"`) {
-		t.Errorf("another one: %d %s", status, body)
+		t.Errorf("another token: %d %s", status, body)
 	}
 	if status, _ := sidecar.get(compute); status != http.StatusServiceUnavailable {
-		t.Errorf("metadata that nobody asked for before: %d", status)
+		t.Errorf("metadata that is not cached: %d", status)
 	}
 }
 
-func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
+func TestRequestsAreLoggedAtLevelDebug(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[slog.Level]int{slog.LevelDebug: 1, slog.LevelInfo: 0} {
 		t.Run(level.String(), func(t *testing.T) {
@@ -219,8 +219,8 @@ func TestRequestsAreLoggedForThoseWhoAskForIt(t *testing.T) {
 	}
 }
 
-// Nearly all is answered from what the sidecar keeps, so by itself it limits nothing.
-func TestLimitsAreForThoseWhoAskForThem(t *testing.T) {
+// Nearly all requests are served from caches, so the sidecar has no limits by default.
+func TestLimitsAreOptional(t *testing.T) {
 	t.Parallel()
 	for azure, want := range map[bool]int{true: http.StatusTooManyRequests, false: http.StatusOK} {
 		t.Run(strconv.FormatBool(azure), func(t *testing.T) {
@@ -232,15 +232,15 @@ func TestLimitsAreForThoseWhoAskForThem(t *testing.T) {
 				last, _ = sidecar.get(tokenOfVault)
 			}
 			if last != want {
-				t.Errorf("the last answer is %d", last)
+				t.Errorf("last status = %d", last)
 			}
-			// The startup probe is none of IMDS's.
+			// The startup probe is not part of IMDS.
 			sidecar.eventually(readyPath, http.StatusNoContent)
 		})
 	}
 }
 
-// What the issuer throttles is answered as IMDS throttles, in both of its shapes.
+// Throttling by the issuer is passed on in both of IMDS's error shapes.
 func TestThrottlingReachesTheApplication(t *testing.T) {
 	t.Parallel()
 	issuer := newFakeIssuer(t)
@@ -253,7 +253,7 @@ func TestThrottlingReachesTheApplication(t *testing.T) {
 	} {
 		answer, body := sidecar.ask(http.MethodGet, path, "")
 		if answer.StatusCode != http.StatusTooManyRequests || body != want || answer.Header.Get("Retry-After") != "3" {
-			t.Errorf("%s: %d %v %s", path, answer.StatusCode, answer.Header, body)
+			t.Errorf("%s: got %d %v %s", path, answer.StatusCode, answer.Header, body)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func TestTokenIsAskedForAsApplicationsDo(t *testing.T) {
+func TestTokenRequest(t *testing.T) {
 	t.Parallel()
 	jwt := unsigned(`{"aud":"https://vault.azure.net","oid":"the principal"}`)
 	var asked *http.Request
@@ -24,33 +24,33 @@ func TestTokenIsAskedForAsApplicationsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if asked.URL.Path != "/metadata/identity/oauth2/token" || asked.Header.Get("Metadata") != "true" {
-		t.Errorf("asked %s with Metadata %q", asked.URL, asked.Header.Get("Metadata"))
+		t.Errorf("requested %s with Metadata %q", asked.URL, asked.Header.Get("Metadata"))
 	}
 	if got := asked.URL.Query().Get("resource"); got != "https://vault.azure.net" {
 		t.Error("asked for", got)
 	}
 	if !strings.Contains(output.String(), `"oid": "the principal"`) {
-		t.Error("the claims are not shown:", output.String())
+		t.Error("claims are not printed:", output.String())
 	}
 	if strings.Contains(output.String(), jwt) {
-		t.Error("the token is shown")
+		t.Error("the token is printed")
 	}
 }
 
-func TestWhatIsNoTokenIsToldApart(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		status int
 		body   string
 		want   string
 	}{
-		"an error":               {http.StatusBadRequest, `{"error":"invalid_request"}`, "400 Bad Request: {\"error\":\"invalid_request\"}"},
-		"not JSON":               {http.StatusOK, `hello`, "not in JSON"},
-		"not a JWT":              {http.StatusOK, `{"access_token":"opaque"}`, "not a JWT"},
-		"a JWT of no claims":     {http.StatusOK, `{"access_token":"a.!.c"}`, "not in base64url"},
-		"claims that are none":   {http.StatusOK, `{"access_token":"` + unsigned("claims") + `"}`, "not in JSON"},
-		"for another resource":   {http.StatusOK, `{"access_token":"` + unsigned(`{"aud":"https://other"}`) + `"}`, `for "https://other"`},
-		"without a token at all": {http.StatusOK, `{}`, "not a JWT"},
+		"error":                {http.StatusBadRequest, `{"error":"invalid_request"}`, "400 Bad Request: {\"error\":\"invalid_request\"}"},
+		"not JSON":             {http.StatusOK, `hello`, "not in JSON"},
+		"not a JWT":            {http.StatusOK, `{"access_token":"opaque"}`, "not a JWT"},
+		"claims not base64url": {http.StatusOK, `{"access_token":"a.!.c"}`, "not in base64url"},
+		"claims not JSON":      {http.StatusOK, `{"access_token":"` + unsigned("claims") + `"}`, "not in JSON"},
+		"for another resource": {http.StatusOK, `{"access_token":"` + unsigned(`{"aud":"https://other"}`) + `"}`, `for "https://other"`},
+		"no token":             {http.StatusOK, `{}`, "not a JWT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestWhatIsNoTokenIsToldApart(t *testing.T) {
 	}
 }
 
-// newIMDS serves a handler on a loopback address, and returns that.
+// newIMDS serves a handler on loopback and returns its address.
 func newIMDS(t *testing.T, handler http.HandlerFunc) string {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The clients of KMSs are large, and what they can do is nobody's business but the signer's.
-func TestTheSignerAloneLinksTheKMS(t *testing.T) {
+// The clients of KMSs are large and powerful. Only the signer needs them.
+func TestOnlyTheSignerLinksTheKMS(t *testing.T) {
 	t.Parallel()
 	const kms = "github.com/kube-imds/kube-imds/internal/signer/kms"
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.Name}} {{.ImportPath}} {{join .Deps " "}} `, "../../...").Output()
@@ -22,10 +22,10 @@ func TestTheSignerAloneLinksTheKMS(t *testing.T) {
 		if path == "github.com/kube-imds/kube-imds/cmd/signer" {
 			linking = links
 		} else if links && path != kms && !strings.Contains(path, "/test/") {
-			t.Errorf("%s %s links it", name, path)
+			t.Errorf("%s %s links the KMS", name, path)
 		}
 	}
 	if !linking {
-		t.Error("the signer does not link it")
+		t.Error("the signer does not link the KMS")
 	}
 }

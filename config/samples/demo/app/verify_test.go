@@ -29,11 +29,11 @@ func TestTokenOfTheTrustedIssuerIsShown(t *testing.T) {
 	}
 	for _, want := range []string{issuer.url, resource, "the tenant", "the principal", "/the/identity"} {
 		if !strings.Contains(claims.String(), want) {
-			t.Errorf("%q is not shown in\n%s", want, claims)
+			t.Errorf("%q is not printed in\n%s", want, claims)
 		}
 	}
 	if strings.Contains(claims.String(), token) {
-		t.Error("the token itself is shown")
+		t.Error("the token itself is printed")
 	}
 }
 
@@ -45,24 +45,24 @@ func TestTokenIsRefused(t *testing.T) {
 		token   string
 		reason  string
 	}{
-		"of another issuer":       {issuer.url, other.sign(t, other.key, nil), "is trusted"},
-		"signed by another":       {issuer.url, issuer.sign(t, other.key, nil), "verify the token"},
-		"for another resource":    {issuer.url, issuer.sign(t, issuer.key, map[string]any{"aud": "https://other"}), "audience"},
-		"expired":                 {issuer.url, issuer.sign(t, issuer.key, map[string]any{"exp": 1}), "expired"},
-		"not a JWT":               {issuer.url, "opaque", "not a JWT"},
-		"a JWT of another making": {issuer.url, "a.!.c", "read the token"},
+		"of another issuer":    {issuer.url, other.sign(t, other.key, nil), "is trusted"},
+		"signed by another":    {issuer.url, issuer.sign(t, other.key, nil), "verify the token"},
+		"for another resource": {issuer.url, issuer.sign(t, issuer.key, map[string]any{"aud": "https://other"}), "audience"},
+		"expired":              {issuer.url, issuer.sign(t, issuer.key, map[string]any{"exp": 1}), "expired"},
+		"not a JWT":            {issuer.url, "opaque", "not a JWT"},
+		"malformed JWT":        {issuer.url, "a.!.c", "read the token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := verify(issuer.context(), settings{resource: resource, issuer: test.trusted}, test.token)
 			if err == nil || !strings.Contains(err.Error(), test.reason) {
-				t.Errorf("got %v, want it refused: %s", err, test.reason)
+				t.Errorf("got error %v, want %s", err, test.reason)
 			}
 		})
 	}
 }
 
-func TestAnUntrustedIssuerIsNotAsked(t *testing.T) {
+func TestUntrustedIssuerIsNotAsked(t *testing.T) {
 	t.Parallel()
 	other := newIssuer(t)
 	_, err := verify(other.context(), settings{resource: resource, issuer: "https://trusted"}, other.sign(t, other.key, nil))
@@ -70,7 +70,7 @@ func TestAnUntrustedIssuerIsNotAsked(t *testing.T) {
 		t.Error("the token is accepted")
 	}
 	if other.asked {
-		t.Error("an issuer that is not trusted was asked for its keys")
+		t.Error("the untrusted issuer was asked for its keys")
 	}
 }
 
