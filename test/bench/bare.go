@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// bareVariable carries the body that a bare server answers with, to this program's own copy of itself.
+// bareVariable passes a bare server's response body to this program's copy of itself.
 const bareVariable = "KUBE_IMDS_BENCH_BARE"
 
-// bare is what the sidecar is measured against: net/http and nothing else, in a process of its own.
+// bare is the server that the sidecar is compared with: net/http and nothing else, in a separate process.
 type bare struct {
 	process
 	url string
@@ -48,7 +48,7 @@ func startBare(ctx context.Context, sidecar *sidecar) (*bare, error) {
 		started.stop()
 		return nil, fmt.Errorf("start a bare server: %w", err)
 	}
-	// The same path and query, so that the same is parsed.
+	// The same path and query, so that both parse the same.
 	_, path, _ := strings.Cut(sidecar.tokenURL(), sidecar.address)
 	return &bare{started, "http://" + strings.TrimSpace(address) + path}, nil
 }
@@ -64,7 +64,7 @@ func serveBare() error {
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Server", "IMDS/150.870.65.1854")
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		// What cannot be written shows in wrk's report.
+		// Failed writes show in wrk's report.
 		_, _ = w.Write(body)
 	}))
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// tokenBytes is about how long Entra's tokens of managed identities are.
+// tokenBytes is the usual length of Entra's tokens for managed identities.
 const tokenBytes = 1500
 
-// newIssuer makes an issuer that always gives the same token. It is there for the sidecar to have something to cache.
+// newIssuer returns an issuer that always returns the same token, for the sidecar to cache.
 func newIssuer() *httptest.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc(issuerapi.TokenPath, func(w http.ResponseWriter, _ *http.Request) {
@@ -40,6 +40,6 @@ func newIssuer() *httptest.Server {
 }
 
 func write(w http.ResponseWriter, body any) {
-	// Should it not arrive, the sidecar has nothing to serve, and says so.
+	// If it does not arrive, the sidecar has nothing to serve, and reports that.
 	_ = json.NewEncoder(w).Encode(body)
 }

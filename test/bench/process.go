@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// process is a program that was started, and that is stopped by its own ID.
+// process is a started program, which is stopped by its ID.
 type process struct{ *exec.Cmd }
 
 func startProcess(ctx context.Context, environment []string, program string, arguments ...string) (process, error) {
@@ -24,12 +24,12 @@ func startProcess(ctx context.Context, environment []string, program string, arg
 }
 
 func (p process) stop() {
-	// It may have ended by itself, and how it ends does not matter any more.
+	// It may have ended already, and its status no longer matters.
 	_ = p.Process.Signal(syscall.SIGTERM)
 	_ = p.Wait()
 }
 
-// residentBytes is how much memory it has, its program's pages included: VmRSS of proc_pid_status(5).
+// residentBytes returns its resident memory with the program's pages: VmRSS of proc_pid_status(5).
 func (p process) residentBytes() (int64, error) {
 	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {

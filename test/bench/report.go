@@ -7,13 +7,13 @@ import (
 	"text/tabwriter"
 )
 
-// measurement is what one run found.
+// measurement is the result of a run.
 type measurement struct {
 	binaryBytes, idleBytes, busyBytes int64
 	sidecarRates, bareRates           []float64
 }
 
-// report prints what was found beside what is to be reached.
+// report prints the results beside their goals.
 func report(w io.Writer, m measurement) error {
 	var ratios []float64
 	for i := range m.sidecarRates {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// sidecar is the real program on a port of loopback, with an issuer that always grants.
+// sidecar is the real program on loopback, with an issuer that always grants.
 type sidecar struct {
 	process
 	address     string
@@ -60,7 +60,7 @@ func (s *sidecar) tokenURL() string {
 	return "http://" + s.address + "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fvault.azure.net"
 }
 
-// token asks for the token that is then cached, and gives the answer's body.
+// token requests the token, which is then cached, and returns the response's body.
 func (s *sidecar) token(ctx context.Context) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.tokenURL(), nil)
 	if err != nil {
@@ -69,17 +69,17 @@ func (s *sidecar) token(ctx context.Context) ([]byte, error) {
 	request.Header.Set("Metadata", "true")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the sidecar for a token: %w", err)
+		return nil, fmt.Errorf("request a token from the sidecar: %w", err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask the sidecar for a token: %s %s, %w", response.Status, body, err)
+		return nil, fmt.Errorf("request a token from the sidecar: %s %s, %w", response.Status, body, err)
 	}
 	return body, nil
 }
 
-// freeAddress returns an address of loopback on which nothing listens at the moment.
+// freeAddress returns a loopback address on which nothing listens at the moment.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

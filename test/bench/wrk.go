@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// load is what wrk does.
+// load is the load that wrk makes.
 type load struct {
 	duration    time.Duration
 	connections int
 }
 
-// inTurns measures each URL once a round, so that what else the machine does meets all of them. The rates are in
+// inTurns measures each URL once a round, so that other load on the machine affects all of them. The rates are in
 // requests per second, by URL and round.
 func (l load) inTurns(ctx context.Context, rounds int, urls ...string) (rates [][]float64, err error) {
 	rates = make([][]float64, len(urls))
@@ -43,7 +43,7 @@ func (l load) rate(ctx context.Context, url string) (float64, error) {
 		return 0, fmt.Errorf("run wrk: %w\n%s", err, output)
 	}
 	if problem := errorLines.Find(output); problem != nil {
-		return 0, fmt.Errorf("not every request was answered: %s", problem)
+		return 0, fmt.Errorf("some requests failed: %s", problem)
 	}
 	rate := rateLine.FindSubmatch(output)
 	if rate == nil {

@@ -6,13 +6,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// What Kubernetes mounts by itself is good for a year where the API server extends tokens, as it does by default.
+// The tokens that Kubernetes mounts by default are valid for a year if the API server extends them, as it does by default.
 func TestTokensOfTheAPIServerAreShort(t *testing.T) {
 	t.Parallel()
 	const longest = 3600
 	for name, pod := range podsOf(t, render(t)) {
 		if mounts := pod.Spec.AutomountServiceAccountToken; name != "Job/kube-imds-test" && (mounts == nil || *mounts) {
-			t.Errorf("%s mounts a token of Kubernetes' choice", name)
+			t.Errorf("%s mounts Kubernetes' default token", name)
 		}
 		tokens := 0
 		for _, volume := range pod.Spec.Volumes {
@@ -23,7 +23,7 @@ func TestTokensOfTheAPIServerAreShort(t *testing.T) {
 				if token := source.ServiceAccountToken; token != nil {
 					tokens++
 					if token.ExpirationSeconds == nil || *token.ExpirationSeconds > longest {
-						t.Errorf("%s has a token for longer than an hour", name)
+						t.Errorf("%s has a token valid for longer than an hour", name)
 					}
 				}
 			}

@@ -16,19 +16,19 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// apiServer is a real API server with nothing else: no controllers, no nodes.
+// apiServer is a real API server without controllers and nodes.
 type apiServer struct {
 	config     *rest.Config
 	kubeconfig string
 	client.Client
 }
 
-// startAPIServer starts an API server for as long as the test runs.
+// startAPIServer starts an API server until the test ends.
 func startAPIServer(t *testing.T) apiServer {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
-		t.Skip("this test needs kube-apiserver and etcd; KUBEBUILDER_ASSETS names the folder they are in")
+		t.Skip("this test needs kube-apiserver and etcd; set KUBEBUILDER_ASSETS to their folder")
 	}
 	environment := &envtest.Environment{BinaryAssetsDirectory: assets}
 	config, err := environment.Start()
@@ -74,7 +74,7 @@ func newClient(t *testing.T, config *rest.Config) client.Client {
 	return made
 }
 
-// scheme knows the kinds of Kubernetes and ours.
+// scheme has Kubernetes' kinds and ours.
 var scheme = func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))

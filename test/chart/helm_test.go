@@ -1,5 +1,5 @@
-// Package chart tests the Helm chart: what it renders, with Helm's own command line, and what a real API server makes of
-// it. It needs no cluster: HELM names the helm to use, KUBEBUILDER_ASSETS the folder of kube-apiserver and etcd.
+// Package chart tests the Helm chart: its rendering, with Helm's own command line, and its installation at a real API server.
+// It needs no cluster: HELM names the helm to use, KUBEBUILDER_ASSETS the folder of kube-apiserver and etcd.
 package chart
 
 import (
@@ -21,11 +21,11 @@ const (
 	chartPath = "../../charts/kube-imds"
 	leaseName = "kube-imds-controller"
 
-	// kubeVersion stands for the cluster's where there is none.
+	// kubeVersion is the version of the cluster for helm template.
 	kubeVersion = "1.37.2"
 )
 
-// helm runs Helm's command line and returns what it prints.
+// helm runs Helm's command line and returns its output.
 func helm(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var output bytes.Buffer
@@ -40,7 +40,7 @@ func helmPath(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
-		t.Skip("the chart's tests need helm; HELM names it:", err)
+		t.Skip("the chart's tests need helm; set HELM to its path:", err)
 	}
 	return path
 }
@@ -64,7 +64,7 @@ func template(t *testing.T, values ...string) (string, error) {
 	return helm(t, args...)
 }
 
-// objects are what the chart renders.
+// objects are the rendered objects.
 type objects []*unstructured.Unstructured
 
 func parse(t *testing.T, manifest string) objects {

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-func TestUpgradeLeavesWhatTheControllerWrote(t *testing.T) {
+func TestUpgradeKeepsTheControllersData(t *testing.T) {
 	t.Parallel()
 	server := startAPIServer(t)
 	server.helm(t, "install", release, chartPath, "--create-namespace")
@@ -60,7 +60,7 @@ func TestUpgradeLeavesWhatTheControllerWrote(t *testing.T) {
 	}
 }
 
-// fill writes what the controller writes when it runs.
+// fill writes the data that a running controller writes.
 func fill(t *testing.T, server apiServer, authority []byte) {
 	t.Helper()
 	key := client.ObjectKey{Namespace: namespace, Name: "kube-imds-ca"}
@@ -128,7 +128,7 @@ func TestUninstallKeepsIdentitiesOnDemand(t *testing.T) {
 	get(t, server, client.ObjectKey{Name: "orders"}, identity)
 }
 
-// Every container of ours may run where Pod Security is at its strictest; the API server itself is the judge.
+// The API server itself checks that all our containers meet Pod Security's restricted profile.
 func testPodsMeetPodSecurityRestricted(t *testing.T, server apiServer) {
 	const strict = "strict"
 	create(t, server, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -146,7 +146,7 @@ func testPodsMeetPodSecurityRestricted(t *testing.T, server apiServer) {
 	}
 }
 
-func testSamplesAreTaken(t *testing.T, server apiServer) {
+func testSamplesAreAccepted(t *testing.T, server apiServer) {
 	for _, pattern := range []string{"../../config/samples/*.yaml", "../../config/samples/demo/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
@@ -167,7 +167,7 @@ func testSamplesAreTaken(t *testing.T, server apiServer) {
 	}
 }
 
-// withoutWebhooks removes the webhooks, which nobody answers here.
+// withoutWebhooks removes the webhooks, which have no server here.
 func withoutWebhooks(t *testing.T, server apiServer) {
 	t.Helper()
 	for _, object := range []client.Object{
@@ -201,12 +201,12 @@ func update(t *testing.T, server apiServer, object client.Object) {
 	}
 }
 
-// eventually waits for what an API server does in its own time.
+// eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true,
 		func(context.Context) (bool, error) { return holds(), nil })
 	if err != nil {
-		t.Fatalf("not in a minute: %s", what)
+		t.Fatalf("timed out after a minute: %s", what)
 	}
 }

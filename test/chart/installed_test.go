@@ -2,7 +2,7 @@ package chart
 
 import "testing"
 
-// TestInstalled looks at one installation: first with the webhooks that nobody answers, then without them.
+// TestInstalled tests one installation: first with webhooks, which have no server, then without.
 func TestInstalled(t *testing.T) {
 	t.Parallel()
 	server := startAPIServer(t)
@@ -10,13 +10,13 @@ func TestInstalled(t *testing.T) {
 	run := func(name string, test func(*testing.T, apiServer)) {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
-	run("KeysAreTheSignersAlone", testKeysAreTheSignersAlone)
-	run("ThereAreNoKeysToRegister", testThereAreNoKeysToRegister)
-	run("ControllerChangesItsWebhooksCertificateAndPathAlone", testControllerChangesItsWebhooksCertificateAndPathAlone)
+	run("KeysAreTheSignersAlone", testOnlyTheSignerHasKeys)
+	run("ThereAreNoKeysToRegister", testKeysCannotBeRegistered)
+	run("ControllerChangesItsWebhooksCertificateAndPathAlone", testControllerChangesOnlyCertificateAndPathOfItsWebhooks)
 	run("ControllerHasNoOtherWebhooks", testControllerHasNoOtherWebhooks)
-	run("OutageTouchesOnlyPodsThatAsk", testOutageTouchesOnlyPodsThatAsk)
+	run("OutageTouchesOnlyPodsThatAsk", testOutageAffectsOnlyPodsThatAsk)
 	withoutWebhooks(t, server)
-	run("TheSidecarsTokenIsMountedByNobodyElse", testTheSidecarsTokenIsMountedByNobodyElse)
+	run("TheSidecarsTokenIsMountedByNobodyElse", testOnlyTheSidecarMountsItsToken)
 	run("PodsMeetPodSecurityRestricted", testPodsMeetPodSecurityRestricted)
-	run("SamplesAreTaken", testSamplesAreTaken)
+	run("SamplesAreTaken", testSamplesAreAccepted)
 }

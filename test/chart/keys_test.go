@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// A stolen token of any other part reads no key and publishes none: only the signer's does.
-func testKeysAreTheSignersAlone(t *testing.T, server apiServer) {
+// Only the signer's token can read and publish keys; a stolen token of another part cannot.
+func testOnlyTheSignerHasKeys(t *testing.T, server apiServer) {
 	signingKeys, published := client.ObjectKey{Namespace: namespace, Name: "kube-imds-signing-keys"}, client.ObjectKey{Namespace: namespace, Name: "kube-imds-keys"}
 	for part, may := range map[string]struct{ secret, read, write bool }{
 		"signer":     {secret: true, read: true, write: true},
@@ -37,29 +37,29 @@ func testKeysAreTheSignersAlone(t *testing.T, server apiServer) {
 	}
 }
 
-// There is no API left by which a node could make a key known.
-func testThereAreNoKeysToRegister(t *testing.T, server apiServer) {
+// There is no API by which a node could publish a key.
+func testKeysCannotBeRegistered(t *testing.T, server apiServer) {
 	key := &unstructured.Unstructured{}
 	key.SetGroupVersionKind(schema.GroupVersionKind{Group: "kube-imds.io", Version: "v1alpha1", Kind: "SigningKey"})
 	key.SetName("forged")
 	resource, err := server.RESTMapper().RESTMappings(key.GroupVersionKind().GroupKind())
 	if err == nil {
-		t.Errorf("the API server knows of %v", resource)
+		t.Errorf("the API server has resource %v", resource)
 	}
 	if err := server.as(t, account("issuer")).Create(t.Context(), key); err == nil {
-		t.Error("an issuer registers a key")
+		t.Error("an issuer can register a key")
 	}
 }
 
-// want tells of a right that somebody has and should not have, or the other way.
+// want checks whether a right is granted.
 func want(t *testing.T, what string, allowed bool, err error) {
 	t.Helper()
 	if got := !apierrors.IsForbidden(err); got != allowed {
-		t.Errorf("%s: %t, not %t (%v)", what, got, allowed, err)
+		t.Errorf("%s: %t, want %t (%v)", what, got, allowed, err)
 	}
 }
 
-// account returns the ServiceAccount of a part.
+// account returns the user of a part's ServiceAccount.
 func account(part string) rest.ImpersonationConfig {
 	return rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + namespace + ":kube-imds-" + part,

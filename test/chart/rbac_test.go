@@ -11,8 +11,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// A right that nobody wrote a reason for is not given, and the table tells of none that is not.
-func TestEveryRuleHasItsReason(t *testing.T) {
+// Every right has a reason in docs/rbac.md, and the table has no others.
+func TestRulesHaveReasons(t *testing.T) {
 	t.Parallel()
 	rendered := render(t)
 	given := map[string]bool{}
@@ -29,7 +29,7 @@ func TestEveryRuleHasItsReason(t *testing.T) {
 	}
 }
 
-// ruleRow writes a rule as a row of the table, without its reason.
+// ruleRow returns a rule as a row of the table, without its reason.
 func ruleRow(part, scope string, rule rbacv1.PolicyRule) string {
 	groups := slices.Clone(rule.APIGroups)
 	for i, group := range groups {
@@ -52,7 +52,7 @@ func ruleRow(part, scope string, rule rbacv1.PolicyRule) string {
 	return strings.Join(cells, " | ")
 }
 
-// rulesOf returns the rows of the table, without their reasons, which no row lacks.
+// rulesOf returns the rows of the table without their reasons. Every row must have one.
 func rulesOf(t *testing.T, path string) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -51,7 +51,7 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 	}
 }
 
-func TestServicesLeadToThePartsPorts(t *testing.T) {
+func TestServicesReachThePartsPorts(t *testing.T) {
 	t.Parallel()
 	rendered := render(t)
 	pods := podsOf(t, rendered)
@@ -76,17 +76,17 @@ func TestServicesLeadToThePartsPorts(t *testing.T) {
 		}
 		target := service.Spec.Ports[0].TargetPort.StrVal
 		if got := containerPort(pod, target); got != want.port {
-			t.Errorf("%s leads to port %d (%s), want %d", service.Name, got, target, want.port)
+			t.Errorf("%s reaches port %d (%s), want %d", service.Name, got, target, want.port)
 		}
 	}
 	issuer := as[corev1.Service](t, rendered.named(t, "Service", "kube-imds-issuer"))
 	if policy := issuer.Spec.InternalTrafficPolicy; policy == nil || *policy != corev1.ServiceInternalTrafficPolicyLocal {
-		t.Error("the issuer's Service leads to other nodes' issuers")
+		t.Error("the issuer's Service reaches other nodes' issuers")
 	}
 }
 
-// The chart repeats what internal/install says, because templates cannot read it.
-func TestPodsHaveWhatTheirProcessesExpect(t *testing.T) {
+// The chart repeats the constants of internal/install, because templates cannot read them.
+func TestPodsHaveThePortsAndPathsOfTheirProcesses(t *testing.T) {
 	t.Parallel()
 	for name, pod := range podsOf(t, render(t)) {
 		part := install.Part(pod.Spec.Containers[0].Name)
@@ -130,18 +130,18 @@ func TestContainersHaveRequestsAndLimits(t *testing.T) {
 		for _, container := range containersOf(pod) {
 			for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 				if _, ok := container.Resources.Requests[resource]; !ok {
-					t.Errorf("%s: container %s requests no %s", name, container.Name, resource)
+					t.Errorf("%s: container %s has no request for %s", name, container.Name, resource)
 				}
 				if _, ok := container.Resources.Limits[resource]; !ok {
-					t.Errorf("%s: container %s has no limit of %s", name, container.Name, resource)
+					t.Errorf("%s: container %s has no limit for %s", name, container.Name, resource)
 				}
 			}
 		}
 	}
 }
 
-// A part that keeps much of a large cluster collects garbage harder before it is out of memory.
-func TestCollectorsKnowTheirLimit(t *testing.T) {
+// The garbage collector works harder before a part of a large cluster runs out of memory.
+func TestContainersHaveGOMEMLIMIT(t *testing.T) {
 	t.Parallel()
 	for name, pod := range podsOf(t, render(t)) {
 		if strings.HasPrefix(name, "Job/") {
@@ -150,7 +150,7 @@ func TestCollectorsKnowTheirLimit(t *testing.T) {
 		for _, container := range containersOf(pod) {
 			i := slices.IndexFunc(container.Env, func(variable corev1.EnvVar) bool { return variable.Name == "GOMEMLIMIT" })
 			if i < 0 || container.Env[i].ValueFrom.ResourceFieldRef.Resource != "limits.memory" {
-				t.Errorf("%s: the environment is %v", name, container.Env)
+				t.Errorf("%s: environment = %v", name, container.Env)
 			}
 		}
 	}
@@ -176,14 +176,14 @@ func TestValuesReachThePods(t *testing.T) {
 		t.Error("pull secrets", diff)
 	}
 	if issuer.PriorityClassName != "mine" || issuer.NodeSelector["pool"] != "apps" {
-		t.Errorf("priority class %q, node selector %v", issuer.PriorityClassName, issuer.NodeSelector)
+		t.Errorf("priority class = %q, node selector = %v", issuer.PriorityClassName, issuer.NodeSelector)
 	}
 	if got := issuer.Containers[0].Resources.Limits.Memory().String(); got != "4Mi" {
 		t.Error("memory limit", got)
 	}
 	for _, flag := range []string{"--pod-requests-per-second=2.5", "--pod-burst=100000", "--pod-concurrent=3", "--any-address"} {
 		if !slices.Contains(issuer.Containers[0].Args, flag) {
-			t.Errorf("the issuer is not told %s but %v", flag, issuer.Containers[0].Args)
+			t.Errorf("issuer's arguments = %[2]v, want %[1]s", flag, issuer.Containers[0].Args)
 		}
 	}
 }
@@ -197,8 +197,8 @@ func TestIssuerRunsOnEveryNode(t *testing.T) {
 	}
 }
 
-// Whoever makes tokens for another ServiceAccount, or Secrets that hold them, is that ServiceAccount.
-func TestNobodyCanBecomeAnotherServiceAccount(t *testing.T) {
+// A part that can create tokens of another ServiceAccount, or Secrets with them, can become that ServiceAccount.
+func TestNoPartCanBecomeAnotherServiceAccount(t *testing.T) {
 	t.Parallel()
 	for _, role := range append(render(t).ofKind("ClusterRole"), render(t).ofKind("Role")...) {
 		for _, rule := range as[rbacv1.Role](t, role).Rules {
@@ -255,7 +255,7 @@ func TestDefinitionsAreThoseOfTheAPI(t *testing.T) {
 		}
 		got := as[apiextensionsv1.CustomResourceDefinition](t, rendered.named(t, "CustomResourceDefinition", want.Name))
 		if diff := cmp.Diff(want.Spec, got.Spec); diff != "" {
-			t.Errorf("%s is rendered as another (-config +chart)\n%s", name, diff)
+			t.Errorf("%s (-config +chart)\n%s", name, diff)
 		}
 	}
 }
@@ -265,16 +265,16 @@ func TestDefinitionsAreKeptOnDemand(t *testing.T) {
 	for keep, want := range map[string]string{"false": "", "true": "keep"} {
 		for _, definition := range render(t, "crds.keep="+keep).ofKind("CustomResourceDefinition") {
 			if got := definition.GetAnnotations()["helm.sh/resource-policy"]; got != want {
-				t.Errorf("keep %s: %s has the resource policy %q", keep, definition.GetName(), got)
+				t.Errorf("keep=%s: %s has resource policy %q", keep, definition.GetName(), got)
 			}
 		}
 	}
 	if got := render(t, "crds.install=false").ofKind("CustomResourceDefinition"); len(got) != 0 {
-		t.Errorf("%d definitions are rendered that were declined", len(got))
+		t.Errorf("%d definitions are rendered although disabled", len(got))
 	}
 }
 
-func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
+func TestQuotaAdmitsSystemPriorityClasses(t *testing.T) {
 	t.Parallel()
 	quota := as[corev1.ResourceQuota](t, render(t).named(t, "ResourceQuota", "kube-imds"))
 	want := []string{"system-cluster-critical", "system-node-critical"}
@@ -283,7 +283,7 @@ func TestQuotaAdmitsTheSystemsPriorityClasses(t *testing.T) {
 	}
 	none := render(t, `controller.priorityClassName=""`, `issuer.priorityClassName="mine"`, `signer.priorityClassName=""`, `oidc.priorityClassName=""`)
 	if len(none.ofKind("ResourceQuota")) != 0 {
-		t.Error("there is a quota for priority classes that need none")
+		t.Error("unneeded quota for priority classes")
 	}
 }
 
@@ -303,7 +303,7 @@ func podsOf(t *testing.T, rendered objects) map[string]corev1.PodTemplateSpec {
 		}
 	}
 	if len(pods) != 5 {
-		t.Fatalf("the chart has %v", slices.Collect(maps.Keys(pods)))
+		t.Fatalf("pods of the chart = %v", slices.Collect(maps.Keys(pods)))
 	}
 	return pods
 }
@@ -323,7 +323,7 @@ func containerPort(pod corev1.PodTemplateSpec, name string) int32 {
 	return 0
 }
 
-// isHook tells what Helm makes for a test and removes after it.
+// isHook reports whether Helm creates an object for its test only.
 func isHook(annotations map[string]string) bool {
 	return annotations["helm.sh/hook"] != ""
 }
@@ -345,7 +345,7 @@ func filesIn(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-func TestInterceptionIsTheControllersToTell(t *testing.T) {
+func TestInterceptionReachesTheController(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]string{
 		"": {"--sidecar-interception=redirect", "--sidecar-port=15780"},
@@ -358,18 +358,18 @@ func TestInterceptionIsTheControllersToTell(t *testing.T) {
 		controller := podsOf(t, render(t, chosen...))["Deployment/kube-imds-controller"].Spec.Containers[0]
 		for _, argument := range want {
 			if !slices.Contains(controller.Args, argument) {
-				t.Errorf("with %q the controller is not told %s, but %v", values, argument, controller.Args)
+				t.Errorf("%q: arguments = %[3]v, want %[2]s", values, argument, controller.Args)
 			}
 		}
 	}
 }
 
-func TestSidecarsAreLimitedForThoseWhoAskForIt(t *testing.T) {
+func TestSidecarLimitsAreOptional(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]bool{`sidecar.imdsLimits=true`: true, `sidecar.imdsLimits=false`: false} {
 		controller := podsOf(t, render(t, value))["Deployment/kube-imds-controller"].Spec.Containers[0]
 		if got := slices.Contains(controller.Args, "--sidecar-imds-limits"); got != want {
-			t.Errorf("with %s the controller is told %v", value, controller.Args)
+			t.Errorf("%s: arguments = %v", value, controller.Args)
 		}
 	}
 }

@@ -8,13 +8,13 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// The signer's token is short, and nothing but issuers reaches it.
-func TestSignerIsApart(t *testing.T) {
+// The signer's token is short-lived, and only issuers reach it.
+func TestSignerIsIsolated(t *testing.T) {
 	t.Parallel()
 	rendered := render(t)
 	pod := podsOf(t, rendered)["Deployment/kube-imds-signer"].Spec
 	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
-		t.Error("the signer's token is mounted by itself, for a year")
+		t.Error("the signer has Kubernetes' default token, valid for a year")
 	}
 	policy := as[networkingv1.NetworkPolicy](t, rendered.named(t, "NetworkPolicy", "kube-imds-signer"))
 	for _, rule := range policy.Spec.Ingress {
@@ -24,7 +24,7 @@ func TestSignerIsApart(t *testing.T) {
 			}
 			if len(rule.From) != 1 || rule.From[0].NamespaceSelector != nil ||
 				rule.From[0].PodSelector.MatchLabels["app.kubernetes.io/component"] != "issuer" {
-				t.Errorf("its API is open to %+v", rule.From)
+				t.Errorf("API is open to %+v", rule.From)
 			}
 		}
 	}
@@ -44,25 +44,25 @@ func TestKMSValuesReachTheSigner(t *testing.T) {
 	container := pod.Spec.Containers[0]
 	first, second := slices.Index(container.Args, "--kms-key=hashivault://tokens-1"), slices.Index(container.Args, "--kms-key=hashivault://tokens-2")
 	if first < 0 || second != first+1 {
-		t.Errorf("the signer is not told of the keys in their order, but %v", container.Args)
+		t.Errorf("the keys are not in order: arguments = %v", container.Args)
 	}
 	if !slices.ContainsFunc(container.Env, func(one corev1.EnvVar) bool { return one.Name == "VAULT_ADDR" && one.Value == "https://vault:8200" }) ||
 		len(container.EnvFrom) != 1 || container.EnvFrom[0].SecretRef.Name != "vault" {
-		t.Errorf("the environment is %+v %+v", container.Env, container.EnvFrom)
+		t.Errorf("environment = %+v %+v", container.Env, container.EnvFrom)
 	}
-	// What the signer needs itself comes last, and so counts.
+	// The signer's own variables come last, so they take precedence.
 	if first := container.Env[0]; first.Name != "VAULT_ADDR" {
-		t.Errorf("the first variable is %s", first.Name)
+		t.Errorf("first variable = %s", first.Name)
 	}
 	if len(pod.Spec.Volumes) != 2 || len(container.VolumeMounts) != 2 || container.VolumeMounts[1].MountPath != "/vault" {
-		t.Errorf("the volumes are %+v, mounted at %+v", pod.Spec.Volumes, container.VolumeMounts)
+		t.Errorf("volumes = %+v, mounts = %+v", pod.Spec.Volumes, container.VolumeMounts)
 	}
 	if pod.Labels["azure.workload.identity/use"] != "true" || pod.Annotations["vault.hashicorp.com/role"] != "signer" {
-		t.Errorf("the pod has %v and %v", pod.Labels, pod.Annotations)
+		t.Errorf("labels = %v, annotations = %v", pod.Labels, pod.Annotations)
 	}
 	account := as[corev1.ServiceAccount](t, rendered.named(t, "ServiceAccount", "kube-imds-signer"))
 	if account.Annotations["eks.amazonaws.com/role-arn"] == "" {
-		t.Errorf("the ServiceAccount has %v", account.Annotations)
+		t.Errorf("annotations of the ServiceAccount = %v", account.Annotations)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestKeyValuesReachTheSigner(t *testing.T) {
 		"--rotate-every=12h", "--publish-ahead=10m", "--name-workloads=false", "--node-requests-per-second=7", "--node-burst=100000",
 	} {
 		if !slices.Contains(container.Args, flag) {
-			t.Errorf("the signer is not told %s but %v", flag, container.Args)
+			t.Errorf("arguments = %[2]v, want %[1]s", flag, container.Args)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func TestAuthorityValuesReachTheController(t *testing.T) {
 	container := podsOf(t, render(t, `controller.authority={"rotateEvery":"720h","publishAhead":"1h"}`))["Deployment/kube-imds-controller"].Spec.Containers[0]
 	for _, flag := range []string{"--authority-rotate-every=720h", "--authority-publish-ahead=1h"} {
 		if !slices.Contains(container.Args, flag) {
-			t.Errorf("the controller is not told %s but %v", flag, container.Args)
+			t.Errorf("arguments = %[2]v, want %[1]s", flag, container.Args)
 		}
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// What the sidecar alone may mount, no other container mounts: neither one of the pod's, nor one that is added later.
-func testTheSidecarsTokenIsMountedByNobodyElse(t *testing.T, server apiServer) {
+// Only the sidecar may mount its token: no other container of the pod, and no ephemeral container.
+func testOnlyTheSidecarMountsItsToken(t *testing.T, server apiServer) {
 	token := corev1.VolumeMount{Name: "kube-imds-token", MountPath: "/token"}
 	eventually(t, "the policy takes effect", func() bool {
 		pod := newInjectedPod("early")
@@ -24,7 +24,7 @@ func testTheSidecarsTokenIsMountedByNobodyElse(t *testing.T, server apiServer) {
 		change  func(*corev1.Pod)
 		refusal string
 	}{
-		"nobody":      {func(*corev1.Pod) {}, ""},
+		"none":        {func(*corev1.Pod) {}, ""},
 		"a container": {func(pod *corev1.Pod) { pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{token} }, "a container mounts"},
 		"an init container": {func(pod *corev1.Pod) {
 			pod.Spec.InitContainers = append(pod.Spec.InitContainers,
@@ -47,8 +47,8 @@ func testTheSidecarsTokenIsMountedByNobodyElse(t *testing.T, server apiServer) {
 		debugger corev1.EphemeralContainer
 		refusal  string
 	}{
-		"one like any": {debugger("app"), ""},
-		"one that mounts it": {corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+		"a debugger": {debugger("app"), ""},
+		"one that mounts the token": {corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
 			Name: "debugger", Image: "debugger", VolumeMounts: []corev1.VolumeMount{token},
 		}}, "an ephemeral container mounts"},
 		"one in the sidecar's processes": {debugger("kube-imds"), "shares the processes of the sidecar"},
@@ -69,11 +69,11 @@ func wantRefusal(t *testing.T, err error, refusal string) {
 	case refusal == "" && err != nil:
 		t.Error("refused:", err)
 	case refusal != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), refusal)):
-		t.Errorf("got %v, want it forbidden because %s", err, refusal)
+		t.Errorf("got error %v, want forbidden because %s", err, refusal)
 	}
 }
 
-// newInjectedPod returns a pod as the webhook leaves it, as far as the policy looks.
+// newInjectedPod returns the parts of an injected pod that the policy reads.
 func newInjectedPod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},

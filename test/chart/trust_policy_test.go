@@ -10,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Whoever may write ConfigMaps of a namespace does not say whom its sidecars trust: not before the controller does, and
-// not after. Here it is an administrator who tries.
-func TestWhomSidecarsTrustIsTheControllersToSay(t *testing.T) {
+// A user who may write a namespace's ConfigMaps cannot change whom its sidecars trust: neither before the controller has written, nor
+// afterwards. The user is an administrator here.
+func TestOnlyTheControllerWritesTrust(t *testing.T) {
 	t.Parallel()
 	server := startAPIServer(t)
 	server.helm(t, "install", release, chartPath, "--create-namespace")
@@ -37,11 +37,11 @@ func TestWhomSidecarsTrustIsTheControllersToSay(t *testing.T) {
 	}{
 		"another authority": {func(config *corev1.ConfigMap) { config.Data["ca.crt"] = "a thief's" }, refusal},
 		"no authority":      {func(config *corev1.ConfigMap) { config.Data = nil }, refusal},
-		"something more":    {func(config *corev1.ConfigMap) { config.Data["more"] = "of it" }, refusal},
-		"something binary":  {func(config *corev1.ConfigMap) { config.BinaryData = map[string][]byte{"more": {1}} }, refusal},
-		"for good":          {func(config *corev1.ConfigMap) { config.Immutable = new(true) }, refusal},
+		"more data":         {func(config *corev1.ConfigMap) { config.Data["more"] = "of it" }, refusal},
+		"binary data":       {func(config *corev1.ConfigMap) { config.BinaryData = map[string][]byte{"more": {1}} }, refusal},
+		"immutable":         {func(config *corev1.ConfigMap) { config.Immutable = new(true) }, refusal},
 		"nothing":           {func(*corev1.ConfigMap) {}, ""},
-		"an owner, as the garbage collector": {func(config *corev1.ConfigMap) {
+		"owner references": {func(config *corev1.ConfigMap) {
 			config.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "uid"}}
 		}, ""},
 		"a label": {func(config *corev1.ConfigMap) { config.Labels = map[string]string{"of": "somebody"} }, ""},
@@ -54,6 +54,6 @@ func TestWhomSidecarsTrustIsTheControllersToSay(t *testing.T) {
 		})
 	}
 	if err := server.Delete(t.Context(), thiefs.DeepCopy()); err != nil {
-		t.Error("what is to be made anew cannot be deleted:", err)
+		t.Error("it cannot be deleted:", err)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWrongValueIsNamed(t *testing.T) {
+func TestInvalidValueIsNamed(t *testing.T) {
 	t.Parallel()
 	for value, key := range map[string]string{
 		`replicas=3`:                                      "'replicas'",
@@ -47,16 +47,16 @@ func TestWrongValueIsNamed(t *testing.T) {
 			t.Parallel()
 			output, err := template(t, value)
 			if err == nil {
-				t.Fatal("the chart takes it")
+				t.Fatal("the chart accepts it")
 			}
 			if !strings.Contains(output, key) {
-				t.Errorf("the message does not name %s:\n%s", key, output)
+				t.Errorf("message does not name %s:\n%s", key, output)
 			}
 		})
 	}
 }
 
-func TestGoodValueIsTaken(t *testing.T) {
+func TestValidValueIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
 		`global={"anything":{"of":"a parent chart"}}`,

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Whoever has the controller's token can neither repoint the webhooks nor have them see more, or less.
-func testControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T, server apiServer) {
+// A thief of the controller's token can neither redirect the webhooks nor change what they see.
+func testControllerChangesOnlyCertificateAndPathOfItsWebhooks(t *testing.T, server apiServer) {
 	controller := server.as(t, serviceAccount("controller"))
 	eventually(t, "the policy takes effect", func() bool {
 		return apierrors.IsForbidden(patchWebhooks(t, controller, server, func(hooks *hooks) { hooks.mutating.Webhooks = nil }, client.DryRunAll))
@@ -50,23 +50,23 @@ func testControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T, serve
 		"every pod":         {func(h *hooks) { h.mutating.Webhooks[0].MatchConditions = nil }, another},
 		"another condition": {func(h *hooks) { h.mutating.Webhooks[1].MatchConditions[0].Expression = "true" }, another},
 		"every namespace":   {func(h *hooks) { h.mutating.Webhooks[1].NamespaceSelector = &metav1.LabelSelector{} }, another},
-		"no object":         {func(h *hooks) { h.mutating.Webhooks[1].ObjectSelector.MatchLabels = map[string]string{"no": "pod"} }, another},
-		"what fails open":   {func(h *hooks) { h.mutating.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, another},
-		"no second look": {func(h *hooks) {
+		"no objects":        {func(h *hooks) { h.mutating.Webhooks[1].ObjectSelector.MatchLabels = map[string]string{"no": "pod"} }, another},
+		"fail open":         {func(h *hooks) { h.mutating.Webhooks[0].FailurePolicy = new(admissionregistrationv1.Ignore) }, another},
+		"no reinvocation": {func(h *hooks) {
 			h.mutating.Webhooks[0].ReinvocationPolicy = new(admissionregistrationv1.NeverReinvocationPolicy)
 		}, another},
-		"one with less time": {func(h *hooks) { h.validating.Webhooks[0].TimeoutSeconds = new(int32(1)) }, another},
-		"another name":       {func(h *hooks) { h.validating.Webhooks[0].Name = "others.kube-imds.io" }, another},
+		"shorter timeout": {func(h *hooks) { h.validating.Webhooks[0].TimeoutSeconds = new(int32(1)) }, another},
+		"another name":    {func(h *hooks) { h.validating.Webhooks[0].Name = "others.kube-imds.io" }, another},
 		"one webhook more": {func(h *hooks) {
 			one := *h.mutating.Webhooks[0].DeepCopy()
 			one.Name = "secrets.kube-imds.io"
 			h.mutating.Webhooks = append(h.mutating.Webhooks, one)
 		}, "neither adds nor removes"},
 		"one webhook less": {func(h *hooks) { h.validating.Webhooks = h.validating.Webhooks[:1] }, "neither adds nor removes"},
-		"what has it collected as garbage": {func(h *hooks) {
+		"owner references": {func(h *hooks) {
 			h.mutating.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Namespace", Name: "gone", UID: "gone"}}
 		}, "does not change the metadata"},
-		"its labels": {func(h *hooks) { h.validating.Labels = nil }, "does not change the metadata"},
+		"labels": {func(h *hooks) { h.validating.Labels = nil }, "does not change the metadata"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := patchWebhooks(t, controller, server, test.change)
@@ -74,7 +74,7 @@ func testControllerChangesItsWebhooksCertificateAndPathAlone(t *testing.T, serve
 			case test.refusal == "" && err != nil:
 				t.Error("refused:", err)
 			case test.refusal != "" && (!apierrors.IsForbidden(err) || !strings.Contains(err.Error(), test.refusal)):
-				t.Errorf("got %v, want it forbidden because the controller %s", err, test.refusal)
+				t.Errorf("got error %v, want forbidden because the controller %s", err, test.refusal)
 			}
 		})
 	}
@@ -84,7 +84,7 @@ func testControllerHasNoOtherWebhooks(t *testing.T, server apiServer) {
 	controller := server.as(t, serviceAccount("controller"))
 	others := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "others"}}
 	if err := controller.Create(t.Context(), others.DeepCopy()); !apierrors.IsForbidden(err) {
-		t.Error("make another one:", err)
+		t.Error("create another one:", err)
 	}
 	create(t, server, others)
 	others.Labels = map[string]string{"changed": "true"}
@@ -96,13 +96,13 @@ func testControllerHasNoOtherWebhooks(t *testing.T, server apiServer) {
 	}
 }
 
-// hooks are the configurations of the chart's webhooks.
+// hooks holds the configurations of the chart's webhooks.
 type hooks struct {
 	mutating   admissionregistrationv1.MutatingWebhookConfiguration
 	validating admissionregistrationv1.ValidatingWebhookConfiguration
 }
 
-// patchWebhooks changes the chart's webhooks as a user. What the user may not read, the administrator reads.
+// patchWebhooks changes the chart's webhooks as a user. An administrator reads them.
 func patchWebhooks(t *testing.T, user client.Client, server apiServer, change func(*hooks), options ...client.PatchOption) error {
 	t.Helper()
 	var before hooks
@@ -116,7 +116,7 @@ func patchWebhooks(t *testing.T, user client.Client, server apiServer, change fu
 	return user.Patch(t.Context(), &after.validating, client.MergeFrom(&before.validating), options...)
 }
 
-// serviceAccount is what the API server makes of the token of a part.
+// serviceAccount returns the user of a part's token.
 func serviceAccount(part string) rest.ImpersonationConfig {
 	return rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + namespace + ":kube-imds-" + part,

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// While nobody answers for the webhook, a pod that asks for an IMDS is refused, and every other is made.
-func testOutageTouchesOnlyPodsThatAsk(t *testing.T, server apiServer) {
+// While the webhook is away, pods that ask for IMDS are refused, and all others are admitted.
+func testOutageAffectsOnlyPodsThatAsk(t *testing.T, server apiServer) {
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-webhook"}}
 	if err := server.Delete(t.Context(), service); err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func testOutageTouchesOnlyPodsThatAsk(t *testing.T, server apiServer) {
 		"a pod without annotations":                   {namespace: "default"},
 		"a pod with other annotations":                {"default", map[string]string{"other": "true"}, false},
 		"a pod with an identity":                      {"default", map[string]string{"kube-imds.io/identity": "orders"}, true},
-		"a pod that asks for the IMDS":                {"default", map[string]string{"kube-imds.io/inject": "true"}, true},
+		"a pod that asks for IMDS":                    {"default", map[string]string{"kube-imds.io/inject": "true"}, true},
 		"a pod that declines":                         {"default", map[string]string{"kube-imds.io/inject": "false"}, false},
 		"a pod with an identity that declines":        {"default", map[string]string{"kube-imds.io/inject": "false", "kube-imds.io/identity": "orders"}, false},
 		"a pod of a namespace that asks":              {"asks", nil, true},

@@ -90,7 +90,7 @@ func TestSettings(t *testing.T) {
 			want:        settings{resource: "https://b", issuer: "https://a"},
 		},
 		"no issuer":        {wrong: "OIDC_ISSUER"},
-		"no number":        {environment: map[string]string{"REFRESH_SECONDS": "soon"}, wrong: "REFRESH_SECONDS"},
+		"not a number":     {environment: map[string]string{"REFRESH_SECONDS": "soon"}, wrong: "REFRESH_SECONDS"},
 		"a negative pause": {environment: map[string]string{"REFRESH_SECONDS": "-1"}, wrong: "REFRESH_SECONDS"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -145,12 +145,12 @@ func (i *testIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(document)
 }
 
-// context is one whose requests trust the issuer's certificate.
+// context returns a context whose requests trust the issuer's certificate.
 func (i *testIssuer) context() context.Context {
 	return oidc.ClientContext(context.Background(), i.client)
 }
 
-// sign signs a token in this issuer's name, with claims in the place of the usual ones.
+// sign signs a token of this issuer, with some claims replaced.
 func (i *testIssuer) sign(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {
 	t.Helper()
 	signer, err := jose.NewSigner(

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// attempt is what is printed of one attempt to get a token.
+// attempt is the output for one attempt to get a token.
 type attempt struct {
 	Client       string  `json:"client"`
 	Version      string  `json:"version"`
@@ -23,8 +23,8 @@ type attempt struct {
 	Error        string  `json:"error,omitempty"`
 }
 
-// tryAll asks for the default identity's tokens for every resource, and for the other identity's, in each way that the
-// credential can name it, for the first resource. It reports whether all of them came.
+// tryAll requests the default identity's tokens for all resources, and the other identity's, in each way that the
+// credential can select it, for the first resource. It reports whether it got all of them.
 func tryAll(c credential) bool {
 	resources := strings.Split(os.Getenv("RESOURCES"), ",")
 	everyOne := true
@@ -65,7 +65,7 @@ func try(c credential, selector, resource string, ask ask) bool {
 	return err == nil
 }
 
-// versionOf returns the version of the module that was built in.
+// versionOf returns the version of a linked module.
 func versionOf(module string) string {
 	info, _ := debug.ReadBuildInfo()
 	for _, dependency := range info.Deps {

@@ -9,7 +9,7 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
 )
 
-// The ways to say whose token is wanted.
+// The ways to select an identity.
 const (
 	byDefault    = "default"
 	byClientID   = "client_id"
@@ -17,7 +17,7 @@ const (
 	byResourceID = "resource_id"
 )
 
-// variable is where the environment has what a selector selects.
+// variable maps selectors to the environment variables with their IDs.
 var variable = map[string]string{
 	byClientID:   "CLIENT_ID",
 	byObjectID:   "OBJECT_ID",
@@ -33,7 +33,7 @@ type credential struct {
 	new       func(selector, id string) (ask, error)
 }
 
-// ask gets a token for a resource.
+// ask requests a token for a resource.
 type ask func(ctx context.Context, resource string) (string, error)
 
 const (

@@ -1,5 +1,5 @@
-// Command client asks for tokens with each credential that Azure's SDKs for Go have, as an application would, and
-// prints a JSON line for every attempt. It fails if one of them got no token.
+// Command client requests tokens with each credential of Azure's SDKs for Go, like an application, and
+// prints a JSON line for every attempt. It fails if one attempt fails.
 package main
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// main asks with the first credential at once, to see how soon a new container has a token, and has a process of its
-// own ask with each other one: MSAL keeps tokens for the whole process, so that a second credential would ask nobody.
+// main uses the first credential at once, to see how soon a new container gets a token, and runs a separate process
+// for each other one: MSAL caches tokens per process, so a second credential would send no request.
 func main() {
 	if len(os.Args) > 1 {
 		exit(askWith(os.Args[1]))
@@ -29,7 +29,7 @@ func exit(everyOne bool) {
 	os.Exit(0)
 }
 
-// askWith asks with the credential at this index.
+// askWith requests tokens with the credential at an index.
 func askWith(index string) bool {
 	i, err := strconv.Atoi(index)
 	if err != nil || i < 0 || i >= len(credentials) {
