@@ -1,4 +1,4 @@
-// Command conformance asks an Instance Metadata Service everything that it should know how to answer, and tells where it
+// Command conformance sends an Instance Metadata Service all requests that it should answer, and reports where it
 // answers otherwise.
 //
 //	go run ./test/conformance -url http://127.0.0.1:8080
@@ -20,7 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/test/conformance/suite"
 )
 
-// azurePace stays below the five requests a second that a virtual machine answers.
+// azurePace stays below the limit of five requests a second on a virtual machine.
 const azurePace = 300 * time.Millisecond
 
 var errFailed = errors.New("not all is answered as it should be")
@@ -63,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is no flag", flags.Arg(0))
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if list {
 		return printList(stdout, options)
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if options.Azure {
 		options.Pace = azurePace
 	}
-	options.Tell = func(result suite.Result) {
+	options.Report = func(result suite.Result) {
 		if !quiet || result.Outcome == suite.Failed {
 			fmt.Fprintln(stdout, result)
 		}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// attestedCases returns about attested documents: requests and contents.
+// attestedCases returns the cases about attested documents: requests and contents.
 func attestedCases() []Case {
 	in := func(version string) request { return get(attestedPath + "?api-version=" + version) }
 	withNonce := func(nonce string) request { return get(anAttestation + "&nonce=" + nonce) }
@@ -78,7 +78,7 @@ func (a answer) envelope() (*envelope, error) {
 	}
 	signature := document.find("signature")
 	if signature == nil {
-		return nil, fmt.Errorf("there is no signature with status %d", a.status)
+		return nil, fmt.Errorf("no signature, status %d", a.status)
 	}
 	envelope, err := parseEnvelope(signature.text)
 	if err != nil {
@@ -133,10 +133,10 @@ var livesSixHours = ofDocument("valid now, and for six hours in all", func(docum
 		return err
 	}
 	if life := expires.Sub(created); life != attestedLife {
-		return fmt.Errorf("it is valid for %s", life)
+		return fmt.Errorf("valid for %s", life)
 	}
 	if now := time.Now(); created.After(now.Add(clockError)) || expires.Before(now) {
-		return fmt.Errorf("it is valid from %s to %s", created, expires)
+		return fmt.Errorf("valid from %s to %s", created, expires)
 	}
 	return nil
 })
@@ -149,7 +149,7 @@ var defaultNonce = ofDocument("a nonce that is createdOn or expiresOn as YYYYMMD
 	}
 	nonce := document.find("nonce")
 	if nonce == nil || nonce.text != created.UTC().Format(nonceTime) && nonce.text != expires.UTC().Format(nonceTime) {
-		return fmt.Errorf("it is %s, of a document from %s to %s", shown(nonce), created, expires)
+		return fmt.Errorf("got %s in a document from %s to %s", shown(nonce), created, expires)
 	}
 	return nil
 })

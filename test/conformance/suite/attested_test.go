@@ -20,14 +20,14 @@ import (
 	"time"
 )
 
-// attestor answers with attested documents as Azure's are, or as one was made different.
+// attestor serves attested documents like Azure's, or with a change.
 type attestor struct {
 	tweakLeaf     func(*x509.Certificate)
 	tweakContent  func(map[string]any)
 	tweakEnvelope func(*signedData)
 }
 
-// attestorKeys are those of an authority and of a document: making them takes long, and nothing depends on them.
+// attestorKeys are the keys of an authority and of a leaf. They are shared, because making them takes long.
 var attestorKeys = sync.OnceValues(func() (authority, leaf *rsa.PrivateKey) {
 	return newKey(), newKey()
 })
@@ -65,7 +65,7 @@ func (a attestor) answer(r *http.Request) (status int, body string) {
 	return http.StatusOK, `{"encoding":"pkcs7","signature":"` + a.sign(a.content(query.Get("api-version"), query.Get("nonce"))) + `"}`
 }
 
-// content is what is signed.
+// content returns the signed content.
 func (a attestor) content(version, nonce string) []byte {
 	created := time.Now().UTC()
 	expires := created.Add(attestedLife)
@@ -91,7 +91,7 @@ func (a attestor) content(version, nonce string) []byte {
 	return must(json.Marshal(content))
 }
 
-// azureTime has a zone of -0000, which Go's layouts do not.
+// azureTime formats a time with the zone -0000, which Go's layouts do not have.
 func azureTime(t time.Time) string { return t.Format("01/02/06 15:04:05") + " -0000" }
 
 // sign returns the envelope as base64.
@@ -131,7 +131,7 @@ func (a attestor) sign(content []byte) string {
 	return base64.StdEncoding.EncodeToString(message)
 }
 
-// explicit wraps what is encoded under the tag 0.
+// explicit wraps an encoding under the tag 0.
 func explicit(inside []byte) asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, IsCompound: true, Tag: 0, Bytes: inside}
 }
@@ -143,7 +143,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// attesting answers as our server does, save for attested documents.
+// attesting returns our server's handler with the attestor's documents.
 func attesting(a attestor) http.Handler {
 	others := fixedHandler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -155,7 +155,7 @@ func attesting(a attestor) http.Handler {
 	})
 }
 
-func TestADocumentAsAzureSignsItPasses(t *testing.T) {
+func TestDocumentLikeAzuresPasses(t *testing.T) {
 	t.Parallel()
 	only := regexp.MustCompile(`^attested/(document|nonce|version|content|envelope)/?`)
 	for _, result := range ran(t, serve(t, attesting(attestor{})), Options{Only: only}) {
@@ -165,32 +165,32 @@ func TestADocumentAsAzureSignsItPasses(t *testing.T) {
 	}
 }
 
-func TestADocumentThatIsSignedInAnotherWayFails(t *testing.T) {
+func TestDifferentDocumentFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		attestor attestor
 		failing  string
 	}{
-		"a version of the future":      {attestor{tweakEnvelope: func(s *signedData) { s.Version = 3 }}, "envelope/signed-data"},
-		"the digest's usual OID":       {attestor{tweakEnvelope: func(s *signedData) { s.DigestAlgorithms[0].Algorithm = oidSHA256 }}, "envelope/digest-algorithms"},
-		"a detached signature":         {attestor{tweakEnvelope: func(s *signedData) { s.Encapsulated.Content = asn1.RawValue{} }}, "envelope/attached-content"},
-		"two certificates":             {attestor{tweakEnvelope: func(s *signedData) { s.Certificates = explicit(append(s.Certificates.Bytes, s.Certificates.Bytes...)) }}, "envelope/one-certificate"},
-		"no certificate":               {attestor{tweakEnvelope: func(s *signedData) { s.Certificates = asn1.RawValue{} }}, "envelope/one-certificate"},
-		"two signatures":               {attestor{tweakEnvelope: func(s *signedData) { s.Signers = append(s.Signers, s.Signers[0]) }}, "envelope/one-signer"},
-		"signed attributes":            {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].SignedAttributes = explicit([]byte{0x30, 0}) }}, "envelope/no-signed-attributes"},
-		"a weaker digest":              {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].DigestAlgorithm.Algorithm = oidData }}, "envelope/signature-algorithm"},
-		"a signature of something":     {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].Signature[7] ^= 1 }}, "envelope/signature"},
-		"a signature of somebody":      {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].Signer.Serial = big.NewInt(8) }}, "envelope/signature"},
-		"the name of another host":     {attestor{tweakLeaf: func(c *x509.Certificate) { c.Subject.CommonName = "metadata.example.org" }}, "envelope/leaf/common-name"},
-		"no alternative names":         {attestor{tweakLeaf: func(c *x509.Certificate) { c.DNSNames = nil }}, "envelope/leaf/alternative-names"},
-		"a certificate for servers":    {attestor{tweakLeaf: func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] }}, "envelope/leaf/usage"},
-		"no way to the issuer":         {attestor{tweakLeaf: func(c *x509.Certificate) { c.IssuingCertificateURL = nil }}, "envelope/leaf/issuer-url"},
-		"a certificate of last year":   {attestor{tweakLeaf: func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }}, "envelope/leaf/valid-now"},
-		"a nonce of its own":           {attestor{tweakContent: func(c map[string]any) { c["nonce"] = "1" }}, "nonce/ten-digits"},
-		"a field of a later version":   {attestor{tweakContent: func(c map[string]any) { c["sku"] = "" }}, "version/2018-10-01"},
-		"the ID of another machine":    {attestor{tweakContent: func(c map[string]any) { c["vmId"] = sampleClientID }}, "content/vmId"},
-		"a number":                     {attestor{tweakContent: func(c map[string]any) { c["sku"] = 1 }}, "content/strings"},
-		"times in the way of RFC 3339": {attestor{tweakContent: func(c map[string]any) { c["timeStamp"] = map[string]string{"createdOn": "2022-04-19T01:27:21Z"} }}, "content/time-format"},
+		"another version":            {attestor{tweakEnvelope: func(s *signedData) { s.Version = 3 }}, "envelope/signed-data"},
+		"the digest's usual OID":     {attestor{tweakEnvelope: func(s *signedData) { s.DigestAlgorithms[0].Algorithm = oidSHA256 }}, "envelope/digest-algorithms"},
+		"a detached signature":       {attestor{tweakEnvelope: func(s *signedData) { s.Encapsulated.Content = asn1.RawValue{} }}, "envelope/attached-content"},
+		"two certificates":           {attestor{tweakEnvelope: func(s *signedData) { s.Certificates = explicit(append(s.Certificates.Bytes, s.Certificates.Bytes...)) }}, "envelope/one-certificate"},
+		"no certificate":             {attestor{tweakEnvelope: func(s *signedData) { s.Certificates = asn1.RawValue{} }}, "envelope/one-certificate"},
+		"two signatures":             {attestor{tweakEnvelope: func(s *signedData) { s.Signers = append(s.Signers, s.Signers[0]) }}, "envelope/one-signer"},
+		"signed attributes":          {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].SignedAttributes = explicit([]byte{0x30, 0}) }}, "envelope/no-signed-attributes"},
+		"a weaker digest":            {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].DigestAlgorithm.Algorithm = oidData }}, "envelope/signature-algorithm"},
+		"a wrong signature":          {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].Signature[7] ^= 1 }}, "envelope/signature"},
+		"another signer":             {attestor{tweakEnvelope: func(s *signedData) { s.Signers[0].Signer.Serial = big.NewInt(8) }}, "envelope/signature"},
+		"the name of another host":   {attestor{tweakLeaf: func(c *x509.Certificate) { c.Subject.CommonName = "metadata.example.org" }}, "envelope/leaf/common-name"},
+		"no alternative names":       {attestor{tweakLeaf: func(c *x509.Certificate) { c.DNSNames = nil }}, "envelope/leaf/alternative-names"},
+		"a usage missing":            {attestor{tweakLeaf: func(c *x509.Certificate) { c.ExtKeyUsage = c.ExtKeyUsage[:1] }}, "envelope/leaf/usage"},
+		"no issuer URL":              {attestor{tweakLeaf: func(c *x509.Certificate) { c.IssuingCertificateURL = nil }}, "envelope/leaf/issuer-url"},
+		"an expired certificate":     {attestor{tweakLeaf: func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }}, "envelope/leaf/valid-now"},
+		"another nonce":              {attestor{tweakContent: func(c map[string]any) { c["nonce"] = "1" }}, "nonce/ten-digits"},
+		"a field of a later version": {attestor{tweakContent: func(c map[string]any) { c["sku"] = "" }}, "version/2018-10-01"},
+		"the ID of another machine":  {attestor{tweakContent: func(c map[string]any) { c["vmId"] = sampleClientID }}, "content/vmId"},
+		"a number":                   {attestor{tweakContent: func(c map[string]any) { c["sku"] = 1 }}, "content/strings"},
+		"times of RFC 3339":          {attestor{tweakContent: func(c map[string]any) { c["timeStamp"] = map[string]string{"createdOn": "2022-04-19T01:27:21Z"} }}, "content/time-format"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,7 @@ type Case struct {
 	// Name is a path that starts with the endpoint.
 	Name string
 
-	// OurChoice marks what Azure neither documents nor was seen to do. A real virtual machine is not asked that.
+	// OurChoice marks behavior that Azure neither documents nor was seen to have. It is not required of a real virtual machine.
 	OurChoice bool
 
 	conversation conversation

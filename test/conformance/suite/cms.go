@@ -64,32 +64,32 @@ type envelope struct {
 func parseEnvelope(text string) (*envelope, error) {
 	der, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, fmt.Errorf("it is not base64: %w", err)
+		return nil, fmt.Errorf("not base64: %w", err)
 	}
 	var outer contentInfo
 	if err := parseAll(der, &outer); err != nil {
-		return nil, fmt.Errorf("it is not CMS: %w", err)
+		return nil, fmt.Errorf("not CMS: %w", err)
 	}
 	if !outer.Type.Equal(oidSignedData) {
-		return nil, fmt.Errorf("its type is %s, not SignedData", outer.Type)
+		return nil, fmt.Errorf("its type is %s, want SignedData", outer.Type)
 	}
 	e := &envelope{}
 	if err := parseAll(outer.Content.Bytes, &e.signedData); err != nil {
-		return nil, fmt.Errorf("its SignedData cannot be read: %w", err)
+		return nil, fmt.Errorf("parse its SignedData: %w", err)
 	}
 	if len(e.Encapsulated.Content.Bytes) > 0 {
 		if err := parseAll(e.Encapsulated.Content.Bytes, &e.content); err != nil {
-			return nil, fmt.Errorf("its content is no string of octets: %w", err)
+			return nil, fmt.Errorf("its content is not an octet string: %w", err)
 		}
 	}
 	e.certificates, err = x509.ParseCertificates(e.Certificates.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("its certificates cannot be read: %w", err)
+		return nil, fmt.Errorf("parse its certificates: %w", err)
 	}
 	return e, nil
 }
 
-// parseAll parses a value that nothing follows.
+// parseAll parses a value without trailing bytes.
 func parseAll(der []byte, into any) error {
 	rest, err := asn1.Unmarshal(der, into)
 	if err == nil && len(rest) > 0 {
@@ -101,7 +101,7 @@ func parseAll(der []byte, into any) error {
 // leaf returns the only certificate.
 func (e *envelope) leaf() (*x509.Certificate, error) {
 	if n := len(e.certificates); n != 1 {
-		return nil, fmt.Errorf("there are %d certificates", n)
+		return nil, fmt.Errorf("got %d certificates", n)
 	}
 	return e.certificates[0], nil
 }
@@ -109,7 +109,7 @@ func (e *envelope) leaf() (*x509.Certificate, error) {
 // signer returns the only signature.
 func (e *envelope) signer() (signerInfo, error) {
 	if n := len(e.Signers); n != 1 {
-		return signerInfo{}, fmt.Errorf("there are %d signatures", n)
+		return signerInfo{}, fmt.Errorf("got %d signatures", n)
 	}
 	return e.Signers[0], nil
 }

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// endpoint has what the common cases need of an endpoint.
+// endpoint holds what the common cases need to know of an endpoint.
 type endpoint struct {
 	name string
 
-	// target is a request that the endpoint answers, in a version that it knows.
+	// target is a request that the endpoint answers, in a version that it supports.
 	target string
 
-	// tooOld is a version of IMDS from before the endpoint; "" if it has no versions.
+	// tooOld is a version before the endpoint existed; "" if it has no versions.
 	tooOld string
 
 	// methods are the methods that it answers, sorted.
@@ -20,7 +20,7 @@ type endpoint struct {
 
 	identity bool
 
-	// noHeaderIsOurs marks that nobody saw it answer without the header.
+	// noHeaderIsOurs marks that its answer without the header was never recorded.
 	noHeaderIsOurs bool
 }
 
@@ -73,7 +73,7 @@ func (e endpoint) path() string {
 	return path
 }
 
-// headerCases check what keeps others from asking through somebody's server or proxy.
+// headerCases check the protection from requests through a server or proxy.
 func (e endpoint) headerCases() []Case {
 	cases := []Case{
 		ask(e.name+"/no-header", get(e.target).bare(), e.withoutHeader()),
@@ -132,7 +132,7 @@ func (e endpoint) versionRefused() Expectation {
 	return versionRefusal
 }
 
-// pathCases check which paths exist. A path that one reader takes for another one must not.
+// pathCases check which paths exist. Paths that other servers read as another path must not.
 func pathCases() []Case {
 	const query = "?api-version=2018-02-01&resource={resource}"
 	cases := []Case{
@@ -174,7 +174,7 @@ func pathCases() []Case {
 	return sortedByName(cases)
 }
 
-// pathsThatHideAnother read as the token's path to servers that decode, resolve or repair paths.
+// pathsThatHideAnother are read as the token's path by servers that decode, resolve or repair paths.
 var pathsThatHideAnother = map[string]string{
 	"escaped-letter":           "/metadata/identity/%6fauth2/token",
 	"escaped-letter/first":     "/%6detadata/identity/oauth2/token",
@@ -216,12 +216,12 @@ var pathsThatHideAnother = map[string]string{
 	"host/slashes":             "//example.org/metadata/identity/oauth2/token",
 }
 
-// madeTo returns a request to a host name, as from a web page whose name was pointed here.
+// madeTo returns a request to a host name, as from a web page with DNS rebinding.
 func madeTo(host string) request {
 	return raw("GET "+anInstance+" HTTP/1.1", "Host: "+host, "Metadata: true")
 }
 
-// connectionCases check what clients expect of headers and connections.
+// connectionCases check the headers and connections that clients expect.
 func connectionCases() []Case {
 	padding := fmt.Sprintf("X-Padding: %01000d", 0)
 	return []Case{

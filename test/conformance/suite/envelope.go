@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// envelopeCases returns about the signature of an attested document, for strict verifiers such as coder: see
+// envelopeCases returns the cases about the signature of an attested document, for strict verifiers such as coder's: see
 // https://github.com/coder/coder, coderd/azureidentity.
 func envelopeCases() []Case {
 	cases := make([]Case, len(envelopeRules))
@@ -39,13 +39,13 @@ var envelopeRules = []struct {
 	}},
 	{"digest-algorithms", "one digest algorithm, with the OID of sha256WithRSAEncryption", func(e *envelope) error {
 		if len(e.DigestAlgorithms) != 1 || !e.DigestAlgorithms[0].Algorithm.Equal(oidSHA256WithRSA) {
-			return fmt.Errorf("they are %v", e.DigestAlgorithms)
+			return fmt.Errorf("got %v", e.DigestAlgorithms)
 		}
 		return nil
 	}},
 	{"attached-content", "the content is attached, as data", func(e *envelope) error {
 		if !e.Encapsulated.Type.Equal(oidData) || len(e.content) == 0 {
-			return fmt.Errorf("there are %d bytes of %s", len(e.content), e.Encapsulated.Type)
+			return fmt.Errorf("got %d bytes of %s", len(e.content), e.Encapsulated.Type)
 		}
 		return nil
 	}},
@@ -69,7 +69,7 @@ var envelopeRules = []struct {
 	{"signature-algorithm", "a signature by RSA over SHA-256", ofSigner(func(signer signerInfo) error {
 		digest, signature := signer.DigestAlgorithm.Algorithm, signer.SignatureAlgorithm.Algorithm
 		if !digest.Equal(oidSHA256) && !digest.Equal(oidSHA256WithRSA) || !signature.Equal(oidRSA) && !signature.Equal(oidSHA256WithRSA) {
-			return fmt.Errorf("the algorithms are %s and %s", digest, signature)
+			return fmt.Errorf("got algorithms %s and %s", digest, signature)
 		}
 		return nil
 	})},
@@ -77,31 +77,31 @@ var envelopeRules = []struct {
 	{"key", "a key of RSA with 2048 bits or more", ofLeaf(func(leaf *x509.Certificate) error {
 		key, ok := leaf.PublicKey.(*rsa.PublicKey)
 		if !ok || key.N.BitLen() < 2048 {
-			return fmt.Errorf("it is a %T", leaf.PublicKey)
+			return fmt.Errorf("got a %T", leaf.PublicKey)
 		}
 		return nil
 	})},
 	{"leaf/common-name", "a common name such as metadata.azure.com", ofLeaf(func(leaf *x509.Certificate) error {
 		if !metadataName.MatchString(leaf.Subject.CommonName) {
-			return fmt.Errorf("it is %q", leaf.Subject.CommonName)
+			return fmt.Errorf("got %q", leaf.Subject.CommonName)
 		}
 		return nil
 	})},
 	{"leaf/alternative-names", "the common name among the alternative names", ofLeaf(func(leaf *x509.Certificate) error {
 		if !slices.Contains(leaf.DNSNames, leaf.Subject.CommonName) {
-			return fmt.Errorf("they are %q", leaf.DNSNames)
+			return fmt.Errorf("got %q", leaf.DNSNames)
 		}
 		return nil
 	})},
 	{"leaf/usage", "for servers and clients", ofLeaf(func(leaf *x509.Certificate) error {
 		if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageServerAuth) || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-			return fmt.Errorf("the usages are %v", leaf.ExtKeyUsage)
+			return fmt.Errorf("got usages %v", leaf.ExtKeyUsage)
 		}
 		return nil
 	})},
 	{"leaf/issuer-url", "says at which http URL its issuer's certificate is", ofLeaf(func(leaf *x509.Certificate) error {
 		if !slices.ContainsFunc(leaf.IssuingCertificateURL, func(url string) bool { return strings.HasPrefix(url, "http://") }) {
-			return fmt.Errorf("the URLs are %q", leaf.IssuingCertificateURL)
+			return fmt.Errorf("got URLs %q", leaf.IssuingCertificateURL)
 		}
 		return nil
 	})},
@@ -113,7 +113,7 @@ var envelopeRules = []struct {
 	})},
 	{"leaf/valid-now", "valid now", ofLeaf(func(leaf *x509.Certificate) error {
 		if now := time.Now(); now.Before(leaf.NotBefore.Add(-clockError)) || now.After(leaf.NotAfter) {
-			return fmt.Errorf("it is valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
+			return fmt.Errorf("valid from %s to %s", leaf.NotBefore, leaf.NotAfter)
 		}
 		return nil
 	})},
@@ -144,7 +144,7 @@ func ofSigner(check func(signerInfo) error) func(*envelope) error {
 
 func unlessSame(got, wanted int) error {
 	if got != wanted {
-		return fmt.Errorf("it is %d", got)
+		return fmt.Errorf("got %d", got)
 	}
 	return nil
 }

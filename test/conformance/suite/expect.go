@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Expectation is something that an answer must fulfil.
+// Expectation is a condition on an answer.
 type Expectation struct {
 	// says describes it in a few words.
 	says string
 
-	// ours marks what only we chose.
+	// ours marks our own choice.
 	ours bool
 
 	check func(*seen) error
 }
 
-// seen is the answers of a case, with what is known of the target.
+// seen holds the answers of a case and what is known of the target.
 type seen struct {
 	answers []answer
 	known   *knowledge

@@ -14,7 +14,7 @@ var everyAnswer = each(all(
 	of("Retry-After only where waiting helps", func(a answer) error {
 		// MSAL for Python replays even a successful answer for as long as its Retry-After.
 		if wait := a.header.Get("Retry-After"); wait != "" && a.status < 429 {
-			return fmt.Errorf("it is %q with status %d", wait, a.status)
+			return fmt.Errorf("got %q with status %d", wait, a.status)
 		}
 		return nil
 	}),
@@ -31,7 +31,7 @@ var everyAnswer = each(all(
 	ours(headerMatches("X-Ms-Request-Id", guid)),
 	ours(of("Content-Length", func(a answer) error {
 		if a.header.Get("Content-Length") == "" {
-			return fmt.Errorf("there is none")
+			return fmt.Errorf("missing")
 		}
 		return nil
 	})),
@@ -50,7 +50,7 @@ func status(wanted ...int) Expectation {
 	says := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(wanted), "[]")), " or ")
 	return of(says, func(a answer) error {
 		if !slices.Contains(wanted, a.status) {
-			return fmt.Errorf("the status is %d", a.status)
+			return fmt.Errorf("got status %d", a.status)
 		}
 		return nil
 	})
@@ -60,7 +60,7 @@ func status(wanted ...int) Expectation {
 func header(name, value string) Expectation {
 	return of(name+": "+value, func(a answer) error {
 		if got := a.header.Get(name); got != value {
-			return fmt.Errorf("it is %q", got)
+			return fmt.Errorf("got %q", got)
 		}
 		return nil
 	})
@@ -70,7 +70,7 @@ func headerMatches(name, pattern string) Expectation {
 	matches := regexp.MustCompile(pattern)
 	return of(name+" as "+pattern, func(a answer) error {
 		if got := a.header.Get(name); !matches.MatchString(got) {
-			return fmt.Errorf("it is %q", got)
+			return fmt.Errorf("got %q", got)
 		}
 		return nil
 	})
@@ -82,7 +82,7 @@ func allows(methods ...string) Expectation {
 		got := strings.FieldsFunc(a.header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
 		slices.Sort(got)
 		if !slices.Equal(got, methods) {
-			return fmt.Errorf("it is %q", a.header.Get("Allow"))
+			return fmt.Errorf("got %q", a.header.Get("Allow"))
 		}
 		return nil
 	})
@@ -91,7 +91,7 @@ func allows(methods ...string) Expectation {
 // closes expects the connection to end with the answer.
 var closes = of("the connection is closed", func(a answer) error {
 	if !a.closes {
-		return fmt.Errorf("it is kept")
+		return fmt.Errorf("the connection is kept")
 	}
 	return nil
 })
@@ -103,7 +103,7 @@ func differs(name string) Expectation {
 		for _, answer := range s.answers {
 			value := answer.header.Get(name)
 			if known[value] {
-				return fmt.Errorf("%s is %q twice", name, value)
+				return fmt.Errorf("%s = %q twice", name, value)
 			}
 			known[value] = true
 		}
@@ -115,7 +115,7 @@ func differs(name string) Expectation {
 var sameBody = Expectation{says: "the same body in each answer", check: func(s *seen) error {
 	for i, answer := range s.answers[1:] {
 		if answer.body != s.answers[0].body {
-			return fmt.Errorf("answer %d has another body than answer 1", i+2)
+			return fmt.Errorf("the body of answer %d differs from that of answer 1", i+2)
 		}
 	}
 	return nil
@@ -125,7 +125,7 @@ var sameBody = Expectation{says: "the same body in each answer", check: func(s *
 func body(text string) Expectation {
 	return Expectation{says: "the body " + text, check: func(s *seen) error {
 		if got := s.last().body; got != s.known.fill(text) {
-			return fmt.Errorf("the body is not to the byte %s", s.known.fill(text))
+			return fmt.Errorf("the body is not exactly %s", s.known.fill(text))
 		}
 		return nil
 	}}
@@ -136,7 +136,7 @@ func bodyMatches(says, pattern string) Expectation {
 	matches := regexp.MustCompile(`^(?:` + pattern + `)$`)
 	return of(says, func(a answer) error {
 		if !matches.MatchString(a.body) {
-			return fmt.Errorf("the body is not as %s", pattern)
+			return fmt.Errorf("the body does not match %s", pattern)
 		}
 		return nil
 	})
@@ -147,7 +147,7 @@ func lines(wanted ...string) Expectation {
 	return body(strings.Join(wanted, "\n"))
 }
 
-// listing expects a listing of exactly what the JSON of the answer before has: containers with a trailing slash, leaves
+// listing expects a listing of the members in the JSON of the previous answer: containers with a trailing slash, leaves
 // without.
 var listing = Expectation{says: "a line for each child, containers with a slash at their end", check: func(s *seen) error {
 	document, err := s.answers[0].document()
@@ -172,7 +172,7 @@ var listing = Expectation{says: "a line for each child, containers with a slash 
 
 var noLastNewline = of("no last newline", func(a answer) error {
 	if strings.HasSuffix(a.body, "\n") {
-		return fmt.Errorf("there is one")
+		return fmt.Errorf("it is present")
 	}
 	return nil
 })

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// asInDocument expects the value that the document of the answer before has at a path.
+// asInDocument expects the value at a path of the previous answer's document.
 func asInDocument(path string) Expectation {
 	return Expectation{says: "the value of " + path + " in the document, bare", check: func(s *seen) error {
 		document, err := s.answers[0].document()
@@ -14,13 +14,13 @@ func asInDocument(path string) Expectation {
 		}
 		found := document.find(path)
 		if found == nil || found.text != s.last().body {
-			return fmt.Errorf("the document has %s, the leaf %q", shown(found), s.last().body)
+			return fmt.Errorf("document has %s, leaf has %q", shown(found), s.last().body)
 		}
 		return nil
 	}}
 }
 
-// listingOrNothing is listing, where an empty container lists nothing.
+// listingOrNothing is listing, except that an empty container lists nothing.
 var listingOrNothing = Expectation{says: "a line for each child", check: func(s *seen) error {
 	if document, err := s.answers[0].document(); err == nil && len(document.elements) == 0 {
 		return body("").holds(s)
@@ -32,18 +32,18 @@ var listingOrNothing = Expectation{says: "a line for each child", check: func(s 
 var tagsAgree = ofDocument("tags is tagsList as name:value;name:value", func(document *node, _ *knowledge) error {
 	list, tags := document.find("tagsList"), document.find("tags")
 	if list == nil || tags == nil {
-		return fmt.Errorf("one of them is not there")
+		return fmt.Errorf("one of them is missing")
 	}
 	var pairs []string
 	for _, tag := range list.elements {
 		name, value := tag.find("name"), tag.find("value")
 		if name == nil || value == nil {
-			return fmt.Errorf("an element of tagsList has not name and value")
+			return fmt.Errorf("an element of tagsList lacks name or value")
 		}
 		pairs = append(pairs, name.text+":"+value.text)
 	}
 	if joined := strings.Join(pairs, ";"); joined != tags.text {
-		return fmt.Errorf("tags is %q, tagsList %q", tags.text, joined)
+		return fmt.Errorf("tags = %q, tagsList = %q", tags.text, joined)
 	}
 	return nil
 })

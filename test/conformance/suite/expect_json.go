@@ -33,10 +33,10 @@ func object(path string, names ...string) Expectation {
 	return ofDocument(says, func(document *node, _ *knowledge) error {
 		found := document.find(path)
 		if found == nil || found.kind != '{' {
-			return fmt.Errorf("there is no object")
+			return fmt.Errorf("no object")
 		}
 		if !slices.Equal(found.names, names) {
-			return fmt.Errorf("the members are %q", found.names)
+			return fmt.Errorf("got members %q", found.names)
 		}
 		return nil
 	})
@@ -46,7 +46,7 @@ func object(path string, names ...string) Expectation {
 func array(path string) Expectation {
 	return ofDocument("an array "+path, func(document *node, _ *knowledge) error {
 		if found := document.find(path); found == nil || found.kind != '[' {
-			return fmt.Errorf("there is none")
+			return fmt.Errorf("no array")
 		}
 		return nil
 	})
@@ -73,9 +73,9 @@ func presence(verb string, wanted bool, paths []string) Expectation {
 			return nil
 		}
 		if wanted {
-			return fmt.Errorf("there is no %s", strings.Join(wrong, ", no "))
+			return fmt.Errorf("missing %s", strings.Join(wrong, ", no "))
 		}
-		return fmt.Errorf("there is %s", strings.Join(wrong, ", and "))
+		return fmt.Errorf("unexpected %s", strings.Join(wrong, ", and "))
 	})
 }
 
@@ -84,7 +84,7 @@ func value(path, wanted string) Expectation {
 	return ofDocument(path+" is "+wanted, func(document *node, known *knowledge) error {
 		found := document.find(path)
 		if found == nil || found.kind != '"' || found.text != known.fill(wanted) {
-			return fmt.Errorf("it is %s", shown(found))
+			return fmt.Errorf("got %s", shown(found))
 		}
 		return nil
 	})
@@ -96,7 +96,7 @@ func matches(path, pattern string) Expectation {
 	return ofDocument(path+" as "+pattern, func(document *node, _ *knowledge) error {
 		found := document.find(path)
 		if found == nil || found.kind != '"' || !expression.MatchString(found.text) {
-			return fmt.Errorf("it is %s", shown(found))
+			return fmt.Errorf("got %s", shown(found))
 		}
 		return nil
 	})
@@ -108,7 +108,7 @@ func integer(path string) Expectation {
 	return ofDocument(path+" is an integer", func(document *node, _ *knowledge) error {
 		found := document.find(path)
 		if found == nil || found.kind != '0' || !whole.MatchString(found.text) {
-			return fmt.Errorf("it is %s", shown(found))
+			return fmt.Errorf("got %s", shown(found))
 		}
 		return nil
 	})
@@ -141,7 +141,7 @@ var allStrings = ofDocument("every leaf a string", func(document *node, _ *knowl
 var alphabetical = ofDocument("names in alphabetical order", func(document *node, _ *knowledge) error {
 	return document.walk("", func(path string, n *node) error {
 		if !slices.IsSorted(n.names) {
-			return fmt.Errorf("those of %q are %q", path, n.names)
+			return fmt.Errorf("members of %q = %q", path, n.names)
 		}
 		return nil
 	})
@@ -154,12 +154,12 @@ var compact = of("JSON without blanks", func(a answer) error {
 		return err
 	}
 	if without.Len() != len(a.body) {
-		return fmt.Errorf("it has %d bytes of them", len(a.body)-without.Len())
+		return fmt.Errorf("got %d bytes of spaces", len(a.body)-without.Len())
 	}
 	return nil
 })
 
-// shown returns a leaf as a report shows it.
+// shown formats a leaf for a report.
 func shown(n *node) string {
 	switch {
 	case n == nil:

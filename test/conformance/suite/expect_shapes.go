@@ -9,34 +9,34 @@ import (
 
 // Complete answers in IMDS's shapes.
 
-// success returns 200 with JSON.
+// success expects 200 with JSON.
 func success(more ...Expectation) Expectation {
 	parts := []Expectation{status(http.StatusOK), header("Content-Type", typeJSON), headerMatches("Server", `^IMDS/`), compact}
 	return all(append(parts, more...)...)
 }
 
-// textSuccess returns 200 with text.
+// textSuccess expects 200 with text.
 func textSuccess(more ...Expectation) Expectation {
 	return all(append([]Expectation{status(http.StatusOK), headerMatches("Content-Type", `^text/plain`)}, more...)...)
 }
 
-// refusal returns an error in the shape of all endpoints but identity's, which has spaces inside its braces.
+// refusal expects an error in the shape of all endpoints but identity's, which has spaces inside its braces.
 func refusal(wanted int, description string) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), body(`{ "error": `+quoted(description)+` }`))
 }
 
-// refused returns a refusal with any description.
+// refused expects a refusal with any description.
 func refused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), plainError)
 }
 
-// identityRefusal returns an error in the shape of identity's endpoints.
+// identityRefusal expects an error in the shape of identity's endpoints.
 func identityRefusal(wanted int, code, description string) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON),
 		body(`{"error":`+quoted(code)+`,"error_description":`+quoted(description)+`}`))
 }
 
-// identityRefused returns an identityRefusal with any description and one of IMDS's codes.
+// identityRefused expects an identityRefusal with any description and one of IMDS's codes.
 func identityRefused(wanted int) Expectation {
 	return all(status(wanted), header("Content-Type", typeJSON), identityError)
 }
@@ -46,7 +46,7 @@ var (
 	identityError = all(compact, object("", "error", "error_description"), matches("error", `^[a-z_]+$`), allStrings)
 )
 
-// badVersion describes a missing or unknown version.
+// badVersion is the description for a missing or unknown version.
 const badVersion = "Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds"
 
 // versionRefusal lists the newest versions, which some clients then use. Those of Azure are dates; newer ones may exist.
@@ -66,11 +66,11 @@ var identityVersionRefusal = all(
 var newest = all(compact, ofDocument("newest-versions with three dates", func(document *node, _ *knowledge) error {
 	list := document.find("newest-versions")
 	if list == nil || len(list.elements) < 3 {
-		return fmt.Errorf("there are not three")
+		return fmt.Errorf("fewer than three")
 	}
 	for i, version := range list.elements {
 		if !date.MatchString(version.text) || i > 0 && list.elements[i-1].text <= version.text {
-			return fmt.Errorf("%s is no date, or out of order", shown(version))
+			return fmt.Errorf("%s is not a date, or out of order", shown(version))
 		}
 	}
 	return nil

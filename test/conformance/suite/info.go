@@ -1,6 +1,6 @@
 package suite
 
-// infoCases returns about the tenant of an identity.
+// infoCases returns the cases about the tenant of an identity.
 func infoCases() []Case {
 	tenant := success(object("", "tenantId"), matches("tenantId", guid))
 	return []Case{

@@ -1,6 +1,6 @@
 package suite
 
-// instanceCases returns about formats, paths below the document, and what all versions share.
+// instanceCases returns the cases about formats, paths below the document, and the common part of all versions.
 func instanceCases() []Case {
 	const (
 		version = "?api-version=2021-02-01"

@@ -31,7 +31,7 @@ var addedFields = []struct{ version, paths string }{
 	{"2023-11-15", "physicalZone"},
 }
 
-// instanceFieldCases check that each version has what was added until then, and nothing later.
+// instanceFieldCases check that each version has the fields added until then, and no later ones.
 func instanceFieldCases() []Case {
 	var cases []Case
 	for _, version := range knownVersions {
@@ -48,7 +48,7 @@ func instanceFieldCases() []Case {
 		cases = append(cases, ask("instance/version/"+version, document, success(allStrings, alphabetical, has(had...), lacks(later...))))
 	}
 	return append(cases,
-		// It is not known which of the two a machine has that is on no dedicated host.
+		// It is not known which of the two a machine without a dedicated host has.
 		ask("instance/version/2021-11-15/host", inTurn(in("2021-11-01"), in("2021-11-15")), nth(1, lacks("host", "hostGroup")), has("host/id", "hostGroup/id")).ourChoice(),
 		// The first version names the members of interfaces differently.
 		ask("instance/version/2017-03-01/interface", get(instancePath+"/network/interface/0?api-version=2017-03-01"),

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// learn finds out how a target gives a token: without an identity, or for a given one. Cases about tokens then ask in that
+// learn finds out how a target issues a token: without an identity, or for a given one. Cases about tokens then use that
 // way.
 func learn(ctx context.Context, w wire, target Target) (*knowledge, error) {
 	known := &knowledge{placeholders: target.placeholders(), noToken: "no -resource is given"}

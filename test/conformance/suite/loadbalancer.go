@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// loadBalancerCases returns about load balancers. Most machines have none.
+// loadBalancerCases returns the cases about load balancers. Most machines have none.
 func loadBalancerCases() []Case {
 	const none = "No load balancer metadata is found. Check if your virtual machine is using any nonbasic SKU load balancer and retry later."
 	nothing := unless("no load balancer leads to the machine", func(a answer) bool { return a.status == 404 && strings.Contains(a.body, "No load balancer") })
@@ -35,7 +35,7 @@ func elements(path string, parts ...Expectation) Expectation {
 		}
 		list := document.find(path)
 		if list == nil || list.kind != '[' {
-			return fmt.Errorf("there is no array %s", path)
+			return fmt.Errorf("no array %s", path)
 		}
 		for i, child := range list.elements {
 			one := s.last()

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// malformedCases returns requests that no client sends, but people and scanners do. A client that parses every answer as JSON,
+// malformedCases returns cases of requests that only people and scanners send. A client that parses every answer as JSON,
 // such as Azure's for JavaScript, must not stumble over the answer to its own mistake, and no HTTP server should reveal
-// itself. What Azure answers is not known.
+// itself. Azure's answers are not known.
 func malformedCases() []Case {
 	const (
 		head     = "GET " + anInstance + " HTTP/1.1"
@@ -117,7 +117,7 @@ func malformedCases() []Case {
 	return cases
 }
 
-// badRequest expects one of some statuses and an error in either of IMDS's shapes: a server that cannot read the path
+// badRequest expects one of some statuses and an error in either of IMDS's shapes: a server that cannot parse the path
 // cannot know which.
 func badRequest(statuses ...int) Expectation {
 	inShape := either(plainError, identityError)

@@ -2,7 +2,7 @@ package suite
 
 import "slices"
 
-// methodCases check that endpoints answer to their methods only, and name them.
+// methodCases check that endpoints accept their methods only, and name them.
 func methodCases() []Case {
 	var cases []Case
 	for _, e := range endpoints {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// tokenText matches tokens, which must not be in reports.
+// tokenText matches tokens, which must not appear in reports.
 var tokenText = regexp.MustCompile(`\bey[\w-]{8,}\.[\w-]+\.[\w-]*`)
 
 // String returns a line per result, and more for a failure, without tokens.

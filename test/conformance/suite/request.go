@@ -55,7 +55,7 @@ func (r request) sending(body string) request {
 	return r.with(fmt.Sprintf("Content-Length: %d", len(body)))
 }
 
-// isHead reports whether the answer has no body whatever its length.
+// isHead reports whether the answer has no body, whichever its Content-Length.
 func (r request) isHead() bool { return r.method == "HEAD" }
 
 // text returns the bytes to send.
@@ -126,7 +126,7 @@ func (c conversation) String() string {
 	return strings.Join(lines, ", then ")
 }
 
-// printable escapes what terminals do not show.
+// printable escapes characters that terminals do not show.
 func printable(text string) string {
 	if quoted := strconv.QuoteToASCII(text); quoted != `"`+strings.ReplaceAll(text, `\`, `\\`)+`"` {
 		return quoted

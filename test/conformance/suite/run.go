@@ -19,11 +19,11 @@ type Options struct {
 	// Timeout bounds each request. The default is ten seconds.
 	Timeout time.Duration
 
-	// Pace is the minimum time between two requests: a virtual machine answers five a second.
+	// Pace is the minimum time between two requests: a virtual machine limits them to five a second.
 	Pace time.Duration
 
-	// Tell, if set, is called with each result.
-	Tell func(Result)
+	// Report, if set, is called with each result.
+	Report func(Result)
 }
 
 const defaultTimeout = 10 * time.Second
@@ -74,7 +74,7 @@ func run(ctx context.Context, cases []Case, target Target, options Options) ([]R
 		r.wire.pace = ticker.C
 	}
 	if r.known, err = learn(ctx, r.wire, target); err != nil {
-		return nil, fmt.Errorf("nothing answers at %s: %w", target.URL, err)
+		return nil, fmt.Errorf("no server at %s: %w", target.URL, err)
 	}
 	var results []Result
 	for _, c := range cases {
@@ -85,8 +85,8 @@ func run(ctx context.Context, cases []Case, target Target, options Options) ([]R
 			return results, ctx.Err()
 		}
 		result := r.run(ctx, c)
-		if options.Tell != nil {
-			options.Tell(result)
+		if options.Report != nil {
+			options.Report(result)
 		}
 		results = append(results, result)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// eventsCases returns about scheduled events. They never start an event: the only IDs that they send do not exist.
+// eventsCases returns the cases about scheduled events. They never start an event: the only IDs that they send do not exist.
 func eventsCases() []Case {
 	const (
 		start = eventsPath + "?api-version=2020-07-01"
@@ -97,7 +97,7 @@ func ofEvents(says string, check func(event *node) error) Expectation {
 func eachEvent(fields string) Expectation {
 	return ofEvents("{"+fields+"} in this order", func(event *node) error {
 		if !slices.Equal(event.names, strings.Fields(fields)) {
-			return fmt.Errorf("the members are %q", event.names)
+			return fmt.Errorf("got members %q", event.names)
 		}
 		return nil
 	})
@@ -106,7 +106,7 @@ func eachEvent(fields string) Expectation {
 func eventTypes(types string) Expectation {
 	return ofEvents("of a type among "+types, func(event *node) error {
 		if found := event.find("EventType"); found == nil || !slices.Contains(strings.Fields(types), found.text) {
-			return fmt.Errorf("there is %s", shown(found))
+			return fmt.Errorf("unexpected %s", shown(found))
 		}
 		return nil
 	})
@@ -116,7 +116,7 @@ func eachMatches(name, pattern string) Expectation {
 	expression := regexp.MustCompile(pattern)
 	return ofEvents(name+" as "+pattern, func(event *node) error {
 		if found := event.find(name); found == nil || found.kind != '"' || !expression.MatchString(found.text) {
-			return fmt.Errorf("it is %s", shown(found))
+			return fmt.Errorf("got %s", shown(found))
 		}
 		return nil
 	})
@@ -125,11 +125,11 @@ func eachMatches(name, pattern string) Expectation {
 var namesResources = ofEvents("the names of resources, at least one", func(event *node) error {
 	list := event.find("Resources")
 	if list == nil || list.kind != '[' || len(list.elements) == 0 {
-		return fmt.Errorf("they are %s", shown(list))
+		return fmt.Errorf("got %s", shown(list))
 	}
 	for _, name := range list.elements {
 		if name.kind != '"' || name.text == "" {
-			return fmt.Errorf("there is %s", shown(name))
+			return fmt.Errorf("unexpected %s", shown(name))
 		}
 	}
 	return nil
@@ -146,7 +146,7 @@ var startedHasNoTime = ofEvents("NotBefore is empty once it has started", func(e
 var wholeDurations = ofEvents("DurationInSeconds an integer, not below -1", func(event *node) error {
 	found := event.find("DurationInSeconds")
 	if found == nil || found.kind != '0' || !regexp.MustCompile(`^(-1|[0-9]+)$`).MatchString(found.text) {
-		return fmt.Errorf("it is %s", shown(found))
+		return fmt.Errorf("got %s", shown(found))
 	}
 	return nil
 })
@@ -161,10 +161,10 @@ var sameOrRising = Expectation{says: "an incarnation that rises with each change
 		}
 		incarnation := number(document, "DocumentIncarnation")
 		if incarnation < known {
-			return fmt.Errorf("it falls from %d to %d", known, incarnation)
+			return fmt.Errorf("falls from %d to %d", known, incarnation)
 		}
 		if i > 0 && incarnation == known && answer.body != s.answers[i-1].body {
-			return fmt.Errorf("the events have changed and it has not")
+			return fmt.Errorf("the events changed, the incarnation did not")
 		}
 		known = incarnation
 	}

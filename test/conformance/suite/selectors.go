@@ -6,7 +6,7 @@ const unknownID = "00000000-0000-0000-0000-00000000dead"
 // notFound is the answer for an identity that does not exist.
 var notFound = all(identityRefused(400), value("error", "invalid_request"), value("error_description", "Identity not found"))
 
-// selectorCases returns about selecting an identity.
+// selectorCases returns the cases about selecting an identity.
 func selectorCases() []Case {
 	onlyOne := value("error_description", "Only one of client_id, object_id and msi_res_id can be specified")
 	exclusive := inOurWords(400, all(identityRefused(400), onlyOne))

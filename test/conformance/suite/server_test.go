@@ -44,7 +44,7 @@ var sampleInstance = &imds.Instance{
 	}},
 }
 
-// fixed answers for one identity, always the same.
+// fixed is a source of constant answers for one identity.
 type fixed struct{}
 
 func (fixed) Token(_ context.Context, request imds.TokenRequest) (*imds.Token, error) {
@@ -109,7 +109,7 @@ func fixedHandler() http.Handler {
 	return imds.OnlyHosts(imds.NewHandler(sources, time.Now), imds.LocalHost)
 }
 
-// serve serves a handler in the way of the sidecar, for as long as a test runs.
+// serve serves a handler like the sidecar until the test ends.
 func serve(t *testing.T, handler http.Handler) Target {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// unsigned are the cases that fixed sources have nothing to sign with for. kubectl imds dev has, and is held to them.
+// unsigned are cases that fixed sources cannot sign for. kubectl imds dev can, and must pass them.
 var unsigned = regexp.MustCompile(`^attested/`)
 
-func TestOurServerAnswersAsItShould(t *testing.T) {
+func TestOurServerPasses(t *testing.T) {
 	t.Parallel()
 	results, err := Run(t.Context(), serve(t, fixedHandler()), Options{Skip: unsigned})
 	if err != nil {
@@ -36,12 +36,12 @@ func TestNamesAreUnique(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range Cases() {
 		if names[c.Name] {
-			t.Errorf("two cases are named %s", c.Name)
+			t.Errorf("duplicate name %s", c.Name)
 		}
 		names[c.Name] = true
 	}
 	if len(names) < fewest {
-		t.Errorf("there are %d cases", len(names))
+		t.Errorf("got %d cases", len(names))
 	}
 }
 
@@ -59,8 +59,8 @@ func TestReportsHaveNoTokens(t *testing.T) {
 	}
 }
 
-// TestWithAzureOnlyWhatIsAzuresIsAsked: a server that differs from ours in our own choices alone passes.
-func TestWithAzureOnlyWhatIsAzuresIsAsked(t *testing.T) {
+// A server that differs from ours only in our own choices passes with the option Azure.
+func TestAzureSkipsOurOwnChoices(t *testing.T) {
 	t.Parallel()
 	inOtherWords := mistaken(func(w *httptest.ResponseRecorder, r *http.Request) string {
 		body := w.Body.String()
@@ -87,12 +87,12 @@ func TestWithAzureOnlyWhatIsAzuresIsAsked(t *testing.T) {
 			t.Error(result)
 		}
 		if result.Case.OurChoice {
-			t.Errorf("%s is asked", result.Case.Name)
+			t.Errorf("%s was run", result.Case.Name)
 		}
 	}
 }
 
-func TestCasesThatNeedWhatIsNotToldAreSkipped(t *testing.T) {
+func TestCasesWithUnknownPlaceholdersAreSkipped(t *testing.T) {
 	t.Parallel()
 	target := serve(t, fixedHandler())
 	target.ObjectID, target.Resource = "", ""
@@ -109,7 +109,7 @@ func TestCasesThatNeedWhatIsNotToldAreSkipped(t *testing.T) {
 	}
 }
 
-func TestWhereNoTokenIsGivenCasesThatNeedOneAreSkipped(t *testing.T) {
+func TestTokenCasesAreSkippedWithoutToken(t *testing.T) {
 	t.Parallel()
 	ungranted := misreadingTarget(`\?`, `?client_id=`+unknownID+`&`)
 	target := serve(t, ungranted(fixedHandler()))
@@ -121,8 +121,8 @@ func TestWhereNoTokenIsGivenCasesThatNeedOneAreSkipped(t *testing.T) {
 	}
 }
 
-// Only who is named is given a token.
-func TestTokensAreAskedForInTheWayInWhichTheyAreGiven(t *testing.T) {
+// The server issues tokens for a selected identity only.
+func TestTokenCasesSelectTheIdentityThatGetsTokens(t *testing.T) {
 	t.Parallel()
 	nobodyByDefault := misreading(func(r *http.Request) {
 		if !strings.Contains(r.RequestURI, "client_id") {

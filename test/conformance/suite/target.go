@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Target is a server with what must be known of it.
+// Target is a server and the facts that cases need.
 type Target struct {
 	// URL is its address, such as http://169.254.169.254.
 	URL string
 
-	// Resource is a resource that it gives tokens for.
+	// Resource is a resource that it issues tokens for.
 	Resource string
 
 	// The IDs of one identity. Cases that need an empty one are skipped.
@@ -25,12 +25,12 @@ func (t Target) host() (string, error) {
 		return "", err
 	}
 	if at.Scheme != "http" || at.Host == "" || strings.Trim(at.Path, "/") != "" || at.RawQuery != "" {
-		return "", fmt.Errorf("the URL %q is not of the form http://HOST or http://HOST:PORT", t.URL)
+		return "", fmt.Errorf("invalid URL %q: want http://HOST or http://HOST:PORT", t.URL)
 	}
 	return at.Host, nil
 }
 
-// A placeholder stands for what only the target's owner knows. A case with a placeholder of unknown value is skipped, so
+// A placeholder stands for a fact that only the target's owner knows. A case with an unknown placeholder is skipped, so
 // cases need not state what they depend on.
 type placeholder struct {
 	name, value string
@@ -39,7 +39,7 @@ type placeholder struct {
 	missing string
 }
 
-// The placeholder for what learn finds out: how to ask for a token that is given.
+// The placeholder for the result of learn: how to request a token that is issued.
 const identityPlaceholder = "{identity}"
 
 func (t Target) placeholders() []placeholder {
@@ -52,11 +52,11 @@ func (t Target) placeholders() []placeholder {
 	}
 }
 
-// knowledge has the values of placeholders.
+// knowledge holds the values of placeholders.
 type knowledge struct {
 	placeholders []placeholder
 
-	// identity is what a query needs beside the resource to get a token, if that is known; otherwise noToken says why not.
+	// identity holds the parameters that a query needs beside the resource to get a token, if known; otherwise noToken says why.
 	identity, noToken string
 }
 

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// The limits of retrying: an IMDS may throttle, and the suite asks a lot.
+// The limits of retries: a server may throttle the suite's many requests.
 const (
 	maxThrottled  = 10
 	maxRetryAfter = 25 * time.Second
 )
 
-// converse has a conversation, and repeats it after as long as the server asks to wait if it is throttled. No case expects
-// that.
+// converse has a conversation. If it is throttled, converse repeats it after the time in Retry-After. No case expects
+// throttling.
 func (r runner) converse(ctx context.Context, talk conversation) ([]answer, error) {
 	for attempt := 1; ; attempt++ {
 		answers, err := r.wire.converse(ctx, talk)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestServerThatThrottlesIsAskedAgain(t *testing.T) {
+func TestThrottledRequestsAreRetried(t *testing.T) {
 	t.Parallel()
 	for wait, want := range map[string]Outcome{"1": OK, "": Failed, "3600": Failed} {
 		t.Run(wait, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestServerThatThrottlesIsAskedAgain(t *testing.T) {
 				}
 			}
 			if asked.Load() == 0 {
-				t.Error("nothing was asked")
+				t.Error("no requests were sent")
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tokenCases returns about token requests, whichever identity they select.
+// tokenCases returns the cases about token requests, whichever identity they select.
 func tokenCases() []Case {
 	const (
 		version = "?api-version=2018-02-01"
@@ -55,7 +55,7 @@ func tokenCases() []Case {
 		ask("identity/token/api-version/between-two", tokenIn("2018-02-02"), identityVersionRefusal).ourChoice(),
 		ask("identity/token/api-version/twice", get(tokenQuestion+"&api-version=2018-02-01"), inOurWords(400, identityRefused(400))),
 
-		// The probes by which SDKs find out that IMDS is there. .NET continues after 400 only, and gives up if its text has
+		// The probes by which SDKs detect IMDS. .NET continues after 400 only, and gives up if its text has
 		// "Identity not found".
 		ask("identity/token/probe/go", get(probe).bare(), identityNoHeader),
 		ask("identity/token/probe/dotnet", get(probe+"&resource={resource}&msi-res-id=/a").bare(), identityNoHeader),
@@ -76,7 +76,7 @@ var aTokenAnswer = success(
 	allStrings,
 )
 
-// notGranted skips if the target gives tokens for other resources.
+// notGranted skips if the target issues tokens for other resources.
 var notGranted = unless("no token is given for that resource", func(a answer) bool {
 	document, err := a.document()
 	if err != nil || a.status != http.StatusBadRequest {
@@ -94,10 +94,10 @@ var timesAgree = ofDocument("expires_in is what is left until expires_on", func(
 	now := time.Now().Unix()
 	left, expires, notBefore := number(document, "expires_in"), number(document, "expires_on"), number(document, "not_before")
 	if off := expires - now - left; off > int64(clockError.Seconds()) || -off > int64(clockError.Seconds()) {
-		return fmt.Errorf("it is %d with expires_on %d, when it is %d", left, expires, now)
+		return fmt.Errorf("got %d with expires_on %d at time %d", left, expires, now)
 	}
 	if notBefore > now+int64(clockError.Seconds()) || notBefore >= expires {
-		return fmt.Errorf("not_before is %d, when it is %d", notBefore, now)
+		return fmt.Errorf("not_before = %d at time %d", notBefore, now)
 	}
 	return nil
 })

@@ -18,7 +18,7 @@ var knownVersions = []string{
 	"2025-04-07",
 }
 
-// versionsCases returns about the list of versions, which needs no version.
+// versionsCases returns the cases about the list of versions, which needs no version.
 func versionsCases() []Case {
 	return []Case{
 		ask("versions/list", get(versionsPath), success(object("", "apiVersions"), allStrings)),
@@ -35,11 +35,11 @@ func versionsCases() []Case {
 var listsAll = ofDocument("every version that Azure has published", func(document *node, _ *knowledge) error {
 	listed := document.find("apiVersions")
 	if listed == nil {
-		return fmt.Errorf("there is no list")
+		return fmt.Errorf("no list")
 	}
 	for _, version := range knownVersions {
 		if !slices.ContainsFunc(listed.elements, func(n *node) bool { return n.text == version }) {
-			return fmt.Errorf("there is no %s", version)
+			return fmt.Errorf("missing %s", version)
 		}
 	}
 	return nil
@@ -48,7 +48,7 @@ var listsAll = ofDocument("every version that Azure has published", func(documen
 var ascending = ofDocument("the oldest first", func(document *node, _ *knowledge) error {
 	listed := document.find("apiVersions")
 	if listed == nil || !slices.IsSortedFunc(listed.elements, func(a, b *node) int { return strings.Compare(a.text, b.text) }) {
-		return fmt.Errorf("they are not in order")
+		return fmt.Errorf("not in order")
 	}
 	return nil
 })

@@ -88,14 +88,14 @@ func (w wire) converse(ctx context.Context, talk conversation) ([]answer, error)
 		}
 		answer, err := read(reader, request)
 		if err != nil {
-			return answers, fmt.Errorf("no answer that is HTTP: %w", err)
+			return answers, fmt.Errorf("not an HTTP response: %w", err)
 		}
 		answers = append(answers, answer)
 	}
 	return answers, nil
 }
 
-// wait waits for the next request's turn.
+// wait waits until the next request may be sent.
 func (w wire) wait(ctx context.Context) {
 	if w.pace == nil {
 		return

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ran is what becomes of the cases that options choose.
+// ran runs the cases that options choose, and returns the results.
 func ran(t *testing.T, target Target, options Options) []Result {
 	t.Helper()
 	results, err := Run(t.Context(), target, options)
@@ -21,7 +21,7 @@ func ran(t *testing.T, target Target, options Options) []Result {
 		t.Fatal(err)
 	}
 	if len(results) == 0 {
-		t.Fatal("the options choose no case")
+		t.Fatal("no case is chosen")
 	}
 	return results
 }
@@ -32,12 +32,12 @@ func wantFailure(t *testing.T, target Target, name string) {
 	only := regexp.MustCompile(`^` + regexp.QuoteMeta(name) + `$`)
 	for _, result := range ran(t, target, Options{Only: only}) {
 		if result.Outcome != Failed {
-			t.Errorf("it does not fail: %s, of which the answers are %v", result, result.answers)
+			t.Errorf("did not fail: %s, answers %v", result, result.answers)
 		}
 	}
 }
 
-// A mistake is what makes a server answer wrong.
+// A mistake makes a server respond wrongly.
 type mistake func(http.Handler) http.Handler
 
 // mistaken changes answers.
@@ -65,7 +65,7 @@ func saying(pattern, replacement string) mistake {
 	})
 }
 
-// withHeader changes a header. Without a value it is dropped.
+// withHeader changes a header. An empty value removes it.
 func withHeader(name, value string) mistake {
 	return mistaken(func(w *httptest.ResponseRecorder, _ *http.Request) string {
 		w.Header().Set(name, value)
@@ -76,7 +76,7 @@ func withHeader(name, value string) mistake {
 	})
 }
 
-// withStatus answers with a status in place of another.
+// withStatus replaces a status by another.
 func withStatus(one, other int) mistake {
 	return mistaken(func(w *httptest.ResponseRecorder, _ *http.Request) string {
 		if w.Code == one {
@@ -109,7 +109,7 @@ func unescapingPaths(r *http.Request) {
 	}
 }
 
-// forwarding returns a proxy to something else on some paths.
+// forwarding forwards some paths to another server.
 func forwarding(prefix string) mistake {
 	return mistaken(func(w *httptest.ResponseRecorder, r *http.Request) string {
 		if strings.HasPrefix(r.RequestURI, prefix) {
@@ -119,14 +119,14 @@ func forwarding(prefix string) mistake {
 	})
 }
 
-// TestTheSuiteSeesWhatIsWrong: for each mistake that a server can make there is a case that fails.
-func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
+// For each mistake of a server a case fails.
+func TestSuiteFindsMistakes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		mistake mistake
 		failing string
 	}{
-		// Who is answered.
+		// Which requests are answered.
 		"answers without the header":           {misreading(func(r *http.Request) { r.Header.Set("Metadata", "true") }), "identity/token/no-header"},
 		"answers without the header, instance": {misreading(func(r *http.Request) { r.Header.Set("Metadata", "true") }), "instance/no-header"},
 		"answers to false":                     {misreading(func(r *http.Request) { r.Header.Set("Metadata", "true") }), "attested/header-false"},
@@ -135,31 +135,31 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 				r.Header.Del("Metadata")
 			}
 		}), "headers/Metadata-True"},
-		"answers what was forwarded":  {misreading(func(r *http.Request) { r.Header.Del("X-Forwarded-For") }), "identity/token/forwarded"},
+		"answers forwarded requests":  {misreading(func(r *http.Request) { r.Header.Del("X-Forwarded-For") }), "identity/token/forwarded"},
 		"answers browsers":            {misreading(func(r *http.Request) { r.Header.Del("Origin") }), "identity/token/from-a-browser"},
 		"answers proxies":             {misreading(func(r *http.Request) { r.Header.Del("Via") }), "identity/token/by-a-proxy"},
-		"answers what RFC 7239 says":  {misreading(func(r *http.Request) { r.Header.Del("Forwarded") }), "headers/forwarded-by-rfc-7239"},
-		"answers whatever host":       {misreading(func(r *http.Request) { r.Host = "" }), "headers/host-of-somebody"},
+		"ignores Forwarded":           {misreading(func(r *http.Request) { r.Header.Del("Forwarded") }), "headers/forwarded-by-rfc-7239"},
+		"answers any host":            {misreading(func(r *http.Request) { r.Host = "" }), "headers/host-of-somebody"},
 		"takes the last of two names": {misreadingTarget(`n=1&`, ``), "instance/duplicate-name"},
 		"403 without the header":      {withStatus(400, 403), "identity/token/probe/go"},
 
 		// Paths and methods.
-		"forwards what it does not know":   {forwarding("/metadata/nothing"), "paths/unknown"},
-		"forwards what is outside":         {forwarding("/latest"), "paths/outside/no-header"},
-		"unescapes paths":                  {misreading(unescapingPaths), "paths/hidden/escaped-letter"},
-		"takes backslashes for slashes":    {misreadingTarget(`\\`, `/`), "paths/hidden/backslashes"},
-		"resolves dots":                    {misreadingTarget(`/x/\.\.`, ``), "paths/hidden/dots"},
-		"wants no trailing slash":          {misreadingTarget(`/\?`, `/x?`), "paths/trailing-slash/instance"},
-		"knows IMDSv2 without its header":  {withStatus(404, 400), "paths/getplatformmetadata/no-header"},
-		"answers POST":                     {misreading(func(r *http.Request) { r.Method = "GET" }), "identity/token/method/POST"},
-		"answers HEAD":                     {misreading(func(r *http.Request) { r.Method = "GET" }), "instance/method/HEAD"},
-		"does not say what it answers":     {withHeader("Allow", ""), "versions/method/PUT"},
-		"closes the connection":            {withHeader("Connection", "close"), "connections/kept-alive"},
-		"reads all of a body as a request": {misreadingTarget(`n=1`, `n=1&n=1`), "malformed/smuggled/in-a-body"},
+		"forwards unknown paths":          {forwarding("/metadata/nothing"), "paths/unknown"},
+		"forwards paths outside":          {forwarding("/latest"), "paths/outside/no-header"},
+		"unescapes paths":                 {misreading(unescapingPaths), "paths/hidden/escaped-letter"},
+		"reads backslashes as slashes":    {misreadingTarget(`\\`, `/`), "paths/hidden/backslashes"},
+		"resolves dots":                   {misreadingTarget(`/x/\.\.`, ``), "paths/hidden/dots"},
+		"refuses trailing slashes":        {misreadingTarget(`/\?`, `/x?`), "paths/trailing-slash/instance"},
+		"knows IMDSv2 without its header": {withStatus(404, 400), "paths/getplatformmetadata/no-header"},
+		"answers POST":                    {misreading(func(r *http.Request) { r.Method = "GET" }), "identity/token/method/POST"},
+		"answers HEAD":                    {misreading(func(r *http.Request) { r.Method = "GET" }), "instance/method/HEAD"},
+		"has no Allow":                    {withHeader("Allow", ""), "versions/method/PUT"},
+		"closes the connection":           {withHeader("Connection", "close"), "connections/kept-alive"},
+		"reads a body as a request":       {misreadingTarget(`n=1`, `n=1&n=1`), "malformed/smuggled/in-a-body"},
 
 		// Headers and shapes of answers.
-		"does not say that it is IMDS":   {withHeader("Server", "nginx"), "instance/headers"},
-		"says no content type":           {withHeader("Content-Type", "application/json"), "identity/token/fields"},
+		"another Server":                 {withHeader("Server", "nginx"), "instance/headers"},
+		"another Content-Type":           {withHeader("Content-Type", "application/json"), "identity/token/fields"},
 		"one request ID for all":         {withHeader("X-Ms-Request-Id", sampleClientID), "headers/request-id"},
 		"no request ID":                  {withHeader("X-Ms-Request-Id", ""), "instance/document"},
 		"Retry-After with a success":     {withHeader("Retry-After", "1"), "identity/token/bearer"},
@@ -168,7 +168,7 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 		"blanks in JSON":                 {saying(`,`, ", "), "instance/document"},
 		"no blanks in errors":            {saying(`^\{ (.*) \}$`, "{$1}"), "instance/no-header"},
 		"one shape of errors":            {saying(`^\{"error":"invalid_request","error_description":(.*)\}$`, `{ "error": $1 }`), "identity/token/no-header"},
-		"a word of Docker Desktop":       {saying(`Not found`, "unreachable"), "paths/unknown"},
+		"the word unreachable":           {saying(`Not found`, "unreachable"), "paths/unknown"},
 		"404 for an unknown version":     {withStatus(400, 404), "instance/api-version/unknown"},
 		"does not name newest versions":  {saying(`newest-versions`, "versions"), "paths/metadata/no-version"},
 		"other newest versions":          {saying(`2024-03-15`, "2023-11-15"), "instance/api-version/missing"},
@@ -214,7 +214,7 @@ func TestTheSuiteSeesWhatIsWrong(t *testing.T) {
 		"a duration as a string":       {saying(`"DurationInSeconds":-1`, `"DurationInSeconds":"-1"`), "scheduledevents/event/Duration"},
 		"ISO 8601":                     {saying(`"NotBefore":"[^"]+"`, `"NotBefore":"2024-03-07T11:08:00Z"`), "scheduledevents/event/NotBefore"},
 		"a time after the start":       {saying(`"NotBefore":""`, `"NotBefore":"Thu, 07 Mar 2024 11:08:00 GMT"`), "scheduledevents/event/NotBefore/started"},
-		"takes what is no JSON":        {withStatus(400, 200), "scheduledevents/start/no-json"},
+		"accepts what is not JSON":     {withStatus(400, 200), "scheduledevents/start/no-json"},
 		"versions of the instance":     {misreadingTarget(`2021-02-01`, `2020-07-01`), "scheduledevents/version/of-instance"},
 		"ports as strings":             {saying(`Port":(\d+)`, `Port":"$1"`), "loadbalancer/inboundRules"},
 		"other names of load balancer": {saying(`publicIpAddresses`, `publicIPAddresses`), "loadbalancer/document-or-none"},
@@ -237,7 +237,7 @@ func falling() mistake {
 }
 
 // Go's own server answers malformed requests in plain text.
-func TestTheSuiteSeesTheServerBehindTheHandler(t *testing.T) {
+func TestSuiteFindsTheServersOwnErrors(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(fixedHandler())
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
@@ -248,7 +248,7 @@ func TestTheSuiteSeesTheServerBehindTheHandler(t *testing.T) {
 	}
 }
 
-func TestTheSuiteDoesNotWaitForever(t *testing.T) {
+func TestSuiteDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
