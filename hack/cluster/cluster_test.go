@@ -22,57 +22,57 @@ func testCluster(t *testing.T) *cluster {
 	}
 }
 
-func TestWhatIsRememberedIsReadAgain(t *testing.T) {
+func TestStateIsReadBack(t *testing.T) {
 	c := testCluster(t)
 	if err := c.remember("/binaries", "/checkout"); err != nil {
 		t.Fatal(err)
 	}
-	again := testCluster(t)
-	again.Root = c.Root
-	if err := again.readState(); err != nil {
+	reopened := testCluster(t)
+	reopened.Root = c.Root
+	if err := reopened.readState(); err != nil {
 		t.Fatal(err)
 	}
-	if again.state != c.state || again.state.Address == "" || again.state.BootID == "" {
-		t.Errorf("read %+v, wrote %+v", again.state, c.state)
+	if reopened.state != c.state || reopened.state.Address == "" || reopened.state.BootID == "" {
+		t.Errorf("state = %+v, want %+v", reopened.state, c.state)
 	}
-	if err := again.remember("/newer", "/checkout"); err != nil {
+	if err := reopened.remember("/newer", "/checkout"); err != nil {
 		t.Fatal(err)
 	}
-	if again.state.Address != c.state.Address {
-		t.Errorf("the address changed from %s to %s under a kubeconfig in use", c.state.Address, again.state.Address)
+	if reopened.state.Address != c.state.Address {
+		t.Errorf("address changed from %s to %s, which breaks kubeconfigs in use", c.state.Address, reopened.state.Address)
 	}
 }
 
-func TestAClusterThatIsNotThereHasNoState(t *testing.T) {
+func TestMissingClusterHasNoState(t *testing.T) {
 	c := testCluster(t)
 	if err := c.readState(); err != nil || c.state != (state{}) {
-		t.Errorf("read %+v, %v", c.state, err)
+		t.Errorf("state = %+v, error %v, want an empty state", c.state, err)
 	}
 }
 
-func TestABrokenStateIsSaid(t *testing.T) {
+func TestMalformedStateIsReported(t *testing.T) {
 	c := testCluster(t)
 	if err := os.WriteFile(c.statePath(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.readState(); err == nil || !strings.Contains(err.Error(), "read the state of cluster") {
-		t.Errorf("got %v", err)
+		t.Errorf("got error %v", err)
 	}
 }
 
-func TestADaemonIsFoundByItsName(t *testing.T) {
+func TestDaemonIsFoundByName(t *testing.T) {
 	c := testCluster(t)
 	for _, name := range []string{"etcd", "kube-apiserver", "forwarder", "kubelet-" + c.Nodes()[1].Name} {
 		if daemon, err := c.daemon(name); err != nil || daemon.Name != name {
-			t.Errorf("daemon(%s) is %s, %v", name, daemon.Name, err)
+			t.Errorf("daemon(%s) = %s, %v", name, daemon.Name, err)
 		}
 	}
 	if _, err := c.daemon("apiserver"); err == nil || !strings.Contains(err.Error(), "there are etcd, kube-apiserver,") {
-		t.Errorf("got %v, want the names that there are", err)
+		t.Errorf("got error %v, want the names of all daemons", err)
 	}
 }
 
-func TestOneCommandChangesAClusterAtATime(t *testing.T) {
+func TestChangesOfAClusterAreExclusive(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can change a cluster")
 	}
@@ -80,7 +80,7 @@ func TestOneCommandChangesAClusterAtATime(t *testing.T) {
 	err := c.exclusively(func() error {
 		err := c.exclusively(func() error { return nil })
 		if want := fmt.Sprintf("wait for process %d (", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("while another changes it: %v, want %q", err, want)
+			t.Errorf("during another change: got error %v, want %q", err, want)
 		}
 		return nil
 	})
@@ -88,6 +88,6 @@ func TestOneCommandChangesAClusterAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := c.exclusively(func() error { return nil }); err != nil {
-		t.Errorf("once the first is done: %v", err)
+		t.Errorf("after the first change: %v", err)
 	}
 }

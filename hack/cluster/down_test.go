@@ -11,7 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-func TestOnlyTheNodesOwnFilesAreRemovedElsewhere(t *testing.T) {
+func TestOnlyTheNodesFilesAreRemovedOutsideItsFolder(t *testing.T) {
 	cluster, err := layout.New("c")
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func TestOnlyTheNodesOwnFilesAreRemovedElsewhere(t *testing.T) {
 	root := t.TempDir()
 	results, logs := filepath.Join(root, "var/lib/cni/results"), filepath.Join(root, "var/log/containers")
 	mustMakeFolders(t, results, logs)
-	// The longer one is that of the first node of a cluster named c-1.
+	// The longer name belongs to the first node of a cluster named c-1.
 	longer := node.CNINetwork() + "-1-0a1b-eth0"
 	for _, name := range []string{node.CNINetwork() + "-0a1b-eth0", longer, "other-0a1b-eth0"} {
 		mustWrite(t, filepath.Join(results, name))
@@ -36,7 +36,7 @@ func TestOnlyTheNodesOwnFilesAreRemovedElsewhere(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{longer, "other-0a1b-eth0"}, names(t, results)); diff != "" {
-		t.Errorf("results of network plugins (-want +got):\n%s", diff)
+		t.Errorf("CNI results (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"other.log"}, names(t, logs)); diff != "" {
 		t.Errorf("links to logs (-want +got):\n%s", diff)
@@ -55,11 +55,11 @@ func TestOnlyEmptyFoldersAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"full", "link", "target"}, names(t, root)); diff != "" {
-		t.Errorf("what is left (-want +got):\n%s", diff)
+		t.Errorf("remaining entries (-want +got):\n%s", diff)
 	}
 }
 
-func TestOnlyADeadSocketIsRemoved(t *testing.T) {
+func TestOnlyDeadSocketIsRemoved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kubelet.sock")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
 	if err != nil {
@@ -68,14 +68,14 @@ func TestOnlyADeadSocketIsRemoved(t *testing.T) {
 	listener.SetUnlinkOnClose(false)
 	removeDeadSocket(path)
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("a socket in use was removed: %v", err)
+		t.Errorf("socket in use was removed: %v", err)
 	}
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	removeDeadSocket(path)
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
-		t.Errorf("a dead socket was left: %v", err)
+		t.Errorf("dead socket was not removed: %v", err)
 	}
 }
 

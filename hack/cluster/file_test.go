@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestAFileIsCopiedWhole(t *testing.T) {
+func TestCopyReplacesContentAndMode(t *testing.T) {
 	folder := t.TempDir()
 	from, to := filepath.Join(folder, "from"), filepath.Join(folder, "to")
 	if err := os.WriteFile(from, []byte("new"), 0o600); err != nil {
@@ -20,15 +20,15 @@ func TestAFileIsCopiedWhole(t *testing.T) {
 	}
 	content, err := os.ReadFile(to)
 	if err != nil || string(content) != "new" {
-		t.Errorf("the copy is %q, %v", content, err)
+		t.Errorf("content = %q, error %v, want new", content, err)
 	}
 	if info, err := os.Stat(to); err != nil || info.Mode().Perm() != 0o755 {
-		t.Errorf("the copy's mode is %s, %v", info.Mode(), err)
+		t.Errorf("mode = %s, error %v, want 0755", info.Mode(), err)
 	}
 	if err := copyFile(filepath.Join(folder, "none"), to, 0o755); err == nil {
-		t.Error("what is not there was copied")
+		t.Error("missing file was copied")
 	}
 	if got := names(t, folder); len(got) != 2 {
-		t.Errorf("the folder has %v", got)
+		t.Errorf("folder contains %v, want from and to", got)
 	}
 }

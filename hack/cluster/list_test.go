@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-func TestEveryClusterIsListed(t *testing.T) {
+func TestAllClustersAreListed(t *testing.T) {
 	folder := t.TempDir()
 	mustMakeFolders(t, filepath.Join(folder, "half"))
 	mustMakeFolders(t, filepath.Join(folder, "broken"))
@@ -29,20 +29,20 @@ func TestEveryClusterIsListed(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(output.String()), "\n")
 	if len(lines) != 4 {
-		t.Fatalf("it lists\n%s", &output)
+		t.Fatalf("got list\n%s\nwant 4 lines", &output)
 	}
 	for i, want := range [][]string{{"NAME", "DAEMONS"}, {"broken", "read the state"}, {"half", "0 of 11 run"}, {"whole", "0 of 11 run", "/checkout"}} {
 		for _, part := range want {
 			if !strings.Contains(lines[i], part) {
-				t.Errorf("line %d says nothing of %q: %s", i, part, lines[i])
+				t.Errorf("line %d lacks %q: %s", i, part, lines[i])
 			}
 		}
 	}
 }
 
-func TestAMachineWithoutClustersHasAnEmptyList(t *testing.T) {
+func TestListWithoutClustersHasOnlyItsHeader(t *testing.T) {
 	var output bytes.Buffer
 	if err := list(&output, filepath.Join(t.TempDir(), "none")); err != nil || strings.Count(output.String(), "\n") != 1 {
-		t.Errorf("it lists %q, %v", &output, err)
+		t.Errorf("got list %q, error %v", &output, err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The bytes are written out by hand from struct vfs_cap_data in linux/capability.h: magic, then permitted and
-// inheritable of capabilities 0 to 31, then of 32 to 63, all little-endian.
-func TestFileCapabilitiesAreInTheKernelsFormat(t *testing.T) {
+// The wanted bytes follow struct vfs_cap_data in linux/capability.h: magic, then permitted and inheritable of capabilities
+// 0 to 31, then of 32 to 63, all little-endian.
+func TestFileCapabilitiesHaveTheKernelsFormat(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		capabilities fileCapabilities
@@ -34,13 +34,13 @@ func TestFileCapabilitiesAreInTheKernelsFormat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if diff := cmp.Diff(test.want, test.capabilities.xattr()); diff != "" {
-				t.Error("(-want +got)", diff)
+				t.Error("extended attribute (-want +got)", diff)
 			}
 		})
 	}
 }
 
-func TestKernelTakesTheFileCapabilities(t *testing.T) {
+func TestKernelAcceptsFileCapabilities(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o755); err != nil {
@@ -52,7 +52,7 @@ func TestKernelTakesTheFileCapabilities(t *testing.T) {
 		t.Skip("setting file capabilities needs CAP_SETFCAP and a file system that stores them:", err)
 	}
 	if err != nil {
-		t.Fatal("the kernel refuses the value:", err)
+		t.Fatal("set file capabilities:", err)
 	}
 	got := make([]byte, 64)
 	n, err := unix.Getxattr(path, "security.capability", got)
@@ -60,6 +60,6 @@ func TestKernelTakesTheFileCapabilities(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got[:n]); diff != "" {
-		t.Error("the kernel reads another value (-want +got)", diff)
+		t.Error("extended attribute (-want +got)", diff)
 	}
 }

@@ -15,22 +15,22 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-func TestSidecarsArchiveHoldsOneFileWithItsCapability(t *testing.T) {
+func TestSidecarImageContainsOneFileWithItsCapability(t *testing.T) {
 	t.Parallel()
 	root, out := newRepository(t), t.TempDir()
 	build(t, root, out, "sidecar")
 
 	files := filesOf(t, archived(t, out, "sidecar"))
 	if len(files) != 1 {
-		t.Fatalf("the image has %d files, not the binary alone", len(files))
+		t.Fatalf("image has %d files, want only the binary", len(files))
 	}
 	binary := files[0]
 	if binary.Name != "sidecar" || binary.Mode != 0o755 || binary.Uid != 0 {
-		t.Errorf("the file is %s, mode %o, of user %d", binary.Name, binary.Mode, binary.Uid)
+		t.Errorf("file = %s, mode %o, user %d, want sidecar, 755, 0", binary.Name, binary.Mode, binary.Uid)
 	}
 	want := string([]byte{0, 0, 0, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	if got := binary.PAXRecords["SCHILY.xattr.security.capability"]; got != want {
-		t.Errorf("the capability is %q, want %q", got, want)
+		t.Errorf("capability = %q, want %q", got, want)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestOtherPartsHaveNoCapability(t *testing.T) {
 	}
 }
 
-func TestImageRunsItsBinaryAsNobody(t *testing.T) {
+func TestImageRunsItsBinaryWithoutRoot(t *testing.T) {
 	t.Parallel()
 	root, out := newRepository(t), t.TempDir()
 	build(t, root, out, "controller")
@@ -56,20 +56,20 @@ func TestImageRunsItsBinaryAsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.Config.User != "65532:65532" {
-		t.Errorf("user %q", config.Config.User)
+		t.Errorf("user = %q, want 65532:65532", config.Config.User)
 	}
 	if diff := cmp.Diff([]string{"/controller"}, config.Config.Entrypoint); diff != "" {
-		t.Error("entry point (-want +got)", diff)
+		t.Error("entrypoint (-want +got)", diff)
 	}
 	if config.OS != "linux" || config.Architecture != runtime.GOARCH {
-		t.Errorf("made for %s/%s", config.OS, config.Architecture)
+		t.Errorf("platform = %s/%s", config.OS, config.Architecture)
 	}
 	if got := config.Config.Labels["org.opencontainers.image.version"]; got != "1.2.3" {
-		t.Errorf("version label %q", got)
+		t.Errorf("version label = %q, want 1.2.3", got)
 	}
 }
 
-func TestArchiveNamesTheImageAsManifestsDo(t *testing.T) {
+func TestArchiveHasTheTagOfManifests(t *testing.T) {
 	t.Parallel()
 	root, out := newRepository(t), t.TempDir()
 	build(t, root, out, "controller")
@@ -81,11 +81,11 @@ func TestArchiveNamesTheImageAsManifestsDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"kube-imds/controller:1.2.3"}, manifest[0].RepoTags); diff != "" {
-		t.Error("(-want +got)", diff)
+		t.Error("tags (-want +got)", diff)
 	}
 }
 
-func TestLayoutHasEveryPlatform(t *testing.T) {
+func TestLayoutContainsAllPlatforms(t *testing.T) {
 	t.Parallel()
 	root, out := newRepository(t), t.TempDir()
 	part, err := findPart(root, "issuer")
@@ -104,7 +104,7 @@ func TestLayoutHasEveryPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := outer.Manifests[0].Annotations["io.containerd.image.name"]; got != "docker.io/kube-imds/issuer:1.2.3" {
-		t.Errorf("the index is named %q", got)
+		t.Errorf("image name = %q", got)
 	}
 	inner, err := index.ImageIndex(outer.Manifests[0].Digest)
 	if err != nil {
@@ -119,11 +119,11 @@ func TestLayoutHasEveryPlatform(t *testing.T) {
 		platforms = append(platforms, image.Platform.String())
 	}
 	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64"}, platforms); diff != "" {
-		t.Error("(-want +got)", diff)
+		t.Error("platforms (-want +got)", diff)
 	}
 }
 
-func TestSameSourceGivesTheSameImage(t *testing.T) {
+func TestBuildsAreReproducible(t *testing.T) {
 	t.Parallel()
 	root := newRepository(t)
 	first, second := t.TempDir(), t.TempDir()
@@ -135,7 +135,7 @@ func TestSameSourceGivesTheSameImage(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatChangedIsWritten(t *testing.T) {
+func TestOnlyChangedArchivesAreWritten(t *testing.T) {
 	t.Parallel()
 	root, out := newRepository(t), t.TempDir()
 	build(t, root, out, "sidecar")
@@ -144,12 +144,12 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 
 	build(t, root, out, "sidecar")
 	if !os.SameFile(before, stat(t, archive)) {
-		t.Error("an unchanged part was written again")
+		t.Error("archive of an unchanged part was written again")
 	}
 	writeFile(t, filepath.Join(root, "cmd/sidecar/main.go"), "package main\n\nfunc main() { println(1) }\n")
 	build(t, root, out, "sidecar")
 	if os.SameFile(before, stat(t, archive)) {
-		t.Error("a changed part was not written")
+		t.Error("archive of a changed part was not written")
 	}
 }
 
@@ -167,15 +167,15 @@ func TestPartsAreFoundByName(t *testing.T) {
 	} {
 		part, err := findPart(root, name)
 		if err != nil || part.dir != want {
-			t.Errorf("%s is in %q (%v), want %q", name, part.dir, err, want)
+			t.Errorf("findPart(%s): got folder %q, error %v, want %q", name, part.dir, err, want)
 		}
 	}
 	if _, err := findPart(root, "nothing"); err == nil {
-		t.Error("a part that does not exist was found")
+		t.Error("unknown part was found")
 	}
 }
 
-func TestFolderThatIsARecipeGivesWhatItSays(t *testing.T) {
+func TestImageIsBuiltFromRecipe(t *testing.T) {
 	root, out := newRepository(t), t.TempDir()
 	t.Setenv("KUBE_IMDS_CACHE", t.TempDir())
 	writeFile(t, filepath.Join(root, "test/sdks/versions.json"), "{}")
@@ -189,20 +189,20 @@ func TestFolderThatIsARecipeGivesWhatItSays(t *testing.T) {
 
 	files := filesOf(t, archived(t, out, "shell"))
 	if len(files) != 1 || files[0].Name != "hello" {
-		t.Errorf("the image holds %v, not what the script made", files)
+		t.Errorf("image contains %v, want only hello", files)
 	}
 }
 
-func TestWrongPlatformIsRefused(t *testing.T) {
+func TestInvalidPlatformIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, platform := range []string{"amd64", "windows/amd64", ""} {
 		if _, err := compile(t.Context(), t.TempDir(), t.TempDir(), released[0], "1.2.3", platform); err == nil {
-			t.Errorf("platform %q was taken", platform)
+			t.Errorf("platform %q was accepted", platform)
 		}
 	}
 }
 
-// newRepository makes a repository with a program in the place of every part.
+// newRepository returns a repository with a program for every part.
 func newRepository(t *testing.T) string {
 	root := t.TempDir()
 	writeFile(t, filepath.Join(root, "go.mod"), "module example.test/parts\n\ngo 1.26.0\n")
@@ -224,7 +224,7 @@ func build(t *testing.T, root, out, name string) {
 	}
 }
 
-// archived reads a part's image back from its archive.
+// archived reads a part's image from its archive.
 func archived(t *testing.T, out, name string) v1.Image {
 	t.Helper()
 	image, err := tarball.ImageFromPath(filepath.Join(out, name+"-"+runtime.GOARCH+".tar"), nil)
@@ -243,7 +243,7 @@ func digestOf(t *testing.T, out, name string) v1.Hash {
 	return digest
 }
 
-// filesOf lists what an image's only layer holds.
+// filesOf returns the files of an image's only layer.
 func filesOf(t *testing.T, image v1.Image) []*tar.Header {
 	t.Helper()
 	layers, err := image.Layers()
@@ -251,7 +251,7 @@ func filesOf(t *testing.T, image v1.Image) []*tar.Header {
 		t.Fatal(err)
 	}
 	if len(layers) != 1 {
-		t.Fatalf("the image has %d layers, not one", len(layers))
+		t.Fatalf("image has %d layers, want 1", len(layers))
 	}
 	content, err := layers[0].Uncompressed()
 	if err != nil {

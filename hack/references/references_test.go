@@ -12,22 +12,22 @@ func TestBrokenReferencesAreFound(t *testing.T) {
 	t.Parallel()
 	const contract = "# The contract\n\n## 4 Tokens\nText, and **App Service** too.\n\n1. One.\n2. Two.\n"
 	for name, test := range map[string]struct{ file, content, want string }{
-		"a section":                   {"a.go", "package a\n\n// It is as contract.md section 4 has it.\n", ""},
-		"another section":             {"a.go", "package a\n\n// It is as contract.md section 5 has it.\n", "a.go:3: docs/reference/contract.md has no section 5"},
-		"a section on the next line":  {"a.go", "package a\n\n// It is as contract.md\n// section 5 has it.\n", "a.go:3: docs/reference/contract.md has no section 5"},
-		"points":                      {"a.go", "package a\n\nvar x = 1 // contract.md, points 1 and 2\n", ""},
-		"a range of points":           {"a.go", "package a\n\nvar x = 1 // contract.md, points 1 to 3\n", "a.go:3: docs/reference/contract.md has no point 3"},
-		"a title":                     {"a.go", `package a // contract.md, "App Service"` + "\n", ""},
-		"another title":               {"a.go", `package a // contract.md, "Functions"` + "\n", `a.go:1: docs/reference/contract.md has no "Functions"`},
-		"a page that is not there":    {"a.go", "package a\n\n// See other.md.\n", "a.go:3: there is no other.md"},
-		"what is no comment":          {"a.go", "package a\n\nvar page = \"other.md\"\n", ""},
-		"a link":                      {"docs/a.md", "[it](reference/contract.md#4-tokens)\n", ""},
-		"a link to a heading":         {"docs/a.md", "\n[it](reference/contract.md#5-keys)\n", "docs/a.md:2: docs/reference/contract.md has no heading #5-keys"},
-		"a link in the page":          {"docs/a.md", "# Some `code`, here\n[it](#some-code-here)\n", ""},
-		"a link to nothing":           {"docs/a.md", "[it](contract.md)\n", "docs/a.md:1: there is no contract.md"},
-		"a link to a folder":          {"docs/a.md", "[it](reference)\n", ""},
-		"a link out of here":          {"docs/a.md", "[it](https://example.com/x.md)\n", ""},
-		"what looks like one in code": {"docs/a.md", "```\n[it](contract.md)\n```\nand `[it](contract.md)`\n", ""},
+		"section":                    {"a.go", "package a\n\n// It is as contract.md section 4 has it.\n", ""},
+		"unknown section":            {"a.go", "package a\n\n// It is as contract.md section 5 has it.\n", "a.go:3: docs/reference/contract.md has no section 5"},
+		"unknown section, next line": {"a.go", "package a\n\n// It is as contract.md\n// section 5 has it.\n", "a.go:3: docs/reference/contract.md has no section 5"},
+		"points":                     {"a.go", "package a\n\nvar x = 1 // contract.md, points 1 and 2\n", ""},
+		"unknown point in a range":   {"a.go", "package a\n\nvar x = 1 // contract.md, points 1 to 3\n", "a.go:3: docs/reference/contract.md has no point 3"},
+		"title":                      {"a.go", `package a // contract.md, "App Service"` + "\n", ""},
+		"unknown title":              {"a.go", `package a // contract.md, "Functions"` + "\n", `a.go:1: docs/reference/contract.md has no "Functions"`},
+		"missing page":               {"a.go", "package a\n\n// See other.md.\n", "a.go:3: there is no other.md"},
+		"outside a comment":          {"a.go", "package a\n\nvar page = \"other.md\"\n", ""},
+		"link to a heading":          {"docs/a.md", "[it](reference/contract.md#4-tokens)\n", ""},
+		"link to an unknown heading": {"docs/a.md", "\n[it](reference/contract.md#5-keys)\n", "docs/a.md:2: docs/reference/contract.md has no heading #5-keys"},
+		"link within the page":       {"docs/a.md", "# Some `code`, here\n[it](#some-code-here)\n", ""},
+		"link to a missing page":     {"docs/a.md", "[it](contract.md)\n", "docs/a.md:1: there is no contract.md"},
+		"link to a folder":           {"docs/a.md", "[it](reference)\n", ""},
+		"external link":              {"docs/a.md", "[it](https://example.com/x.md)\n", ""},
+		"link in code":               {"docs/a.md", "```\n[it](contract.md)\n```\nand `[it](contract.md)`\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,7 +42,7 @@ func TestBrokenReferencesAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := strings.Join(broken, "\n"); got != test.want {
-				t.Errorf("found %q, want %q", got, test.want)
+				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}

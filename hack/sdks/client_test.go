@@ -35,11 +35,11 @@ func TestClientsAreFoundByName(t *testing.T) {
 				images = append(images, client.Image)
 			}
 			if diff := cmp.Diff(test.want, images); diff != "" {
-				t.Error("(-want +got)", diff)
+				t.Error("images (-want +got)", diff)
 			}
 		})
 	}
 	if _, err := findClients(folder, []string{"nothing"}); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a client that does not exist: %v", err)
+		t.Errorf("unknown client: got error %v", err)
 	}
 }

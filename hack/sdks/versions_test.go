@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/recipe"
 )
 
-// A range of versions would be another client on another day, without another key.
+// exact matches one version. A range could select another version later, under the same cache key.
 var exact = regexp.MustCompile(`^[0-9]+(\.[0-9]+){2}$`)
 
 func TestVersionsAreExactAndUsed(t *testing.T) {
@@ -33,15 +33,15 @@ func TestVersionsAreExactAndUsed(t *testing.T) {
 		all = append(all, text...)
 	}
 	if versions["debian"] == "" {
-		t.Error("there is no Debian to base images on")
+		t.Error("no Debian release is pinned for the base images")
 	}
 	delete(versions, "debian")
 	for name, version := range versions {
 		if !exact.MatchString(version) {
-			t.Errorf("%s is pinned at %q", name, version)
+			t.Errorf("%s is pinned at %q, want an exact version", name, version)
 		}
 		if !bytes.Contains(all, []byte(name)) {
-			t.Errorf("no client is built with %s", name)
+			t.Errorf("no client uses %s", name)
 		}
 	}
 }

@@ -24,27 +24,27 @@ func mustLock(t *testing.T, path string) *Lock {
 	return lock
 }
 
-func TestWhoHoldsItIsSaid(t *testing.T) {
+func TestErrorNamesTheHolder(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "folder", "lock")
 	lock := mustLock(t, path)
 	_, err := Try(path)
 	held, isHeld := errors.AsType[*HeldError](err)
 	if want := fmt.Sprintf("process %d (%s", os.Getpid(), filepath.Base(os.Args[0])); !isHeld || !strings.HasPrefix(held.Holder, want) {
-		t.Errorf("got error %v, want it to say %q", err, want)
+		t.Errorf("got error %v, want holder %q", err, want)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
-		t.Errorf("the file is left: %v", err)
+		t.Errorf("file still exists: %v", err)
 	}
 	if err := mustLock(t, path).Release(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestOneAtATime(t *testing.T) {
+func TestLockIsExclusive(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
 	var inside, entered atomic.Int32
@@ -52,13 +52,13 @@ func TestOneAtATime(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 25 {
-				lock, err := waitBriefly(t.Context(), path)
+				lock, err := spin(t.Context(), path)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				if inside.Add(1) != 1 {
-					t.Error("two hold it at once")
+					t.Error("two goroutines hold the lock at once")
 				}
 				entered.Add(1)
 				inside.Add(-1)
@@ -70,12 +70,12 @@ func TestOneAtATime(t *testing.T) {
 	}
 	group.Wait()
 	if got := entered.Load(); got != 200 && !t.Failed() {
-		t.Errorf("it was held %d times, want 200", got)
+		t.Errorf("lock was held %d times, want 200", got)
 	}
 }
 
-// waitBriefly tries without a pause, so that the lock is let go and taken as closely as can be.
-func waitBriefly(ctx context.Context, path string) (*Lock, error) {
+// spin tries without pauses, so that a release and the next attempt are as close as possible.
+func spin(ctx context.Context, path string) (*Lock, error) {
 	for {
 		lock, err := Try(path)
 		if _, isHeld := errors.AsType[*HeldError](err); !isHeld || ctx.Err() != nil {
@@ -84,13 +84,13 @@ func waitBriefly(ctx context.Context, path string) (*Lock, error) {
 	}
 }
 
-func TestWhoeverWaitsIsToldAndGetsItNext(t *testing.T) {
+func TestWaiterLearnsTheHolderAndLocksNext(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
 	first := mustLock(t, path)
-	var told []string
+	var holders []string
 	second, err := Wait(t.Context(), path, func(holder string) {
-		told = append(told, holder)
+		holders = append(holders, holder)
 		if err := first.Release(); err != nil {
 			t.Error(err)
 		}
@@ -99,12 +99,12 @@ func TestWhoeverWaitsIsToldAndGetsItNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Release()
-	if len(told) != 1 || !strings.HasPrefix(told[0], fmt.Sprintf("process %d ", os.Getpid())) {
-		t.Errorf("it was told %q", told)
+	if len(holders) != 1 || !strings.HasPrefix(holders[0], fmt.Sprintf("process %d ", os.Getpid())) {
+		t.Errorf("got holders %q, want this process once", holders)
 	}
 }
 
-func TestWaitingEndsWithItsContext(t *testing.T) {
+func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
 	defer mustLock(t, path).Release()
@@ -115,28 +115,28 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// TestHold is not a test, but the process that the next one kills.
-func TestHold(t *testing.T) {
+// TestHoldLock is the process that TestLockEndsWithItsProcess kills.
+func TestHoldLock(t *testing.T) {
 	path := os.Getenv("LOCK_TO_HOLD")
 	if path == "" {
-		t.Skip("it is run by TestALockEndsWithItsProcess")
+		t.Skip("only TestLockEndsWithItsProcess runs this")
 	}
 	lock := mustLock(t, path)
-	// What it starts must not hold the lock on.
+	// A child must not keep the lock after this process.
 	child := exec.Command("sleep", "600")
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("holding, child %d\n", child.Process.Pid)
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	// It is still in use here, or the garbage collector would close it.
+	// The release keeps lock reachable. The garbage collector would close its file otherwise.
 	_ = lock.Release()
 }
 
-func TestALockEndsWithItsProcess(t *testing.T) {
+func TestLockEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
-	command := exec.Command(os.Args[0], "-test.run=^TestHold$")
+	command := exec.Command(os.Args[0], "-test.run=^TestHoldLock$")
 	command.Env = append(os.Environ(), "LOCK_TO_HOLD="+path)
 	input, err := command.StdinPipe()
 	if err != nil {
@@ -158,7 +158,7 @@ func TestALockEndsWithItsProcess(t *testing.T) {
 		defer process.Kill()
 	}
 	if _, err := Try(path); err == nil {
-		t.Error("it is not held while its process lives")
+		t.Error("lock is free while its process runs")
 	}
 	if err := command.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestALockEndsWithItsProcess(t *testing.T) {
 	defer cancel()
 	lock, err := Wait(ctx, path, func(string) {})
 	if err != nil {
-		t.Fatalf("it outlived its process: %v", err)
+		t.Fatalf("lock outlived its process: %v", err)
 	}
 	if err := lock.Release(); err != nil {
 		t.Error(err)

@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-func TestVersionIsTheCharts(t *testing.T) {
+func TestVersionIsFromTheChart(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	if _, err := Version(root); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("without a chart the error is %v", err)
+		t.Errorf("without a chart: got error %v", err)
 	}
 	folder := filepath.Join(root, "charts", "kube-imds")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -22,7 +22,7 @@ func TestVersionIsTheCharts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, err := Version(root); got != want || (err == nil) != (want != "") {
-			t.Errorf("of %q the version is %q, %v", text, got, err)
+			t.Errorf("chart %q: Version() = %q, %v", text, got, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestArchiveIsTheSameForTheSameFiles(t *testing.T) {
+func TestArchiveIsReproducible(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeFile(t, folder, "bin/program", "x", 0o700)
@@ -38,11 +38,11 @@ func TestArchiveIsTheSameForTheSameFiles(t *testing.T) {
 	}
 	want := []string{"bin/ 755", "bin/link -> program", "bin/program 755", "secret 644", "tmp/ 1777"}
 	if diff := cmp.Diff(want, namesIn(t, &first)); diff != "" {
-		t.Errorf("the files (-want +got):\n%s", diff)
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
-// namesIn lists an archive: names with modes, and where links lead.
+// namesIn returns the entries of an archive: names with modes, and the targets of links.
 func namesIn(t *testing.T, content io.Reader) []string {
 	t.Helper()
 	var names []string
@@ -55,7 +55,7 @@ func namesIn(t *testing.T, content io.Reader) []string {
 			t.Fatal(err)
 		}
 		if header.Uid != 0 || header.ModTime.Unix() != 0 {
-			t.Errorf("%s is of user %d and of %s", header.Name, header.Uid, header.ModTime)
+			t.Errorf("%s has user %d and time %s, want 0 and the epoch", header.Name, header.Uid, header.ModTime)
 		}
 		if header.Typeflag == tar.TypeSymlink {
 			names = append(names, header.Name+" -> "+header.Linkname)

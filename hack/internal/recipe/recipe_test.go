@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// recipeFolder is where the repository of newRepository has its recipe.
+// recipeFolder is the folder of the recipe in the repository of newRepository.
 const recipeFolder = "test/apps/shell"
 
-// newRepository has a recipe that is a shell script's one file.
+// newRepository returns a repository with a recipe, a shell script that makes one file.
 func newRepository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -41,7 +41,6 @@ func writeFile(t *testing.T, root, name, content string, mode os.FileMode) {
 	}
 }
 
-// read reads the recipe.
 func read(t *testing.T, root string) Recipe {
 	t.Helper()
 	r, err := Read(filepath.Join(root, recipeFolder), "shell")
@@ -51,26 +50,26 @@ func read(t *testing.T, root string) Recipe {
 	return r
 }
 
-// build builds the image, and gives where it is kept and whether that took any work.
-func build(t *testing.T, root, cache string) (kept string, worked bool) {
+// build builds the image and returns the archive's path in the cache. built reports whether the cache lacked it.
+func build(t *testing.T, root, cache string) (cached string, built bool) {
 	t.Helper()
 	var progress bytes.Buffer
 	b, err := NewBuilder(root, cache, &progress)
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, lacks, err := b.Build(t.Context(), read(t, root), "1.2.3", t.TempDir())
-	if err != nil || lacks != "" {
-		t.Fatalf("the image lacks %q: %v", lacks, err)
+	archive, missing, err := b.Build(t.Context(), read(t, root), "1.2.3", t.TempDir())
+	if err != nil || missing != "" {
+		t.Fatalf("missing program %q, error %v", missing, err)
 	}
-	kept, err = os.Readlink(archive)
+	cached, err = os.Readlink(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kept, progress.Len() > 0
+	return cached, progress.Len() > 0
 }
 
-func TestImageHoldsWhatTheScriptMade(t *testing.T) {
+func TestImageContainsTheScriptsFiles(t *testing.T) {
 	t.Parallel()
 	archive, _ := build(t, newRepository(t), t.TempDir())
 	tag, err := name.NewTag("kube-imds/shell:1.2.3")
@@ -86,54 +85,54 @@ func TestImageHoldsWhatTheScriptMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "A=1", "B=2"}, config.Config.Env); diff != "" {
-		t.Errorf("the environment (-want +got):\n%s", diff)
+		t.Errorf("environment (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"/app/client"}, config.Config.Entrypoint); diff != "" || config.Config.User != "65532:65532" {
-		t.Errorf("it runs %v as %q", config.Config.Entrypoint, config.Config.User)
+		t.Errorf("entrypoint = %v, user %q", config.Config.Entrypoint, config.Config.User)
 	}
 	layers, err := image.Layers()
 	if err != nil || len(layers) != 1 {
-		t.Fatalf("there are %d layers: %v", len(layers), err)
+		t.Fatalf("image has %d layers, error %v, want 1", len(layers), err)
 	}
 	content, err := layers[0].Uncompressed()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"app/ 755", "app/client 644"}, namesIn(t, content)); diff != "" {
-		t.Errorf("the files (-want +got):\n%s", diff)
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 
-func TestImageIsKeptUntilSomethingChanges(t *testing.T) {
+func TestImageIsCachedUntilTheRecipeChanges(t *testing.T) {
 	t.Parallel()
 	root, cache := newRepository(t), t.TempDir()
-	first, worked := build(t, root, cache)
-	if !worked {
-		t.Error("nothing was built the first time")
+	first, built := build(t, root, cache)
+	if !built {
+		t.Error("nothing was built at first")
 	}
-	if again, worked := build(t, root, cache); worked || again != first {
-		t.Errorf("the same is built again, to %s", again)
+	if again, built := build(t, root, cache); built || again != first {
+		t.Errorf("unchanged image was built again as %s", again)
 	}
 	last := first
 	for name, change := range map[string]func(){
-		"a version": func() { writeFile(t, root, "test/sdks/versions.json", `{"debian": "bookworm", "shell": "6"}`, 0o644) },
-		"a file":    func() { writeFile(t, root, recipeFolder+"/extra", "x", 0o644) },
-		"a mode": func() {
+		"version": func() { writeFile(t, root, "test/sdks/versions.json", `{"debian": "bookworm", "shell": "6"}`, 0o644) },
+		"file":    func() { writeFile(t, root, recipeFolder+"/extra", "x", 0o644) },
+		"mode": func() {
 			if err := os.Chmod(filepath.Join(root, recipeFolder+"/image.json"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		change()
-		again, worked := build(t, root, cache)
-		if !worked || again == last {
-			t.Errorf("%s changed, and the image is the old one", name)
+		again, built := build(t, root, cache)
+		if !built || again == last {
+			t.Errorf("%s changed, but the image was not built again", name)
 		}
 		last = again
 	}
 }
 
-func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
+func TestConcurrentBuildsRunTheScriptOnce(t *testing.T) {
 	t.Parallel()
 	root, cache := newRepository(t), t.TempDir()
 	writeFile(t, root, recipeFolder+"/build", "#!/bin/sh\nset -e\necho call >>\"$3/calls\"\nmkdir \"$1/app\"\n", 0o755)
@@ -143,11 +142,11 @@ func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
 	}
 	group.Wait()
 	if calls, err := os.ReadFile(filepath.Join(cache, "recipes/tools/calls")); err != nil || string(calls) != "call\n" {
-		t.Errorf("the script was called %d times, want once: %v", strings.Count(string(calls), "\n"), err)
+		t.Errorf("script was called %d times, want once: %v", strings.Count(string(calls), "\n"), err)
 	}
 }
 
-func TestScriptThatFailsSaysWhy(t *testing.T) {
+func TestErrorContainsTheScriptsOutput(t *testing.T) {
 	t.Parallel()
 	root := newRepository(t)
 	writeFile(t, root, recipeFolder+"/build", "#!/bin/sh\necho no such version >&2\nexit 1\n", 0o755)
@@ -161,12 +160,12 @@ func TestScriptThatFailsSaysWhy(t *testing.T) {
 	}
 	for _, folder := range []string{b.cache, out} {
 		if left, err := filepath.Glob(filepath.Join(folder, "*.tar*")); err != nil || len(left) > 0 {
-			t.Errorf("of a build that failed there is %v, %v", left, err)
+			t.Errorf("failed build left %v, error %v", left, err)
 		}
 	}
 }
 
-func TestImageThatCannotBeBuiltHereSaysWhatIsMissing(t *testing.T) {
+func TestMissingProgramIsReported(t *testing.T) {
 	t.Parallel()
 	root := newRepository(t)
 	out := t.TempDir()
@@ -176,25 +175,25 @@ func TestImageThatCannotBeBuiltHereSaysWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	archive, lacks, err := b.Build(t.Context(), read(t, root), "1.2.3", out)
-	if archive != "" || lacks != "no-such-program" || err != nil {
-		t.Errorf("it lacks %q: %q, %v", lacks, archive, err)
+	archive, missing, err := b.Build(t.Context(), read(t, root), "1.2.3", out)
+	if archive != "" || missing != "no-such-program" || err != nil {
+		t.Errorf("missing program = %q, archive %q, error %v", missing, archive, err)
 	}
 	if left, err := filepath.Glob(filepath.Join(out, "*")); err != nil || len(left) > 0 {
-		t.Errorf("there is %v, %v", left, err)
+		t.Errorf("folder contains %v, error %v, want nothing", left, err)
 	}
 }
 
-func TestFolderThatIsNoRecipeIsRefused(t *testing.T) {
+func TestInvalidRecipeIsRefused(t *testing.T) {
 	t.Parallel()
 	root := newRepository(t)
 	if _, err := Read(root, "shell"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder without image.json: %v", err)
+		t.Errorf("folder without image.json: got error %v", err)
 	}
-	for _, wrong := range []string{`{"entrypoint": []}`, `{"entrypoint": ["/x"], "packages": []}`, `{`} {
-		writeFile(t, root, recipeFolder+"/image.json", wrong, 0o644)
+	for _, invalid := range []string{`{"entrypoint": []}`, `{"entrypoint": ["/x"], "packages": []}`, `{`} {
+		writeFile(t, root, recipeFolder+"/image.json", invalid, 0o644)
 		if _, err := Read(filepath.Join(root, recipeFolder), "shell"); err == nil {
-			t.Errorf("image.json is taken: %s", wrong)
+			t.Errorf("invalid image.json was accepted: %s", invalid)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-func TestDNSIsDeployedAsClustersHaveIt(t *testing.T) {
+func TestDNSManifestsMatchTheLayout(t *testing.T) {
 	manifests, err := Manifests()
 	if err != nil {
 		t.Fatal(err)
@@ -34,10 +34,10 @@ func TestDNSIsDeployedAsClustersHaveIt(t *testing.T) {
 		}
 		kinds = append(kinds, object.Kind)
 		if object.Kind == "Service" && object.Spec.ClusterIP != layout.DNSServiceIP {
-			t.Errorf("DNS is at %s, where kubelet tells pods %s", object.Spec.ClusterIP, layout.DNSServiceIP)
+			t.Errorf("DNS service has address %s, but kubelet gives pods %s", object.Spec.ClusterIP, layout.DNSServiceIP)
 		}
 		if object.Kind == "ConfigMap" && !strings.Contains(object.Data["Corefile"], "kubernetes "+layout.ClusterDomain+" ") {
-			t.Errorf("the Corefile does not serve %s:\n%s", layout.ClusterDomain, object.Data["Corefile"])
+			t.Errorf("Corefile does not serve %s:\n%s", layout.ClusterDomain, object.Data["Corefile"])
 		}
 	}
 	want := []string{"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "Deployment", "Service"}
@@ -46,7 +46,7 @@ func TestDNSIsDeployedAsClustersHaveIt(t *testing.T) {
 	}
 }
 
-func TestAnImageHoldsOneBinaryAndRunsIt(t *testing.T) {
+func TestImageContainsOneBinaryAndRunsIt(t *testing.T) {
 	folder := t.TempDir()
 	binary, archive := filepath.Join(folder, "pause"), filepath.Join(folder, "pause.tar")
 	if err := os.WriteFile(binary, []byte("program"), 0o755); err != nil {
@@ -64,7 +64,7 @@ func TestAnImageHoldsOneBinaryAndRunsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if config.OS != "linux" || config.Architecture != runtime.GOARCH {
-		t.Errorf("it is for %s/%s", config.OS, config.Architecture)
+		t.Errorf("platform = %s/%s", config.OS, config.Architecture)
 	}
 	if diff := cmp.Diff([]string{"/run"}, config.Config.Entrypoint); diff != "" {
 		t.Errorf("entrypoint (-want +got):\n%s", diff)
@@ -81,9 +81,9 @@ func TestAnImageHoldsOneBinaryAndRunsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if header.Name != "run" || header.FileInfo().Mode().Perm() != 0o755 || string(content) != "program" {
-		t.Errorf("its file is %s, %s, %q", header.Name, header.FileInfo().Mode(), content)
+		t.Errorf("file = %s, mode %s, content %q", header.Name, header.FileInfo().Mode(), content)
 	}
 	if _, err := reader.Next(); err != io.EOF {
-		t.Errorf("it holds more than one file: %v", err)
+		t.Errorf("image contains more than one file: %v", err)
 	}
 }

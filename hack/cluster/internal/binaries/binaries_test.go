@@ -14,8 +14,9 @@ import (
 	"github.com/kube-imds/kube-imds/hack/internal/lock"
 )
 
-// pinned makes a folder of tools modules, each of which pins its tool at v1.2.3, and a Go command that counts its calls.
-func pinned(t *testing.T, goCommand string) (builder Builder, calls func() int) {
+// newBuilder returns a builder of modules that pin each tool at the version of versionFor, with the shell script goCommand in
+// place of go. calls returns how often that was called.
+func newBuilder(t *testing.T, goCommand string) (builder Builder, calls func() int) {
 	t.Helper()
 	folder := t.TempDir()
 	for _, tool := range tools {
@@ -32,7 +33,7 @@ func pinned(t *testing.T, goCommand string) (builder Builder, calls func() int) 
 	}
 }
 
-// versionFor gives a module a version that its path allows.
+// versionFor returns a version that the module's path allows.
 func versionFor(module string) string {
 	if _, major, _ := semver.SplitPathVersion(module); major != "" {
 		return strings.TrimPrefix(major, "/") + ".2.3"
@@ -40,18 +41,18 @@ func versionFor(module string) string {
 	return "v1.2.3"
 }
 
-// builds is a Go command that writes what it is asked to build: go build -o PATH …
-const builds = `echo built >"$3"`
+// fakeBuild stands in for go build -o PATH …: it writes the file.
+const fakeBuild = `echo built >"$3"`
 
-func TestABinaryIsBuiltOnce(t *testing.T) {
-	builder, calls := pinned(t, builds)
+func TestBinaryIsBuiltOnce(t *testing.T) {
+	builder, calls := newBuilder(t, fakeBuild)
 	for range 2 {
 		folder, err := builder.Build(t.Context(), "etcd")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if content, err := os.ReadFile(filepath.Join(folder, "etcd")); err != nil || string(content) != "built\n" {
-			t.Fatalf("etcd is %q, %v", content, err)
+			t.Fatalf("content = %q, error %v, want built", content, err)
 		}
 	}
 	if got := calls(); got != 1 {
@@ -59,15 +60,15 @@ func TestABinaryIsBuiltOnce(t *testing.T) {
 	}
 }
 
-func TestWithoutNamesAllOfAClusterAreBuilt(t *testing.T) {
-	builder, calls := pinned(t, builds)
+func TestBinariesOfAClusterAreBuiltByDefault(t *testing.T) {
+	builder, calls := newBuilder(t, fakeBuild)
 	folder, err := builder.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range allNames() {
 		if want := name != "vault-transit"; exists(filepath.Join(folder, name)) != want {
-			t.Errorf("that %s is to be built: %t", name, want)
+			t.Errorf("%s: want built = %t", name, want)
 		}
 	}
 	if got, want := calls(), len(allNames())-1; got != want {
@@ -75,8 +76,8 @@ func TestWithoutNamesAllOfAClusterAreBuilt(t *testing.T) {
 	}
 }
 
-func TestAChangedProgramIsBuiltAnew(t *testing.T) {
-	builder, calls := pinned(t, builds)
+func TestChangedProgramIsBuiltAgain(t *testing.T) {
+	builder, calls := newBuilder(t, fakeBuild)
 	for _, content := range []string{"one", "one", "another"} {
 		writeFile(t, filepath.Join(builder.Tools, "vault", "main.go"), content)
 		if _, err := builder.Build(t.Context(), "vault-transit"); err != nil {
@@ -88,8 +89,8 @@ func TestAChangedProgramIsBuiltAnew(t *testing.T) {
 	}
 }
 
-func TestANewVersionIsBuiltAndTheOldOneStays(t *testing.T) {
-	builder, calls := pinned(t, builds)
+func TestNewVersionDoesNotReplaceTheOldOne(t *testing.T) {
+	builder, calls := newBuilder(t, fakeBuild)
 	before, err := builder.Build(t.Context(), "etcd")
 	if err != nil {
 		t.Fatal(err)
@@ -100,44 +101,44 @@ func TestANewVersionIsBuiltAndTheOldOneStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if before == after || calls() != 2 {
-		t.Errorf("%d builds, in %s and %s, want two in two folders", calls(), before, after)
+		t.Errorf("got %d builds in %s and %s, want 2 in separate folders", calls(), before, after)
 	}
 	if !exists(filepath.Join(before, "etcd")) {
-		t.Error("the old version is gone, from under a cluster that may run it")
+		t.Error("old version was removed, but a cluster may use it")
 	}
 }
 
-func TestAFailedBuildLeavesNothingAndShowsWhy(t *testing.T) {
-	builder, _ := pinned(t, `echo half >"$3"; echo "no package libseccomp" >&2; exit 1`)
+func TestFailedBuildLeavesNothingAndReportsWhy(t *testing.T) {
+	builder, _ := newBuilder(t, `echo half >"$3"; echo "no package libseccomp" >&2; exit 1`)
 	_, err := builder.Build(t.Context(), "runc")
 	if err == nil {
-		t.Fatal("no error")
+		t.Fatal("failed build returned no error")
 	}
 	for _, part := range []string{"build runc v1.2.3", "no package libseccomp", "libseccomp-dev"} {
 		if !strings.Contains(err.Error(), part) {
-			t.Errorf("the error does not say %q: %v", part, err)
+			t.Errorf("error lacks %q: %v", part, err)
 		}
 	}
 	left, err := filepath.Glob(filepath.Join(builder.Cache, "tools", "*", "*"))
 	if err != nil || len(left) > 0 {
-		t.Errorf("the failed build left %v, %v", left, err)
+		t.Errorf("failed build left %v, error %v", left, err)
 	}
 }
 
-func TestAnUnknownNameIsRefusedBeforeAnythingIsBuilt(t *testing.T) {
-	builder, calls := pinned(t, builds)
+func TestUnknownNameIsRefusedBeforeBuilding(t *testing.T) {
+	builder, calls := newBuilder(t, fakeBuild)
 	_, err := builder.Build(t.Context(), "etcd", "kubeadm")
 	if err == nil || !strings.Contains(err.Error(), `no binary "kubeadm": there are containerd,`) {
-		t.Errorf("got %v, want the names that there are", err)
+		t.Errorf("got error %v, want the names of all binaries", err)
 	}
 	if calls() != 0 {
-		t.Error("something was built")
+		t.Error("something was built before the name was refused")
 	}
 }
 
-func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
+func TestConcurrentBuildsRunOnce(t *testing.T) {
 	const builders = 4
-	builder, calls := pinned(t, builds)
+	builder, calls := newBuilder(t, fakeBuild)
 	held, err := lock.Try(storeOf(t, builder, "etcd") + ".lock")
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +154,7 @@ func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
 	for range builders {
 		want := fmt.Sprintf("waiting for process %d (", os.Getpid())
 		if line := <-waiting; !strings.HasPrefix(line, want) || !strings.HasSuffix(line, "which builds etcd v3.2.3\n") {
-			t.Errorf("it says %q, want %q", line, want)
+			t.Errorf("got line %q, want %q", line, want)
 		}
 	}
 	go func() {
@@ -173,7 +174,7 @@ func TestOfSeveralAtOnceOneBuilds(t *testing.T) {
 	}
 }
 
-// writer is told what is written.
+// writer is an io.Writer that calls a function with each write.
 type writer func(string)
 
 func (w writer) Write(text []byte) (int, error) {
@@ -181,7 +182,7 @@ func (w writer) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// storeOf is where a tool's binaries are kept.
+// storeOf returns the folder of a tool's binaries in the cache.
 func storeOf(t *testing.T, builder Builder, folder string) string {
 	t.Helper()
 	for _, tool := range tools {
@@ -189,23 +190,23 @@ func storeOf(t *testing.T, builder Builder, folder string) string {
 			return filepath.Join(builder.Cache, "tools", tool.key(versionFor(tool.module)))
 		}
 	}
-	t.Fatalf("there is no tool %s", folder)
+	t.Fatalf("unknown tool %s", folder)
 	return ""
 }
 
-func TestTheNextBuildSweepsAwayWhatAKilledOneLeft(t *testing.T) {
-	builder, _ := pinned(t, builds)
+func TestNextBuildRemovesFilesOfAKilledOne(t *testing.T) {
+	builder, _ := newBuilder(t, fakeBuild)
 	left := filepath.Join(storeOf(t, builder, "etcd"), "building-1")
 	writeFile(t, filepath.Join(left, "etcd"), "half")
 	if _, err := builder.Build(t.Context(), "etcd"); err != nil {
 		t.Fatal(err)
 	}
 	if exists(left) {
-		t.Error("it is still there")
+		t.Error("files of the killed build still exist")
 	}
 }
 
-func TestKubernetesIsToldItsVersion(t *testing.T) {
+func TestKubernetesIsLinkedWithItsVersion(t *testing.T) {
 	want := "-X k8s.io/component-base/version.gitVersion=v1.37.2 -X k8s.io/component-base/version.gitMajor=1 " +
 		"-X k8s.io/component-base/version.gitMinor=37 -X k8s.io/component-base/version.gitTreeState=clean"
 	if diff := cmp.Diff(want, kubernetesVersion("v1.37.2")); diff != "" {
@@ -213,11 +214,11 @@ func TestKubernetesIsToldItsVersion(t *testing.T) {
 	}
 }
 
-func TestEachBuildHasItsKey(t *testing.T) {
+func TestKeyDependsOnVersionTagsAndLinkerFlags(t *testing.T) {
 	base := tool{folder: "runc", tags: "seccomp"}
 	key := base.key("v1.5.2")
 	if !strings.HasPrefix(key, "runc-v1.5.2-") || key != base.key("v1.5.2") {
-		t.Errorf("key %q of %s", key, runtime.GOARCH)
+		t.Errorf("key = %q on %s", key, runtime.GOARCH)
 	}
 	tagged := base
 	tagged.tags = ""
@@ -225,7 +226,7 @@ func TestEachBuildHasItsKey(t *testing.T) {
 	linked.linker = func(string) string { return "-X main.version=1" }
 	for name, other := range map[string]string{"version": base.key("v1.5.3"), "tags": tagged.key("v1.5.2"), "linker": linked.key("v1.5.2")} {
 		if other == key {
-			t.Errorf("another %s makes the same key %s", name, key)
+			t.Errorf("another %s gives the same key %s", name, key)
 		}
 	}
 }

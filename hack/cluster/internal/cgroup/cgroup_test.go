@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestATreeIsRemovedFromItsLeavesUp(t *testing.T) {
+func TestTreeIsRemovedFromItsLeavesUp(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "cluster")
 	if err := os.MkdirAll(filepath.Join(root, "node", "pods", "one"), 0o755); err != nil {
 		t.Fatal(err)
@@ -19,11 +19,11 @@ func TestATreeIsRemovedFromItsLeavesUp(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(root); !os.IsNotExist(err) {
-		t.Errorf("the tree is still there: %v", err)
+		t.Errorf("tree still exists: %v", err)
 	}
 }
 
-func TestAGroupsProcessesAreKilled(t *testing.T) {
+func TestProcessesOfAGroupAreKilled(t *testing.T) {
 	process := exec.Command("sleep", "600")
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -32,11 +32,11 @@ func TestAGroupsProcessesAreKilled(t *testing.T) {
 	writeFile(t, filepath.Join(group, "cgroup.procs"), strconv.Itoa(process.Process.Pid)+"\n")
 	kill(group)
 	if err := process.Wait(); err == nil || err.Error() != "signal: killed" {
-		t.Errorf("the process ended with %v, want it killed", err)
+		t.Errorf("process ended with %v, want signal: killed", err)
 	}
 }
 
-func TestANewGroupHasItsParentsProcessors(t *testing.T) {
+func TestNewGroupInheritsTheCPUSet(t *testing.T) {
 	parent, child := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(parent, "cpuset.cpus"), "0-1\n")
 	writeFile(t, filepath.Join(parent, "cpuset.mems"), "0\n")
@@ -46,20 +46,20 @@ func TestANewGroupHasItsParentsProcessors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := readFile(t, filepath.Join(child, "cpuset.cpus")); got != "0-1\n" {
-		t.Errorf("cpuset.cpus is %q, want the parent's", got)
+		t.Errorf("cpuset.cpus = %q, want the parent's", got)
 	}
 	if got := readFile(t, filepath.Join(child, "cpuset.mems")); got != "1\n" {
-		t.Errorf("cpuset.mems is %q, want what it was", got)
+		t.Errorf("cpuset.mems = %q, want it unchanged", got)
 	}
 }
 
-func TestAGroupWithoutProcessorsNeedsNone(t *testing.T) {
+func TestGroupWithoutCPUSetIsUnchanged(t *testing.T) {
 	child := t.TempDir()
 	if err := inheritCPUSet(t.TempDir(), child); err != nil {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(child); err != nil || len(left) > 0 {
-		t.Errorf("it has %v, %v", left, err)
+		t.Errorf("group has files %v, error %v, want none", left, err)
 	}
 }
 

@@ -29,33 +29,33 @@ func (c Components) all() []process.Daemon {
 	return daemons
 }
 
-func TestDaemonsRunInTheClustersNamespacesUnderNamesOfTheirOwn(t *testing.T) {
+func TestDaemonsHaveUniqueNamesAndTheClustersNamespaces(t *testing.T) {
 	c := components()
 	names := map[string]bool{}
 	for _, daemon := range c.all() {
 		if names[daemon.Name] {
-			t.Errorf("two daemons are called %s", daemon.Name)
+			t.Errorf("two daemons are named %s", daemon.Name)
 		}
 		names[daemon.Name] = true
 		if !slices.Contains(c.NetworkNamespaces(), daemon.Namespace) {
-			t.Errorf("%s runs in %q, which is none of %v", daemon.Name, daemon.Namespace, c.NetworkNamespaces())
+			t.Errorf("%s runs in network namespace %q, want one of %v", daemon.Name, daemon.Namespace, c.NetworkNamespaces())
 		}
 		if filepath.Dir(daemon.Command[0]) != c.Binaries {
-			t.Errorf("%s runs %s", daemon.Name, daemon.Command[0])
+			t.Errorf("%s runs %s, which is not in the folder of binaries", daemon.Name, daemon.Command[0])
 		}
 	}
 }
 
-// What is kept elsewhere would be left behind.
-func TestEveryFileIsInTheClustersFolder(t *testing.T) {
+// Files elsewhere would be left behind when the cluster is removed.
+func TestAllFilesAreInTheClustersFolder(t *testing.T) {
 	c := components()
 	path := regexp.MustCompile(`(?:^|[="\s])(/[^"\s,]+)`)
-	elsewhere := []string{c.Binaries + "/", CNIPlugins, "/" + c.Cgroup() + "/", c.Root + "/"}
+	prefixes := []string{c.Binaries + "/", CNIPlugins, "/" + c.Cgroup() + "/", c.Root + "/"}
 	check := func(what, text string) {
 		for _, found := range path.FindAllStringSubmatch(text, -1) {
 			allowed := func(prefix string) bool { return strings.HasPrefix(found[1], prefix) }
-			if !slices.ContainsFunc(elsewhere, allowed) {
-				t.Errorf("%s uses %s", what, found[1])
+			if !slices.ContainsFunc(prefixes, allowed) {
+				t.Errorf("%s uses %s outside the cluster's folder", what, found[1])
 			}
 		}
 	}
@@ -71,19 +71,19 @@ func TestEveryFileIsInTheClustersFolder(t *testing.T) {
 	}
 }
 
-func TestNodesShareNoFile(t *testing.T) {
+func TestNodesShareNoFiles(t *testing.T) {
 	c := components()
 	nodes := c.Nodes()
 	for _, name := range []string{"containerd.toml", "kubelet.yaml", "pods.conflist"} {
 		for _, own := range []string{nodes[0].Root, nodes[0].Cgroup, nodes[0].ShimSockets, nodes[0].PodRange()} {
 			if strings.Contains(rendered(t, name, nodes[1]), own) {
-				t.Errorf("%s of node 2 names node 1's %s", name, own)
+				t.Errorf("%s of node 2 contains %s of node 1", name, own)
 			}
 		}
 	}
 }
 
-func TestKubeletsConfiguration(t *testing.T) {
+func TestKubeletConfiguration(t *testing.T) {
 	c := components()
 	node := c.Nodes()[1]
 	var got map[string]any
@@ -100,12 +100,12 @@ func TestKubeletsConfiguration(t *testing.T) {
 		"containerRuntimeEndpoint": "unix://" + node.ContainerdSocket(),
 	} {
 		if got[key] != want {
-			t.Errorf("%s is %v, want %v", key, got[key], want)
+			t.Errorf("%s = %v, want %v", key, got[key], want)
 		}
 	}
 }
 
-func TestNetworkPluginsAreConfigured(t *testing.T) {
+func TestNetworkPluginsUseTheNodesNetwork(t *testing.T) {
 	c := components()
 	var got struct {
 		Name    string
@@ -118,12 +118,12 @@ func TestNetworkPluginsAreConfigured(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Name != c.Nodes()[0].CNINetwork() || got.Plugins[0].IPAM.Ranges[0][0].Subnet != c.Nodes()[0].PodRange() {
-		t.Errorf("the network is %+v", got)
+		t.Errorf("network = %+v", got)
 	}
 }
 
-// These are what kube-imds and its tests rely on.
-func TestTheAPIServerIsSetAsRealOnesAre(t *testing.T) {
+// kube-imds and its tests rely on these flags.
+func TestAPIServerFlags(t *testing.T) {
 	arguments := components().apiServer().Command
 	for _, want := range []string{
 		"--authorization-mode=Node,RBAC",
@@ -134,21 +134,21 @@ func TestTheAPIServerIsSetAsRealOnesAre(t *testing.T) {
 		"--service-cluster-ip-range=" + layout.ServiceRange,
 	} {
 		if !slices.Contains(arguments, want) {
-			t.Errorf("it lacks %s", want)
+			t.Errorf("kube-apiserver lacks %s", want)
 		}
 	}
 }
 
-func TestNodesHaveTheLabelsOfACloud(t *testing.T) {
+func TestNodesHaveCloudLabels(t *testing.T) {
 	c := components()
 	const want = "--node-labels=topology.kubernetes.io/region=local,topology.kubernetes.io/zone=local-2," +
 		"node.kubernetes.io/instance-type=Standard_Local"
 	if arguments := c.kubelet(c.Nodes()[1]).Command; !slices.Contains(arguments, want) {
-		t.Errorf("kubelet runs with %v, want %s", arguments, want)
+		t.Errorf("kubelet arguments = %v, want %s", arguments, want)
 	}
 }
 
-func TestANodesConfigurationIsWritten(t *testing.T) {
+func TestNodeConfigurationIsWritten(t *testing.T) {
 	c := components()
 	c.Root = t.TempDir()
 	node := c.Nodes()[0]
@@ -162,27 +162,27 @@ func TestANodesConfigurationIsWritten(t *testing.T) {
 	}
 }
 
-func TestAServerIsReadyWhenItAnswersOK(t *testing.T) {
+func TestServerIsReadyWhenItAnswers200(t *testing.T) {
 	status := http.StatusServiceUnavailable
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	defer server.Close()
 	ready := answers(server.URL, server.Client().Transport.(*http.Transport).DialContext)
 	if err := ready(t.Context()); err == nil {
-		t.Error("it is ready while it answers 503")
+		t.Error("server is ready while it answers 503")
 	}
 	status = http.StatusOK
 	if err := ready(t.Context()); err != nil {
-		t.Errorf("it is not ready while it answers 200: %v", err)
+		t.Errorf("server is not ready while it answers 200: %v", err)
 	}
 	server.Close()
 	if err := ready(t.Context()); err == nil {
-		t.Error("it is ready once it is closed")
+		t.Error("server is ready after it was closed")
 	}
 }
 
-func TestASocketIsReadyWhenItTakesConnections(t *testing.T) {
+func TestMissingSocketIsNotReady(t *testing.T) {
 	if err := accepts(filepath.Join(t.TempDir(), "none"))(context.Background()); err == nil {
-		t.Error("a socket that is not there is ready")
+		t.Error("missing socket is ready")
 	}
 }
 

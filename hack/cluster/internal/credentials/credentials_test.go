@@ -13,26 +13,26 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-func TestAServersCertificateIsTrustedForItsAddresses(t *testing.T) {
+func TestServerCertificateIsValidForItsAddresses(t *testing.T) {
 	folder := issue(t, Subject{Name: "apiserver", Addresses: []string{"kubernetes.default.svc", "10.0.0.1"}})
 	certificate := load(t, folder, "apiserver")
 	for _, name := range []string{"kubernetes.default.svc", "10.0.0.1"} {
 		options := x509.VerifyOptions{Roots: authority(t, folder), DNSName: name, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 		if _, err := certificate.Verify(options); err != nil {
-			t.Errorf("for %s: %v", name, err)
+			t.Errorf("verify for %s: %v", name, err)
 		}
 	}
 	options := x509.VerifyOptions{Roots: authority(t, folder), DNSName: "other"}
 	if _, err := certificate.Verify(options); err == nil {
-		t.Error("it is trusted for a name that it was not made for")
+		t.Error("certificate is valid for another name")
 	}
 }
 
-func TestAClientsCertificateNamesUserAndGroups(t *testing.T) {
+func TestClientCertificateNamesUserAndGroups(t *testing.T) {
 	folder := issue(t, Subject{Name: "c-1", CommonName: "system:node:c-1", Groups: []string{"system:nodes"}})
 	certificate := load(t, folder, "c-1")
 	if certificate.Subject.CommonName != "system:node:c-1" {
-		t.Errorf("the user is %s", certificate.Subject.CommonName)
+		t.Errorf("user = %s, want system:node:c-1", certificate.Subject.CommonName)
 	}
 	if diff := cmp.Diff([]string{"system:nodes"}, certificate.Subject.Organization); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
@@ -43,11 +43,11 @@ func TestAClientsCertificateNamesUserAndGroups(t *testing.T) {
 	}
 	options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	if _, err := certificate.Verify(options); err == nil {
-		t.Error("a client may pass for a server")
+		t.Error("client certificate is valid for a server")
 	}
 }
 
-func TestOnlyTheOwnerReadsKeysAndKubeconfigs(t *testing.T) {
+func TestOnlyTheOwnerCanReadCredentials(t *testing.T) {
 	folder := issue(t, Subject{Name: "admin"})
 	if err := WriteKubeconfig(folder, "admin", "https://server", "c"); err != nil {
 		t.Fatal(err)
@@ -57,11 +57,11 @@ func TestOnlyTheOwnerReadsKeysAndKubeconfigs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(entries) != 6 {
-		t.Errorf("there are %d files, want the authority's two, admin's three and the key of ServiceAccounts", len(entries))
+		t.Errorf("got %d files, want two of the authority, three of admin and the ServiceAccount key", len(entries))
 	}
 	for _, entry := range entries {
 		if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s has mode %s, %v, want 0600", entry.Name(), info.Mode(), err)
+			t.Errorf("%s: mode = %s, error %v, want 0600", entry.Name(), info.Mode(), err)
 		}
 	}
 }
@@ -92,23 +92,23 @@ func TestKubeconfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.CurrentContext != "c" || got.Clusters[0].Name != "c" || got.Clusters[0].Cluster.Server != "https://127.0.0.1:1234" {
-		t.Errorf("the kubeconfig is %s", content)
+		t.Errorf("kubeconfig = %s", content)
 	}
 	if _, err := tls.X509KeyPair(decode(t, got.Users[0].User.Certificate), decode(t, got.Users[0].User.Key)); err != nil {
-		t.Errorf("its certificate and key: %v", err)
+		t.Errorf("load certificate and key: %v", err)
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(decode(t, got.Clusters[0].Cluster.Authority)) {
-		t.Error("it has no authority")
+		t.Error("kubeconfig has no authority")
 	}
 }
 
-func TestWithoutACertificateThereIsNoKubeconfig(t *testing.T) {
+func TestKubeconfigNeedsACertificate(t *testing.T) {
 	if _, err := Kubeconfig(t.TempDir(), "admin", "https://server", "c"); err == nil {
-		t.Error("no error")
+		t.Error("kubeconfig without a certificate returned no error")
 	}
 }
 
-// issue makes an authority that issues a certificate, and returns its folder.
+// issue creates an authority, issues a certificate and returns the folder of both.
 func issue(t *testing.T, subject Subject) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "credentials")

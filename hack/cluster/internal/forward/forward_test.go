@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestBothWaysAreCarriedAndEndsArePassedOn(t *testing.T) {
+func TestBytesAndEndsAreForwardedBothWays(t *testing.T) {
 	client, outside := pipe(t)
 	inside, server := pipe(t)
 	go carry(outside, func() (net.Conn, error) { return inside, nil })
@@ -18,9 +18,9 @@ func TestBothWaysAreCarriedAndEndsArePassedOn(t *testing.T) {
 	if err := client.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	// To read to the end shows that the client's end arrived.
+	// ReadAll returns only if the client's end is forwarded.
 	if got, err := io.ReadAll(server); err != nil || string(got) != "question" {
-		t.Fatalf("the server reads %q, %v", got, err)
+		t.Fatalf("server read %q, error %v, want question", got, err)
 	}
 	if _, err := io.WriteString(server, "answer"); err != nil {
 		t.Fatal(err)
@@ -29,19 +29,19 @@ func TestBothWaysAreCarriedAndEndsArePassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(client); err != nil || string(got) != "answer" {
-		t.Errorf("the client reads %q, %v", got, err)
+		t.Errorf("client read %q, error %v, want answer", got, err)
 	}
 }
 
-func TestAConnectionThatCannotBeCarriedIsClosed(t *testing.T) {
+func TestConnectionIsClosedWhenDialFails(t *testing.T) {
 	client, outside := pipe(t)
 	go carry(outside, func() (net.Conn, error) { return nil, errors.New("refused") })
 	if got, err := io.ReadAll(client); err != nil || len(got) > 0 {
-		t.Errorf("the client reads %q, %v, want the end", got, err)
+		t.Errorf("client read %q, error %v, want EOF", got, err)
 	}
 }
 
-// pipe makes the two ends of a TCP connection.
+// pipe returns the two ends of a TCP connection.
 func pipe(t *testing.T) (client, server *net.TCPConn) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestNames(t *testing.T) {
+func TestClusterNamesAreValidated(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		valid bool
@@ -25,13 +25,13 @@ func TestNames(t *testing.T) {
 		{"a b", false},
 	} {
 		if _, err := New(test.name); (err == nil) != test.valid {
-			t.Errorf("New(%q): %v, want valid: %v", test.name, err, test.valid)
+			t.Errorf("New(%q): got error %v, want valid = %v", test.name, err, test.valid)
 		}
 	}
 }
 
-// Down removes by these names alone, so two clusters must not share any.
-func TestTwoClustersShareNothing(t *testing.T) {
+// Removal finds resources by these names alone, so two clusters must not share any.
+func TestClustersShareNothing(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"a", "b"} {
 		cluster := mustNew(t, name)
@@ -39,16 +39,16 @@ func TestTwoClustersShareNothing(t *testing.T) {
 		for _, node := range cluster.Nodes() {
 			owned = append(owned, node.Root, node.Cgroup, node.ShimSockets, node.CNINetwork(), node.ContainerdSocket())
 		}
-		for _, thing := range owned {
-			if other := seen[thing]; other != "" {
-				t.Errorf("clusters %s and %s both have %s", other, name, thing)
+		for _, resource := range owned {
+			if other := seen[resource]; other != "" {
+				t.Errorf("clusters %s and %s both have %s", other, name, resource)
 			}
-			seen[thing] = name
+			seen[resource] = name
 		}
 	}
 }
 
-func TestEverythingIsBelowTheClustersFolderAndControlGroup(t *testing.T) {
+func TestPathsAndControlGroupsAreInTheClusters(t *testing.T) {
 	cluster := mustNew(t, "c")
 	for _, node := range cluster.Nodes() {
 		for _, path := range []string{node.Root, node.ShimSockets, node.ContainerdSocket()} {
@@ -59,7 +59,7 @@ func TestEverythingIsBelowTheClustersFolderAndControlGroup(t *testing.T) {
 	}
 	for _, group := range []string{cluster.DaemonCgroup(), cluster.CommandCgroup(), cluster.Nodes()[1].Cgroup} {
 		if filepath.Dir(group) != cluster.Cgroup() {
-			t.Errorf("the control group %s is not in %s", group, cluster.Cgroup())
+			t.Errorf("control group %s is not in %s", group, cluster.Cgroup())
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestShimSocketsHaveAShortPath(t *testing.T) {
 func TestNodesDiffer(t *testing.T) {
 	nodes := mustNew(t, "c").Nodes()
 	if len(nodes) != Nodes {
-		t.Fatalf("there are %d nodes, want %d", len(nodes), Nodes)
+		t.Fatalf("got %d nodes, want %d", len(nodes), Nodes)
 	}
 	if nodes[0].IP() == nodes[1].IP() || nodes[0].PodRange() == nodes[1].PodRange() {
 		t.Errorf("nodes share an address or range: %s %s, %s %s",

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// settings makes a machine with two of the settings that kubelet changes.
-func settings(t *testing.T) Sysctls {
+// newSysctls returns Sysctls of a machine with two of the settings that kubelet changes.
+func newSysctls(t *testing.T) Sysctls {
 	t.Helper()
 	folder := t.TempDir()
 	s := Sysctls{File: filepath.Join(folder, "sysctls.json"), root: filepath.Join(folder, "sys")}
@@ -38,28 +38,28 @@ func (s Sysctls) get(t *testing.T, name string) string {
 	return strings.TrimSpace(string(value))
 }
 
-func TestTheMachineGetsItsSettingsBack(t *testing.T) {
-	s := settings(t)
+func TestRestoreRestoresSavedSettings(t *testing.T) {
+	s := newSysctls(t)
 	mustSave(t, s)
 	s.set(t, "kernel/panic", "10")
 	s.set(t, "vm/overcommit_memory", "1")
-	mustSave(t, s) // As a second cluster does, which finds what the first one changed.
+	mustSave(t, s) // A second cluster saves again, after the first one changed the settings.
 	if err := s.Restore(); err != nil {
 		t.Fatal(err)
 	}
 	if panic, overcommit := s.get(t, "kernel/panic"), s.get(t, "vm/overcommit_memory"); panic != "0" || overcommit != "2" {
-		t.Errorf("kernel/panic is %s, vm/overcommit_memory %s, want 0 and 2", panic, overcommit)
+		t.Errorf("kernel/panic = %s, vm/overcommit_memory = %s, want 0 and 2", panic, overcommit)
 	}
 	if _, err := os.Stat(s.File); !os.IsNotExist(err) {
-		t.Errorf("the file is still there: %v", err)
+		t.Errorf("file still exists: %v", err)
 	}
 	if err := s.Restore(); err != nil {
-		t.Errorf("restore what is restored: %v", err)
+		t.Errorf("second restore: %v", err)
 	}
 }
 
-func TestAfterARebootTheMachineHasItsOwnSettings(t *testing.T) {
-	s := settings(t)
+func TestSettingsFromBeforeARebootAreNotRestored(t *testing.T) {
+	s := newSysctls(t)
 	if err := os.WriteFile(s.File, []byte(`{"bootID":"another","values":{"kernel/panic":"77"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +67,12 @@ func TestAfterARebootTheMachineHasItsOwnSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := s.get(t, "kernel/panic"); got != "0" {
-		t.Errorf("kernel/panic is %s, want 0: 77 was before the reboot", got)
+		t.Errorf("kernel/panic = %s, want 0: 77 is from before the reboot", got)
 	}
 }
 
-func TestSavedBeforeARebootIsSavedAnew(t *testing.T) {
-	s := settings(t)
+func TestSettingsAreSavedAgainAfterAReboot(t *testing.T) {
+	s := newSysctls(t)
 	if err := os.WriteFile(s.File, []byte(`{"bootID":"another","values":{"kernel/panic":"77"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSavedBeforeARebootIsSavedAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := s.get(t, "kernel/panic"); got != "0" {
-		t.Errorf("kernel/panic is %s, want 0", got)
+		t.Errorf("kernel/panic = %s, want 0", got)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-func TestWhatIsMountedInAMountIsUnmountedBeforeIt(t *testing.T) {
+func TestNestedMountsAreUnmountedFirst(t *testing.T) {
 	mounts := []*mountinfo.Info{
 		{Mountpoint: "/c/node"},
 		{Mountpoint: "/c/node/rootfs"},

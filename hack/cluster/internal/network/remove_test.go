@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/hack/cluster/internal/layout"
 )
 
-// newNamespace makes a network namespace on a file, as a cluster does, in a folder of the test's own.
+// newNamespace mounts a new network namespace on a file in a temporary folder, as a cluster does in its own.
 func newNamespace(t *testing.T) (path string) {
 	t.Helper()
 	needRoot(t)
@@ -37,9 +37,9 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// bystander starts a process in a mount namespace of its own, as `ip netns exec` does, and ends it with the test. It
-// waits until the process is what it shall be.
-func bystander(t *testing.T, command ...string) *exec.Cmd {
+// startProcess starts a process in a separate mount namespace, as `ip netns exec` does, and kills it after the test. It waits
+// until the process runs sleep 600.
+func startProcess(t *testing.T, command ...string) *exec.Cmd {
 	t.Helper()
 	process := exec.Command(command[0], command[1:]...)
 	process.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
@@ -60,7 +60,7 @@ func bystander(t *testing.T, command ...string) *exec.Cmd {
 
 func procOf(process *exec.Cmd) string { return fmt.Sprintf("/proc/%d", process.Process.Pid) }
 
-// cover mounts a folder on itself with all that is in it, as the first `ip netns add` of a machine does.
+// cover mounts a folder and everything in it on itself, as the first `ip netns add` of a machine does.
 func cover(t *testing.T, folder string) {
 	t.Helper()
 	for _, flags := range []uintptr{unix.MS_BIND | unix.MS_REC, unix.MS_SHARED | unix.MS_REC} {
@@ -71,28 +71,28 @@ func cover(t *testing.T, folder string) {
 	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) })
 }
 
-func TestANamespaceIsRemovedWhoeverHoldsIt(t *testing.T) {
+func TestHeldNamespaceIsRemoved(t *testing.T) {
 	for name, test := range map[string]struct {
 		hold func(t *testing.T, path string) *exec.Cmd
 
-		// after is whether the holder still holds it once its file is gone.
-		after bool
+		// heldAfter reports whether the process still holds the namespace after its file is removed.
+		heldAfter bool
 	}{
-		"a process is in it": {
+		"process in the namespace": {
 			hold: func(t *testing.T, path string) *exec.Cmd {
-				return bystander(t, "nsenter", "--net="+path, "sleep", "600")
+				return startProcess(t, "nsenter", "--net="+path, "sleep", "600")
 			},
-			after: true,
+			heldAfter: true,
 		},
-		"another mount namespace has it": {
-			hold: func(t *testing.T, _ string) *exec.Cmd { return bystander(t, "sleep", "600") },
+		"mounted in another mount namespace": {
+			hold: func(t *testing.T, _ string) *exec.Cmd { return startProcess(t, "sleep", "600") },
 		},
-		"it is covered, and a process is in it": {
+		"process in a covered namespace": {
 			hold: func(t *testing.T, path string) *exec.Cmd {
 				cover(t, filepath.Dir(path))
-				return bystander(t, "nsenter", "--net="+path, "sleep", "600")
+				return startProcess(t, "nsenter", "--net="+path, "sleep", "600")
 			},
-			after: true,
+			heldAfter: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,44 +102,44 @@ func TestANamespaceIsRemovedWhoeverHoldsIt(t *testing.T) {
 			process := test.hold(t, path)
 			holder := fmt.Sprintf("process %d (sleep 600)", process.Process.Pid)
 			if got := heldBy(holdersOf(namespace)); !strings.Contains(got, holder) {
-				t.Errorf("the namespace is one%s, want %s among them", got, holder)
+				t.Errorf("heldBy() = %q, want it to contain %s", got, holder)
 			}
 			if err := removeFile(path); err != nil {
 				t.Error(err)
 			}
 			if _, err := os.Stat(path); !os.IsNotExist(err) {
-				t.Errorf("the file is still there: %v", err)
+				t.Errorf("file still exists: %v", err)
 			}
-			if got := strings.Contains(heldBy(holdersOf(namespace)), holder); got != test.after {
-				t.Errorf("once its name is gone the process holds it: %v, want %v", got, test.after)
+			if got := strings.Contains(heldBy(holdersOf(namespace)), holder); got != test.heldAfter {
+				t.Errorf("process holds the namespace after its removal: got %v, want %v", got, test.heldAfter)
 			}
 			if err := process.Process.Signal(syscall.Signal(0)); err != nil {
-				t.Errorf("the process was disturbed: %v", err)
+				t.Errorf("process does not run after the removal: %v", err)
 			}
 		})
 	}
 }
 
-func TestANewNamespaceTakesTheFileThatAnotherLeft(t *testing.T) {
+func TestNewNamespaceReusesALeftoverFile(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, path string){
-		"a plain file, as after a reboot": func(t *testing.T, path string) {
+		"plain file, as after a reboot": func(t *testing.T, path string) {
 			if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
 				t.Fatal(err)
 			}
 		},
-		"one that is mounted elsewhere": func(t *testing.T, path string) {
-			bystander(t, "sleep", "600")
+		"mounted in another mount namespace": func(t *testing.T, path string) {
+			startProcess(t, "sleep", "600")
 			if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
 				t.Fatal(err)
 			}
 		},
-		"one that is mounted on out of sight": func(t *testing.T, path string) {
+		"covered mount": func(t *testing.T, path string) {
 			cover(t, filepath.Dir(path))
 			if err := unix.Unmount(path, unix.MNT_DETACH); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.Remove(path); err == nil {
-				t.Fatal("it could be removed just so")
+				t.Fatal("covered file could be removed without unmounting")
 			}
 		},
 	} {
@@ -152,13 +152,13 @@ func TestANewNamespaceTakesTheFileThatAnotherLeft(t *testing.T) {
 				t.Fatal(err)
 			}
 			if now := identify(path); now == "" || now == before {
-				t.Errorf("the file is %q, and was %q", now, before)
+				t.Errorf("namespace = %q, want one other than %q", now, before)
 			}
 		})
 	}
 }
 
-func TestRemoveTellsWhatIsLeftToWhom(t *testing.T) {
+func TestRemoveReportsHeldNamespacesAndHolders(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
 	cluster, err := layout.New(fmt.Sprintf("test-%d", os.Getpid()))
@@ -170,17 +170,17 @@ func TestRemoveTellsWhatIsLeftToWhom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	process := bystander(t, "nsenter", "--net="+filepath.Join(folder, cluster.Hub()), "sleep", "600")
+	process := startProcess(t, "nsenter", "--net="+filepath.Join(folder, cluster.Hub()), "sleep", "600")
 	left, err := Remove(cluster)
 	if err != nil {
 		t.Error(err)
 	}
 	if len(left) != 1 || left[0].Name != cluster.Hub() || len(left[0].Holders) != 1 || left[0].Holders[0].PID != process.Process.Pid {
-		t.Errorf("left are %v, want %s to process %d", left, cluster.Hub(), process.Process.Pid)
+		t.Errorf("left = %v, want %s held by process %d", left, cluster.Hub(), process.Process.Pid)
 	}
 	for range 2 {
 		if left, err := Remove(cluster); err != nil || len(left) > 0 {
-			t.Errorf("to remove it again: %v, %v", left, err)
+			t.Errorf("second removal: left = %v, error %v", left, err)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-func TestOnlyTheMainThreadBecomesADaemon(t *testing.T) {
-	// Of two goroutines that keep their threads, one at least is not on the main one.
+func TestLaunchNeedsTheMainThread(t *testing.T) {
+	// Of two goroutines locked to different threads, at least one is not on the main thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	other := make(chan error)
@@ -19,7 +19,7 @@ func TestOnlyTheMainThreadBecomesADaemon(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "main thread") {
 			return
 		}
-		t.Logf("one thread: %v", err)
+		t.Logf("Launch: %v", err)
 	}
-	t.Error("two threads may become a daemon")
+	t.Error("two threads can launch a daemon")
 }

@@ -9,10 +9,10 @@ import (
 func TestStartTimeOf(t *testing.T) {
 	const fields = " 1 2 2 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 8675309 0 0"
 	for _, test := range []struct{ name, stat, want string }{
-		{"a running process", "42 (etcd) S" + fields, "8675309"},
-		{"a name with spaces and parentheses", "42 (a (b) c) R" + fields, "8675309"},
-		{"a name that imitates the fields", "42 (x) Z 1) S" + fields, "8675309"},
-		{"one that ended and was not waited for", "42 (etcd) Z" + fields, ""},
+		{"running process", "42 (etcd) S" + fields, "8675309"},
+		{"name with spaces and parentheses", "42 (a (b) c) R" + fields, "8675309"},
+		{"name like the fields", "42 (x) Z 1) S" + fields, "8675309"},
+		{"zombie", "42 (etcd) Z" + fields, ""},
 		{"cut short", "42 (etcd) S 1 2", ""},
 		{"empty", "", ""},
 	} {
@@ -24,7 +24,7 @@ func TestStartTimeOf(t *testing.T) {
 	}
 }
 
-func TestARememberedProcessIsFoundAgain(t *testing.T) {
+func TestRecordedProcessIsFound(t *testing.T) {
 	supervisor := Supervisor{Folder: t.TempDir()}
 	if err := supervisor.remember("etcd", os.Getpid()); err != nil {
 		t.Fatal(err)
@@ -36,14 +36,14 @@ func TestARememberedProcessIsFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := supervisor.Running("etcd"); got != 0 {
-		t.Errorf("once forgotten, Running() = %d, want 0", got)
+		t.Errorf("after forget: Running() = %d, want 0", got)
 	}
 	if err := supervisor.forget("etcd"); err != nil {
-		t.Errorf("forget what is forgotten: %v", err)
+		t.Errorf("second forget: %v", err)
 	}
 }
 
-func TestAnotherProcessOfTheSameIDIsNotTheDaemon(t *testing.T) {
+func TestReusedProcessIDIsNotTheDaemon(t *testing.T) {
 	supervisor := Supervisor{Folder: t.TempDir()}
 	if err := supervisor.remember("etcd", os.Getpid()); err != nil {
 		t.Fatal(err)
@@ -58,12 +58,12 @@ func TestAnotherProcessOfTheSameIDIsNotTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := supervisor.Running("etcd"); got != 0 {
-		t.Errorf("Running() = %d for a process that started at another time, want 0", got)
+		t.Errorf("Running() = %d for a process with another start time, want 0", got)
 	}
 }
 
-func TestABrokenRecordIsNoProcess(t *testing.T) {
-	for name, content := range map[string]string{"empty": "", "cut": `{"pid":1,`, "of no process": `{"pid":-1,"started":""}`} {
+func TestMalformedRecordIsIgnored(t *testing.T) {
+	for name, content := range map[string]string{"empty": "", "cut short": `{"pid":1,`, "invalid process ID": `{"pid":-1,"started":""}`} {
 		t.Run(name, func(t *testing.T) {
 			supervisor := Supervisor{Folder: t.TempDir()}
 			if err := os.WriteFile(supervisor.recordPath("etcd"), []byte(content), 0o600); err != nil {
