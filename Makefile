@@ -1,6 +1,6 @@
 # kube-imds. `make` lists the targets.
 
-# Binaries that are built from pinned modules are kept here, outside the checkout, by version.
+# The cache of binaries built from pinned modules, by version. It is outside the checkout.
 export KUBE_IMDS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kube-imds
 
 CLUSTER := go -C hack run ./cluster
@@ -15,67 +15,67 @@ help: ## List the targets.
 ##@ Run it
 
 .PHONY: demo
-demo: ## As root on Debian: a cluster, the chart and a sample that prints its token's claims.
+demo: ## As root on Debian: start a cluster, install the chart and run a sample that prints its token's claims.
 	@hack/how-long.sh demo
 	hack/demo/local.sh
 
 .PHONY: kind-demo
-kind-demo: ## The same with Docker and kind.
+kind-demo: ## Run the demo with Docker and kind instead.
 	hack/demo/kind.sh
 
 .PHONY: cluster-up
-cluster-up: ## As root: bring up a local two-node Kubernetes cluster.
+cluster-up: ## As root: start a local two-node Kubernetes cluster.
 	$(CLUSTER) up
 
 .PHONY: cluster-down
-cluster-down: ## Take the local cluster down, and leave nothing behind.
+cluster-down: ## Stop the local cluster and remove everything it created.
 	$(CLUSTER) down
 
 .PHONY: cluster-list
-cluster-list: ## As root: list the local clusters, those of tests that were kept or killed too.
+cluster-list: ## As root: list the local clusters, including those of kept or killed tests.
 	$(CLUSTER) list
 
 .PHONY: images
-images: ## Build the images, for linux/amd64 and linux/arm64, into build/images.
+images: ## Build the images for linux/amd64 and linux/arm64 into build/images.
 	go -C hack run ./images
 
 ##@ Test it
 
 .PHONY: test
-test: tell-test check test-unit test-integration test-e2e sdk-matrix ## All tests, on clusters of their own; a demo may be up.
+test: tell-test check test-unit test-integration test-e2e sdk-matrix ## Run all tests, on separate clusters; the demo may be running.
 
 .PHONY: tell-test
 tell-test:
 	@hack/how-long.sh test
 
 .PHONY: check
-check: ## What needs no running: linters, generated files, modules, references.
+check: ## Run the static checks: linters, generated files, modules, references.
 	hack/check.sh $(MODULES)
 
 .PHONY: test-unit
-test-unit: ## Tests of packages by themselves.
+test-unit: ## Run the unit tests.
 	hack/with-progress.sh "unit tests" \
 		go test -race $$(go list ./... | grep -v -e /test/e2e -e /test/integration -e /test/chart)
 	hack/with-progress.sh "unit tests of hack" go -C hack test ./...
 
 .PHONY: test-integration
-test-integration: ## Tests against a real kube-apiserver and etcd.
+test-integration: ## Run the integration tests against a real kube-apiserver and etcd.
 	hack/integration.sh
 
 .PHONY: test-e2e
-test-e2e: ## As root: tests on a local cluster of their own. KUBE_IMDS_KEEP_CLUSTER=1 keeps it.
+test-e2e: ## As root: run the end-to-end tests on a separate local cluster. KUBE_IMDS_KEEP_CLUSTER=1 keeps it.
 	hack/e2e.sh
 
 .PHONY: sdk-matrix
-sdk-matrix: ## As root on Debian: the published SDKs of every language in pods, in a table.
+sdk-matrix: ## As root on Debian: run the published SDKs of every language in pods and print a table.
 	hack/sdk-matrix.sh
 
 .PHONY: bench
-bench: ## Size and speed, as ratios to what is measured in the same run. Needs wrk.
+bench: ## Measure the sidecar's size, and its speed relative to a bare HTTP handler. Needs wrk.
 	go run ./test/bench
 
 .PHONY: vulnerabilities
-vulnerabilities: ## Known vulnerabilities in what is linked, where their database can be reached.
+vulnerabilities: ## Report known vulnerabilities in linked code. Needs access to the vulnerability database.
 	go -C hack/tools/dev tool govulncheck -C $(CURDIR) ./...
 
 ##@ Change it
@@ -89,5 +89,5 @@ generate: ## Generate deepcopy functions and CRDs from api/.
 	hack/generate.sh
 
 .PHONY: clean
-clean: ## Remove what was built here. The cache and the cluster stay.
+clean: ## Remove build output. The cache and the cluster stay.
 	rm -rf bin build

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program that brings local clusters up, and prints its path. Others may run it meanwhile, so it is replaced
-# and not written to.
+# Builds hack/cluster, the program that runs local clusters, and prints its path. Other processes may be running it, so the
+# script replaces the file and does not write into it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cluster=$PWD/build/cluster

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Checks what needs no running, in every module named: linters and formatting (.golangci.yml) and tidy modules; and that generated
-# files are current, and references lead somewhere.
+# Runs the static checks: in every module named, linters, formatting (.golangci.yml) and tidy modules; for the repository, that
+# references have a target and generated files are up to date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-# With -n the Go command builds the tool, and names the file in its own cache, which others may use at the same time.
+# With -n the go command builds the tool and prints its path in the build cache, which concurrent runs can share.
 golangci_lint=$(hack/with-progress.sh "building golangci-lint" go -C hack/tools/lint tool -n golangci-lint)
 for module in "$@"; do
 	echo "check: module $module"
@@ -21,7 +21,7 @@ generated=(api charts)
 before=$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)
 hack/with-progress.sh "check: generated files" hack/generate.sh
 if [ "$before" != "$(cat $(git ls-files -co --exclude-standard "${generated[@]}") | sha256sum)" ]; then
-	echo "what is generated was not current: 'make generate' has just brought it up to date; commit it" >&2
+	echo "generated files were out of date: this check has regenerated them like 'make generate'; commit them" >&2
 	git -C "$root" diff --stat -- "${generated[@]}" >&2
 	exit 1
 fi

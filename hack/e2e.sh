@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the end-to-end tests on a local cluster of their own: builds and loads the images, runs the suite.
+# Runs the end-to-end tests on a separate local cluster: builds and loads the images, then runs the suite.
 #
 # Without root, set KUBECONFIG to a kind cluster with the images loaded and run 'go test ./test/e2e'.
 set -euo pipefail
@@ -12,7 +12,7 @@ fi
 arch=$(go env GOARCH)
 parts=(controller signer oidc issuer sidecar demo probe web conformance)
 go -C hack run ./images --platforms "linux/$arch" --parts "$(IFS=,; echo "${parts[*]}")"
-# CLUSTER is a command with its arguments.
+# CLUSTER is a command with arguments, so it must be split.
 # shellcheck disable=SC2086
 for part in "${parts[@]}"; do
 	$CLUSTER load "build/images/$part-$arch.tar"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the integration tests against a real kube-apiserver and etcd, built from pinned modules and cached. No root.
+# Runs the integration tests against a real kube-apiserver and etcd, built from pinned modules and cached. Needs no root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cluster=$(hack/build-cluster.sh)

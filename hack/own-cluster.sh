@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs a command with its own local cluster: own-cluster.sh TARGET COMMAND... TARGET is a target of the Makefile; each,
-# in each checkout, has a cluster of its own name, so that clusters of others are left alone. The command finds KUBECONFIG,
-# HELM and CLUSTER in its environment: see cluster run --help. With KUBE_IMDS_KEEP_CLUSTER set, the cluster stays.
+# Runs a command with a separate local cluster: own-cluster.sh TARGET COMMAND... TARGET is a target of the Makefile. The cluster's
+# name depends on the target and the checkout, so other clusters are not affected. The command gets KUBECONFIG, HELM and CLUSTER
+# in its environment; see cluster run --help. With KUBE_IMDS_KEEP_CLUSTER set, the cluster stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$1

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Runs the published SDKs of every language in pods of a local cluster of their own: builds and loads the images, runs the
-# clients, prints the table.
+# Runs the published SDKs of every language in pods of a separate local cluster: builds and loads the images, runs the clients,
+# prints the table.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 arch=$(go env GOARCH)
 if [ "${1:-}" != --on-cluster ]; then
-	# What takes long the first time comes before the cluster. It needs root too.
+	# Build the SDK clients before the cluster starts, because the first build takes long. It needs root too.
 	[ "$(id -u)" != 0 ] || go -C hack run ./sdks
 	exec hack/own-cluster.sh sdk-matrix hack/sdk-matrix.sh --on-cluster
 fi
 
 go -C hack run ./images --platforms "linux/$arch" --parts controller,signer,oidc,issuer,sidecar,probe
-# CLUSTER is a command with its arguments.
+# CLUSTER is a command with arguments, so it must be split.
 # shellcheck disable=SC2086
 $CLUSTER load build/images/{controller,signer,oidc,issuer,sidecar,probe}-"$arch".tar build/images/sdk-*-"$arch".tar
 
