@@ -4,7 +4,6 @@
 export KUBE_IMDS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kube-imds
 
 CLUSTER := go -C hack run ./cluster
-IMAGES  := go -C hack run ./images --platforms linux/$(shell go env GOARCH)
 MODULES := . hack $(patsubst %/go.mod,%,$(wildcard test/apps/*/go.mod config/samples/*/go.mod config/samples/*/*/go.mod test/sdks/clients/*/go.mod))
 
 .DEFAULT_GOAL := help

@@ -16,8 +16,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
-// Of several replicas that begin at once, all have one authority, and so has one that comes later.
-func TestReplicasHaveOneAuthority(t *testing.T) {
+// Replicas that start at once share one authority, and so does a later one.
+func TestReplicasShareOneAuthority(t *testing.T) {
 	t.Parallel()
 	needServer(t)
 	meta := metav1.ObjectMeta{Namespace: createNamespace(t).Name, Name: "ca"}
@@ -52,7 +52,7 @@ func TestReplicasHaveOneAuthority(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rank := bundle.SignerOf(signed); rank != 0 {
-			t.Errorf("it is signed by number %d of the bundle", rank)
+			t.Errorf("signed by certificate %d of the bundle", rank)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func TestKeyOfTheAuthorityIsNotCached(t *testing.T) {
 	})
 }
 
-// verifies says why a certificate is not good for its names by a bundle; empty if it is.
+// verifies returns why a bundle does not verify a certificate for its names; "" if it does.
 func verifies(serving *certificate.Kept, bundle []byte) string {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(bundle) {

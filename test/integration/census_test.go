@@ -11,8 +11,8 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// These tests do not run in parallel with others, whose namespaces make the reconciler look at every identity: so they
-// would not show that it looks too seldom.
+// These tests are not parallel: the namespaces of other tests make the reconciler look at every identity, which
+// would hide that it misses changes.
 
 func TestCountFollowsServiceAccounts(t *testing.T) {
 	needController(t)

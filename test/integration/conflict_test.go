@@ -10,12 +10,12 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// These tests do not run in parallel with others, whose namespaces make the reconciler look at every identity: so they
-// would not show that it looks too seldom.
+// These tests are not parallel: the namespaces of other tests make the reconciler look at every identity, which
+// would hide that it misses changes.
 //
-// Identities of the same second are ordered by name, so the names here are in the order in which they are made.
+// Identities of the same second are ordered by name, so the names are in the order of creation.
 
-func TestYoungerOfTwoWithTheSameIDWaits(t *testing.T) {
+func TestYoungerIdentityWithTheSameIDIsNotReady(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000002"
 	older := newIdentity("twin-a").withClientID(id).create(t)
@@ -24,7 +24,7 @@ func TestYoungerOfTwoWithTheSameIDWaits(t *testing.T) {
 
 	waiting := awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
 	if !strings.Contains(waiting.Message, `"twin-a"`) {
-		t.Errorf("the message does not name the other: %s", waiting.Message)
+		t.Errorf("message does not name the other: %s", waiting.Message)
 	}
 	if younger.Status.ClientID != "" {
 		t.Error("the younger has IDs")
@@ -34,11 +34,11 @@ func TestYoungerOfTwoWithTheSameIDWaits(t *testing.T) {
 	remove(t, older)
 	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	if younger.Status.ClientID != id {
-		t.Errorf("the younger has the client ID %q", younger.Status.ClientID)
+		t.Errorf("client ID of the younger = %q", younger.Status.ClientID)
 	}
 }
 
-func TestYoungerIsReadyWhenTheOlderGetsAnotherID(t *testing.T) {
+func TestYoungerBecomesReadyWhenTheOlderGetsAnotherID(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000003"
 	older := newIdentity("moves-a").withClientID(id).create(t)
@@ -51,8 +51,8 @@ func TestYoungerIsReadyWhenTheOlderGetsAnotherID(t *testing.T) {
 	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 }
 
-// An ID must never be two identities' at once, be it that the older one takes it from the younger.
-func TestYoungerIsReadyNoMoreWhenTheOlderTakesItsID(t *testing.T) {
+// Two identities must never have the same ID, even when the older one takes it from the younger.
+func TestYoungerLosesItsIDToTheOlder(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000005"
 	older := newIdentity("takes-a").create(t)

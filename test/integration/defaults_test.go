@@ -30,13 +30,13 @@ func TestDefaultsOfIdentity(t *testing.T) {
 	}
 }
 
-func TestGoodObjectIsTaken(t *testing.T) {
+func TestValidObjectIsAccepted(t *testing.T) {
 	t.Parallel()
 	needServer(t)
 	for _, test := range []struct{ name, kind, namespace, spec string }{
-		{"the shortest lifetime", "ManagedIdentity", "", "tokenLifetime: 15m"},
-		{"the longest lifetime", "ManagedIdentity", "", "tokenLifetime: 24h"},
-		{"a lifetime as Go writes it", "ManagedIdentity", "", "tokenLifetime: 1h30m0s"},
+		{"shortest lifetime", "ManagedIdentity", "", "tokenLifetime: 15m"},
+		{"longest lifetime", "ManagedIdentity", "", "tokenLifetime: 24h"},
+		{"a lifetime in Go's format", "ManagedIdentity", "", "tokenLifetime: 1h30m0s"},
 		{"a lifetime with a fraction", "ManagedIdentity", "", "tokenLifetime: 1.5h"},
 		{"a lifetime in milliseconds", "ManagedIdentity", "", "tokenLifetime: 900000ms"},
 		{"all namespaces and ServiceAccounts", "ManagedIdentity", "", `assumableBy: [{namespaceSelector: {}, serviceAccounts: ["*"]}]`},

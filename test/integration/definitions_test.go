@@ -20,12 +20,12 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		for _, version := range definition.Spec.Versions {
 			schema := *version.Schema.OpenAPIV3Schema
 			if schema.Description == "" {
-				t.Errorf("%s says nothing of itself", definition.Spec.Names.Kind)
+				t.Errorf("%s has no description", definition.Spec.Names.Kind)
 			}
 			// The API server describes it.
 			delete(schema.Properties, "metadata")
 			for _, path := range undescribed(definition.Spec.Names.Kind, schema) {
-				t.Errorf("kubectl explain says nothing of %s", path)
+				t.Errorf("%s has no description", path)
 			}
 		}
 	}
@@ -63,7 +63,7 @@ func TestPrinterColumns(t *testing.T) {
 					got[definition.Spec.Names.Kind] = append(got[definition.Spec.Names.Kind], column.Name)
 				}
 				if !hasField(*version.Schema.OpenAPIV3Schema, column.JSONPath) {
-					t.Errorf("%s: the column %q shows %s, which is no field", definition.Name, column.Name, column.JSONPath)
+					t.Errorf("%s: column %q shows %s, which is not a field", definition.Name, column.Name, column.JSONPath)
 				}
 			}
 		}
@@ -99,18 +99,18 @@ func TestEveryKindHasAStatusAndACategory(t *testing.T) {
 	t.Parallel()
 	for _, definition := range definitions(t) {
 		if !slices.Contains(definition.Spec.Names.Categories, "kube-imds") || len(definition.Spec.Names.ShortNames) != 1 {
-			t.Errorf("%s has the categories %v and the short names %v", definition.Name,
+			t.Errorf("%s: categories = %v, short names = %v", definition.Name,
 				definition.Spec.Names.Categories, definition.Spec.Names.ShortNames)
 		}
 		for _, version := range definition.Spec.Versions {
 			if version.Subresources == nil || version.Subresources.Status == nil {
-				t.Errorf("%s has no status of its own in %s", definition.Name, version.Name)
+				t.Errorf("%s has no status subresource in %s", definition.Name, version.Name)
 			}
 		}
 	}
 }
 
-// definitions returns those that api/ generates.
+// definitions returns the CRDs that are generated from api.
 func definitions(t *testing.T) []apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(definitionsPath, "*.yaml"))

@@ -51,13 +51,13 @@ func createBinding(t *testing.T, namespace, account string, identities ...string
 	})
 }
 
-// createNamespace makes a namespace of the test's own. Nobody finishes its removal here.
+// createNamespace creates a namespace for the test. No controller finishes its removal here.
 func createNamespace(t *testing.T) *corev1.Namespace {
 	t.Helper()
 	return create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}})
 }
 
-// createAccount makes a ServiceAccount that asks for identities by annotation, if any.
+// createAccount creates a ServiceAccount that asks for identities, if any, by annotation.
 func createAccount(t *testing.T, namespace, name, asksFor string) *corev1.ServiceAccount {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
@@ -67,7 +67,7 @@ func createAccount(t *testing.T, namespace, name, asksFor string) *corev1.Servic
 	return create(t, account)
 }
 
-// awaitReady waits for the Ready condition of the object as it is now, and returns it.
+// awaitReady waits for the Ready condition of the object's current generation, and returns it.
 func awaitReady(t *testing.T, object client.Object, status metav1.ConditionStatus, reason string) metav1.Condition {
 	t.Helper()
 	return awaitCondition(t, object, v1alpha1.ConditionReady, status, reason)

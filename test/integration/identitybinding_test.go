@@ -9,7 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-func TestBindingFollowsTheWorld(t *testing.T) {
+func TestBindingFollowsIdentitiesAndServiceAccounts(t *testing.T) {
 	t.Parallel()
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000006"
@@ -42,8 +42,8 @@ func TestBindingFollowsTheWorld(t *testing.T) {
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonIdentityNotFound)
 }
 
-// A binding of all ServiceAccounts takes effect where the identity admits all of them: for one it admits, it would not
-// be true of the others.
+// A binding of all ServiceAccounts is ready only if the identity admits all of them: admitting one of them
+// is not enough.
 func TestBindingOfAllNeedsAnIdentityForAll(t *testing.T) {
 	t.Parallel()
 	needController(t)

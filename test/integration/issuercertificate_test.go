@@ -48,17 +48,17 @@ func TestIssuerGetsItsCertificate(t *testing.T) {
 		}
 	}
 	if err := pair.Leaf.VerifyHostname(oidcNames[0]); err == nil {
-		t.Errorf("the certificate is good for %s", oidcNames[0])
+		t.Errorf("the certificate is valid for %s", oidcNames[0])
 	}
 }
 
-func TestOthersGetNoCertificate(t *testing.T) {
+func TestOtherUsersGetNoCertificate(t *testing.T) {
 	t.Parallel()
 	needController(t)
 	unbound := issuer()
 	unbound.Extra = nil
 	other := issuer()
-	// An administrator may make the object, and is still no issuer.
+	// An administrator may create the request, but is not an issuer.
 	other.UserName, other.Groups = "mallory", append(other.Groups, "system:masters")
 	for _, test := range []struct {
 		name    string
@@ -67,7 +67,7 @@ func TestOthersGetNoCertificate(t *testing.T) {
 		message string
 	}{
 		{"an administrator", other, issuerNames[0], "only " + serviceAccount("issuer") + " may ask for it, not mallory"},
-		{"an issuer's token that is bound to no pod", unbound, issuerNames[0], "not bound to a pod"},
+		{"an issuer's token without a pod", unbound, issuerNames[0], "not bound to a pod"},
 		{"an issuer, for another Service", issuer(), oidcNames[0], `not "` + oidcNames[0] + `"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -78,20 +78,20 @@ func TestOthersGetNoCertificate(t *testing.T) {
 			}
 			denied := awaitCSR(t, csr, certificatesv1.CertificateDenied)
 			if !strings.Contains(denied.Message, test.message) {
-				t.Errorf("the message is %q, want one with %q", denied.Message, test.message)
+				t.Errorf("message = %q, want it to contain %q", denied.Message, test.message)
 			}
 			if len(csr.Status.Certificate) > 0 {
-				t.Error("there is a certificate")
+				t.Error("a certificate was issued")
 			}
 		})
 	}
 }
 
-// An administrator approved it before the controller saw it. What is approved cannot be denied any more.
-func TestWhatOthersApproveIsNotSigned(t *testing.T) {
+// An administrator approved the request before the controller saw it. Approved requests cannot be denied.
+func TestRequestApprovedByOthersIsNotSigned(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	// Of another signer, so that the controller that runs leaves it alone.
+	// Of another signer, so that the running controller ignores it.
 	csr := create(t, newCSR(t, "kube-imds.io/approved-by-others", issuerNames[0]))
 	csr.Status.Conditions = []certificatesv1.CertificateSigningRequestCondition{{
 		Type: certificatesv1.CertificateApproved, Status: corev1.ConditionTrue, Reason: "Test",
@@ -101,7 +101,7 @@ func TestWhatOthersApproveIsNotSigned(t *testing.T) {
 	}
 	reconciler := &controllers.IssuerCertificateReconciler{
 		Client: admin, Rules: map[string]controllers.IssuerCertificateRule{csr.Spec.SignerName: issuerRules[certificate.IssuerSigner]}, Sign: func(context.Context, *x509.Certificate) (*x509.Certificate, error) {
-			t.Error("it is signed")
+			t.Error("the request is signed")
 			return nil, x509.ErrUnsupportedAlgorithm
 		},
 	}
@@ -113,7 +113,7 @@ func TestWhatOthersApproveIsNotSigned(t *testing.T) {
 	awaitCSR(t, csr, certificatesv1.CertificateFailed)
 }
 
-// issuer is what the API server makes of the token of an issuer's pod.
+// issuer returns the user of the token of an issuer's pod.
 func issuer() rest.ImpersonationConfig {
 	made := user(serviceAccount("issuer"))
 	made.Extra = map[string][]string{
@@ -164,7 +164,7 @@ func awaitCSR(t *testing.T, csr *certificatesv1.CertificateSigningRequest, kind 
 	return found
 }
 
-// start runs what runs until the test ends, and waits for its end.
+// start runs a function until the test ends, and waits for its end.
 func start(t *testing.T, run func(context.Context) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

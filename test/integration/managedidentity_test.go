@@ -49,12 +49,12 @@ func TestIdentityFollowsItsSpec(t *testing.T) {
 	change(t, identity, func(identity *v1alpha1.ManagedIdentity) { identity.Spec.ClientID = id })
 	awaitReady(t, identity, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	if identity.Status.ClientID != id || identity.Status.PrincipalID != generated {
-		t.Errorf("the client ID is %s, the principal ID %s, was %s",
+		t.Errorf("client ID = %s, principal ID = %s, was %s",
 			identity.Status.ClientID, identity.Status.PrincipalID, generated)
 	}
 }
 
-func TestSecondLookChangesNothing(t *testing.T) {
+func TestSecondReconcileChangesNothing(t *testing.T) {
 	t.Parallel()
 	needController(t)
 	identity := newIdentity("settled").create(t)
@@ -83,12 +83,12 @@ func TestSecondLookChangesNothing(t *testing.T) {
 	}
 	select {
 	case event := <-recorder.Events:
-		t.Errorf("there is another event: %s", event)
+		t.Errorf("another event: %s", event)
 	default:
 	}
 }
 
-// withoutStatus is a client that refuses to write a status: even a patch that changes nothing is a request too many.
+// withoutStatus is a client that refuses to write status: even a patch that changes nothing is one request too many.
 type withoutStatus struct{ client.Client }
 
 func (withoutStatus) Status() client.SubResourceWriter { return refusedWriter{} }

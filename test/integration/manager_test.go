@@ -56,7 +56,7 @@ var (
 	}
 )
 
-// controller is the manager that runs all reconcilers as the chart's controller, for all tests.
+// controller is the manager that runs all reconcilers for all tests, with the rights of the chart's controller.
 var controller = &runningManager{}
 
 type runningManager struct {
@@ -80,7 +80,7 @@ func needController(t *testing.T) *runningManager {
 		t.Fatal("start the reconcilers:", controller.err)
 	}
 	if controller.skip != nil {
-		t.Skip("the chart's rights are rendered with helm; HELM names it:", controller.skip)
+		t.Skip("this test needs helm to render the chart's rights; set HELM to its path:", controller.skip)
 	}
 	return controller
 }
@@ -149,7 +149,7 @@ func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	)
 }
 
-// cacheOptions confine the caches to what the chart's rights allow.
+// cacheOptions limits the caches to the chart's rights.
 func cacheOptions() cache.Options {
 	named := func(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
 	inNamespace := map[string]cache.Config{namespace: {}}
@@ -163,8 +163,8 @@ func cacheOptions() cache.Options {
 	}}
 }
 
-// installObjects makes those of the chart's objects that the reconcilers need: rights, what they fill in, and the webhooks'
-// configurations, which nobody answers here and so are made to let all pass.
+// installObjects creates the chart's objects that the reconcilers need: rights, the objects that they fill in, and the webhooks'
+// configurations, which admit everything because they have no server here.
 func installObjects(helm string) error {
 	command := exec.Command(helm, "template", release, chartPath, "--namespace", namespace, "--kube-version", "1.37.2")
 	manifest, err := command.Output()
@@ -205,7 +205,7 @@ func serviceAccount(part string) string {
 	return "system:serviceaccount:" + namespace + ":" + release + "-" + part
 }
 
-// user is what the API server makes of a ServiceAccount's token.
+// user returns the user of a ServiceAccount's token.
 func user(name string) rest.ImpersonationConfig {
 	return rest.ImpersonationConfig{
 		UserName: name, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},

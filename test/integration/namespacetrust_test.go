@@ -20,8 +20,8 @@ const (
 	bundleKey = authority.BundleKey
 )
 
-// Every namespace is told whom sidecars there trust: one that was there, one that is new, and that of the release.
-func TestNamespacesAreToldWhomToTrust(t *testing.T) {
+// Every namespace gets the trust bundle: an existing one, a new one, and the release's.
+func TestNamespacesGetTheTrustBundle(t *testing.T) {
 	controller := needController(t)
 	for _, name := range []string{"default", createNamespace(t).Name, namespace} {
 		config := trustOf(name)
@@ -38,7 +38,7 @@ func TestNamespacesAreToldWhomToTrust(t *testing.T) {
 	}
 }
 
-// Other authorities reach every namespace.
+// A new authority reaches every namespace.
 func TestNamespacesFollowTheAuthority(t *testing.T) {
 	controller := needController(t)
 	var configs []*corev1.ConfigMap
@@ -60,7 +60,7 @@ func TestNamespacesFollowTheAuthority(t *testing.T) {
 	}
 }
 
-// The ConfigMaps go with the installation, and a new one has them belong to it.
+// The ConfigMaps are deleted with the installation, and a new installation owns them.
 func TestNamespacesFollowTheInstallation(t *testing.T) {
 	controller := needController(t)
 	config := trustOf(createNamespace(t).Name)
@@ -74,7 +74,7 @@ func TestNamespacesFollowTheInstallation(t *testing.T) {
 	awaitBundle(t, controller, config)
 }
 
-// What the chart's role lets the controller do to ConfigMaps is to see and to write those of the one name.
+// The chart's role allows the controller to watch and write only ConfigMaps of the one name.
 func TestControllerWritesNoOtherConfigMap(t *testing.T) {
 	needController(t)
 	home := createNamespace(t).Name
@@ -90,9 +90,9 @@ func TestControllerWritesNoOtherConfigMap(t *testing.T) {
 	}{
 		"apply its own":         {apply(trustName), true},
 		"list its own":          {self.List(ctx, &corev1.ConfigMapList{}, client.MatchingFields{"metadata.name": trustName}), true},
-		"apply one that is":     {apply(other.Name), false},
-		"apply one that is not": {apply("made-up"), false},
-		"make one":              {self.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "made-up"}}, dryRun), false},
+		"apply an existing one": {apply(other.Name), false},
+		"apply a new one":       {apply("made-up"), false},
+		"create one":            {self.Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: "made-up"}}, dryRun), false},
 		"patch one":             {self.Patch(ctx, other.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"a":"b"}}`)), dryRun), false},
 		"read one":              {self.Get(ctx, client.ObjectKeyFromObject(other), &corev1.ConfigMap{}), false},
 		"list another":          {self.List(ctx, &corev1.ConfigMapList{}, client.MatchingFields{"metadata.name": other.Name}), false},
@@ -103,7 +103,7 @@ func TestControllerWritesNoOtherConfigMap(t *testing.T) {
 		"replace its own":       {self.Update(ctx, trustOf("default"), dryRun), false},
 	} {
 		if allowed := !apierrors.IsForbidden(test.err); allowed != test.allowed || test.allowed && test.err != nil {
-			t.Errorf("it may %s: %t, %v", what, allowed, test.err)
+			t.Errorf("%s: allowed: %t, error %v", what, allowed, test.err)
 		}
 	}
 }
@@ -112,7 +112,7 @@ func trustOf(namespace string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: trustName}}
 }
 
-// awaitBundle waits until a ConfigMap has the authority's certificates, and belongs to the webhook's configuration.
+// awaitBundle waits until a ConfigMap has the authority's certificates and is owned by the webhook's configuration.
 func awaitBundle(t *testing.T, controller *runningManager, config *corev1.ConfigMap) {
 	t.Helper()
 	eventually(t, func(ctx context.Context) string {

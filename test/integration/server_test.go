@@ -1,5 +1,5 @@
 // Package integration runs the reconcilers on a real API server. KUBEBUILDER_ASSETS names the folder of kube-apiserver
-// and etcd. The reconcilers have the rights that the chart gives them and no others: HELM names the helm that renders
+// and etcd. The reconcilers have the rights of the chart only: HELM names the helm that renders
 // them. There are no nodes, and none of Kubernetes' own controllers.
 package integration
 
@@ -20,7 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 )
 
-// The API server that all tests share, and its administrator; nil where there is none.
+// The API server that all tests share, and its administrator; nil without one.
 var (
 	adminConfig *rest.Config
 	admin       client.Client
@@ -66,11 +66,11 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// needServer skips a test where there is no API server.
+// needServer skips a test without an API server.
 func needServer(t *testing.T) {
 	t.Helper()
 	if admin == nil {
-		t.Skip("this test needs kube-apiserver and etcd; KUBEBUILDER_ASSETS names the folder they are in")
+		t.Skip("this test needs kube-apiserver and etcd; set KUBEBUILDER_ASSETS to their folder")
 	}
 }
 
@@ -90,7 +90,7 @@ func impersonate(user rest.ImpersonationConfig) *rest.Config {
 	return config
 }
 
-// create makes an object for as long as the test runs.
+// create creates an object, and deletes it when the test ends.
 func create[T client.Object](t *testing.T, object T) T {
 	t.Helper()
 	if err := admin.Create(t.Context(), object); err != nil {
@@ -119,7 +119,7 @@ func get[T client.Object](t *testing.T, object T) T {
 	return object
 }
 
-// change changes an object as somebody would with kubectl edit: the reconcilers' writes in between do not matter.
+// change changes an object like kubectl edit, with retries on conflicts.
 func change[T client.Object](t *testing.T, object T, edit func(T)) {
 	t.Helper()
 	before := get(t, object).DeepCopyObject().(client.Object)
@@ -129,7 +129,7 @@ func change[T client.Object](t *testing.T, object T, edit func(T)) {
 	}
 }
 
-// eventually waits until nothing is amiss. What is amiss is said in words, and told when it does not pass in a minute.
+// eventually waits until a check returns "", and fails the test with its last result after a minute.
 func eventually(t *testing.T, amiss func(context.Context) string) {
 	t.Helper()
 	last := "nothing was looked at"
@@ -139,6 +139,6 @@ func eventually(t *testing.T, amiss func(context.Context) string) {
 			return last == "", nil
 		})
 	if err != nil {
-		t.Fatalf("still after a minute: %s", last)
+		t.Fatalf("timed out after a minute: %s", last)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
 )
 
-func TestTrustIsHandedOutAndPutRight(t *testing.T) {
+func TestTrustIsPublishedAndRestored(t *testing.T) {
 	needController(t)
 	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: caKey.Namespace, Name: caKey.Name}}
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
@@ -31,7 +31,7 @@ func TestTrustIsHandedOutAndPutRight(t *testing.T) {
 		validating.Webhooks[0].ClientConfig.CABundle = nil
 	})
 	if got := awaitTrust(t, config, mutating, validating); !bytes.Equal(got, bundle) {
-		t.Error("the authority is another")
+		t.Error("the authority changed")
 	}
 
 	for _, hook := range mutating.Webhooks {
@@ -69,7 +69,7 @@ func TestTrustFollowsTheAuthority(t *testing.T) {
 	eventually(t, func(context.Context) string { return verifies(controller.serving, after) })
 }
 
-// awaitTrust waits until the authority's certificate is everywhere, and returns it.
+// awaitTrust waits until the authority's certificate is published everywhere, and returns it.
 func awaitTrust(t *testing.T, config *corev1.ConfigMap, mutating *admissionregistrationv1.MutatingWebhookConfiguration, validating *admissionregistrationv1.ValidatingWebhookConfiguration) []byte {
 	t.Helper()
 	var bundle []byte

@@ -19,11 +19,11 @@ const (
 	oneOfBoth    = "name the namespaces with exactly one of namespaces and namespaceSelector"
 )
 
-func TestWrongIdentityIsRefused(t *testing.T) {
+func TestInvalidIdentityIsRefused(t *testing.T) {
 	t.Parallel()
 	needServer(t)
 	for _, test := range []struct{ name, spec, message string }{
-		{"a tenant that is no GUID", "tenantID: contoso", invalid("tenantID", "contoso", notAGUID)},
+		{"tenant is not a GUID", "tenantID: contoso", invalid("tenantID", "contoso", notAGUID)},
 		{"a client ID in upper case", "clientID: 72F988BF-86F1-41AF-91AB-2D7CD011DB47", invalid("clientID", "72F988BF-86F1-41AF-91AB-2D7CD011DB47", notAGUID)},
 		{"an empty client ID", `clientID: ""`, invalid("clientID", "", notAGUID)},
 		{"a principal ID in braces", `principalID: "{2f988bf-86f1-41af-91ab-2d7cd011db4}"`, invalid("principalID", "{2f988bf-86f1-41af-91ab-2d7cd011db4}", notAGUID)},
@@ -38,8 +38,8 @@ func TestWrongIdentityIsRefused(t *testing.T) {
 		{"an empty lifetime", `tokenLifetime: ""`, invalid("tokenLifetime", "", notALifetime)},
 		{"a lifetime in days", "tokenLifetime: 1d", invalid("tokenLifetime", "1d", notALifetime)},
 		{"a lifetime that is a number", "tokenLifetime: 3600", "must be of type string"},
-		{"a type of its own", "type: Mine", `supported values: "UserAssigned", "SystemAssigned"`},
-		{"a token source of its own", "tokenSource: AWS", `supported values: "Local", "Entra"`},
+		{"an unknown type", "type: Mine", `supported values: "UserAssigned", "SystemAssigned"`},
+		{"an unknown token source", "tokenSource: AWS", `supported values: "Local", "Entra"`},
 		{"Entra without IDs", "tokenSource: Entra", "spec: Invalid value: " + needsEntra},
 		{"Entra without a tenant", "{tokenSource: Entra, clientID: 72f988bf-86f1-41af-91ab-2d7cd011db47}", "spec: Invalid value: " + needsEntra},
 		{"Entra without a client", "{tokenSource: Entra, tenantID: 72f988bf-86f1-41af-91ab-2d7cd011db47}", "spec: Invalid value: " + needsEntra},
@@ -73,7 +73,7 @@ func TestLongNameOfIdentityIsRefused(t *testing.T) {
 		"metadata.name: must be no more than 63 characters, so that it can be named in annotations and resource IDs")
 }
 
-func TestWrongBindingIsRefused(t *testing.T) {
+func TestInvalidBindingIsRefused(t *testing.T) {
 	t.Parallel()
 	needServer(t)
 	for _, test := range []struct{ name, spec, message string }{
@@ -85,7 +85,7 @@ func TestWrongBindingIsRefused(t *testing.T) {
 		{"identities left out", "{serviceAccounts: [a]}", "spec.identities: Required value"},
 		{"all identities", `{serviceAccounts: [a], identities: ["*"]}`, "spec.identities[0]"},
 		{"an identity twice", "{serviceAccounts: [a], identities: [a, a]}", "Duplicate value"},
-		{"a default of its own", "{serviceAccounts: [a], identities: [b], defaultIdentity: c}", "spec: Invalid value: defaultIdentity must be one of identities"},
+		{"a default that is not bound", "{serviceAccounts: [a], identities: [b], defaultIdentity: c}", "spec: Invalid value: defaultIdentity must be one of identities"},
 		{"an unknown field", "{serviceAccounts: [a], identities: [b], default: b}", `unknown field "spec.default"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestWrongBindingIsRefused(t *testing.T) {
 	})
 }
 
-// object is one of ours, as somebody writes it.
+// object returns one of our objects as a user writes it.
 func object(t *testing.T, kind, namespace, name, spec string) *unstructured.Unstructured {
 	t.Helper()
 	made := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "kube-imds.io/v1alpha1", "kind": kind}}
@@ -115,20 +115,20 @@ func object(t *testing.T, kind, namespace, name, spec string) *unstructured.Unst
 	return made
 }
 
-// invalid is what the API server says of a field of the spec.
+// invalid returns the API server's message for a field of the spec.
 func invalid(field, value, message string) string {
 	return fmt.Sprintf("spec.%s: Invalid value: %q: %s", field, value, message)
 }
 
-// refused checks what a person sees who makes a wrong object, with the field validation of kubectl.
+// refused checks the error for an invalid object, with the field validation of kubectl.
 func refused(t *testing.T, wrong client.Object, message string) {
 	t.Helper()
 	err := admin.Create(t.Context(), wrong, client.DryRunAll, client.FieldValidation("Strict"))
 	switch {
 	case err == nil:
-		t.Error("it is accepted")
+		t.Error("the object is accepted")
 	case !strings.Contains(err.Error(), message):
-		t.Errorf("the message is\n%s\nwant one with\n%s", err, message)
+		t.Errorf("got message\n%s\nwant it to contain\n%s", err, message)
 	}
 }
 

@@ -28,7 +28,7 @@ import (
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
-// webhookServer is an API server of its own that calls the webhook by the chart's configurations, and what it warned of.
+// webhookServer is a separate API server that calls the webhook by the chart's configurations, and its warnings.
 type webhookServer struct {
 	client.Client
 	environment *envtest.Environment
@@ -46,7 +46,7 @@ func webhookStart(t *testing.T) *webhookServer {
 		ErrorIfCRDPathMissing: true,
 		WebhookInstallOptions: envtest.WebhookInstallOptions{Paths: webhookConfigurations(t)},
 	}
-	// Both change containers that a webhook has added: one mounts the ServiceAccount's token, one sets imagePullPolicy.
+	// Both change containers that a webhook has added: one mounts the ServiceAccount's token, the other sets imagePullPolicy.
 	environment.ControlPlane.GetAPIServer().Configure().
 		Disable("disable-admission-plugins").Set("enable-admission-plugins", "ServiceAccount", "AlwaysPullImages")
 	config, err := environment.Start()
@@ -67,12 +67,12 @@ func webhookStart(t *testing.T) *webhookServer {
 	return s
 }
 
-// webhookConfigurations returns files of what the chart renders.
+// webhookConfigurations renders the chart's webhook configurations into files.
 func webhookConfigurations(t *testing.T) []string {
 	t.Helper()
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
-		t.Skip("this test needs helm; HELM names it:", err)
+		t.Skip("this test needs helm; set HELM to its path:", err)
 	}
 	var files []string
 	for _, name := range []string{"mutating", "validating"} {
@@ -112,7 +112,7 @@ func webhookWithPaths(t *testing.T, rendered []byte) []byte {
 	return text
 }
 
-// bringUp starts the webhook, for as long as the test runs, and waits until it answers.
+// bringUp starts the webhook until the test ends, and waits until it answers.
 func (s *webhookServer) bringUp(t *testing.T) {
 	t.Helper()
 	serving := s.environment.WebhookInstallOptions
@@ -162,7 +162,7 @@ func (s *webhookServer) webhookCreate(t *testing.T, object client.Object) {
 	}
 }
 
-// webhookIdentity makes an identity with the status that the controller would give it. IDs are not looked at.
+// webhookIdentity creates an identity with the status that the controller would set. Its IDs do not matter.
 func (s *webhookServer) webhookIdentity(t *testing.T, identity build.Identity) {
 	t.Helper()
 	conditions := identity.Status.Conditions
@@ -176,7 +176,7 @@ func (s *webhookServer) webhookIdentity(t *testing.T, identity build.Identity) {
 	}
 }
 
-// webhookPod asks for identities in a namespace, if any are named.
+// webhookPod returns a pod that asks for identities, if any.
 func webhookPod(namespace, identities string, changes ...func(*corev1.Pod)) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "app-"},
@@ -191,7 +191,7 @@ func webhookPod(namespace, identities string, changes ...func(*corev1.Pod)) *cor
 	return pod
 }
 
-// webhookWarnings collects the warnings of the API server's answers.
+// webhookWarnings collects the warnings of the API server's responses.
 type webhookWarnings struct {
 	lock sync.Mutex
 	all  []string

@@ -19,7 +19,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// The API server calls the webhook as the chart tells it to, and takes what it makes of pods.
+// The API server calls the webhook by the chart's configuration, and accepts its patches.
 func TestWebhook(t *testing.T) {
 	t.Parallel()
 	s := webhookStart(t)
@@ -41,7 +41,7 @@ func TestWebhook(t *testing.T) {
 	t.Run("validation", s.testValidation)
 }
 
-// An outage is felt by those who ask, and by nobody else.
+// An outage affects only pods that ask.
 func (s *webhookServer) testDown(t *testing.T) {
 	eventually(t, func(ctx context.Context) string {
 		if err := s.Create(ctx, webhookPod("shop", "orders"), client.DryRunAll); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
@@ -50,19 +50,19 @@ func (s *webhookServer) testDown(t *testing.T) {
 		return ""
 	})
 	for name, pod := range map[string]*corev1.Pod{
-		"did not ask":        webhookPod("shop", ""),
-		"declines":           webhookPod("shop", "orders", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
-		"declines for once":  webhookPod("all", "", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
-		"has an empty wish":  webhookPod("shop", "", webhookAnnotated(v1alpha1.IdentityAnnotation, "")),
-		"was injected once":  webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectedAnnotation, "sidecar")),
-		"is not sure at all": webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "maybe")),
+		"did not ask":                       webhookPod("shop", ""),
+		"declines":                          webhookPod("shop", "orders", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
+		"declines in a namespace that asks": webhookPod("all", "", webhookAnnotated(v1alpha1.InjectAnnotation, "false")),
+		"empty annotation":                  webhookPod("shop", "", webhookAnnotated(v1alpha1.IdentityAnnotation, "")),
+		"was injected":                      webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectedAnnotation, "sidecar")),
+		"unknown value":                     webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "maybe")),
 	} {
 		if err := s.Create(t.Context(), pod); err != nil {
 			t.Errorf("a pod that %s is refused: %v", name, err)
 		}
 	}
 	for name, pod := range map[string]*corev1.Pod{
-		"asks for the IMDS":           webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")),
+		"asks for IMDS":               webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")),
 		"is of a namespace that asks": webhookPod("all", ""),
 	} {
 		if err := s.Create(t.Context(), pod); !apierrors.IsInternalError(err) || !strings.Contains(err.Error(), "failed calling webhook") {
@@ -77,7 +77,7 @@ func (s *webhookServer) testInjected(t *testing.T) {
 		granted string
 	}{
 		"asks for an identity":        {webhookPod("shop", "orders"), "orders"},
-		"asks for the IMDS":           {webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")), ""},
+		"asks for IMDS":               {webhookPod("shop", "", webhookAnnotated(v1alpha1.InjectAnnotation, "true")), ""},
 		"is of a namespace that asks": {webhookPod("all", ""), ""},
 		"has init containers": {webhookPod("shop", "orders", func(pod *corev1.Pod) {
 			pod.Spec.InitContainers = []corev1.Container{{Name: "migrate", Image: "registry.example/migrate"}}
@@ -94,38 +94,38 @@ func (s *webhookServer) testInjected(t *testing.T) {
 	}
 	declining := webhookPod("all", "", webhookAnnotated(v1alpha1.InjectAnnotation, "false"))
 	if err := s.Create(t.Context(), declining); err != nil || len(declining.Spec.InitContainers) != 0 {
-		t.Errorf("a pod that declines: %v, with %v", err, declining.Spec.InitContainers)
+		t.Errorf("a pod that declines: error %v, containers %v", err, declining.Spec.InitContainers)
 	}
 }
 
-// checkInjected looks at a pod that the API server has made.
+// checkInjected checks a pod that the API server has created.
 func checkInjected(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	containers := pod.Spec.InitContainers
 	if len(containers) < 2 || containers[0].Name != "kube-imds-net-init" || containers[1].Name != "kube-imds" {
-		t.Errorf("the init containers are %v", containers)
+		t.Errorf("init containers = %v", containers)
 		return
 	}
 	if policy := containers[1].RestartPolicy; policy == nil || *policy != corev1.ContainerRestartPolicyAlways {
-		t.Errorf("the sidecar's restartPolicy is %v", policy)
+		t.Errorf("restartPolicy of the sidecar = %v", policy)
 	}
-	// The ServiceAccount's token for the API server is not for our containers.
+	// Our containers must not have the ServiceAccount's token for the API server.
 	for i, want := range []string{"", "kube-imds-token"} {
 		var mounted []string
 		for _, mount := range containers[i].VolumeMounts {
 			mounted = append(mounted, mount.Name)
 		}
 		if got := strings.Join(mounted, ","); got != want {
-			t.Errorf("%s has the volumes %q, want %q", containers[i].Name, got, want)
+			t.Errorf("%s: volumes = %q, want %q", containers[i].Name, got, want)
 		}
 	}
 	for _, container := range containers[:2] {
 		if _, limited := container.Resources.Limits[corev1.ResourceEphemeralStorage]; !limited || container.ImagePullPolicy != corev1.PullAlways {
-			t.Errorf("%s is pulled %s, and its limits are %v", container.Name, container.ImagePullPolicy, container.Resources.Limits)
+			t.Errorf("%s: pull policy = %s, limits = %v", container.Name, container.ImagePullPolicy, container.Resources.Limits)
 		}
 	}
 	if sysctls := pod.Spec.SecurityContext.Sysctls; len(sysctls) != 0 {
-		t.Errorf("the pod's own processes are let do more, by %v", sysctls)
+		t.Errorf("the pod's own processes got more rights by %v", sysctls)
 	}
 }
 
@@ -144,7 +144,7 @@ func (s *webhookServer) testDenied(t *testing.T) {
 	}
 }
 
-// The API server takes the pods that controllers make of their templates.
+// The API server admits pods that controllers create from templates.
 func (s *webhookServer) testTemplates(t *testing.T) {
 	template := func(restart corev1.RestartPolicy) corev1.PodTemplateSpec {
 		pod := webhookPod("shop", "orders", func(pod *corev1.Pod) { pod.Spec.RestartPolicy = restart })
@@ -158,7 +158,7 @@ func (s *webhookServer) testTemplates(t *testing.T) {
 	s.webhookCreate(t, job)
 	for _, template := range []corev1.PodTemplateSpec{deployment.Spec.Template, job.Spec.Template} {
 		if len(template.Spec.InitContainers) != 0 {
-			t.Errorf("the template is changed: %v", template.Spec.InitContainers)
+			t.Errorf("the template changed: %v", template.Spec.InitContainers)
 		}
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", GenerateName: "orders-",
 			Labels: template.Labels, Annotations: template.Annotations}, Spec: template.Spec}
@@ -171,16 +171,16 @@ func (s *webhookServer) testValidation(t *testing.T) {
 	s.warnings.take()
 	s.webhookCreate(t, build.NewBinding("shop", "b").Of("default").To("orders", "unknown").IdentityBinding)
 	if diff := cmp.Diff([]string{`ManagedIdentity "unknown" does not exist yet`}, s.warnings.take()); diff != "" {
-		t.Errorf("the warnings (-want +got):\n%s", diff)
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 	likes := metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "team", Operator: "Likes"}}}
 	err := s.Create(t.Context(), build.NewIdentity("selecting").AdmittingSelected(likes, "*").ManagedIdentity)
 	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "spec.assumableBy[0].namespaceSelector") {
-		t.Errorf("a selector that is none: %v", err)
+		t.Errorf("invalid selector: %v", err)
 	}
 }
 
-// webhookStorageLimit gives every container a limit that ours do not bring.
+// webhookStorageLimit sets a limit in every container that ours do not have.
 func webhookStorageLimit(namespace string) *corev1.LimitRange {
 	return &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "storage", Namespace: namespace}, Spec: corev1.LimitRangeSpec{
 		Limits: []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Default: corev1.ResourceList{

@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// create makes objects for as long as the test runs.
+// create creates objects, and deletes them when the test ends.
 func (s *system) create(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
@@ -27,7 +27,7 @@ func (s *system) create(t *testing.T, objects ...client.Object) {
 	}
 }
 
-// eventually reads an object until it is as wanted; problem says what is wrong with it, or nothing.
+// eventually reads an object until problem returns "".
 func (s *system) eventually(t *testing.T, object client.Object, problem func() string) {
 	t.Helper()
 	wrong := "it was never read"
@@ -44,17 +44,17 @@ func (s *system) eventually(t *testing.T, object client.Object, problem func() s
 	}
 }
 
-// until waits until something holds.
+// until waits until a condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, patience, true,
 		func(context.Context) (bool, error) { return holds(), nil })
 	if err != nil {
-		t.Fatalf("not in %s: %s", patience, what)
+		t.Fatalf("timed out after %s: %s", patience, what)
 	}
 }
 
-// eventuallyResolved waits until the controller has resolved an identity as it is now.
+// eventuallyResolved waits until the controller has resolved the current generation of an identity.
 func (s *system) eventuallyResolved(t *testing.T, identity *v1alpha1.ManagedIdentity) {
 	t.Helper()
 	s.eventually(t, identity, func() string {

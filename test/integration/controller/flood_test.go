@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Pods that are made to be costly cost no more than there is room for, whoever sends them and however many at a time:
+// Costly pods must not use more memory than the limit, no matter who sends them and how many at a time:
 // unauthenticated clients, and users whose pods the API server passes on.
 func TestFloodsAreBounded(t *testing.T) {
 	s := start(t)
@@ -25,12 +25,12 @@ func TestFloodsAreBounded(t *testing.T) {
 	paths := append([]string{*configuration.Webhooks[0].ClientConfig.Service.Path}, guessedPaths...)
 	s.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "flooding"}})
 	for name, spec := range map[string]string{
-		"empty containers":   `"containers":[` + repeat(`{}`, 900<<10) + `]`,
-		"empty volumes":      `"volumes":[` + repeat(`{}`, 3<<20) + `]`,
-		"fields of no kind":  `"x":[` + repeat(`{"a":{}}`, 3<<20) + `]`,
-		"long variables":     `"containers":[{"name":"app","env":[` + repeat(`{"name":"`+strings.Repeat("n", 64<<10)+`"}`, 3<<20) + `]}]`,
-		"as many as is read": `"containers":[{"name":"app","env":[` + repeat(`{"name":"HTTP_PROXY"}`, 21*40_000) + `]}]`,
-		"as deep as is read": `"containers":[{"name":"app"}],"x":[` + repeat(`{"a":{}}`, 9*30_000) + `]`,
+		"empty containers":  `"containers":[` + repeat(`{}`, 900<<10) + `]`,
+		"empty volumes":     `"volumes":[` + repeat(`{}`, 3<<20) + `]`,
+		"unknown fields":    `"x":[` + repeat(`{"a":{}}`, 3<<20) + `]`,
+		"long variables":    `"containers":[{"name":"app","env":[` + repeat(`{"name":"`+strings.Repeat("n", 64<<10)+`"}`, 3<<20) + `]}]`,
+		"most structure":    `"containers":[{"name":"app","env":[` + repeat(`{"name":"HTTP_PROXY"}`, 21*40_000) + `]}]`,
+		"deepest structure": `"containers":[{"name":"app"}],"x":[` + repeat(`{"a":{}}`, 9*30_000) + `]`,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			replica, err := s.newReplica("flooded-" + strings.ReplaceAll(name, " ", "-"))
@@ -48,7 +48,7 @@ func TestFloodsAreBounded(t *testing.T) {
 			for i := range 2 * len(paths) {
 				senders.Go(func() {
 					for _, path := range []string{paths[i%len(paths)], paths[0]} {
-						// Some are told to come again, and some lose their connection.
+						// Some get 503, and some lose their connection.
 						got, err := send(t, replica.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
 						if err == nil && bytes.Contains(got.body, []byte(`"patchType":"JSONPatch"`)) {
 							injected.Add(1)
@@ -60,7 +60,7 @@ func TestFloodsAreBounded(t *testing.T) {
 			after := replica.peakMemory(t)
 			t.Logf("%d MiB at rest, %d MiB at most; %d pods were injected", before>>20, after>>20, injected.Load())
 			if after > memoryLimit {
-				t.Errorf("it would be killed: it took %d MiB, of %d", after>>20, memoryLimit>>20)
+				t.Errorf("used %d MiB, the limit is %d MiB", after>>20, memoryLimit>>20)
 			}
 			if err := replica.stop(); err != nil {
 				t.Error(err)
@@ -69,15 +69,15 @@ func TestFloodsAreBounded(t *testing.T) {
 	}
 }
 
-// memoryLimit is what the chart gives the controller.
+// memoryLimit is the controller's memory limit in the chart.
 const memoryLimit = 256 << 20
 
-// repeat returns a list of items with no more bytes than these.
+// repeat returns a list of items of at most so many bytes.
 func repeat(item string, size int) string {
 	return strings.TrimSuffix(strings.Repeat(item+",", size/(len(item)+1)), ",")
 }
 
-// peakMemory returns the most memory that the replica has had, in bytes.
+// peakMemory returns the replica's peak memory in bytes.
 func (r *replica) peakMemory(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.process.Process.Pid))
@@ -93,6 +93,6 @@ func (r *replica) peakMemory(t *testing.T) int {
 			return kilobytes << 10
 		}
 	}
-	t.Fatal("there is no peak")
+	t.Fatal("the process's status has no VmHWM")
 	return 0
 }

@@ -16,7 +16,7 @@ const (
 	release   = "kube-imds"
 	namespace = "kube-imds-system"
 
-	// kubeVersion is at least what the chart needs.
+	// kubeVersion is at least the chart's minimum version.
 	kubeVersion = "1.37.2"
 
 	// The chart's defaults.
@@ -26,13 +26,13 @@ const (
 	sidecarImage = "kube-imds/sidecar:test"
 )
 
-// installed are the chart's templates that the controller needs.
+// installed lists the chart's templates that the controller needs.
 var installed = []string{
 	"controller/rbac", "controller/state", "controller/serviceaccount", "controller/policy", "controller/trust", "issuer/rbac",
 	"webhook/mutating", "webhook/validating",
 }
 
-// install makes what the chart makes for the controller.
+// install creates the chart's objects for the controller.
 func (s *system) install(helm string) error {
 	ctx := context.Background()
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
@@ -66,7 +66,7 @@ func (s *system) install(helm string) error {
 	return nil
 }
 
-// silence keeps the API server from calling webhooks: there is no Service network here.
+// silence keeps the API server from calling the webhooks: there is no Service network here.
 func silence(object *unstructured.Unstructured) {
 	hooks, _ := object.Object["webhooks"].([]any)
 	for _, hook := range hooks {

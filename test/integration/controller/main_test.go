@@ -1,6 +1,6 @@
-// Package controller runs the controller as the program that it is, on a real API server, with the chart's objects and
-// no more rights than the chart's role has: what it serves, how replicas share the work, and that it starts and ends
-// well. KUBEBUILDER_ASSETS names the folder of kube-apiserver and etcd, HELM the helm to use.
+// Package controller tests the controller's binary on a real API server, with the chart's objects and
+// the rights of the chart's role only: what it serves, how replicas share the work, and how it starts and
+// ends. KUBEBUILDER_ASSETS names the folder of kube-apiserver and etcd, HELM the helm to use.
 package controller
 
 import (
@@ -35,7 +35,7 @@ type system struct {
 	environment *envtest.Environment
 	folder      string
 
-	// controller leads, but for tests that make another one lead. All that were made are in replicas.
+	// controller leads, except in tests that make another one lead. replicas has all that were created.
 	controller *replica
 	replicas   []*replica
 
@@ -50,11 +50,11 @@ var shared system
 func start(t *testing.T) *system {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("this test needs kube-apiserver and etcd; KUBEBUILDER_ASSETS names the folder they are in")
+		t.Skip("this test needs kube-apiserver and etcd; set KUBEBUILDER_ASSETS to their folder")
 	}
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
-		t.Skip("this test needs helm; HELM names it:", err)
+		t.Skip("this test needs helm; set HELM to its path:", err)
 	}
 	shared.started.Do(func() { shared.failed = shared.start(helm) })
 	if shared.failed != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// The test runs alone, for it counts what others make.
+// The test is not parallel, because it counts objects.
 func TestObjectsAreCounted(t *testing.T) {
 	s := start(t)
 	s.controller.untilIdle(t, s.work(t))
@@ -27,7 +27,7 @@ func TestObjectsAreCounted(t *testing.T) {
 	until(t, "the binding is counted as not ready", func() bool { return unready() == unreadyBefore+1 })
 }
 
-// metrics are the lines of a scrape.
+// metrics holds the lines of a scrape.
 type metrics []string
 
 func (r *replica) scrape(t *testing.T) metrics {

@@ -12,8 +12,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// A controller that is ready can be called as the chart says, and has kept its key to itself.
-func TestReadyMeansThatItCanBeCalled(t *testing.T) {
+// A ready controller can be called through the chart's Services, and has not logged its key.
+func TestReadyControllerCanBeCalled(t *testing.T) {
 	s := start(t)
 	for _, path := range []string{"/readyz", "/healthz"} {
 		if got := s.controller.status(path); got != http.StatusOK {
@@ -25,9 +25,9 @@ func TestReadyMeansThatItCanBeCalled(t *testing.T) {
 	}
 }
 
-// Who takes the webhooks' configurations away takes no replica out of the Services. The test runs alone, for it takes away what
+// Removing the webhooks' configurations takes no replica out of the Services. The test is not parallel, because it removes objects that
 // others need.
-func TestItStaysReadyWithoutItsWebhooks(t *testing.T) {
+func TestControllerStaysReadyWithoutItsWebhooks(t *testing.T) {
 	s := start(t)
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
 	s.eventually(t, configuration, func() string { return "" })
@@ -41,7 +41,7 @@ func TestItStaysReadyWithoutItsWebhooks(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// The controller hears of both over watches, of this one later.
+	// The controller's watches report both, this one later.
 	identity := build.NewIdentity("while-webhooks-are-away").ManagedIdentity
 	s.create(t, identity)
 	s.eventuallyResolved(t, identity)

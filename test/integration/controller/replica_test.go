@@ -18,7 +18,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// patience is how long anything may take that the controller does.
+// patience bounds what a test waits for.
 const patience = time.Minute
 
 // publishAhead is how long a certificate of the authority is published before it signs.
@@ -34,7 +34,7 @@ type replica struct {
 	ended   chan error
 }
 
-// build builds the controller, and tells it where the API server is.
+// build builds the controller, and writes its kubeconfig.
 func (s *system) build() error {
 	if output, err := exec.Command("go", "build", "-o", s.binary(), "../../../cmd/controller").CombinedOutput(); err != nil {
 		return fmt.Errorf("build the controller: %w\n%s", err, output)
@@ -45,7 +45,7 @@ func (s *system) build() error {
 func (s *system) binary() string     { return filepath.Join(s.folder, "controller") }
 func (s *system) kubeconfig() string { return filepath.Join(s.folder, "kubeconfig") }
 
-// newReplica prepares a replica, with addresses of its own.
+// newReplica prepares a replica with free addresses.
 func (s *system) newReplica(name string) (*replica, error) {
 	r := &replica{binary: s.binary(), kubeconfig: s.kubeconfig(), logPath: filepath.Join(s.folder, name+".log")}
 	for _, address := range []*string{&r.webhook, &r.metrics, &r.health} {
@@ -130,7 +130,7 @@ func (r *replica) waitUntilReady() error {
 	return nil
 }
 
-// status returns the status of one of the health endpoints; zero where nobody answers.
+// status returns the status of a health endpoint; 0 without an answer.
 func (r *replica) status(path string) int {
 	client := http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get("http://" + r.health + path)
@@ -141,7 +141,7 @@ func (r *replica) status(path string) int {
 	return response.StatusCode
 }
 
-// stop asks the controller to end, and tells how it did.
+// stop sends the controller SIGTERM, and returns how it ended.
 func (r *replica) stop() error {
 	if r.process == nil {
 		return nil
@@ -156,7 +156,7 @@ func (r *replica) stop() error {
 	return nil
 }
 
-// log is what the controller has logged.
+// log returns the controller's log.
 func (r *replica) log() string {
 	text, err := os.ReadFile(r.logPath)
 	if err != nil {

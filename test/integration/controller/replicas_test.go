@@ -20,10 +20,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// The tests of this file run alone, for they stop the controller.
+// The tests in this file are not parallel, because they stop the controller.
 
-// A replica that does not lead serves, and leads as soon as the other one has ended.
-func TestAReplicaTakesOver(t *testing.T) {
+// A replica that does not lead serves, and leads as soon as the leader has ended.
+func TestReplicaTakesOver(t *testing.T) {
 	s := start(t)
 	second, err := s.newReplica("second")
 	if err != nil {
@@ -39,14 +39,14 @@ func TestAReplicaTakesOver(t *testing.T) {
 	s.controller = second
 	t.Cleanup(func() { s.controller = first })
 	if got := second.status("/readyz"); got != http.StatusOK {
-		t.Errorf("a replica that does not lead is not ready: %d", got)
+		t.Errorf("readyz of a replica that does not lead: %d", got)
 	}
 
 	if err := first.stop(); err != nil {
-		t.Errorf("the leader does not end well: %v", err)
+		t.Errorf("the leader ended with: %v", err)
 	}
 	if s.leader(t) == leader {
-		t.Error("the leader has ended and not given its lease up")
+		t.Error("the leader ended without releasing its lease")
 	}
 	identity := build.NewIdentity("of-the-second-leader").ManagedIdentity
 	s.create(t, identity)
@@ -56,11 +56,11 @@ func TestAReplicaTakesOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := second.stop(); err != nil {
-		t.Errorf("the second leader does not end well: %v", err)
+		t.Errorf("the second leader ended with: %v", err)
 	}
 }
 
-// leader is who holds the lease.
+// leader returns the holder of the lease.
 func (s *system) leader(t *testing.T) string {
 	t.Helper()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: release + "-controller"}}
@@ -73,8 +73,8 @@ func (s *system) leader(t *testing.T) string {
 	return *lease.Spec.HolderIdentity
 }
 
-// A controller that starts finds everything as it would make it, and writes nothing.
-func TestARestartChangesNothing(t *testing.T) {
+// A restarted controller has nothing to write.
+func TestRestartChangesNothing(t *testing.T) {
 	s := start(t)
 	identity := build.NewIdentity("before-the-restart").Admitting("default", "*").ManagedIdentity
 	good := build.NewBinding("default", "good").Of("default").To(identity.Name).IdentityBinding
@@ -91,14 +91,14 @@ func TestARestartChangesNothing(t *testing.T) {
 	}
 	s.controller.untilIdle(t, s.work(t))
 	if diff := cmp.Diff(before, s.versions(t)); diff != "" {
-		t.Errorf("a restart has changed objects (-before +after)\n%s", diff)
+		t.Errorf("objects changed by a restart (-before +after)\n%s", diff)
 	}
 	if strings.Contains(s.controller.log(), "forbidden") {
 		t.Errorf("the chart's role lacks a right:\n%s", s.controller.log())
 	}
 }
 
-// work is how many objects each reconciler has at least to look at.
+// work is the least number of objects of each reconciler.
 func (s *system) work(t *testing.T) map[string]int {
 	t.Helper()
 	var identities v1alpha1.ManagedIdentityList
@@ -113,7 +113,7 @@ func (s *system) work(t *testing.T) map[string]int {
 	}
 }
 
-// versions are those of everything that the controller writes.
+// versions returns the resource versions of all objects that the controller writes.
 func (s *system) versions(t *testing.T) map[string]string {
 	t.Helper()
 	versions := map[string]string{}
@@ -156,7 +156,7 @@ func eachObject(list client.ObjectList, do func(client.Object)) error {
 	})
 }
 
-// untilIdle waits until each reconciler has done at least so much, and has nothing left to do.
+// untilIdle waits until each reconciler has done at least its work, and has nothing left to do.
 func (r *replica) untilIdle(t *testing.T, work map[string]int) {
 	t.Helper()
 	until(t, "the controller is idle", func() bool {

@@ -27,10 +27,10 @@ import (
 
 var names = install.Names{Name: release, Namespace: namespace}
 
-// The tests of this file run alone, for they change the authority.
+// The tests in this file are not parallel, because they change the authority.
 
-// Who trusts nothing but the bundle, and reads it again before each connection, notices nothing of two rotations; and when the
-// Secret is cleared, nothing is left of the authority that was.
+// A client that trusts the bundle only, and reads it before each connection, does not notice two rotations. After the
+// Secret is cleared, the former authority is no longer trusted.
 func TestRotationIsNotNoticed(t *testing.T) {
 	s := start(t)
 	servers := []server{{s.controller.webhook, names.Services("webhook")[0]}, s.serve(t)}
@@ -71,7 +71,7 @@ func TestRotationIsNotNoticed(t *testing.T) {
 	})
 }
 
-// A certificate that is revoked is trusted no more, and the next one signs at once.
+// A revoked certificate is no longer trusted, and the next one signs at once.
 func TestRevocationTakesEffectAtOnce(t *testing.T) {
 	s := start(t)
 	servers := []server{{s.controller.webhook, names.Services("webhook")[0]}, s.serve(t)}
@@ -94,7 +94,7 @@ func TestRevocationTakesEffectAtOnce(t *testing.T) {
 	}
 }
 
-// server is where a part serves, under a name.
+// server is the address of a part, and the name in its certificate.
 type server struct{ address, name string }
 
 // serve serves with a certificate that the controller signs for a node's issuer.
@@ -142,7 +142,7 @@ func (s *system) serve(t *testing.T) server {
 	return server{listener.Addr().String(), name}
 }
 
-// handshake connects, and returns the server's certificate. Without roots, whatever it shows is taken.
+// handshake connects and returns the server's certificate. Without roots it accepts any certificate.
 func (s server) handshake(ctx context.Context, roots *x509.CertPool) (*x509.Certificate, error) {
 	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{
 		RootCAs: roots, InsecureSkipVerify: roots == nil, ServerName: s.name, MinVersion: tls.VersionTLS13,
@@ -155,7 +155,7 @@ func (s server) handshake(ctx context.Context, roots *x509.CertPool) (*x509.Cert
 	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0], nil
 }
 
-// rounds counts how often all servers were connected to.
+// rounds counts rounds of connections to all servers.
 type rounds struct{ atomic.Int64 }
 
 // await waits for some rounds.
@@ -165,11 +165,11 @@ func (r *rounds) await(t *testing.T) {
 	until(t, "clients connect", func() bool { return r.Load() > before+20 })
 }
 
-// connectEvery is the pause between two rounds of connections: well below the rate at which the webhook's server resets
+// connectEvery is the pause between two rounds of connections, to stay well below the rate at which the webhook's server resets
 // those of a single source.
 const connectEvery = 20 * time.Millisecond
 
-// connect connects to the servers in turn, as one who trusts the bundle that the ConfigMap has just then, until it is stopped.
+// connect connects to the servers in turn until it is stopped, and trusts the bundle that is in the ConfigMap at the time.
 func (s *system) connect(t *testing.T, servers []server) (made *rounds, stop func()) {
 	t.Helper()
 	made = &rounds{}
@@ -195,7 +195,7 @@ func (s *system) connect(t *testing.T, servers []server) (made *rounds, stop fun
 	}
 }
 
-// bundle is what the ConfigMap has; nothing where that cannot be read.
+// bundle returns the ConfigMap's bundle, or nothing.
 func (s *system) bundle(t *testing.T) cabundle.Bundle {
 	var config corev1.ConfigMap
 	if err := s.Get(context.WithoutCancel(t.Context()), names.CA(), &config); err != nil {
@@ -209,7 +209,7 @@ func (s *system) bundle(t *testing.T) cabundle.Bundle {
 	return bundle
 }
 
-// changeAuthority changes the authority's Secret, whatever else is written there in between.
+// changeAuthority changes the authority's Secret, with retries on conflicts.
 func (s *system) changeAuthority(t *testing.T, change func(*corev1.Secret)) {
 	t.Helper()
 	var secret corev1.Secret

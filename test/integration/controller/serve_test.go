@@ -20,7 +20,7 @@ type answer struct {
 	body   []byte
 }
 
-// send sends a request to an address, whatever host the URL names, and verifies the host's certificate.
+// send sends a request to an address instead of the URL's host, and verifies the host's certificate.
 func send(t *testing.T, address string, authorities *x509.CertPool, method, url string, body []byte) (answer, error) {
 	t.Helper()
 	transport := &http.Transport{
@@ -44,7 +44,7 @@ func send(t *testing.T, address string, authorities *x509.CertPool, method, url 
 	return answer{response.StatusCode, received}, err
 }
 
-// authorities returns the certificates that the ConfigMap hands out.
+// authorities returns the certificates in the ConfigMap.
 func (s *system) authorities(t *testing.T) *x509.CertPool {
 	t.Helper()
 	var config corev1.ConfigMap

@@ -26,9 +26,9 @@ var guessedPaths = []string{
 	"/" + strings.Repeat("a", 52) + "/pods",
 }
 
-// Any pod reaches the webhook's port, and can verify who answers. It is told nothing of another namespace's grants,
-// leaves nothing in the audit log, and has nothing read.
-func TestStrangersAreNotAnswered(t *testing.T) {
+// Any pod reaches the webhook's port. It must not learn another namespace's grants,
+// write to the audit log, or cause reads.
+func TestUnauthenticatedRequestsGet404(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	identity := build.NewIdentity("of-another-namespace").Admitting("default", "default").ManagedIdentity
@@ -41,22 +41,22 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 	for _, path := range guessedPaths {
 		got, err := send(t, s.controller.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
 		if err != nil || got.status != http.StatusNotFound || bytes.Contains(got.body, []byte("patch")) {
-			t.Errorf("%s is answered with %d %s, %v", path, got.status, got.body, err)
+			t.Errorf("%s: got %d %s, error %v", path, got.status, got.body, err)
 		}
 	}
 	if strings.Contains(s.controller.log(), "somebody-who-did-nothing") {
-		t.Error("there is an audit line of what nobody did")
+		t.Error("unexpected audit line")
 	}
 }
 
-// A webhook that the API server cannot reach tells whose pod it was which address was called. What that betrays is soon
-// no longer good: here, once its time is said to be long ago.
+// If the API server cannot reach the webhook, its error tells the pod's user the webhook's path. Such a path soon
+// expires: here, once its time is set to long ago.
 func TestPathsAreRenewed(t *testing.T) {
 	s := start(t)
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
 	s.eventually(t, configuration, func() string { return "" })
 	betrayed := configuration.DeepCopy()
-	for _, name := range []string{"in use no more", "good no more"} {
+	for _, name := range []string{"no longer used", "no longer valid"} {
 		before := *configuration.Webhooks[0].ClientConfig.Service.Path
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: release + "-ca"}}
 		s.eventually(t, secret, func() string { return "" })
@@ -72,7 +72,7 @@ func TestPathsAreRenewed(t *testing.T) {
 			}
 			return ""
 		})
-		// An API server that has not heard of it yet is let in for one more period.
+		// An API server that does not know the new path yet is admitted for one more period.
 		for _, hook := range configuration.Webhooks {
 			if response := s.review(t, hook.ClientConfig, &corev1.Pod{}); response == nil {
 				t.Errorf("%s does not answer", hook.Name)
@@ -91,7 +91,7 @@ func TestPathsAreRenewed(t *testing.T) {
 
 const webhookURL = "https://kube-imds-webhook.kube-imds-system.svc"
 
-// reviewBody is what the API server sends of a user's pod.
+// reviewBody returns the API server's review of a user's pod.
 func reviewBody(t *testing.T, user, namespace string, pod *corev1.Pod) []byte {
 	t.Helper()
 	raw, err := json.Marshal(pod)

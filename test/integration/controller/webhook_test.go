@@ -18,8 +18,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// The API server finds the webhook where the chart says, and trusts it by what the controller wrote there.
-func TestPodsAreInjectedWhereTheChartSays(t *testing.T) {
+// The API server finds the webhook by the chart's configuration, and trusts it by the bundle that the controller wrote there.
+func TestPodsAreInjectedByTheChartsConfiguration(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	identity := build.NewIdentity("injected").Admitting("default", "default").ManagedIdentity
@@ -39,12 +39,12 @@ func TestPodsAreInjectedWhereTheChartSays(t *testing.T) {
 	for _, hook := range configuration.Webhooks {
 		response := s.review(t, hook.ClientConfig, pod)
 		if !response.Allowed || !strings.Contains(string(response.Patch), sidecarImage) {
-			t.Errorf("%s: allowed %t (%v) with %s", hook.Name, response.Allowed, response.Result, response.Patch)
+			t.Errorf("%s: allowed: %t (%v), patch %s", hook.Name, response.Allowed, response.Result, response.Patch)
 		}
 	}
 }
 
-func TestIdentitiesAndBindingsAreValidatedWhereTheChartSays(t *testing.T) {
+func TestObjectsAreValidatedByTheChartsConfiguration(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
@@ -56,7 +56,7 @@ func TestIdentitiesAndBindingsAreValidatedWhereTheChartSays(t *testing.T) {
 	for _, hook := range configuration.Webhooks {
 		response := s.review(t, hook.ClientConfig, objects[hook.Name])
 		if !response.Allowed || len(response.Warnings) == 0 {
-			t.Errorf("%s: allowed %t (%v), with the warnings %q", hook.Name, response.Allowed, response.Result, response.Warnings)
+			t.Errorf("%s: allowed: %t (%v), warnings %q", hook.Name, response.Allowed, response.Result, response.Warnings)
 		}
 	}
 }

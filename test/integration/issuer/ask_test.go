@@ -18,14 +18,14 @@ import (
 
 const vault = "https://vault.azure.net"
 
-// answer is what the issuer says.
+// answer is a response of the issuer.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do sends a request, and notes the tokens of both sides. It fails no test, so that it can be called from anywhere.
+// do sends a request, and records the tokens of both sides. It does not fail the test, so it can be called from any goroutine.
 func (i *issuerProcess) do(request *http.Request, bearer string) (answer, error) {
 	i.keepSecret(bearer)
 	request.Header.Set("Authorization", "Bearer "+bearer)
@@ -45,7 +45,7 @@ func (i *issuerProcess) do(request *http.Request, bearer string) (answer, error)
 	return answer{response.StatusCode, response.Header, string(body)}, nil
 }
 
-// ask asks for a token of the default identity.
+// ask requests a token of the default identity.
 func (i *issuerProcess) ask(t *testing.T, bearer, resource string) answer {
 	t.Helper()
 	body, err := json.Marshal(issuerapi.TokenRequest{Resource: resource})
@@ -57,7 +57,7 @@ func (i *issuerProcess) ask(t *testing.T, bearer, resource string) answer {
 	return a
 }
 
-// get gets a document.
+// get sends a GET request.
 func (i *issuerProcess) get(t *testing.T, bearer, path string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+issuerHost+path, nil)
@@ -67,7 +67,7 @@ func (i *issuerProcess) get(t *testing.T, bearer, path string) answer {
 	return a
 }
 
-// waitForGrant sends a request that is held until the grant is another one than is known. It returns when the issuer
+// waitForGrant sends a request that is held until the grant changes. It returns when the issuer
 // has the request.
 func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) <-chan answer {
 	t.Helper()
@@ -86,12 +86,12 @@ func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) 
 		told <- a
 	}()
 	<-sent
-	// What the issuer answers now it answers after it has taken up the request before.
+	// The issuer answers this request after it has accepted the held one.
 	i.get(t, bearer, issuerapi.InstancePath)
 	return told
 }
 
-// granted waits until a pod is granted a token: the issuer may not know yet what the pod depends on.
+// granted waits until a pod is granted a token: the issuer may not know all objects yet.
 func (i *issuerProcess) granted(t *testing.T, pod *corev1.Pod, resource string) string {
 	t.Helper()
 	return i.grantedTo(t, i.bearer(t, pod), resource)
@@ -102,7 +102,7 @@ func (i *issuerProcess) grantedTo(t *testing.T, bearer, resource string) string 
 	var a answer
 	eventually(t, "a token is granted", func() error {
 		if a = i.ask(t, bearer, resource); a.status != http.StatusOK {
-			return fmt.Errorf("the issuer answers %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})
@@ -117,14 +117,14 @@ func (i *issuerProcess) refused(t *testing.T, bearer string, status int) answer 
 	var a answer
 	eventually(t, fmt.Sprintf("the token is refused with %d", status), func() error {
 		if a = i.ask(t, bearer, vault); a.status != status {
-			return fmt.Errorf("the issuer answers %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})
 	return a
 }
 
-// verify reads a token's header and claims as a validator does, by what is published.
+// verify verifies a token with the published keys, and returns its header and claims.
 func (c *cluster) verify(t *testing.T, token string) (keyID string, claims jwt.MapClaims) {
 	t.Helper()
 	claims = jwt.MapClaims{}

@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
 )
 
-// testPodIsAttested shows that the issuer gets a certificate to attest with, and that it is of the release's authority.
+// testPodIsAttested checks that attested documents are signed with a certificate of the installation's authority.
 func testPodIsAttested(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	pod := h.newPod(t, "attested", "node-1")
@@ -27,7 +27,7 @@ func testPodIsAttested(t *testing.T, i *issuerProcess) {
 		}
 		a, err := i.do(request, bearer)
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("the issuer answers %d %s: %w", a.status, a.body, err)
+			return fmt.Errorf("got %d %s: %w", a.status, a.body, err)
 		}
 		return json.Unmarshal([]byte(a.body), &document)
 	})
@@ -41,11 +41,11 @@ func testPodIsAttested(t *testing.T, i *issuerProcess) {
 	}
 	authorityURL := names.AuthorityURL() + cabundle.CertificatePath(i.controller.authority.Certificate)
 	if leaf.Subject.CommonName != "metadata.azure.com" || len(leaf.IssuingCertificateURL) != 1 || leaf.IssuingCertificateURL[0] != authorityURL {
-		t.Errorf("the certificate is of %s, and its issuer is at %q", leaf.Subject, leaf.IssuingCertificateURL)
+		t.Errorf("certificate subject = %s, issuer URL = %q", leaf.Subject, leaf.IssuingCertificateURL)
 	}
 }
 
-// certificateIn finds the only certificate in an envelope: what can be read as one.
+// certificateIn returns the only certificate in an envelope.
 func certificateIn(t *testing.T, envelope []byte) *x509.Certificate {
 	t.Helper()
 	for i := range envelope {
@@ -60,6 +60,6 @@ func certificateIn(t *testing.T, envelope []byte) *x509.Certificate {
 			return certificate
 		}
 	}
-	t.Fatal("there is no certificate in the envelope")
+	t.Fatal("no certificate in the envelope")
 	return nil
 }

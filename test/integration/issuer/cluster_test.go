@@ -25,7 +25,7 @@ const (
 	chartPath = "../../../charts/kube-imds"
 )
 
-// cluster is a real API server with the chart installed. Nothing but the tests makes pods run.
+// cluster is a real API server with the chart installed. Only the tests set pods running.
 type cluster struct {
 	client.Client
 	kube        kubernetes.Interface
@@ -33,19 +33,19 @@ type cluster struct {
 	environment *envtest.Environment
 	controller  *controller
 
-	// issuer and signer are the binaries of both.
+	// issuer and signer are the paths of their binaries.
 	issuer, signer string
 
-	// signerAddress is where the signer listens.
+	// signerAddress is the signer's address.
 	signerAddress string
 }
 
-// startCluster starts an API server with the chart and two nodes, for as long as the test runs.
+// startCluster starts an API server with the chart and two nodes until the test ends.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
-		t.Skip("this test installs the chart; HELM names the helm to use:", err)
+		t.Skip("this test needs helm; set HELM to its path:", err)
 	}
 	c := &cluster{environment: startAPIServer(t), issuer: build(t, "issuer"), signer: build(t, "signer")}
 	c.config = c.environment.Config
@@ -70,7 +70,7 @@ func startAPIServer(t *testing.T) *envtest.Environment {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
-		t.Skip("this test needs kube-apiserver and etcd; KUBEBUILDER_ASSETS names the folder they are in")
+		t.Skip("this test needs kube-apiserver and etcd; set KUBEBUILDER_ASSETS to their folder")
 	}
 	environment := &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStopTimeout: 5 * time.Second}
 	_, err := environment.Start()
@@ -83,7 +83,7 @@ func startAPIServer(t *testing.T) *envtest.Environment {
 	return environment
 }
 
-// installChart gives the issuer the rights that it has everywhere. The webhooks go, for nothing serves them here.
+// installChart installs the chart, and removes the webhooks, because they have no server here.
 func (c *cluster) installChart(t *testing.T, helm string) {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
@@ -105,7 +105,7 @@ func (c *cluster) create(t *testing.T, object client.Object) {
 	must(t, c.Create(t.Context(), object), "create %T %s", object, object.GetName())
 }
 
-// delete deletes at once: no kubelet is there to end a pod.
+// delete deletes at once: no kubelet ends pods here.
 func (c *cluster) delete(t *testing.T, object client.Object) {
 	t.Helper()
 	must(t, c.Delete(t.Context(), object, client.GracePeriodSeconds(0)), "delete %T %s", object, object.GetName())
@@ -118,7 +118,7 @@ func must(t *testing.T, err error, format string, arguments ...any) {
 	}
 }
 
-// eventually asks until there is nothing wrong any more.
+// eventually repeats a check until it returns nil.
 func eventually(t *testing.T, what string, wrong func() error) {
 	t.Helper()
 	deadline := time.After(time.Minute)
@@ -132,7 +132,7 @@ func eventually(t *testing.T, what string, wrong func() error) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("%s: not within a minute: %v", what, err)
+			t.Fatalf("%s: timed out after a minute: %v", what, err)
 		}
 	}
 }

@@ -34,7 +34,7 @@ const (
 
 var names = install.Names{Name: release, Namespace: namespace}
 
-// controller is what issuers and signers need of the controller: its own reconcilers, and its authority.
+// controller holds the controller's reconcilers and its authority, which issuers and signers need.
 type controller struct {
 	authority *authority.CA
 }
@@ -44,7 +44,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	ctrl.SetLogger(logr.Discard())
 	manager, err := ctrl.NewManager(c.config, ctrl.Options{
 		Scheme: kinds, Metrics: metricsserver.Options{BindAddress: "0"}, Logger: logr.Discard(),
-		// Each test that starts a cluster has a controller of its own in this process.
+		// Each test that starts a cluster starts another controller in this process.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	must(t, err, "make the controller")
@@ -73,26 +73,26 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	return made
 }
 
-// handOut gives everybody the authority's certificate.
+// handOut publishes the authority's certificate.
 func (c *cluster) handOut(t *testing.T, bundle cabundle.Bundle) {
 	t.Helper()
 	var config corev1.ConfigMap
 	must(t, c.Get(t.Context(), names.CA(), &config), "read the authority's ConfigMap")
 	config.Data = map[string]string{cabundle.Key: string(bundle.PEM())}
-	must(t, c.Update(t.Context(), &config), "hand out the authority's certificate")
+	must(t, c.Update(t.Context(), &config), "publish the authority's certificate")
 }
 
-// published is what the signer has published.
+// published returns the signer's published state.
 func (c *cluster) published(t *testing.T) *published.Published {
 	t.Helper()
 	var config corev1.ConfigMap
-	must(t, c.Get(t.Context(), names.Keys(), &config), "read what is published")
+	must(t, c.Get(t.Context(), names.Keys(), &config), "read the published state")
 	known, err := published.Read(config.Data)
-	must(t, err, "read what is published")
+	must(t, err, "parse the published state")
 	return known
 }
 
-// jwks is what validators see.
+// jwks returns the JWKS that validators get.
 func (c *cluster) jwks(t *testing.T) jose.JSONWebKeySet {
 	t.Helper()
 	documents := &oidc.Documents{
@@ -106,7 +106,7 @@ func (c *cluster) jwks(t *testing.T) jose.JSONWebKeySet {
 	return set
 }
 
-// newCA makes an authority like the controller's own.
+// newCA returns an authority like the controller's.
 func newCA(t *testing.T) *authority.CA {
 	t.Helper()
 	made, err := authority.NewCA(append(names.Served(), attested.Domains()...), time.Now())

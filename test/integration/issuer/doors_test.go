@@ -17,7 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// A pod's token that was taken is of no use at another address, and the log says at which it was tried.
+// A stolen token is useless at another address, and the audit log names that address.
 func testTokenIsOfNoUseElsewhere(t *testing.T, i *issuerProcess) {
 	pod := i.newHome(t).newPod(t, "victim", "node-1")
 	bearer := i.bearer(t, pod)
@@ -32,7 +32,7 @@ func testTokenIsOfNoUseElsewhere(t *testing.T, i *issuerProcess) {
 	must(t, err, "ask from another address")
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusForbidden {
-		t.Errorf("a token that was taken is answered with %s", response.Status)
+		t.Errorf("stolen token: got %s", response.Status)
 	}
 	eventually(t, "the audit log says who tried", func() error {
 		for line := range strings.Lines(i.log.String()) {
@@ -41,11 +41,11 @@ func testTokenIsOfNoUseElsewhere(t *testing.T, i *issuerProcess) {
 				return nil
 			}
 		}
-		return fmt.Errorf("the log is %q", i.log)
+		return fmt.Errorf("log = %q", i.log)
 	})
 }
 
-// Who may ask the API server for tokens of a ServiceAccount gets them for a day, and nothing from the issuer for those.
+// A user who may create tokens of a ServiceAccount gets them for a day, and the issuer refuses those.
 func testLongTokenIsRefused(t *testing.T, i *issuerProcess) {
 	pod := i.newHome(t).newPod(t, "long", "node-1")
 	i.refused(t, i.tokenFor(t, pod, toPod(pod).forIssuer(), 24*3600), http.StatusUnauthorized)
@@ -54,11 +54,11 @@ func testLongTokenIsRefused(t *testing.T, i *issuerProcess) {
 	_, _, err := jwt.NewParser().ParseUnverified(i.bearer(t, pod), &claims)
 	must(t, err, "read a token")
 	if life := claims.ExpiresAt.Sub(claims.IssuedAt.Time); life != issuerapi.TokenSeconds*time.Second {
-		t.Errorf("the API server makes tokens for %s", life)
+		t.Errorf("the API server issues tokens for %s", life)
 	}
 }
 
-// testHugeObjectsAreNotKept is an editor of a namespace who gives ServiceAccounts a megabyte of labels each: an issuer that
+// testHugeObjectsAreNotKept gives ServiceAccounts a megabyte of labels each, as a namespace's editor can: an issuer that
 // starts then has to read them all.
 func testHugeObjectsAreNotKept(t *testing.T, c *cluster) {
 	for _, name := range []string{"calm", "flooded"} {
@@ -87,7 +87,7 @@ func testHugeObjectsAreNotKept(t *testing.T, c *cluster) {
 	}
 }
 
-// memory returns the most that the issuer ever held, in bytes.
+// memory returns the issuer's peak memory in bytes.
 func (i *issuerProcess) memory(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.command.Process.Pid))
@@ -99,6 +99,6 @@ func (i *issuerProcess) memory(t *testing.T) int {
 			return kilobytes << 10
 		}
 	}
-	t.Fatal("the process says nothing of its memory")
+	t.Fatal("the process's status has no VmHWM")
 	return 0
 }

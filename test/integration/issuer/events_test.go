@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// testDrainIsTold shows that the API server's own eviction, after a cordon, is the event that the cordon announced.
+// testDrainIsTold checks that the API server's eviction after a cordon is the event that the cordon announced.
 func testDrainIsTold(t *testing.T, i *issuerProcess) {
 	pod := i.newHome(t).newPod(t, "drained", "node-1")
 	bearer := i.bearer(t, pod)
@@ -31,7 +31,7 @@ func testDrainIsTold(t *testing.T, i *issuerProcess) {
 	}), "evict the pod")
 	must(t, i.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "get the pod")
 	if evicted := i.waitEvent(t, bearer, "Redeploy", "Platform", pod.DeletionTimestamp.Unix()); evicted.ID != cordon.ID {
-		t.Errorf("the eviction is another event than the cordon: %s, want %s", evicted.ID, cordon.ID)
+		t.Errorf("event ID of the eviction = %s, want the cordon's, %s", evicted.ID, cordon.ID)
 	}
 	taint(`{"spec":{"taints":null}}`)
 }
@@ -44,7 +44,7 @@ func testDeletionIsTold(t *testing.T, i *issuerProcess) {
 	i.waitEvent(t, bearer, "Terminate", "User", pod.DeletionTimestamp.Unix())
 }
 
-// waitEvent waits until a pod's event is of a type and source and a time; or until there is none, where the type is "".
+// waitEvent waits for a pod's event of a type and source with a time; or until there is none, if the type is "".
 func (i *issuerProcess) waitEvent(t *testing.T, bearer, kind, source string, notBefore int64) (event issuerapi.Event) {
 	t.Helper()
 	eventually(t, "the issuer tells of the event", func() error {
@@ -58,7 +58,7 @@ func (i *issuerProcess) waitEvent(t *testing.T, bearer, kind, source string, not
 			event = answer.Events[0]
 		}
 		if a.status != 200 || event.Type != kind || event.Source != source || event.NotBefore != notBefore {
-			return fmt.Errorf("it tells %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})

@@ -16,7 +16,7 @@ import (
 	objects "github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// home is a test's own namespace, with a ServiceAccount that an identity of the same name as the namespace admits.
+// home is a namespace for a test, with a ServiceAccount that is admitted by an identity named like the namespace.
 type home struct {
 	*issuerProcess
 	name     string
@@ -24,7 +24,7 @@ type home struct {
 	identity *v1alpha1.ManagedIdentity
 }
 
-// newHome makes a namespace and waits until its identity is ready.
+// newHome creates a namespace and waits until its identity is ready.
 func (i *issuerProcess) newHome(t *testing.T) home {
 	t.Helper()
 	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "shop-"}}
@@ -52,22 +52,22 @@ func (c *cluster) awaitReady(t *testing.T, identity *v1alpha1.ManagedIdentity) {
 			return err
 		}
 		if !apimeta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady) {
-			return fmt.Errorf("its conditions are %+v", identity.Status.Conditions)
+			return fmt.Errorf("conditions = %+v", identity.Status.Conditions)
 		}
 		return nil
 	})
 }
 
-// podAddress is that of every pod: one of the loopback device, from which the tests' clients ask.
+// podAddress is the address of all pods: a loopback address, from which the tests send requests.
 const podAddress = "127.0.0.7"
 
-// newPod makes a pod that asks for the identity, and says that it runs.
+// newPod creates a running pod that asks for the identity.
 func (h home) newPod(t *testing.T, name, node string) *corev1.Pod {
 	t.Helper()
 	return h.runPod(t, name, node, map[string]string{v1alpha1.IdentityAnnotation: h.identity.Name})
 }
 
-// newPlainPod makes one that asks for none by itself.
+// newPlainPod creates a running pod that asks for no identity.
 func (h home) newPlainPod(t *testing.T, name, node string) *corev1.Pod {
 	t.Helper()
 	return h.runPod(t, name, node, nil)
@@ -87,25 +87,25 @@ func (h home) runPod(t *testing.T, name, node string, annotations map[string]str
 	h.create(t, pod)
 	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: podAddress}, {IP: "fd00::7"}}
 	pod.Status.PodIP = podAddress
-	must(t, h.Status().Update(t.Context(), pod), "say that the pod runs")
+	must(t, h.Status().Update(t.Context(), pod), "set the pod running")
 	return pod
 }
 
-// binding is what a token is made for and bound to.
+// binding holds a token's audience and the object that it is bound to.
 type binding struct {
 	audiences []string
 	object    *authenticationv1.BoundObjectReference
 }
 
-// toPod is for a token with the API server's own audience, like those that kubelet gives any pod.
+// toPod returns the binding of a token for the API server, like kubelet's.
 func toPod(pod *corev1.Pod) binding {
 	return binding{object: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}}
 }
 
-// forIssuer is for the tokens that sidecars have.
+// forIssuer returns the binding of a sidecar's token.
 func (b binding) forIssuer() binding { return binding{[]string{issuerapi.Audience}, b.object} }
 
-// forSigner is for the tokens that issuers have.
+// forSigner returns the binding of an issuer's token.
 func (b binding) forSigner() binding { return binding{[]string{signerapi.Audience}, b.object} }
 
 // token returns a token of the pod's ServiceAccount, as long as a sidecar's.
@@ -114,7 +114,7 @@ func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
 	return c.tokenFor(t, pod, b, issuerapi.TokenSeconds)
 }
 
-// tokenFor is one that is valid for some seconds.
+// tokenFor returns a token with a validity in seconds.
 func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int64) string {
 	t.Helper()
 	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(t.Context(), pod.Spec.ServiceAccountName,
@@ -125,7 +125,7 @@ func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int
 	return request.Status.Token
 }
 
-// bearer returns the token that the pod's sidecar shows.
+// bearer returns the token of the pod's sidecar.
 func (c *cluster) bearer(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	return c.token(t, pod, toPod(pod).forIssuer())

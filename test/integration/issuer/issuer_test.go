@@ -1,12 +1,12 @@
-// Package issuer shows the issuer's own binary at work against a real API server: with the rights that the chart gives
-// it, the credentials that kubelet would give it, and the controller's own reconcilers.
+// Package issuer tests the issuer's binary against a real API server: with the rights of the chart,
+// the credentials that kubelet would give it, and the controller's reconcilers.
 //
 // HELM names the helm to use, KUBEBUILDER_ASSETS the folder of kube-apiserver and etcd.
 package issuer
 
 import "testing"
 
-// TestIssuer runs first what leaves the issuer alone, together; then what changes it, one at a time.
+// TestIssuer first runs the tests that do not change the issuer, in parallel; then the others, one at a time.
 func TestIssuer(t *testing.T) {
 	c := startCluster(t)
 	s := c.startSigner(t)

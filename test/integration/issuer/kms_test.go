@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/transit"
 )
 
-// kmsTest is an issuer and a signer whose keys a real Vault keeps.
+// kmsTest is an issuer and a signer with keys in a real Vault.
 type kmsTest struct {
 	*issuerProcess
 	signer *signerProcess
@@ -24,25 +24,25 @@ type kmsTest struct {
 	asked  int
 }
 
-// next asks for a token that nobody keeps yet.
+// next requests a token that is not cached yet.
 func (k *kmsTest) next(t *testing.T) answer {
 	t.Helper()
 	k.asked++
 	return k.ask(t, k.bearer, fmt.Sprintf("https://resource-%d.example", k.asked))
 }
 
-// wantUnavailable wants a new token to be refused, soon, and to be asked for again.
+// wantUnavailable checks that a request for a new token gets 503 soon.
 func (k *kmsTest) wantUnavailable(t *testing.T, reason string) {
 	t.Helper()
 	begun := time.Now()
 	if a := k.next(t); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
-		t.Errorf("a request is answered with %d %s, Retry-After %q", a.status, a.body, a.header.Get("Retry-After"))
+		t.Errorf("got %d %s, Retry-After %q", a.status, a.body, a.header.Get("Retry-After"))
 	}
 	if took := time.Since(begun); took > 8*time.Second {
-		t.Errorf("the answer took %v", took)
+		t.Errorf("took %v", took)
 	}
 	if !strings.Contains(k.signer.log.String(), reason) {
-		t.Errorf("the signer's log does not say %q", reason)
+		t.Errorf("signer's log misses %q", reason)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestSignerWithAKMS(t *testing.T) {
 	var s *signerProcess
 	t.Cleanup(func() {
 		if s != nil && strings.Contains(s.log.String(), vault.Token) {
-			t.Error("the signer's log holds the token for Vault")
+			t.Error("the signer's log contains the token for Vault")
 		}
 	})
 	s = c.startSigner(t, "--kms-key=hashivault://tokens-1", "--kms-key=hashivault://tokens-2", "--publish-ahead=3s")
@@ -100,11 +100,11 @@ func testKMSTokenVerifies(t *testing.T, k *kmsTest) {
 	text, err := read(k.signer.metrics)
 	must(t, err, "read the metrics")
 	if !strings.Contains(text, `kube_imds_signer_sign_seconds_count{key="kms"} `) {
-		t.Errorf("the metrics do not tell how long the KMS takes:\n%s", text)
+		t.Errorf("no metric for the KMS's time:\n%s", text)
 	}
 }
 
-// No request fails while the second key takes over.
+// No request fails during the rotation to the second key.
 func testKMSRotation(t *testing.T, k *kmsTest) {
 	before := keyOf(t, k.next(t))
 	k.annotate(t, keyring.RotateAnnotation, "now")
@@ -118,7 +118,7 @@ func testKMSRotation(t *testing.T, k *kmsTest) {
 	eventually(t, "it is known that there is no key after this one", func() error {
 		text, err := read(k.signer.metrics)
 		if err == nil && !strings.Contains(text, "kube_imds_signer_successor_missing 1") {
-			err = fmt.Errorf("the metrics are %s", text)
+			err = fmt.Errorf("metrics = %s", text)
 		}
 		return err
 	})
@@ -129,7 +129,7 @@ func testKMSOutage(t *testing.T, k *kmsTest) {
 	k.vault.Stop()
 	k.wantUnavailable(t, "connection refused")
 	if k.grantedTo(t, k.bearer, vault) != kept {
-		t.Error("what is kept is not answered")
+		t.Error("the cached token is not served")
 	}
 	k.vault.Start()
 	k.wantAvailable(t)
@@ -157,12 +157,12 @@ func testKMSExchange(t *testing.T, k *kmsTest) {
 	k.wantUnavailable(t, "the KMS signs with another key than before")
 }
 
-// A revoked key is not followed by one that was used before.
+// A revoked key is not replaced by one that was used before.
 func testKMSNoOtherKey(t *testing.T, k *kmsTest) {
 	k.annotate(t, keyring.RevokeAnnotation, "current")
 	eventually(t, "the signer has no key", func() error {
 		if _, err := read(k.signer.health); err == nil {
-			return fmt.Errorf("it is ready")
+			return fmt.Errorf("the signer is ready")
 		}
 		return nil
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// testLoadBalancerLeadsToThePod shows that the issuer hears of Services of that type, and of no others.
+// testLoadBalancerLeadsToThePod checks that the issuer watches Services of type LoadBalancer only.
 func testLoadBalancerLeadsToThePod(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	bearer := i.bearer(t, h.newPod(t, "front", "node-1"))
@@ -51,7 +51,7 @@ func wantLoadBalancer(t *testing.T, i *issuerProcess, bearer string, want issuer
 	})
 }
 
-// newService makes a Service that selects the pod named front.
+// newService creates a Service that selects the pod named front.
 func (h home) newService(t *testing.T, name string, kind corev1.ServiceType) *corev1.Service {
 	t.Helper()
 	service := &corev1.Service{

@@ -23,7 +23,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// issuerProcess is the issuer's own binary, with the credentials of an issuer's pod.
+// issuerProcess is the issuer's binary with the credentials of an issuer's pod.
 type issuerProcess struct {
 	*cluster
 	http    *http.Client
@@ -45,7 +45,7 @@ func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *i
 	return c.startIssuerOf(t, node, c.config.Host, arguments...)
 }
 
-// startIssuerOf has it find the API server at a URL.
+// startIssuerOf starts it with another URL of the API server.
 func (c *cluster) startIssuerOf(t *testing.T, node, apiServer string, arguments ...string) *issuerProcess {
 	t.Helper()
 	addresses, pod := freeAddresses(t, 3), c.partPod(t, "issuer", node)
@@ -66,7 +66,7 @@ func (c *cluster) startIssuerOf(t *testing.T, node, apiServer string, arguments 
 	return i
 }
 
-// clientAt returns a client that asks from an address.
+// clientAt returns a client that connects from an address.
 func (i *issuerProcess) clientAt(source string) *http.Client {
 	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
 	return &http.Client{Transport: &http.Transport{
@@ -77,7 +77,7 @@ func (i *issuerProcess) clientAt(source string) *http.Client {
 	}}
 }
 
-// end stops the issuer if it has not been stopped yet, and looks for secrets in its log.
+// end stops the issuer unless it is stopped already, and checks that its log contains no token.
 func (i *issuerProcess) end(t *testing.T) {
 	t.Helper()
 	if i.command.ProcessState == nil {
@@ -88,7 +88,7 @@ func (i *issuerProcess) end(t *testing.T) {
 	defer i.mu.Unlock()
 	for _, secret := range i.secrets {
 		if strings.Contains(i.log.String(), secret) {
-			t.Errorf("the issuer's log holds a token")
+			t.Errorf("the issuer's log contains a token")
 		}
 	}
 	if t.Failed() {
@@ -101,7 +101,7 @@ func (i *issuerProcess) ready() error {
 	return err
 }
 
-// read reads a document that is there for everybody.
+// read reads a public document.
 func read(url string) (string, error) {
 	client := &http.Client{Timeout: 5 * time.Second}
 	response, err := client.Get(url)
@@ -111,19 +111,19 @@ func read(url string) (string, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("it answers %s %s", response.Status, body)
+		err = fmt.Errorf("got %s %s", response.Status, body)
 	}
 	return string(body), err
 }
 
-// keepSecret notes a token that must not be found in the log.
+// keepSecret records a token that must not appear in the log.
 func (i *issuerProcess) keepSecret(token string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.secrets = append(i.secrets, token)
 }
 
-// partPod makes a pod of one of our own parts.
+// partPod creates a pod of one of our parts.
 func (c *cluster) partPod(t *testing.T, part, node string) *corev1.Pod {
 	t.Helper()
 	pod := &corev1.Pod{
@@ -137,7 +137,7 @@ func (c *cluster) partPod(t *testing.T, part, node string) *corev1.Pod {
 	return pod
 }
 
-// kubeconfig holds the credentials that kubelet gives a pod: a token that is bound to it.
+// kubeconfig writes the credentials that kubelet gives a pod: a token bound to it.
 func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod, apiServer string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
@@ -167,7 +167,7 @@ func build(t *testing.T, part string) string {
 	return path
 }
 
-// freeAddresses returns addresses on loopback that nobody listens on.
+// freeAddresses returns free loopback addresses.
 func freeAddresses(t *testing.T, count int) []string {
 	t.Helper()
 	var addresses []string
@@ -180,7 +180,7 @@ func freeAddresses(t *testing.T, count int) []string {
 	return addresses
 }
 
-// output collects what a process writes.
+// output collects a process's output.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

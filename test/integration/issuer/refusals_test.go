@@ -25,20 +25,20 @@ func testForeignTokensAreRefused(t *testing.T, i *issuerProcess) {
 		bearer string
 		want   int
 	}{
-		"a token of another node's pod":       {i.bearer(t, h.newPod(t, "other", "node-2")), http.StatusForbidden},
-		"a token of another audience":         {i.token(t, pod, toPod(pod)), http.StatusUnauthorized},
-		"a token that is bound to nothing":    {i.token(t, pod, binding{}.forIssuer()), http.StatusUnauthorized},
-		"a token that is bound to its node":   {i.token(t, pod, toNode.forIssuer()), http.StatusUnauthorized},
-		"a token with another signature":      {withSignature(own, "AAAA"), http.StatusUnauthorized},
-		"a token without a signature":         {withSignature(own, ""), http.StatusUnauthorized},
-		"a token that says it needs none":     {withHeader(own, `{"alg":"none"}`), http.StatusUnauthorized},
-		"a token of an unknown key":           {withHeader(own, `{"alg":"RS256","kid":"unknown"}`), http.StatusUnauthorized},
-		"what is no token":                    {"no-token-at-all", http.StatusUnauthorized},
-		"one of the issuer's own tokens":      {i.grantedTo(t, own, "kube-imds.io/issuer"), http.StatusUnauthorized},
-		"its own pod's token, after all that": {own, http.StatusOK},
+		"another node's pod":        {i.bearer(t, h.newPod(t, "other", "node-2")), http.StatusForbidden},
+		"another audience":          {i.token(t, pod, toPod(pod)), http.StatusUnauthorized},
+		"not bound":                 {i.token(t, pod, binding{}.forIssuer()), http.StatusUnauthorized},
+		"bound to a node only":      {i.token(t, pod, toNode.forIssuer()), http.StatusUnauthorized},
+		"another signature":         {withSignature(own, "AAAA"), http.StatusUnauthorized},
+		"no signature":              {withSignature(own, ""), http.StatusUnauthorized},
+		"algorithm none":            {withHeader(own, `{"alg":"none"}`), http.StatusUnauthorized},
+		"unknown key":               {withHeader(own, `{"alg":"RS256","kid":"unknown"}`), http.StatusUnauthorized},
+		"not a token":               {"no-token-at-all", http.StatusUnauthorized},
+		"a token of the issuer":     {i.grantedTo(t, own, "kube-imds.io/issuer"), http.StatusUnauthorized},
+		"own token, after all that": {own, http.StatusOK},
 	} {
 		if a := i.ask(t, test.bearer, vault); a.status != test.want {
-			t.Errorf("%s is answered with %d %s, want %d", name, a.status, a.body, test.want)
+			t.Errorf("%s: got %d %s, want %d", name, a.status, a.body, test.want)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func testPodThatHasGone(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, pod)
 	i.grantedTo(t, bearer, vault)
 	i.delete(t, pod)
-	// Its token is as young as that of a pod that the issuer has not heard of yet.
+	// Its token is as new as that of a pod that the issuer does not know yet.
 	i.refused(t, bearer, http.StatusServiceUnavailable)
 }
 
@@ -70,7 +70,7 @@ func testPodThatHasEnded(t *testing.T, i *issuerProcess) {
 	i.refused(t, bearer, http.StatusForbidden)
 }
 
-// Who makes a ServiceAccount anew, with the name of one that was trusted, does not inherit the trust of its tokens.
+// A recreated ServiceAccount does not inherit the trust in tokens of the former one.
 func testServiceAccountMadeAnew(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	bearer := i.bearer(t, h.newPod(t, "heir", "node-1"))

@@ -25,18 +25,18 @@ func testMetricsTell(t *testing.T, i *issuerProcess) {
 		`kube_imds_issuer_workload_keys_refreshes_total{outcome="read"} `,
 	} {
 		if !strings.Contains(text, "\n"+line) {
-			t.Errorf("the metrics have no line %q", line)
+			t.Errorf("metrics have no line %q", line)
 		}
 	}
-	// What pods are called and ask for would make labels without bound.
+	// Labels with names of pods and resources would be unbounded.
 	for _, unbounded := range []string{"shop-", "vault.azure.net"} {
 		if strings.Contains(text, unbounded) {
-			t.Errorf("the metrics hold %q", unbounded)
+			t.Errorf("metrics contain %q", unbounded)
 		}
 	}
 }
 
-// Whatever else the log leaves out, who was given a token is on record.
+// Grants of tokens are in the audit log at every level.
 func testAuditLogIsKept(t *testing.T, i *issuerProcess) {
 	pod := i.newHome(t).newPod(t, "audited", "node-2")
 	i.granted(t, pod, vault)
@@ -46,11 +46,11 @@ func testAuditLogIsKept(t *testing.T, i *issuerProcess) {
 				return nil
 			}
 		}
-		return fmt.Errorf("the log is %q", i.log)
+		return fmt.Errorf("log = %q", i.log)
 	})
 }
 
-// An issuer that is stopped answers those who wait, and ends well.
+// A stopped issuer answers held requests, and exits with status 0.
 func testStopped(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "waiting", "node-2"))
 	i.grantedTo(t, bearer, vault)
@@ -58,13 +58,13 @@ func testStopped(t *testing.T, i *issuerProcess) {
 
 	must(t, i.command.Process.Signal(syscall.SIGTERM), "stop the issuer")
 	if a := <-told; a.status != http.StatusNotModified {
-		t.Errorf("a request that is held is answered with %d %s", a.status, a.body)
+		t.Errorf("held request: got %d %s", a.status, a.body)
 	}
 	select {
 	case err := <-i.ended:
 		must(t, err, "the issuer ends")
 	case <-time.After(30 * time.Second):
-		t.Fatal("the issuer has not ended within 30 s")
+		t.Fatal("the issuer did not end within 30 s")
 	}
 }
 
@@ -72,17 +72,17 @@ func testStopped(t *testing.T, i *issuerProcess) {
 func testAPIServerIsAway(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "lonely", "node-1"))
 	i.grantedTo(t, bearer, vault)
-	// It is ended by force, and says so: else it would wait for the issuer, which watches.
+	// It is killed, which it reports: otherwise it would wait for the issuer's watches.
 	_ = i.environment.ControlPlane.APIServer.Stop()
 	if err := i.Get(t.Context(), client.ObjectKey{Name: "node-1"}, &corev1.Node{}); err == nil {
-		t.Fatal("the API server is still there")
+		t.Fatal("the API server still runs")
 	}
 	for n := range 20 {
 		if a := i.ask(t, bearer, fmt.Sprintf("https://resource-%d.example", n)); a.status != http.StatusOK {
-			t.Errorf("with the API server away, a request is answered with %d %s", a.status, a.body)
+			t.Errorf("without the API server: got %d %s", a.status, a.body)
 		}
 	}
 	if err := i.ready(); err != nil {
-		t.Errorf("with the API server away, the issuer is not ready: %v", err)
+		t.Errorf("without the API server the issuer is not ready: %v", err)
 	}
 }

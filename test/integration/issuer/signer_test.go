@@ -28,7 +28,7 @@ import (
 
 const signerHost = "kube-imds-signer.kube-imds-system.svc"
 
-// signerProcess is the signer's own binary, with the credentials of a signer's pod.
+// signerProcess is the signer's binary with the credentials of a signer's pod.
 type signerProcess struct {
 	*cluster
 	arguments []string
@@ -78,7 +78,7 @@ func (s *signerProcess) stop(signal syscall.Signal) {
 	<-s.ended
 }
 
-// askSigner asks the signer with the token of a node's issuer, as whoever has stolen it.
+// askSigner sends the signer a request with the token of a node's issuer, like a thief of the token.
 func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answer {
 	t.Helper()
 	body, err := json.Marshal(request)
@@ -108,7 +108,7 @@ func (c *cluster) uidOfNode(t *testing.T, name string) string {
 	return string(node.UID)
 }
 
-// What a stolen token of node-1's issuer is good for: pods of node-1, while they run there, and nothing else.
+// A stolen token of node-1's issuer is good for pods of node-1, while they run there, and for nothing else.
 func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	here, there := h.newPod(t, "here", "node-1"), h.newPod(t, "there", "node-2")
@@ -122,7 +122,7 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 	}
 	eventually(t, "the signer knows the pod of the other node", func() error {
 		if a := i.askSigner(t, stolen, signerapi.TokenPath, asking(there, h.identity.Name)); !strings.Contains(a.body, "OtherNode") {
-			return fmt.Errorf("the signer answers %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})
@@ -131,29 +131,29 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 		request      any
 		want         int
 	}{
-		"its own pod":                     {stolen, signerapi.TokenPath, asking(here, h.identity.Name), http.StatusOK},
+		"own pod":                         {stolen, signerapi.TokenPath, asking(here, h.identity.Name), http.StatusOK},
 		"a pod of another node":           {stolen, signerapi.TokenPath, asking(there, h.identity.Name), http.StatusForbidden},
-		"an identity of others":           {stolen, signerapi.TokenPath, asking(here, other.identity.Name), http.StatusServiceUnavailable},
-		"an attestation of another node":  {stolen, signerapi.AttestationPath, signerapi.AttestationRequest{Pod: signerapi.Pod{UID: string(there.UID)}}, http.StatusForbidden},
+		"identity of another pod":         {stolen, signerapi.TokenPath, asking(here, other.identity.Name), http.StatusServiceUnavailable},
+		"attestation for another node":    {stolen, signerapi.AttestationPath, signerapi.AttestationRequest{Pod: signerapi.Pod{UID: string(there.UID)}}, http.StatusForbidden},
 		"with a pod's token for issuers":  {i.bearer(t, here), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 		"with a pod's token for signers":  {i.token(t, here, toPod(here).forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
-		"with a token of no pod":          {i.token(t, &issuer, binding{}.forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a token without a pod":      {i.token(t, &issuer, binding{}.forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 		"with a token for the API server": {i.token(t, &issuer, toPod(&issuer)), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 	} {
 		if a := i.askSigner(t, test.bearer, test.path, test.request); a.status != test.want {
-			t.Errorf("%s: the signer answers %d %s, want %d", name, a.status, a.body, test.want)
+			t.Errorf("%s: got %d %s, want %d", name, a.status, a.body, test.want)
 		}
 	}
 	i.delete(t, here)
 	eventually(t, "the deleted pod gets nothing", func() error {
 		if a := i.askSigner(t, stolen, signerapi.TokenPath, asking(here, h.identity.Name)); a.status != http.StatusForbidden {
-			return fmt.Errorf("the signer answers %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return nil
 	})
 }
 
-// A key that is revoked signs no more, is published no more, and what it signed is handed out no more.
+// A revoked key no longer signs, is no longer published, and its tokens are no longer served.
 func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "rekeyed", "node-1"))
 	before, _ := i.verify(t, i.grantedTo(t, bearer, vault))
@@ -163,11 +163,11 @@ func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	secret.Annotations = map[string]string{keyring.RevokeAnnotation: before}
 	must(t, i.Update(t.Context(), &secret), "revoke the key")
 	if a := <-told; a.status != http.StatusOK {
-		t.Errorf("a sidecar is not told to drop what it keeps: %d %s", a.status, a.body)
+		t.Errorf("the sidecar's held request was not answered: %d %s", a.status, a.body)
 	}
 	a := i.ask(t, bearer, vault)
 	if id := keyOf(t, a); id == before {
-		t.Errorf("key %s, which was revoked, still signs, or what it signed is still handed out", id)
+		t.Errorf("revoked key %s still signs, or its tokens are still served", id)
 	}
 	if i.published(t).Has(before) {
 		t.Error("the revoked key is still published")
@@ -175,13 +175,13 @@ func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	i.verify(t, i.grantedTo(t, bearer, vault))
 }
 
-// A signer that is killed and comes back fails no request.
+// A signer that is killed and restarted fails no request.
 func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "unaware", "node-1"))
 	i.grantedTo(t, bearer, vault)
 	s.stop(syscall.SIGKILL)
 	if a := i.ask(t, bearer, vault); a.status != http.StatusOK {
-		t.Errorf("without the signer a token that is kept is answered with %d %s", a.status, a.body)
+		t.Errorf("cached token without the signer: got %d %s", a.status, a.body)
 	}
 	var asking sync.WaitGroup
 	asking.Go(func() {
@@ -191,7 +191,7 @@ func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
 				return
 			}
 			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
-				t.Errorf("without the signer a new token is answered with %d %s", a.status, a.body)
+				t.Errorf("new token without the signer: got %d %s", a.status, a.body)
 				return
 			}
 		}
@@ -205,7 +205,7 @@ func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
 func keyOf(t *testing.T, a answer) string {
 	t.Helper()
 	if a.status != http.StatusOK {
-		t.Fatalf("a request is answered with %d %s", a.status, a.body)
+		t.Fatalf("got %d %s", a.status, a.body)
 	}
 	var response issuerapi.TokenResponse
 	decode(t, []byte(a.body), &response)

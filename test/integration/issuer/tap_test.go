@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// tap passes connections on to the API server, and counts what that sends.
+// tap forwards connections to the API server, and counts the bytes that it sends.
 type tap struct {
 	url      string
 	received atomic.Int64
 }
 
-// newTap puts a tap before the API server, for as long as the test runs.
+// newTap starts a tap until the test ends.
 func (c *cluster) newTap(t *testing.T) *tap {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,7 +49,7 @@ func (m *tap) pass(client net.Conn, address string) {
 	_, _ = io.Copy(client, io.TeeReader(server, m))
 }
 
-// Write counts.
+// Write counts bytes.
 func (m *tap) Write(sent []byte) (int, error) {
 	m.received.Add(int64(len(sent)))
 	return len(sent), nil

@@ -26,7 +26,7 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 		_, claims := i.verify(t, i.granted(t, pod, resource))
 		life := claims["exp"].(float64) - claims["nbf"].(float64)
 		if life != (time.Hour + 5*time.Minute).Seconds() {
-			t.Errorf("the token is valid for %v s", life)
+			t.Errorf("token is valid for %v s", life)
 		}
 		for _, changing := range []string{"exp", "nbf", "iat", "uti"} {
 			delete(claims, changing)
@@ -50,7 +50,7 @@ func testTokenVerifies(t *testing.T, i *issuerProcess) {
 	}
 }
 
-// A pod's first request is granted, though it and its ServiceAccount were made a moment ago.
+// A pod's first request is granted, although the pod and its ServiceAccount were created a moment ago.
 func testNewPodIsServedAtOnce(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	i.granted(t, h.newPod(t, "first", "node-1"), vault)
@@ -60,13 +60,13 @@ func testNewPodIsServedAtOnce(t *testing.T, i *issuerProcess) {
 		i.create(t, h.account)
 		pod := h.newPod(t, "next", "node-1")
 		if a := i.ask(t, i.bearer(t, pod), vault); a.status != http.StatusOK {
-			t.Errorf("a new pod's first request is answered with %d %s", a.status, a.body)
+			t.Errorf("first request of a new pod: got %d %s", a.status, a.body)
 		}
 		i.delete(t, pod)
 	}
 }
 
-// A sidecar that waits hears of a withdrawn grant at once, and of what the pod may not have it is told no more.
+// A sidecar with a held request learns of a withdrawn grant at once, and gets no tokens afterwards.
 func testWithdrawnGrantIsTold(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	bearer := i.bearer(t, h.newPod(t, "withdrawn", "node-1"))
@@ -77,21 +77,21 @@ func testWithdrawnGrantIsTold(t *testing.T, i *issuerProcess) {
 	must(t, i.Update(t.Context(), h.identity), "withdraw the grant")
 	withdrawn := <-told
 	if revision := revisionOf(t, withdrawn); revision == "" || revision == revisionOf(t, known) {
-		t.Errorf("after the withdrawal the revision is %q", revision)
+		t.Errorf("revision after the withdrawal = %q", revision)
 	}
 	a := i.ask(t, bearer, vault)
 	want := issuerapi.Error{Code: "invalid_request", Description: "Identity not found"}
 	var refusal issuerapi.Error
 	decode(t, []byte(a.body), &refusal)
 	if a.status != http.StatusBadRequest || refusal != want {
-		t.Errorf("after the withdrawal a request is answered with %d %s", a.status, a.body)
+		t.Errorf("after the withdrawal: got %d %s", a.status, a.body)
 	}
 }
 
 func revisionOf(t *testing.T, a answer) string {
 	t.Helper()
 	if a.status != http.StatusOK {
-		t.Fatalf("the grant is answered with %d %s", a.status, a.body)
+		t.Fatalf("grant: got %d %s", a.status, a.body)
 	}
 	var grant issuerapi.Grant
 	decode(t, []byte(a.body), &grant)
@@ -106,7 +106,7 @@ func testInstanceIsThePod(t *testing.T, i *issuerProcess) {
 	eventually(t, "the pod is known", func() error {
 		a := i.get(t, bearer, issuerapi.InstancePath)
 		if a.status != http.StatusOK {
-			return fmt.Errorf("the issuer answers %d %s", a.status, a.body)
+			return fmt.Errorf("got %d %s", a.status, a.body)
 		}
 		return json.Unmarshal([]byte(a.body), &got)
 	})
@@ -121,7 +121,7 @@ func testInstanceIsThePod(t *testing.T, i *issuerProcess) {
 	}
 }
 
-// tagsOf returns the pod's labels, those among them that the API server adds.
+// tagsOf returns the pod's labels, including those that the API server adds.
 func tagsOf(pod *corev1.Pod) []issuerapi.Tag {
 	var tags []issuerapi.Tag
 	for _, name := range slices.Sorted(maps.Keys(pod.Labels)) {

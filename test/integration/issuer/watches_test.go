@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testOthersCostAnIssuerNothing shows that an issuer hears and keeps nothing of what the pods of its node do not depend on: one
+// testOthersCostAnIssuerNothing checks that an issuer neither gets nor keeps objects that the pods of its node do not depend on: one
 // that runs while a cluster grows, and one that starts when it has grown.
 func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
 	const accounts, identities = 5000, 500
@@ -25,16 +25,16 @@ func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
 	c.awaitCrowd(t, c.crowd(t, accounts, identities), identities)
 	small.wantBound(t, "later")
 	if sent := small.tap.received.Load() - before; sent > 512<<10 {
-		t.Errorf("of %d ServiceAccounts and %d identities of others an issuer is told %d KiB", accounts, identities, sent>>10)
+		t.Errorf("for %d ServiceAccounts and %d identities of other pods the issuer gets %d KiB", accounts, identities, sent>>10)
 	}
 	big := c.startNode(t, "big")
-	t.Logf("the API server sends an issuer that starts %d KiB in a small cluster, %d KiB in a big one; memory %d and %d MiB; heap %.0f and %.0f MiB",
+	t.Logf("the API server sends a new issuer %d KiB in a small cluster, %d KiB in a big one; memory %d and %d MiB; heap %.0f and %.0f MiB",
 		before>>10, big.tap.received.Load()>>10, small.memory(t)>>20, big.memory(t)>>20, heap/(1<<20), big.metric(t, "go_memstats_heap_inuse_bytes")/(1<<20))
 	if sent := big.tap.received.Load(); sent > before+256<<10 {
-		t.Errorf("an issuer that starts is told %d KiB, and %d KiB in a small cluster", sent>>10, before>>10)
+		t.Errorf("a new issuer gets %d KiB, and %d KiB in a small cluster", sent>>10, before>>10)
 	}
 	if big.memory(t) > small.memory(t)+16<<20 {
-		t.Errorf("its memory is %d MiB, and %d MiB in a small cluster", big.memory(t)>>20, small.memory(t)>>20)
+		t.Errorf("memory = %d MiB, and %d MiB in a small cluster", big.memory(t)>>20, small.memory(t)>>20)
 	}
 	for kind, want := range map[string]float64{"ServiceAccount": 1, "Namespace": 1, "ManagedIdentity": 1, "IdentityBinding": 1, "Service": 1} {
 		if got := big.metric(t, `kube_imds_issuer_watches{kind="`+kind+`"}`); got != want {
@@ -60,7 +60,7 @@ func (c *cluster) startNode(t *testing.T, name string) node {
 	return n
 }
 
-// wantBound sees that a binding which is made now takes effect.
+// wantBound checks that a new binding takes effect.
 func (n node) wantBound(t *testing.T, name string) {
 	t.Helper()
 	pod := n.home.newPlainPod(t, name, "small")
@@ -69,7 +69,7 @@ func (n node) wantBound(t *testing.T, name string) {
 	n.delete(t, pod)
 }
 
-// crowd makes what pods of other nodes could depend on.
+// crowd creates objects that pods of other nodes could depend on.
 func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "crowd-"}}
@@ -80,7 +80,7 @@ func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 		working.Go(func() {
 			for object := range objects {
 				if err := c.Create(t.Context(), object); err != nil {
-					t.Errorf("make %s: %v", object.GetName(), err)
+					t.Errorf("create %s: %v", object.GetName(), err)
 				}
 			}
 		})
@@ -101,7 +101,7 @@ func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 	return namespace.Name
 }
 
-// awaitCrowd waits until the controller has seen to a crowd's identities: it sees to whoever comes later after them.
+// awaitCrowd waits until the controller has reconciled a crowd's identities, because later ones are queued behind them.
 func (c *cluster) awaitCrowd(t *testing.T, crowd string, identities int) {
 	t.Helper()
 	for n := range identities {
@@ -109,7 +109,7 @@ func (c *cluster) awaitCrowd(t *testing.T, crowd string, identities int) {
 	}
 }
 
-// metric returns a value that the issuer tells.
+// metric returns the value of one of the issuer's metrics.
 func (i *issuerProcess) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	text, err := read(i.metrics)
@@ -121,11 +121,11 @@ func (i *issuerProcess) metric(t *testing.T, name string) float64 {
 			return number
 		}
 	}
-	t.Fatalf("there is no metric %s", name)
+	t.Fatalf("no metric %s", name)
 	return 0
 }
 
-// testLaterChangesTakeEffect is a pod that asks for nothing at first.
+// testLaterChangesTakeEffect starts with a pod that asks for nothing.
 func testLaterChangesTakeEffect(t *testing.T, i *issuerProcess) {
 	h := i.newHome(t)
 	pod := h.newPlainPod(t, "later", "node-1")
@@ -137,7 +137,7 @@ func testLaterChangesTakeEffect(t *testing.T, i *issuerProcess) {
 	i.delete(t, bound)
 	i.refused(t, bearer, http.StatusBadRequest)
 
-	// The ServiceAccount names an identity that somebody makes only then.
+	// The ServiceAccount names an identity that is created afterwards.
 	name := h.name + "-named"
 	metav1.SetMetaDataAnnotation(&h.account.ObjectMeta, v1alpha1.IdentityAnnotation, name)
 	must(t, i.Update(t.Context(), h.account), "annotate the ServiceAccount")
@@ -150,7 +150,7 @@ func testLaterChangesTakeEffect(t *testing.T, i *issuerProcess) {
 		a = i.ask(t, bearer, vault)
 	}
 	if a.status != http.StatusBadRequest && a.status != http.StatusServiceUnavailable {
-		t.Errorf("when the identity is gone, a request is answered with %d %s", a.status, a.body)
+		t.Errorf("without the identity: got %d %s", a.status, a.body)
 	}
 }
 

@@ -31,7 +31,7 @@ func start(t *testing.T) *transit.Server {
 	return server
 }
 
-// signer is that of a key whose public half was read.
+// signer returns the signer of a key after reading its public half.
 func signer(t *testing.T, keys *kms.Keys) (token.SignFunc, *rsa.PublicKey) {
 	t.Helper()
 	public, err := keys.Read(t.Context(), url)
@@ -41,16 +41,16 @@ func signer(t *testing.T, keys *kms.Keys) (token.SignFunc, *rsa.PublicKey) {
 	return keys.Signer(url, public), public
 }
 
-// wantFailure wants no signature, soon, and the reason.
+// wantFailure checks that signing fails soon, with the reason.
 func wantFailure(t *testing.T, sign token.SignFunc, reason string) {
 	t.Helper()
 	begun := time.Now()
 	signature, err := sign(t.Context(), digest[:])
 	if err == nil || signature != nil || !strings.Contains(err.Error(), reason) {
-		t.Errorf("got error %v, not that %s", err, reason)
+		t.Errorf("got error %v, want %s", err, reason)
 	}
 	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("it took %v", took)
+		t.Errorf("took %v", took)
 	}
 }
 
@@ -70,7 +70,7 @@ func eventually(t *testing.T, sign token.SignFunc) {
 	}
 }
 
-func TestSignatureIsThatOfRS256(t *testing.T) {
+func TestSignatureIsRS256(t *testing.T) {
 	start(t)
 	sign, public := signer(t, &kms.Keys{})
 	var asking sync.WaitGroup
@@ -96,11 +96,11 @@ func TestKeyOfAnotherKindIsRefused(t *testing.T) {
 		}
 	}
 	if _, err := new(kms.Keys).Read(t.Context(), "hashivault://nothing"); err == nil {
-		t.Error("a key that there is not is accepted")
+		t.Error("a missing key is accepted")
 	}
 }
 
-func TestRotationInTheKMSChangesNothing(t *testing.T) {
+func TestRotationInTheKMSDoesNotChangeTheKey(t *testing.T) {
 	server := start(t)
 	sign, _ := signer(t, &kms.Keys{})
 	server.RotateKey("tokens-1")
@@ -108,7 +108,7 @@ func TestRotationInTheKMSChangesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := new(kms.Keys).Read(t.Context(), url); err == nil {
-		t.Error("a key is taken whose first version is not the last")
+		t.Error("a key with several versions is accepted")
 	}
 }
 
@@ -118,22 +118,22 @@ func TestExchangedKeyIsRefused(t *testing.T) {
 	sign, public := signer(t, keys)
 	server.ExchangeKey("tokens-1")
 	wantFailure(t, sign, "another key than before")
-	// By a signer that has just started, too.
+	// By a new signer, too.
 	wantFailure(t, new(kms.Keys).Signer(url, public), "another key than before")
 }
 
-func TestStoppedKMSComesBack(t *testing.T) {
+func TestStoppedKMSReturns(t *testing.T) {
 	server := start(t)
 	sign, public := signer(t, &kms.Keys{})
 	server.Stop()
-	// A connection that was kept ends, and another one is refused.
+	// The kept connection ends, and new ones are refused.
 	wantFailure(t, sign, "sign with "+url)
 	wantFailure(t, new(kms.Keys).Signer(url, public), "connection refused")
 	server.Start()
 	eventually(t, sign)
 }
 
-func TestFrozenKMSHoldsNobodyUp(t *testing.T) {
+func TestFrozenKMSDoesNotBlockRequests(t *testing.T) {
 	server := start(t)
 	sign, _ := signer(t, &kms.Keys{})
 	server.Freeze()
@@ -151,7 +151,7 @@ func TestFrozenKMSHoldsNobodyUp(t *testing.T) {
 	eventually(t, sign)
 }
 
-// Who renews the token in a file need not start the signer again.
+// Renewing the token in its file does not require a restart.
 func TestRenewedTokenIsRead(t *testing.T) {
 	server := start(t)
 	home := t.TempDir()

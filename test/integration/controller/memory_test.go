@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Who may edit a namespace can make ServiceAccounts of a megabyte each. Caches keep nothing of them that decides nothing.
-func TestHugeServiceAccountsAreNotKept(t *testing.T) {
+// A namespace's editor can create ServiceAccounts of a megabyte each. Caches drop the parts that decide nothing.
+func TestHugeServiceAccountsAreNotCached(t *testing.T) {
 	s := start(t)
 	const count = 180
 	labels := map[string]string{}
@@ -50,19 +50,19 @@ func TestHugeServiceAccountsAreNotKept(t *testing.T) {
 	if err := replica.start(); err != nil {
 		t.Fatal(err)
 	}
-	// A replica reads ServiceAccounts when it is first asked, and answers when it has read them all.
+	// A replica lists ServiceAccounts at its first request, and answers after it has all.
 	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: release}}
 	s.eventually(t, configuration, func() string { return "" })
 	body := reviewBody(t, "somebody", home.Name, &corev1.Pod{Spec: corev1.PodSpec{ServiceAccountName: "huge-0"}})
 	path := *configuration.Webhooks[0].ClientConfig.Service.Path
 	got, err := send(t, replica.webhook, s.authorities(t), http.MethodPost, webhookURL+path, body)
 	if err != nil || !bytes.Contains(got.body, []byte(`"allowed":true`)) {
-		t.Fatalf("the replica answers %d %s, %v", got.status, got.body, err)
+		t.Fatalf("got %d %s, error %v", got.status, got.body, err)
 	}
 	peak := replica.peakMemory(t)
 	t.Logf("%d MiB at most, beside %d ServiceAccounts of a megabyte", peak>>20, count)
 	if peak > memoryLimit {
-		t.Errorf("it would be killed: it took %d MiB, of %d", peak>>20, memoryLimit>>20)
+		t.Errorf("used %d MiB, the limit is %d MiB", peak>>20, memoryLimit>>20)
 	}
 	if err := replica.stop(); err != nil {
 		t.Error(err)
