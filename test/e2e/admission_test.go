@@ -12,7 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testAdmission follows an identity that does not admit a pod's ServiceAccount, then does, then does no longer.
+// testAdmission uses an identity that first does not admit a pod's ServiceAccount, then does, and then no longer does.
 func testAdmission(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-closed")
@@ -20,7 +20,7 @@ func testAdmission(t *testing.T, c *cluster) {
 
 	err := c.Create(t.Context(), pod.DeepCopy())
 	if reason := `does not admit the ServiceAccount "default" of namespace "` + home + `"`; err == nil || !strings.Contains(err.Error(), reason) {
-		t.Fatalf("the pod is not denied with the reason %q: %v", reason, err)
+		t.Fatalf("got error %[2]v, want a denial with reason %[1]q", reason, err)
 	}
 
 	c.admit(t, identity, v1alpha1.Admission{Namespaces: []string{home}, ServiceAccounts: []string{"default"}})
@@ -40,7 +40,7 @@ func testAdmission(t *testing.T, c *cluster) {
 				return err
 			}
 			if a.Status != 400 || !strings.Contains(a.Body, `"error":"invalid_request","error_description":"Identity not found"`) {
-				return fmt.Errorf("the answer for %s is %+v", resource, a)
+				return fmt.Errorf("response for %s = %+v", resource, a)
 			}
 		}
 		return nil

@@ -24,7 +24,7 @@ const (
 	caCertificate = "ca.crt"
 )
 
-// chartVersion returns the version that the chart installs, which is the tag of its images.
+// chartVersion returns the chart's app version, which is the tag of its images.
 func chartVersion(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile(chartPath + "/Chart.yaml")
@@ -36,7 +36,7 @@ func chartVersion(t *testing.T) string {
 	return chart.AppVersion
 }
 
-// installChart installs the chart as its users do, with nothing but the defaults, and waits until it is ready.
+// installChart installs the chart with its defaults, and waits until it is ready.
 func (c *cluster) installChart(t *testing.T) {
 	t.Helper()
 	c.helm(t, "upgrade", "--install", release, chartPath,
@@ -87,10 +87,10 @@ func (c *cluster) findIssuer(ctx context.Context, node string) (*corev1.Pod, err
 			return &pods.Items[i], nil
 		}
 	}
-	return nil, fmt.Errorf("there is no issuer on node %s", node)
+	return nil, fmt.Errorf("no issuer on node %s", node)
 }
 
-// describeFailure prints what a person would look at first, if a test failed.
+// describeFailure logs the state of kube-imds' pods if a test failed.
 func (c *cluster) describeFailure(t *testing.T) {
 	if !t.Failed() {
 		return
@@ -107,7 +107,7 @@ func (c *cluster) describeFailure(t *testing.T) {
 		lines := int64(40)
 		options := &corev1.PodLogOptions{TailLines: &lines}
 		if raw, err := c.kube.CoreV1().Pods(namespace).GetLogs(pod.Name, options).DoRaw(ctx); err == nil {
-			t.Logf("the end of its log:\n%s", raw)
+			t.Logf("end of its log:\n%s", raw)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type cluster struct {
 	config *rest.Config
 	kube   kubernetes.Interface
 
-	// nodes are the names of two nodes that take pods.
+	// nodes are the names of two schedulable nodes.
 	nodes [2]string
 
 	// version is the tag of the images under test.
@@ -42,7 +42,7 @@ func connect(t *testing.T) *cluster {
 	t.Helper()
 	path := os.Getenv("KUBECONFIG")
 	if path == "" {
-		t.Skip("KUBECONFIG names no cluster: run `make test-e2e`, or set it to that of a kind cluster")
+		t.Skip("KUBECONFIG is not set: run `make test-e2e`, or set it to the kubeconfig of a kind cluster")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	must(t, err, "read KUBECONFIG")
@@ -60,7 +60,7 @@ func connect(t *testing.T) *cluster {
 	return c
 }
 
-// twoNodes finds two nodes that take pods.
+// twoNodes returns two schedulable nodes.
 func (c *cluster) twoNodes(t *testing.T) [2]string {
 	t.Helper()
 	var nodes corev1.NodeList
@@ -72,12 +72,12 @@ func (c *cluster) twoNodes(t *testing.T) [2]string {
 		}
 	}
 	if len(names) < 2 {
-		t.Fatalf("the cluster has %d nodes that take pods: what is local to a node can only be seen with two", len(names))
+		t.Fatalf("the cluster has %d schedulable nodes: the tests need two", len(names))
 	}
 	return [2]string{names[0], names[1]}
 }
 
-// namespace makes a namespace that lives as long as the test, and waits until pods can be made in it.
+// namespace creates a namespace for the test, and waits until pods can be created in it.
 func (c *cluster) namespace(t *testing.T) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}
@@ -88,8 +88,8 @@ func (c *cluster) namespace(t *testing.T) string {
 	return namespace.Name
 }
 
-// identity makes a ManagedIdentity that admits every ServiceAccount of the namespaces, and waits until it is ready.
-// It bears the name of the test's namespace, as identities are cluster-wide.
+// identity creates a ManagedIdentity that admits every ServiceAccount of the namespaces, and waits until it is ready.
+// It has the name of the test's namespace, because identities are cluster-wide.
 func (c *cluster) identity(t *testing.T, name string, namespaces ...string) *v1alpha1.ManagedIdentity {
 	t.Helper()
 	identity := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -97,7 +97,7 @@ func (c *cluster) identity(t *testing.T, name string, namespaces ...string) *v1a
 		identity.Spec.AssumableBy = []v1alpha1.Admission{{Namespaces: namespaces, ServiceAccounts: []string{"*"}}}
 	}
 	c.create(t, identity)
-	// A controller that lost its lease in an outage of the API server gets it back after a minute.
+	// A controller that lost its lease in an outage of the API server acquires it again after a minute.
 	eventually(t, 3*time.Minute, "the identity "+name+" is ready", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(identity), identity); err != nil {
 			return err
@@ -107,7 +107,7 @@ func (c *cluster) identity(t *testing.T, name string, namespaces ...string) *v1a
 	return identity
 }
 
-// create makes an object that lives as long as the test.
+// create creates an object, and deletes it when the test ends.
 func (c *cluster) create(t *testing.T, object client.Object) {
 	t.Helper()
 	must(t, c.Create(t.Context(), object), "create %T %s", object, object.GetName())
@@ -134,7 +134,7 @@ func conditionIsTrue(conditions []metav1.Condition, kind string) error {
 	return fmt.Errorf("condition %s is not True in %v", kind, conditions)
 }
 
-// eventually waits for a condition: one that answers nil within the deadline.
+// eventually waits until a condition returns nil, up to the deadline.
 func eventually(t *testing.T, deadline time.Duration, what string, condition func(context.Context) error) {
 	t.Helper()
 	var last error
@@ -143,7 +143,7 @@ func eventually(t *testing.T, deadline time.Duration, what string, condition fun
 		return last == nil, nil
 	})
 	if err != nil {
-		t.Fatalf("waited %s in vain until %s: %v", deadline, what, last)
+		t.Fatalf("timed out after %s waiting until %s: %v", deadline, what, last)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// testConformance runs the conformance suite in a pod, against the IMDS of that pod: test/conformance, which speaks
-// HTTP alone and knows nothing of kube-imds.
+// testConformance runs the conformance suite, test/conformance, in a pod against its IMDS. It uses
+// HTTP only, and knows nothing about kube-imds.
 func testConformance(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	first, second := c.identity(t, home+"-first", home), c.identity(t, home+"-second", home)
@@ -28,7 +28,7 @@ func testConformance(t *testing.T, c *cluster) {
 			return err
 		}
 		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			return fmt.Errorf("it is %s: %s", pod.Status.Phase, containerStates(pod))
+			return fmt.Errorf("phase %s: %s", pod.Status.Phase, containerStates(pod))
 		}
 		return nil
 	})

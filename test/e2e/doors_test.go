@@ -17,7 +17,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// testStolenTokenIsOfNoUse shows a pod's token to its own issuer from where the pod is not.
+// testStolenTokenIsOfNoUse sends a pod's token to its own issuer from another address.
 func testStolenTokenIsOfNoUse(t *testing.T, c *cluster) {
 	home, den := c.namespace(t), c.namespace(t)
 	identity := c.identity(t, home+"-victim", home)
@@ -29,7 +29,7 @@ func testStolenTokenIsOfNoUse(t *testing.T, c *cluster) {
 		t.Run(name, func(t *testing.T) {
 			thief := c.start(t, newProbePod(c, den, "thief-"+node, "wait").onNode(node).trusting(c.authorities(t)))
 			if a := c.askIssuer(t, thief, c.nodes[0], bearer(stolen)); a.Status != 403 {
-				t.Errorf("the issuer answers with status %d %s", a.Status, a.Error)
+				t.Errorf("got %d %s", a.Status, a.Error)
 			}
 			c.wantInAuditLog(t, c.nodes[0], `"reason":"OtherAddress"`, `"source":"`+thief.Status.PodIP+`"`, string(victim.UID))
 		})
@@ -44,12 +44,12 @@ func testStolenTokenIsOfNoUse(t *testing.T, c *cluster) {
 		}, metav1.CreateOptions{})
 		must(t, err, "request a token for a day")
 		if a := c.askIssuer(t, asking, c.nodes[0], bearer(request.Status.Token)); a.Status != 401 {
-			t.Errorf("the issuer answers with status %d %s", a.Status, a.Error)
+			t.Errorf("got %d %s", a.Status, a.Error)
 		}
 	})
 }
 
-// testHostNetworkPodIsRefused lets a pod in its node's network, of which the webhook was not asked, ask the issuer itself.
+// testHostNetworkPodIsRefused sends the issuer a request from a pod in its node's network that got past the webhook.
 func testHostNetworkPodIsRefused(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-host", home)
@@ -60,12 +60,12 @@ func testHostNetworkPodIsRefused(t *testing.T, c *cluster) {
 	metav1.SetMetaDataAnnotation(&started.ObjectMeta, v1alpha1.IdentityAnnotation, identity.Name)
 	must(t, c.Patch(t.Context(), started, client.MergeFrom(before)), "annotate the pod")
 	if a := c.askIssuer(t, started, c.nodes[0], []string{"--bearer-file", issuerTokenFile}); a.Status != 403 {
-		t.Errorf("the issuer answers with status %d %s", a.Status, a.Error)
+		t.Errorf("got %d %s", a.Status, a.Error)
 	}
 	c.wantInAuditLog(t, c.nodes[0], `"reason":"HostNetwork"`, string(started.UID))
 }
 
-// testFloodLeavesTheIssuerAlone holds as many connections as an attack that ended issuers did.
+// testFloodLeavesTheIssuerAlone opens as many connections as an attack that killed issuers did.
 func testFloodLeavesTheIssuerAlone(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-calm", home)
@@ -76,7 +76,7 @@ func testFloodLeavesTheIssuerAlone(t *testing.T, c *cluster) {
 		output, err := c.exec(t.Context(), attacker, "flood", "--address", issuer.Status.PodIP+":8443", "--connections", "6000")
 		must(t, err, "flood the issuer")
 		if open, err := strconv.Atoi(strings.TrimSpace(output)); err != nil || open > 16 {
-			t.Errorf("of 6000 connections %s stay open", output)
+			t.Errorf("%s of 6000 connections stay open", output)
 		}
 	})
 	c.granted(t, calm, "https://flood.example")
@@ -89,7 +89,7 @@ func testFloodLeavesTheIssuerAlone(t *testing.T, c *cluster) {
 	}
 }
 
-// testIMDSIsAskedByItsOwnNames asks as a web page would whose name was made to point at the pod's IMDS.
+// testIMDSIsAskedByItsOwnNames sends requests like a web page with DNS rebinding.
 func testIMDSIsAskedByItsOwnNames(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-page", home)
@@ -107,14 +107,14 @@ func testIMDSIsAskedByItsOwnNames(t *testing.T, c *cluster) {
 		"as Node's own fetch": {"169.254.169.254", "Sec-Fetch-Mode: cors", 200},
 	} {
 		a, err := c.get(t.Context(), pod, "--dial", "169.254.169.254:80", "--header", "Metadata: true", "--header", ask.header, "http://"+ask.host+target)
-		must(t, err, "ask IMDS")
+		must(t, err, "send IMDS a request")
 		if a.Status != ask.want {
 			t.Errorf("%s: the answer is %d %s, want %d", name, a.Status, a.Error, ask.want)
 		}
 	}
 }
 
-// wantInAuditLog waits for a line of a node's issuer that has all of these.
+// wantInAuditLog waits for a line in the audit log of a node's issuer that contains all parts.
 func (c *cluster) wantInAuditLog(t *testing.T, node string, parts ...string) {
 	t.Helper()
 	issuer := c.issuerPod(t, node)
@@ -124,7 +124,7 @@ func (c *cluster) wantInAuditLog(t *testing.T, node string, parts ...string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("no line has all of it")
+		return fmt.Errorf("no line contains all parts")
 	})
 }
 

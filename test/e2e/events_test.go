@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// eventsDocument is what /metadata/scheduledevents answers.
+// eventsDocument is the response of /metadata/scheduledevents.
 type eventsDocument struct {
 	DocumentIncarnation int64
 	Events              []scheduledEvent
@@ -32,7 +32,7 @@ type scheduledEvent struct {
 	DurationInSeconds int
 }
 
-// testDrainIsToldAndAcknowledged takes a pod's node through a drain: what a cordon announces, the eviction brings.
+// testDrainIsToldAndAcknowledged drains a pod's node: the eviction is the event that the cordon announced.
 func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	pod := c.startLingering(t, "drained", c.nodes[0])
 	calm := c.waitEvents(t, pod, "there are no events", noEvents)
@@ -42,13 +42,13 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	announced := first.Events[0]
 	if announced.EventSource != "Platform" || announced.DurationInSeconds != -1 || announced.ResourceType != "VirtualMachine" ||
 		len(announced.Resources) != 1 || announced.Resources[0] != pod.Name || announced.Description == "" {
-		t.Errorf("the event is %+v", announced)
+		t.Errorf("event = %+v", announced)
 	}
 	if left := time.Until(notBefore(t, announced)); left < 8*time.Minute || left > 10*time.Minute {
-		t.Errorf("the event leaves the pod %s, not ten minutes", left)
+		t.Errorf("the event leaves the pod %s, want ten minutes", left)
 	}
 	if first.DocumentIncarnation <= calm.DocumentIncarnation {
-		t.Errorf("the incarnation went from %d to %d", calm.DocumentIncarnation, first.DocumentIncarnation)
+		t.Errorf("incarnation before = %d, after = %d", calm.DocumentIncarnation, first.DocumentIncarnation)
 	}
 
 	c.uncordon(t, pod.Spec.NodeName)
@@ -57,13 +57,13 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	c.cordon(t, pod.Spec.NodeName)
 	again := c.waitEvents(t, pod, "the next cordon is told of", oneEvent("Redeploy", "Scheduled")).Events[0]
 	if again.EventID == announced.EventID {
-		t.Errorf("two cordons are the same event %s", again.EventID)
+		t.Errorf("two cordons have the same event %s", again.EventID)
 	}
 	c.acknowledge(t, pod, "00000000-0000-0000-0000-000000000000", http.StatusBadRequest)
 	c.acknowledge(t, pod, again.EventID, http.StatusOK)
 	started := c.waitEvents(t, pod, "the event has started", oneEvent("Redeploy", "Started")).Events[0]
 	if started.EventID != again.EventID || started.NotBefore != "" {
-		t.Errorf("the event has become %+v", started)
+		t.Errorf("acknowledged event = %+v", started)
 	}
 
 	must(t, c.kube.PolicyV1().Evictions(pod.Namespace).Evict(t.Context(), &policyv1.Eviction{
@@ -74,32 +74,32 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 			return err
 		}
 		if document.Events[0].Description == started.Description {
-			return fmt.Errorf("it is still the cordon's: %+v", document)
+			return fmt.Errorf("still the cordon's event: %+v", document)
 		}
 		return nil
 	}).Events[0]
 	if evicted.EventID != again.EventID {
-		t.Errorf("the eviction is another event than the cordon: %s, want %s", evicted.EventID, again.EventID)
+		t.Errorf("event ID of the eviction = %s, want the cordon's, %s", evicted.EventID, again.EventID)
 	}
 }
 
-// testDeletionIsTold deletes a pod that takes its time to end.
+// testDeletionIsTold deletes a pod with a long grace period.
 func testDeletionIsTold(t *testing.T, c *cluster) {
 	pod := c.startLingering(t, "deleted", c.nodes[1])
 	must(t, c.Delete(t.Context(), pod), "delete the pod")
-	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "get the pod, which takes its time")
+	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "get the pod, which is terminating")
 	event := c.waitEvents(t, pod, "the deletion is told of", oneEvent("Terminate", "Scheduled")).Events[0]
 	if end := notBefore(t, event); event.EventSource != "User" || !end.Equal(pod.DeletionTimestamp.Time) {
-		t.Errorf("the pod may run until %s; the event is %+v", pod.DeletionTimestamp, event)
+		t.Errorf("the pod may run until %s, event = %+v", pod.DeletionTimestamp, event)
 	}
 	var older eventsDocument
 	c.imdsJSON(t, pod, "/metadata/scheduledevents?api-version=2017-08-01", &older)
 	if len(older.Events) != 0 {
-		t.Errorf("a version that knows no Terminate tells of %+v", older.Events)
+		t.Errorf("a version without Terminate has %+v", older.Events)
 	}
 }
 
-// startLingering starts a pod that takes its time to end. It is ended by force with the test.
+// startLingering starts a pod with a long grace period. It is deleted by force when the test ends.
 func (c *cluster) startLingering(t *testing.T, name, node string) *corev1.Pod {
 	t.Helper()
 	home := c.namespace(t)
@@ -141,7 +141,7 @@ func (c *cluster) setUnschedulable(ctx context.Context, t *testing.T, node strin
 		client.RawPatch("application/merge-patch+json", []byte(patch))), "set the node %s unschedulable: %t", node, unschedulable)
 }
 
-// waitEvents waits until the pod is told of events that meet a condition.
+// waitEvents waits until the pod's events meet a condition.
 func (c *cluster) waitEvents(t *testing.T, pod *corev1.Pod, what string, condition func(eventsDocument) error) eventsDocument {
 	t.Helper()
 	var document eventsDocument
@@ -152,7 +152,7 @@ func (c *cluster) waitEvents(t *testing.T, pod *corev1.Pod, what string, conditi
 		}
 		document = eventsDocument{}
 		if err := json.Unmarshal([]byte(a.Body), &document); a.Status != http.StatusOK || err != nil {
-			return fmt.Errorf("the answer is %+v: %w", a, err)
+			return fmt.Errorf("got %+v: %w", a, err)
 		}
 		return condition(document)
 	})
@@ -161,7 +161,7 @@ func (c *cluster) waitEvents(t *testing.T, pod *corev1.Pod, what string, conditi
 
 func noEvents(document eventsDocument) error {
 	if len(document.Events) > 0 {
-		return fmt.Errorf("there are %+v", document)
+		return fmt.Errorf("got %+v", document)
 	}
 	return nil
 }
@@ -169,13 +169,13 @@ func noEvents(document eventsDocument) error {
 func oneEvent(kind, status string) func(eventsDocument) error {
 	return func(document eventsDocument) error {
 		if len(document.Events) != 1 || document.Events[0].EventType != kind || document.Events[0].EventStatus != status {
-			return fmt.Errorf("there are %+v", document)
+			return fmt.Errorf("got %+v", document)
 		}
 		return nil
 	}
 }
 
-// acknowledge sends what Microsoft's samples send.
+// acknowledge sends the request of Microsoft's samples.
 func (c *cluster) acknowledge(t *testing.T, pod *corev1.Pod, id string, status int) {
 	t.Helper()
 	a, err := c.get(t.Context(), pod, "--method", "POST", "--header", "Metadata: true",
@@ -183,7 +183,7 @@ func (c *cluster) acknowledge(t *testing.T, pod *corev1.Pod, id string, status i
 		"http://169.254.169.254/metadata/scheduledevents?api-version=2020-07-01")
 	must(t, err, "acknowledge the event %s", id)
 	if a.Status != status {
-		t.Errorf("the acknowledgement of %s is answered with %+v", id, a)
+		t.Errorf("acknowledgement of %s: got %+v", id, a)
 	}
 }
 

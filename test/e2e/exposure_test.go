@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// testNodeMetadataIsChecked gives a node a metadata service of its own, as a cloud's virtual machine has, and shows what
-// reaches it from injected pods, and that kubectl imds check tells.
+// testNodeMetadataIsChecked gives a node a metadata service, like a cloud's virtual machine, and checks who
+// reaches it from injected pods, and that kubectl imds check reports it.
 func testNodeMetadataIsChecked(t *testing.T, c *cluster) {
 	plugin := filepath.Join(t.TempDir(), "kubectl-imds")
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", plugin, "../../cmd/kubectl-imds").CombinedOutput()
@@ -30,7 +30,7 @@ func testNodeMetadataIsChecked(t *testing.T, c *cluster) {
 
 	before, safe := c.check(t, plugin, home)
 	if !safe || !strings.Contains(before, "does not answer pods") || strings.Contains(before, careless.Name) {
-		t.Errorf("before there is a metadata service, the check passes: %t, and says\n%s", safe, before)
+		t.Errorf("without a metadata service the check passes: %t, output\n%s", safe, before)
 	}
 
 	service := newProbePod(c, home, "metadata", "listen", "--claim", imdsAddress+":80").privileged().onNode(c.nodes[0])
@@ -40,14 +40,14 @@ func testNodeMetadataIsChecked(t *testing.T, c *cluster) {
 
 	c.granted(t, careless, "https://vault.azure.net")
 	if got, err := c.exec(t.Context(), careless, "raw"); err != nil || got != "answered" {
-		t.Errorf("by packets of its own making, a root container is answered %q, %v", got, err)
+		t.Errorf("raw packets of a root container: got %q, error %v", got, err)
 	}
 	if got, err := c.exec(t.Context(), careful, "raw"); err == nil || !strings.Contains(err.Error(), "operation not permitted") {
-		t.Errorf("without NET_RAW it is answered %q, %v", got, err)
+		t.Errorf("without NET_RAW: got %q, error %v", got, err)
 	}
 	after, safe := c.check(t, plugin, home)
 	if safe || !strings.Contains(after, "answers pods") {
-		t.Errorf("with a metadata service the check passes: %t, and says\n%s", safe, after)
+		t.Errorf("with a metadata service the check passes: %t, output\n%s", safe, after)
 	}
 	told := func(pod *corev1.Pod) bool {
 		return slices.ContainsFunc(strings.Split(after, "\n"), func(line string) bool {
@@ -55,18 +55,18 @@ func testNodeMetadataIsChecked(t *testing.T, c *cluster) {
 		})
 	}
 	if !told(careless) || told(careful) {
-		t.Errorf("the check tells of the careless pod: %t, of the careful one: %t\n%s", told(careless), told(careful), after)
+		t.Errorf("the check reports the careless pod: %t, the careful one: %t\n%s", told(careless), told(careful), after)
 	}
 	var left corev1.PodList
 	must(t, c.List(t.Context(), &left, client.InNamespace(home)), "list the pods")
 	for _, pod := range left.Items {
 		if strings.HasPrefix(pod.Name, "kube-imds-check-") && pod.DeletionTimestamp == nil {
-			t.Errorf("the check leaves pod %s", pod.Name)
+			t.Errorf("pod %s of the check remains", pod.Name)
 		}
 	}
 }
 
-// check runs kubectl imds check on the first node, and reports what it prints and whether it found nothing.
+// check runs kubectl imds check on the first node, and returns its output and whether it passed.
 func (c *cluster) check(t *testing.T, plugin, namespace string) (printed string, safe bool) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), plugin, "check", "--namespace", namespace, "--node", c.nodes[0])

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// instanceDocument is what the test looks at of /metadata/instance.
+// instanceDocument is the tested part of /metadata/instance.
 type instanceDocument struct {
 	Compute struct {
 		Name, VMID, Location, Zone, VMSize, Tags, UserData, CustomData string
@@ -33,7 +33,7 @@ type instanceDocument struct {
 	}
 }
 
-// testInstanceIsThePod compares instance metadata with what the cluster says of the pod and its node.
+// testInstanceIsThePod compares instance metadata with the pod and its node.
 func testInstanceIsThePod(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
@@ -59,7 +59,7 @@ func testInstanceIsThePod(t *testing.T, c *cluster) {
 		"customData":   {got.Compute.CustomData, base64.StdEncoding.EncodeToString([]byte("#cloud-config\n"))},
 	} {
 		if values[0] != values[1] {
-			t.Errorf("%s is %q, want %q", field, values[0], values[1])
+			t.Errorf("%s = %q, want %q", field, values[0], values[1])
 		}
 	}
 	checkNetwork(t, &got, pod)
@@ -74,22 +74,22 @@ func testInstanceIsThePod(t *testing.T, c *cluster) {
 func checkNetwork(t *testing.T, got *instanceDocument, pod *corev1.Pod) {
 	t.Helper()
 	if len(got.Network.Interface) != 1 {
-		t.Fatalf("there are %d interfaces", len(got.Network.Interface))
+		t.Fatalf("got %d interfaces", len(got.Network.Interface))
 	}
 	device := got.Network.Interface[0]
 	if !regexp.MustCompile(`^[0-9A-F]{12}$`).MatchString(device.MACAddress) {
-		t.Errorf("macAddress is %q", device.MACAddress)
+		t.Errorf("macAddress = %q", device.MACAddress)
 	}
 	if len(device.IPv4.IPAddress) != 1 || device.IPv4.IPAddress[0].PrivateIPAddress != pod.Status.PodIP {
 		t.Errorf("addresses = %v, want %s", device.IPv4.IPAddress, pod.Status.PodIP)
 	}
 	if len(device.IPv4.Subnet) != 1 {
-		t.Fatalf("the subnets are %v", device.IPv4.Subnet)
+		t.Fatalf("subnets = %v", device.IPv4.Subnet)
 	}
 	subnet, err := netip.ParsePrefix(device.IPv4.Subnet[0].Address + "/" + device.IPv4.Subnet[0].Prefix)
 	must(t, err, "read the subnet")
 	if !subnet.Contains(netip.MustParseAddr(pod.Status.PodIP)) || subnet.Masked() != subnet {
-		t.Errorf("the subnet %s is not that of %s", subnet, pod.Status.PodIP)
+		t.Errorf("subnet %s does not contain %s", subnet, pod.Status.PodIP)
 	}
 }
 
@@ -109,7 +109,7 @@ func locationOf(node *corev1.Node) string {
 	return "local"
 }
 
-// tagsOf returns the pod's labels, those among them that the API server adds.
+// tagsOf returns the pod's labels, including those that the API server adds.
 func tagsOf(pod *corev1.Pod) string {
 	var tags []string
 	for _, name := range slices.Sorted(maps.Keys(pod.Labels)) {

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// testAddressInterception installs what nodes without nf_tables need: sidecars that listen on the IMDS's own address. It
-// shows what that costs a pod, and that the pod is told.
+// testAddressInterception installs the mode for nodes without nf_tables: sidecars listen on 169.254.169.254 itself. It
+// checks the restrictions for pods, and that they are reported.
 func testAddressInterception(t *testing.T, c *cluster) {
 	c.upgradeChart(t, "--set", "sidecar.interception=address")
 	defer c.upgradeChart(t, "--set", "sidecar.interception=redirect")
@@ -18,13 +18,13 @@ func testAddressInterception(t *testing.T, c *cluster) {
 	web := newProbePod(c, home, "web", "wait").withIdentity(identity.Name)
 	web.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80}}
 	if err := c.Create(t.Context(), web.Pod); err == nil || !strings.Contains(err.Error(), "declares port 80, which the sidecar needs") {
-		t.Errorf("a pod that declares port 80 is not denied with the reason: %v", err)
+		t.Errorf("got error %v, want a denial because of port 80", err)
 	}
 
 	pod := c.start(t, newProbePod(c, home, "other", "wait").withIdentity(identity.Name))
 	c.granted(t, pod, "https://vault.azure.net")
 	if output, err := c.exec(t.Context(), pod, "listen", "0.0.0.0:80"); err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("port 80 is not the IMDS's: %q, %v", output, err)
+		t.Errorf("port 80 is not IMDS's: got %q, error %v", output, err)
 	}
 }
 

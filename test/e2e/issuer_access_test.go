@@ -15,7 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// testIssuerRefusesForeignTokens shows each issuer the tokens that it must not answer.
+// testIssuerRefusesForeignTokens sends issuers the tokens that they must refuse.
 func testIssuerRefusesForeignTokens(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-bearer", home)
@@ -32,23 +32,23 @@ func testIssuerRefusesForeignTokens(t *testing.T, c *cluster) {
 		bearer []string
 		want   int
 	}{
-		{"its own pod's token", c.nodes[0], ownFile, 200},
+		{"own token", c.nodes[0], ownFile, 200},
 		{"a token of another node's pod", c.nodes[1], ownFile, 403},
 		{"a token of another audience", c.nodes[0], bearer(c.serviceAccountToken(t, pod, "https://kubernetes.default.svc")), 401},
 		{"a token without a pod", c.nodes[0], bearer(c.unboundToken(t, home)), 401},
-		{"a deleted pod's token", c.nodes[0], bearer(tokenOfGone), 503}, // it is young, as that of a pod that is not known yet
+		{"a deleted pod's token", c.nodes[0], bearer(tokenOfGone), 503}, // it is as new as that of a pod that is not known yet
 		{"no token", c.nodes[0], nil, 401},
 	} {
 		t.Run(show.name, func(t *testing.T) {
 			a := c.askIssuer(t, pod, show.node, show.bearer)
 			if a.Status != show.want {
-				t.Errorf("the issuer answers %+v, not with status %d", a, show.want)
+				t.Errorf("got %+v, want status %d", a, show.want)
 			}
 		})
 	}
 }
 
-// askIssuer asks the issuer of a node for a token, from inside a pod.
+// askIssuer requests a token from a node's issuer from inside a pod.
 func (c *cluster) askIssuer(t *testing.T, pod *corev1.Pod, node string, bearer []string) answer {
 	t.Helper()
 	arguments := append([]string{
@@ -56,7 +56,7 @@ func (c *cluster) askIssuer(t *testing.T, pod *corev1.Pod, node string, bearer [
 		"--dial", c.issuerPod(t, node).Status.PodIP + ":8443",
 	}, bearer...)
 	a, err := c.get(t.Context(), pod, append(arguments, "https://"+issuer+"."+namespace+".svc"+issuerapi.TokenPath)...)
-	must(t, err, "ask the issuer")
+	must(t, err, "send the issuer a request")
 	return a
 }
 

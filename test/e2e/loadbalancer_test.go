@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// testLoadBalancerIsTold gives a Service the address that a cloud's controller would give it.
+// testLoadBalancerIsTold gives a Service an address, like a cloud's controller.
 func testLoadBalancerIsTold(t *testing.T, c *cluster) {
 	const target = "http://169.254.169.254/metadata/loadbalancer?api-version=2020-10-01"
 	home := c.namespace(t)
@@ -25,7 +25,7 @@ func testLoadBalancerIsTold(t *testing.T, c *cluster) {
 		eventually(t, time.Minute, what, func(ctx context.Context) error {
 			a, err := c.get(ctx, pod, "--header", "Metadata: true", target)
 			if err == nil && (a.Status != status || a.Body != body) {
-				err = fmt.Errorf("the answer is %+v\nwant %d %s", a, status, body)
+				err = fmt.Errorf("got %+v\nwant %d %s", a, status, body)
 			}
 			return err
 		})

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// meshProxy is the user of the proxy, whose own connections are not redirected, and meshRules are a service mesh's: the
+// meshProxy is the user of the proxy, whose connections are not redirected, and meshRules are a service mesh's rules: the
 // proxy gets every other outbound connection of the pod.
 const (
 	meshProxy = 1337
@@ -17,8 +17,8 @@ const (
 /usr/sbin/iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001`
 )
 
-// testMeshLeavesIMDSAlone puts a service mesh's rules and proxy into a pod, as istio does. They are written after those
-// of net-init, which is the first of all init containers; rules that are written before there cannot be.
+// testMeshLeavesIMDSAlone adds a service mesh's rules and proxy to a pod, like Istio. They are written after those
+// of net-init, which is the first init container, so no rules can be written before.
 func testMeshLeavesIMDSAlone(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-meshed", home)
@@ -35,16 +35,16 @@ func testMeshLeavesIMDSAlone(t *testing.T, c *cluster) {
 	})
 	pod := c.start(t, probe)
 	c.granted(t, pod, "https://vault.azure.net")
-	// What verifies the token is fetched from another pod, by way of the proxy.
+	// The keys that verify the token are fetched from another pod through the proxy.
 	checkClaims(t, c.verify(t, pod, c.token(t, pod, "https://vault.azure.net")), identity, "https://vault.azure.net")
 
 	var oidc corev1.Service
 	must(t, c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-oidc"}, &oidc), "read the OIDC server's Service")
 	passed := c.logs(t, home, pod.Name, "proxy")
 	if !strings.Contains(passed, "to "+oidc.Spec.ClusterIP+":443\n") {
-		t.Errorf("the rules redirect nothing, so they show nothing. The proxy passed on:\n%s", passed)
+		t.Errorf("nothing was redirected, so this test shows nothing. The proxy forwarded:\n%s", passed)
 	}
 	if strings.Contains(passed, "169.254.169.254") || strings.Contains(passed, "127.0.0.1") {
-		t.Errorf("requests to IMDS went by way of the proxy, which passed on:\n%s", passed)
+		t.Errorf("requests to IMDS went through the proxy, which forwarded:\n%s", passed)
 	}
 }

@@ -19,14 +19,14 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// outage is how long the API server is away: long enough for every pod to ask often.
+// outage is how long the API server is away: long enough for many requests.
 const outage = 15 * time.Second
 
-// testAPIServerStopped stops the API server under a pod that asks for a token of a new resource time and again.
+// testAPIServerStopped stops the API server while a pod keeps requesting tokens for new resources.
 func testAPIServerStopped(t *testing.T, c *cluster) {
 	stop, start := os.Getenv("E2E_STOP_APISERVER"), os.Getenv("E2E_START_APISERVER")
 	if stop == "" || start == "" {
-		t.Skip("E2E_STOP_APISERVER and E2E_START_APISERVER do not say how to stop and start the API server: `make test-e2e` sets them")
+		t.Skip("E2E_STOP_APISERVER and E2E_START_APISERVER are not set: `make test-e2e` sets them to commands that stop and start the API server")
 	}
 	pod := c.startAsking(t, "asks-without-api-server")
 	runShell(t, stop)
@@ -46,13 +46,13 @@ func testAPIServerStopped(t *testing.T, c *cluster) {
 		}
 	}
 	if asked == 0 || granted != asked {
-		t.Errorf("with the API server stopped for %s, %d of %d requests were granted", outage, granted, asked)
+		t.Errorf("while the API server was stopped for %s, %d of %d requests were granted", outage, granted, asked)
 	}
 }
 
-// waitWebhook waits until every replica of the webhook answers again: after an outage of the API server the leader starts
-// anew, and for a while the API server may still call it where it was, and kube-proxy refuse what a replica asks the API
-// server. They are asked of a new namespace, which none has in its cache.
+// waitWebhook waits until all replicas of the webhook answer again: after an outage of the API server the leader restarts,
+// and for a while the API server may still call its former address, and kube-proxy may refuse a replica's requests to the API
+// server. The reviews are of a new namespace, which no replica has cached.
 func (c *cluster) waitWebhook(t *testing.T) {
 	t.Helper()
 	probe := newProbePod(c, c.namespace(t), "webhook-probe", "wait")
@@ -67,7 +67,7 @@ func (c *cluster) waitWebhook(t *testing.T) {
 	})
 }
 
-// testIssuerRestarted restarts every issuer under a pod that goes on asking.
+// testIssuerRestarted restarts all issuers while a pod keeps sending requests.
 func testIssuerRestarted(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-through-restart")
 	before := c.token(t, pod, "https://vault.azure.net")
@@ -77,20 +77,20 @@ func testIssuerRestarted(t *testing.T, c *cluster) {
 	eventually(t, time.Minute, "the pod is granted tokens by the new issuer", func(context.Context) error {
 		lines := c.requestLines(t, pod)
 		if last := lines[len(lines)-1]; last.Status != 200 || last.Time.Before(after) {
-			return fmt.Errorf("its last answer is %+v", last)
+			return fmt.Errorf("last response = %+v", last)
 		}
 		return nil
 	})
 	for _, line := range c.requestLines(t, pod) {
 		if line.Status != 200 && line.Status != 429 && line.Status != 503 {
-			t.Errorf("an answer that Azure SDKs do not retry: %+v", line)
+			t.Errorf("a response that Azure SDKs do not retry: %+v", line)
 		}
 	}
 	c.verify(t, pod, before)
 }
 
-// testIssuerStopped takes every issuer away: what the sidecar holds is served, and what it does not hold is refused
-// in a way that Azure SDKs retry (clients.md, points 22 and 23).
+// testIssuerStopped stops all issuers: sidecars serve cached tokens, and refuse others
+// so that Azure SDKs retry (clients.md, points 22 and 23).
 func testIssuerStopped(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-patient", home)
@@ -102,20 +102,20 @@ func testIssuerStopped(t *testing.T, c *cluster) {
 		var pods corev1.PodList
 		err := c.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/component": "issuer"})
 		if err == nil && len(pods.Items) > 0 {
-			err = fmt.Errorf("there are %d", len(pods.Items))
+			err = fmt.Errorf("got %d", len(pods.Items))
 		}
 		return err
 	})
 	cached, err := c.askIMDS(t.Context(), pod, "https://cached.example")
-	must(t, err, "ask for what is cached")
+	must(t, err, "request the cached token")
 	if cached.Status != 200 {
-		t.Errorf("what is cached is not served: %+v", cached)
+		t.Errorf("cached token is not served: %+v", cached)
 	}
 	fresh, err := c.askIMDS(t.Context(), pod, "https://fresh.example")
-	must(t, err, "ask for what is not cached")
+	must(t, err, "request a token that is not cached")
 	wait, err := strconv.Atoi(fresh.Headers.Get("Retry-After"))
 	if fresh.Status != 503 || err != nil || wait > 25 {
-		t.Errorf("what is not cached is not refused with 503 and a Retry-After of at most 25 s: %+v", fresh)
+		t.Errorf("got %+v, want 503 and a Retry-After of at most 25 s", fresh)
 	}
 
 	c.patchIssuer(t, `{"spec":{"template":{"spec":{"nodeSelector":{"kube-imds.io/e2e":null}}}}}`)
@@ -123,7 +123,7 @@ func testIssuerStopped(t *testing.T, c *cluster) {
 	c.granted(t, pod, "https://fresh.example")
 }
 
-// startAsking starts a pod that asks for a token of a new resource four times a second, and waits for the first answer.
+// startAsking starts a pod that requests a token for a new resource four times a second, and waits for the first response.
 func (c *cluster) startAsking(t *testing.T, name string) *corev1.Pod {
 	t.Helper()
 	home := c.namespace(t)
@@ -134,7 +134,7 @@ func (c *cluster) startAsking(t *testing.T, name string) *corev1.Pod {
 	return pod
 }
 
-// requestLine is a line that the probe's requests prints.
+// requestLine is a line of the probe's requests.
 type requestLine struct {
 	Time     time.Time
 	Resource string
@@ -153,7 +153,7 @@ func (c *cluster) requestLines(t *testing.T, pod *corev1.Pod) []requestLine {
 		lines = append(lines, line)
 	}
 	if len(lines) == 0 {
-		t.Fatalf("the pod %s has not asked yet", pod.Name)
+		t.Fatalf("pod %s has sent no request yet", pod.Name)
 	}
 	return lines
 }
@@ -163,7 +163,7 @@ func (c *cluster) patchIssuer(t *testing.T, patch string) {
 	must(t, c.Patch(t.Context(), c.issuerDaemonSet(t), client.RawPatch("application/merge-patch+json", []byte(patch))), "patch the issuer")
 }
 
-// waitIssuers waits until the DaemonSet is as it should be on every node.
+// waitIssuers waits until the DaemonSet is ready on all nodes.
 func (c *cluster) waitIssuers(t *testing.T) {
 	t.Helper()
 	eventually(t, 3*time.Minute, "every issuer is ready", func(context.Context) error {
@@ -171,7 +171,7 @@ func (c *cluster) waitIssuers(t *testing.T) {
 		status := set.Status
 		if status.ObservedGeneration != set.Generation || status.DesiredNumberScheduled == 0 ||
 			status.UpdatedNumberScheduled != status.DesiredNumberScheduled || status.NumberAvailable != status.DesiredNumberScheduled {
-			return fmt.Errorf("its status is %+v", status)
+			return fmt.Errorf("status = %+v", status)
 		}
 		return nil
 	})

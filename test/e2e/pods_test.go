@@ -22,10 +22,10 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
-// issuerTokenFile is where a probe pod finds a token like its sidecar's.
+// issuerTokenFile is the path of a token like the sidecar's in a probe pod.
 const issuerTokenFile = "/var/run/secrets/probe/token"
 
-// probePod builds a pod that runs the probe.
+// probePod returns a pod that runs the probe.
 type probePod struct{ *corev1.Pod }
 
 func newProbePod(c *cluster, namespace, name string, arguments ...string) probePod {
@@ -59,7 +59,7 @@ func (p probePod) onNode(name string) probePod {
 	return p
 }
 
-// privileged gives the probe every right that a pod can have short of the host's namespaces.
+// privileged gives the probe all rights that a pod can have except the host's namespaces.
 func (p probePod) privileged() probePod {
 	p.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: new(true), RunAsUser: new(int64(0))}
 	return p
@@ -82,14 +82,14 @@ func (p probePod) withIssuerToken() probePod {
 	return p
 }
 
-// trusting hands the probe certificate authorities to trust.
+// trusting sets the certificate authorities that the probe trusts.
 func (p probePod) trusting(authorities string) probePod {
 	container := &p.Spec.Containers[0]
 	container.Env = append(container.Env, corev1.EnvVar{Name: "PROBE_CA", Value: authorities})
 	return p
 }
 
-// start makes the pod and waits until its containers are ready.
+// start creates the pod and waits until its containers are ready.
 func (c *cluster) start(t *testing.T, pod probePod) *corev1.Pod {
 	t.Helper()
 	c.create(t, pod.Pod)
@@ -108,7 +108,7 @@ func (c *cluster) waitReady(t *testing.T, pod *corev1.Pod) {
 				return nil
 			}
 		}
-		return fmt.Errorf("it is %s: %s", pod.Status.Phase, containerStates(pod))
+		return fmt.Errorf("phase %s: %s", pod.Status.Phase, containerStates(pod))
 	})
 }
 
@@ -121,11 +121,11 @@ func containerStates(pod *corev1.Pod) string {
 	return strings.Join(states, ", ")
 }
 
-// execTime is how long the probe may take in a pod. Its own time-outs are shorter.
+// execTime bounds a run of the probe in a pod. Its own timeouts are shorter.
 const execTime = 45 * time.Second
 
-// exec runs the probe in a running pod and returns what it printed. A stream that the cluster never ends, as happens to
-// one of many hundreds, is tried once more.
+// exec runs the probe in a running pod and returns its output. It retries once if the cluster does not end the stream, as happens in
+// one of many hundred runs.
 func (c *cluster) exec(ctx context.Context, pod *corev1.Pod, arguments ...string) (string, error) {
 	output, err := c.execOnce(ctx, pod, arguments)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
@@ -153,7 +153,7 @@ func (c *cluster) execOnce(ctx context.Context, pod *corev1.Pod, arguments []str
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// token returns a token for the resource that the Azure SDK gets in the pod.
+// token returns a token for the resource from the Azure SDK in the pod.
 func (c *cluster) token(t *testing.T, pod *corev1.Pod, resource string, flags ...string) string {
 	t.Helper()
 	token, err := c.exec(t.Context(), pod, append([]string{"token", "--resource", resource}, flags...)...)
@@ -161,7 +161,7 @@ func (c *cluster) token(t *testing.T, pod *corev1.Pod, resource string, flags ..
 	return token
 }
 
-// answer is what the probe's get prints.
+// answer is the output of the probe's get.
 type answer struct {
 	Status  int
 	Headers http.Header
@@ -182,13 +182,13 @@ func (c *cluster) get(ctx context.Context, pod *corev1.Pod, arguments ...string)
 	return a, nil
 }
 
-// askIMDS asks for a token by hand, once, so that the answer itself is seen.
+// askIMDS sends one token request without an SDK, and returns the response.
 func (c *cluster) askIMDS(ctx context.Context, pod *corev1.Pod, resource string) (answer, error) {
 	return c.get(ctx, pod, "--header", "Metadata: true",
 		"http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource="+resource)
 }
 
-// logs are what a container printed.
+// logs returns a container's output.
 func (c *cluster) logs(t *testing.T, namespace, pod, container string) string {
 	t.Helper()
 	raw, err := c.kube.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container}).DoRaw(t.Context())

@@ -12,11 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// nobody is a user who is not root, and not the sidecar's either.
+// nobody is neither root nor the sidecar's user.
 const nobody = 65534
 
-// testPort80IsTheApplications runs web servers on port 80 in injected Deployments with probes and a Service: each serves
-// as if there were no IMDS, and each pod gets tokens as if there were no web server.
+// testPort80IsTheApplications runs web servers on port 80 in injected Deployments with probes and a Service: each works
+// as without IMDS, and each pod gets tokens as without a web server.
 func testPort80IsTheApplications(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-web", home)
@@ -45,7 +45,7 @@ func testPort80IsTheApplications(t *testing.T, c *cluster) {
 			}
 			c.servesIMDS(t, pod)
 			if token := c.token(t, pod, "https://vault.azure.net"); strings.Count(token, ".") != 2 {
-				t.Errorf("the SDK's token is %q", token)
+				t.Errorf("token of the SDK = %q", token)
 			}
 			if !server.local() {
 				for _, from := range clients {
@@ -57,7 +57,7 @@ func testPort80IsTheApplications(t *testing.T, c *cluster) {
 	}
 }
 
-// serves waits until the web server answers at a host, asked for a page and for what only IMDS knows.
+// serves waits until the web server answers at a host, both for a page and for a path of IMDS.
 func (c *cluster) serves(t *testing.T, from *corev1.Pod, host string, server webServer) {
 	t.Helper()
 	for path, status := range map[string]int{"/": http.StatusOK, "/metadata/instance?api-version=2021-02-01": 0} {
@@ -67,35 +67,35 @@ func (c *cluster) serves(t *testing.T, from *corev1.Pod, host string, server web
 				return err
 			}
 			if !strings.HasPrefix(a.Headers.Get("Server"), server.header) || (status != 0 && a.Status != status) {
-				return fmt.Errorf("the answer to %s is %+v", path, a)
+				return fmt.Errorf("%s: got %+v", path, a)
 			}
 			return nil
 		})
 	}
 }
 
-// refuses asks at an address where nothing listens.
+// refuses checks that an address refuses connections.
 func (c *cluster) refuses(t *testing.T, from *corev1.Pod, address string) {
 	t.Helper()
 	a, err := c.get(t.Context(), from, "http://"+address)
-	must(t, err, "ask %s", address)
+	must(t, err, "send a request to %s", address)
 	if !strings.Contains(a.Error, "connection refused") {
-		t.Errorf("%s is not refused: %+v", address, a)
+		t.Errorf("%s: got %+v, want connection refused", address, a)
 	}
 }
 
-// servesIMDS asks at IMDS's address for what IMDS has, and for a web server's page, which it has not.
+// servesIMDS requests a path of IMDS and a page of the web server from IMDS's address.
 func (c *cluster) servesIMDS(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	c.granted(t, pod, "https://vault.azure.net")
 	page, err := c.get(t.Context(), pod, "http://169.254.169.254/")
-	must(t, err, "ask IMDS for a page")
+	must(t, err, "request a page from IMDS")
 	if page.Status == http.StatusOK || !strings.HasPrefix(page.Headers.Get("Server"), "IMDS/") {
-		t.Errorf("IMDS's answer to a request for a page is %+v", page)
+		t.Errorf("page from IMDS: got %+v", page)
 	}
 }
 
-// neverRestarted checks that no container of a pod came up in a second attempt only.
+// neverRestarted checks that no container of a pod was restarted.
 func (c *cluster) neverRestarted(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "read the pod")

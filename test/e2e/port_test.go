@@ -7,11 +7,11 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// sidecarPort is where IMDS listens by the chart's default.
+// sidecarPort is the sidecar's default port.
 const sidecarPort = "15780"
 
-// testPortIsChosen has an application that needs the port on which IMDS listens: it is denied with the way out, and on
-// that way has its port and gets tokens.
+// testPortIsChosen runs an application that needs the sidecar's port: it is denied with the way out, and with
+// that it has its port and gets tokens.
 func testPortIsChosen(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
@@ -20,7 +20,7 @@ func testPortIsChosen(t *testing.T, c *cluster) {
 
 	err := c.Create(t.Context(), pod.DeepCopy())
 	if err == nil || !strings.Contains(err.Error(), v1alpha1.PortAnnotation) || !strings.Contains(err.Error(), sidecarPort) {
-		t.Fatalf("the pod is not denied with a reason that names the port and the annotation %s: %v", v1alpha1.PortAnnotation, err)
+		t.Fatalf("got error %[2]v, want a denial that names the port and the annotation %[1]s", v1alpha1.PortAnnotation, err)
 	}
 
 	pod.Annotations[v1alpha1.PortAnnotation] = "15999"

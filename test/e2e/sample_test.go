@@ -23,7 +23,7 @@ const (
 	sampleNamespace = "kube-imds-demo"
 )
 
-// testSampleRuns applies the sample as it is and reads what it says: a pod on each node, each with tokens that it
+// testSampleRuns applies the sample unchanged and reads its output: a pod on each node, each with tokens that it
 // verified itself, from both of the SDK's credentials.
 func testSampleRuns(t *testing.T, c *cluster) {
 	c.applySample(t)
@@ -40,19 +40,19 @@ func testSampleRuns(t *testing.T, c *cluster) {
 			}
 			for _, credential := range []string{"ManagedIdentityCredential", "DefaultAzureCredential"} {
 				if !strings.Contains(string(raw), credential+": a token for https://vault.azure.net, its signature verified") {
-					return fmt.Errorf("pod %s on %s says nothing of a verified token of %s:\n%s", pod.Name, pod.Spec.NodeName, credential, raw)
+					return fmt.Errorf("pod %s on %s has printed no verified token of %s:\n%s", pod.Name, pod.Spec.NodeName, credential, raw)
 				}
 			}
 			nodes[pod.Spec.NodeName] = true
 		}
 		if len(nodes) < len(c.nodes) {
-			return fmt.Errorf("it runs on %d nodes", len(nodes))
+			return fmt.Errorf("the sample runs on %d nodes", len(nodes))
 		}
 		return nil
 	})
 }
 
-// applySample makes the sample's objects, and its copy of the certificate authority.
+// applySample creates the sample's objects and its copy of the certificate authority.
 func (c *cluster) applySample(t *testing.T) {
 	t.Helper()
 	content, err := os.ReadFile(samplePath)

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// sdkAttempt is what a client says of one attempt to get a token, and what IMDS says that it asked for meanwhile.
+// sdkAttempt is a client's report of one attempt to get a token, with its requests in IMDS's log.
 type sdkAttempt struct {
 	Client, Version, Credential, Selector, Resource string
 
-	// At is when the token was there, in milliseconds since 1970.
+	// At is the time of the token in milliseconds since 1970.
 	At int64
 
 	Token, Error string
@@ -29,19 +29,19 @@ func (a sdkAttempt) String() string {
 	return fmt.Sprintf("%s, %s by %s for %s", a.Client, a.Credential, a.Selector, a.Resource)
 }
 
-// sdkRun is what a client's pod printed.
+// sdkRun is the output of a client's pod.
 type sdkRun struct {
-	// Started is when the container's first process began.
+	// Started is the start time of the container's first process.
 	Started  time.Time
 	Attempts []sdkAttempt
 }
 
-// firstToken is how long after its container's start the client had its first token.
+// firstToken returns the time from the container's start to the client's first token.
 func (r sdkRun) firstToken() time.Duration {
 	return time.UnixMilli(r.Attempts[0].At).Sub(r.Started)
 }
 
-// readRun reads what a client printed, and what its sidecar logged.
+// readRun parses a client's output and its sidecar's log.
 func readRun(t *testing.T, printed, logged string) sdkRun {
 	t.Helper()
 	var run sdkRun
@@ -66,8 +66,8 @@ func readRun(t *testing.T, printed, logged string) sdkRun {
 	return run
 }
 
-// attribute tells which attempt sent a request. Both are in the order of time, and a request for a token says whose token
-// for what it asks for; what comes before it, probes and all, is of the same attempt.
+// attribute assigns requests to attempts. Both are in the order of time, and a token request names an identity
+// and a resource; the requests before it, such as probes, belong to the same attempt.
 func attribute(attempts []sdkAttempt, sent []sentRequest) {
 	current := -1
 	var before []sentRequest
@@ -83,7 +83,7 @@ func attribute(attempts []sdkAttempt, sent []sentRequest) {
 		attempts[current].Sent = append(attempts[current].Sent, before...)
 		before = nil
 	}
-	// What nobody is known to have sent is for the last one to explain.
+	// The remaining requests belong to the last attempt.
 	last := &attempts[len(attempts)-1]
 	last.Sent = append(last.Sent, before...)
 }
@@ -106,15 +106,15 @@ func (r sentRequest) String() string {
 	return fmt.Sprintf("%s %s (Metadata: %v) %d", r.Method, r.Target, r.Metadata, r.Status)
 }
 
-// isProbe reports whether the request asks for no more than whether IMDS is there.
+// isProbe reports whether the request only detects IMDS.
 func (r sentRequest) isProbe() bool { return !r.Metadata }
 
-// isFor reports whether the request asks for the token that an attempt is to get.
+// isFor reports whether the request is for the token of an attempt.
 func (r sentRequest) isFor(attempt sdkAttempt) bool {
 	return !r.isProbe() && r.query.Get("resource") == attempt.Resource && r.selector() == attempt.Selector
 }
 
-// selector returns the way in which the request names an identity.
+// selector returns the parameter by which the request selects an identity.
 func (r sentRequest) selector() string {
 	for _, name := range r.queryNamesInTurn {
 		switch name {
@@ -155,8 +155,8 @@ func readSent(t *testing.T, logged string) []sentRequest {
 	return sent
 }
 
-// describeSent is what a client sent, for people: the versions of the API, the names by which it asked for identities, and
-// the names in its probe's query.
+// describeSent summarizes a client's requests: the API versions, the parameters that select identities, and
+// the parameters of its probe.
 func describeSent(attempts []sdkAttempt) string {
 	var versions, names []string
 	probe := ""

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// clientsPath is where the clients are: programs that use a published SDK.
+// clientsPath is the folder of the clients: programs that use a published SDK.
 const clientsPath = "../sdks/clients"
 
-// The resources that every client asks tokens for.
+// The resources that every client requests tokens for.
 var sdkResources = []string{"https://vault.azure.net", "https://storage.azure.com/"}
 
-// selectors are the ways to name an identity; the default is named by nothing.
+// selectors are the ways to select an identity; the default one needs no parameter.
 const (
 	byDefault    = "default"
 	byClientID   = "client_id"
@@ -28,16 +28,16 @@ var (
 	defaultOnly   = []string{byDefault}
 )
 
-// sdkCredential is what a client must have tried.
+// sdkCredential is a credential that a client must try.
 type sdkCredential struct {
 	client, credential string
 	selectors          []string
 
-	// probes reports whether the first request of all is one without the header Metadata, which asks whether IMDS is there.
+	// probes reports whether the first request has no Metadata header, to detect IMDS.
 	probes bool
 }
 
-// sdkClients are the clients, by the names of their folders, with all that each must try.
+// sdkClients maps the folders of clients to the credentials that each must try.
 var sdkClients = map[string][]sdkCredential{
 	"go": {
 		{"go azidentity", "ManagedIdentityCredential", everySelector, false},
@@ -77,8 +77,8 @@ var sdkClients = map[string][]sdkCredential{
 	},
 }
 
-// managementOnly are clients that ask for no tokens but those for Azure Resource Manager, with which they list subscriptions
-// there. In their pods its name leads to a resource manager of their own.
+// managementOnly holds clients that request tokens for Azure Resource Manager only, with which they list subscriptions
+// there. In their pods its name resolves to a stand-in.
 var managementOnly = []string{"dotnet-mcp"}
 
 const (
@@ -86,7 +86,7 @@ const (
 	managementResource = "https://" + managementHost + "/"
 )
 
-// resourcesOf returns those that a client asks tokens for, in the order in which it does.
+// resourcesOf returns the resources that a client requests tokens for, in order.
 func resourcesOf(client, selector string) []string {
 	switch {
 	case slices.Contains(managementOnly, client):
@@ -107,33 +107,33 @@ func entrypoint(t *testing.T, client string) []string {
 	return image.Entrypoint
 }
 
-// builtClients returns those whose images are in the cluster: SDK_CLIENTS names them, separated by blanks.
+// builtClients returns the clients whose images are in the cluster: SDK_CLIENTS names them, separated by blanks.
 func builtClients(t *testing.T) []string {
 	t.Helper()
 	built := strings.Fields(os.Getenv("SDK_CLIENTS"))
 	if len(built) == 0 {
-		t.Skip("SDK_CLIENTS names no clients whose images are in the cluster: run `make sdk-matrix`")
+		t.Skip("SDK_CLIENTS is not set: run `make sdk-matrix`")
 	}
 	for _, client := range built {
 		if sdkClients[client] == nil {
-			t.Fatalf("nothing is known of the client %q: say in sdkClients what it must try", client)
+			t.Fatalf("unknown client %q: add it to sdkClients", client)
 		}
 	}
 	slices.Sort(built)
 	return built
 }
 
-// TestEveryClientIsInTheMatrix holds the folders against the table.
+// TestEveryClientIsInTheMatrix compares the folders with the table.
 func TestEveryClientIsInTheMatrix(t *testing.T) {
 	t.Parallel()
 	found, err := filepath.Glob(filepath.Join(clientsPath, "*", "image.json"))
 	must(t, err, "find the clients")
 	if len(found) != len(sdkClients) {
-		t.Errorf("there are %d clients, and %d in the table", len(found), len(sdkClients))
+		t.Errorf("got %d clients, %d in the table", len(found), len(sdkClients))
 	}
 	for _, path := range found {
 		if client := filepath.Base(filepath.Dir(path)); sdkClients[client] == nil {
-			t.Errorf("the client %s is not in the table", client)
+			t.Errorf("client %s is not in the table", client)
 		}
 	}
 }

@@ -20,10 +20,10 @@ import (
 )
 
 // TestSDKMatrix runs the published SDKs of every language in pods, unmodified, and verifies every token that they get. Each
-// client runs twice on one node: right after its issuer was started, and again. Clients run one after the other, so
-// that none waits for another one's work.
+// client runs twice on one node: right after a restart of its issuer, and again. Clients run one after the other, so
+// that they do not slow each other down.
 //
-// SDK_TABLE is the file that the table is written to.
+// SDK_TABLE names the file for the table.
 func TestSDKMatrix(t *testing.T) {
 	c := connect(t)
 	built := builtClients(t)
@@ -38,7 +38,7 @@ func TestSDKMatrix(t *testing.T) {
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
 }
 
-// sdkMatrix runs clients that are granted two identities, and makes the table of what became of it.
+// sdkMatrix runs clients that are granted two identities, and collects the results in a table.
 type sdkMatrix struct {
 	*cluster
 	home          string
@@ -75,14 +75,14 @@ func (m *sdkMatrix) test(t *testing.T, name string) {
 		}
 		first := runs
 		if i > 0 {
-			// Another SDK in the same image: how soon it has a token shows in a container that begins with it.
+			// Another SDK in the same image: the time to its first token is measured in a container that starts with it.
 			first = m.runTwice(t, name, strconv.Itoa(i))
 		}
 		m.addRow(credential.client, runs, first)
 	}
 }
 
-// runTwice runs a client right after its issuer was started, and again, and verifies its tokens.
+// runTwice runs a client right after a restart of its issuer, and again, and verifies its tokens.
 func (m *sdkMatrix) runTwice(t *testing.T, name string, arguments ...string) []sdkRun {
 	t.Helper()
 	m.restartIssuer(t, m.node)
@@ -95,7 +95,7 @@ func (m *sdkMatrix) runTwice(t *testing.T, name string, arguments ...string) []s
 	return runs
 }
 
-// run runs a client in a pod of its own.
+// run runs a client in a new pod.
 func (m *sdkMatrix) run(t *testing.T, name, temperature string, arguments ...string) sdkRun {
 	t.Helper()
 	pod := m.newSDKPod(t, name, strings.Join(append([]string{name, temperature}, arguments...), "-"))
@@ -106,14 +106,14 @@ func (m *sdkMatrix) run(t *testing.T, name, temperature string, arguments ...str
 			return err
 		}
 		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
-			return fmt.Errorf("it is %s: %s", pod.Status.Phase, containerStates(pod))
+			return fmt.Errorf("phase %s: %s", pod.Status.Phase, containerStates(pod))
 		}
 		return nil
 	})
 	return readRun(t, m.logs(t, m.home, pod.Name, "client"), m.logs(t, m.home, pod.Name, "kube-imds"))
 }
 
-// newSDKPod returns a pod that runs a client with no right at all, and says when it was started.
+// newSDKPod returns a pod that runs a client without any rights and prints its start time.
 func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 	t.Helper()
 	status := m.second.Status
@@ -126,7 +126,7 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 	var sysctls []corev1.Sysctl
 	if slices.Contains(managementOnly, name) {
 		aliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{managementHost}}}
-		// The stand-in of Azure Resource Manager beside the client listens on port 443, and is not root.
+		// The stand-in for Azure Resource Manager beside the client listens on port 443 without root.
 		sysctls = []corev1.Sysctl{{Name: "net.ipv4.ip_unprivileged_port_start", Value: "443"}}
 	}
 	return &corev1.Pod{
@@ -159,7 +159,7 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 	}
 }
 
-// restartIssuer puts a new issuer in the place of a node's.
+// restartIssuer replaces the issuer of a node.
 func (c *cluster) restartIssuer(t *testing.T, node string) {
 	t.Helper()
 	old := c.issuerPod(t, node)
@@ -170,18 +170,18 @@ func (c *cluster) restartIssuer(t *testing.T, node string) {
 			return err
 		}
 		if pod.UID == old.UID {
-			return fmt.Errorf("the old one is there")
+			return fmt.Errorf("the former issuer remains")
 		}
 		for _, condition := range pod.Status.Conditions {
 			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
 				return nil
 			}
 		}
-		return fmt.Errorf("it is %s", pod.Status.Phase)
+		return fmt.Errorf("phase %s", pod.Status.Phase)
 	})
 }
 
-// checkAttempts holds what a client tried against the table, and each attempt must have got what it tried for.
+// checkAttempts compares a client's attempts with the table. Each attempt must have succeeded.
 func checkAttempts(t *testing.T, name string, run sdkRun) {
 	t.Helper()
 	var want, got []string
@@ -201,11 +201,11 @@ func checkAttempts(t *testing.T, name string, run sdkRun) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(want, got) {
-		t.Errorf("the client tried\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		t.Errorf("attempts:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// checkTokens verifies every token as a resource server would.
+// checkTokens verifies every token like a resource server.
 func (m *sdkMatrix) checkTokens(t *testing.T, run sdkRun) {
 	t.Helper()
 	issuer := fmt.Sprintf("%s/%s/v2.0", oidcURL, m.first.Status.TenantID)
@@ -236,9 +236,9 @@ func (m *sdkMatrix) checkTokens(t *testing.T, run sdkRun) {
 	}
 }
 
-// checkSent holds what a client sent against what it must: one request for a token, before which DefaultAzureCredential
-// finds out once that IMDS is there. So it has chosen its managed identity at the first probe, and not after others'
-// time-outs.
+// checkSent checks a client's requests: one for a token, before which DefaultAzureCredential
+// probes once. So it has chosen the managed identity at the first probe, and not after the timeouts of
+// other credentials.
 func checkSent(t *testing.T, name string, run sdkRun) {
 	t.Helper()
 	asked := map[string]bool{}
@@ -268,7 +268,7 @@ func checkSent(t *testing.T, name string, run sdkRun) {
 			wantTokens = 2 // az login has one of its own
 		}
 		if tokens != wantTokens {
-			t.Errorf("%s asked for %d tokens: %s", attempt, tokens, attempt.Sent)
+			t.Errorf("%s sent %d token requests: %s", attempt, tokens, attempt.Sent)
 		}
 		if probing := sdkClients[name][i].probes; first && probing && probes != 1 || !probing && probes != 0 || probes > 1 {
 			t.Errorf("%s sent %d probes: %s", attempt, probes, attempt.Sent)
@@ -276,7 +276,7 @@ func checkSent(t *testing.T, name string, run sdkRun) {
 	}
 }
 
-// addRow adds an SDK's line: what became of all its attempts, and how soon it had its first token where it was the first.
+// addRow adds an SDK's line: the results of its attempts, and the time to its first token if it was the container's first SDK.
 func (m *sdkMatrix) addRow(sdk string, runs, first []sdkRun) {
 	var attempts []sdkAttempt
 	for _, run := range runs {

@@ -7,15 +7,15 @@ import (
 	"testing"
 )
 
-// sdkPoint is a point of the list that ends clients.md, as far as a client shows it: what it sends, and is answered as it
-// must be.
+// sdkPoint is a point of the list at the end of clients.md that a client shows by a request and its
+// response.
 type sdkPoint struct {
 	number int
 	what   string
 	sent   func(sentRequest) bool
 }
 
-// sdkPoints are the points that clients show, by the clients' names. test/sdks lists where all points are held.
+// sdkPoints maps clients to the points that they show. test/sdks lists the tests of all points.
 var sdkPoints = map[string][]sdkPoint{
 	"go": {
 		{1, "a bare probe is answered 400", probed()},
@@ -53,27 +53,27 @@ var sdkPoints = map[string][]sdkPoint{
 	},
 }
 
-// askedFor tells a request for a token that was answered with one, and that has a parameter of this name, if it is not empty.
+// askedFor matches a successful token request that has a parameter, unless its name is empty.
 func askedFor(parameter string) func(sentRequest) bool {
 	return func(r sentRequest) bool {
 		return !r.isProbe() && r.Status == 200 && (parameter == "" || r.query.Has(parameter))
 	}
 }
 
-// probed tells a probe that was answered with 400, whose query has these names.
+// probed matches a probe that got 400 and whose query has these parameters.
 func probed(names ...string) func(sentRequest) bool {
 	return func(r sentRequest) bool {
 		return r.isProbe() && r.Status == 400 && slices.Equal(names, distinct(slices.Clone(r.queryNamesInTurn)))
 	}
 }
 
-// checkPoints holds the points that a client shows.
+// checkPoints checks the points that a client shows.
 func checkPoints(t *testing.T, name string, run sdkRun) {
 	t.Helper()
 	for _, point := range sdkPoints[name] {
 		shown := slices.ContainsFunc(run.Attempts, func(a sdkAttempt) bool { return slices.ContainsFunc(a.Sent, point.sent) })
 		if !shown {
-			t.Errorf("point %d: %s: it was not sent, or answered otherwise:\n%s", point.number, point.what, allSent(run))
+			t.Errorf("point %d: %s: no such request, or another response:\n%s", point.number, point.what, allSent(run))
 		}
 	}
 }

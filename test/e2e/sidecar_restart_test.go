@@ -12,13 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// testSidecarRestarts kills the sidecar of a pod whose application holds port 80: it comes back, as a sidecar does that
-// starts after the application. Until then requests are refused at once, not served by the application and not left
-// without an answer.
+// testSidecarRestarts kills the sidecar of a pod whose application uses port 80: it restarts like one that
+// starts after the application. Until then requests are refused at once: they neither reach the application nor
+// hang.
 func testSidecarRestarts(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
-	// The probe is of the sidecar's user, so that it may end the sidecar where it sees it.
+	// The probe runs as the sidecar's user, so that it may kill the sidecar.
 	probe := newProbePod(c, home, "orders", "requests", "--interval", "100ms").withIdentity(identity.Name).
 		serving(c, goServer("0.0.0.0:80"))
 	probe.Spec.ShareProcessNamespace = new(true)
@@ -33,7 +33,7 @@ func testSidecarRestarts(t *testing.T, c *cluster) {
 		}
 		status := pod.Status.InitContainerStatuses[slices.IndexFunc(pod.Status.InitContainerStatuses, isSidecar)]
 		if status.RestartCount == 0 || status.Started == nil || !*status.Started {
-			return fmt.Errorf("it is %s", containerStates(pod))
+			return fmt.Errorf("containers: %s", containerStates(pod))
 		}
 		return nil
 	})
@@ -41,7 +41,7 @@ func testSidecarRestarts(t *testing.T, c *cluster) {
 	eventually(t, time.Minute, "the pod is granted tokens again", func(context.Context) error {
 		lines := c.requestLines(t, pod)
 		if last := lines[len(lines)-1]; last.Status != 200 || last.Time.Before(back) {
-			return fmt.Errorf("its last answer is %+v", last)
+			return fmt.Errorf("last response = %+v", last)
 		}
 		return nil
 	})
@@ -51,7 +51,7 @@ func testSidecarRestarts(t *testing.T, c *cluster) {
 
 func isSidecar(status corev1.ContainerStatus) bool { return status.Name == "kube-imds" }
 
-// checkRefused checks that requests were refused while the sidecar was away. Of one that was on its way, the connection
+// checkRefused checks that requests were refused while the sidecar was away. The connection of a request in progress
 // was closed.
 func checkRefused(t *testing.T, lines []requestLine) {
 	t.Helper()
@@ -62,7 +62,7 @@ func checkRefused(t *testing.T, lines []requestLine) {
 			refused++
 		case strings.HasSuffix(line.Error, "EOF"), strings.Contains(line.Error, "connection reset"):
 		case !strings.HasPrefix(line.Server, "IMDS/") || (line.Status != 200 && line.Status != 429 && line.Status != 503):
-			t.Errorf("a request was neither answered by IMDS nor refused: %+v", line)
+			t.Errorf("a request was neither served by IMDS nor refused: %+v", line)
 		}
 	}
 	if refused == 0 {

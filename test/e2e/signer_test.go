@@ -20,12 +20,12 @@ import (
 const (
 	signerName = "kube-imds-signer"
 
-	// killings is how often a signer is killed, one every killEvery.
+	// killings is the number of killed signers, one every killEvery.
 	killings  = 3
 	killEvery = 20 * time.Second
 )
 
-// testNodeForgesNothing asks the signer as whoever has stolen the token of one node's issuer.
+// testNodeForgesNothing sends the signer requests like a thief of one issuer's token.
 func testNodeForgesNothing(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity, other := c.identity(t, home+"-here", home), c.identity(t, home+"-other", "kube-system")
@@ -42,7 +42,7 @@ func testNodeForgesNothing(t *testing.T, c *cluster) {
 	}{
 		{"a pod of the node", here, identity.Name, []int{200}},
 		{"a pod of another node", there, identity.Name, []int{403}},
-		{"an identity that does not admit the pod", here, other.Name, []int{400, 503}}, // the pod is young
+		{"an identity that does not admit the pod", here, other.Name, []int{400, 503}}, // the pod is new
 	} {
 		t.Run(show.name, func(t *testing.T) {
 			body, err := json.Marshal(signerapi.TokenRequest{
@@ -51,21 +51,21 @@ func testNodeForgesNothing(t *testing.T, c *cluster) {
 			must(t, err, "render a request")
 			a, err := c.get(t.Context(), here, "--method", "POST", "--body", string(body), "--bearer", stolen,
 				"https://"+signerName+"."+namespace+".svc"+signerapi.TokenPath)
-			must(t, err, "ask the signer")
+			must(t, err, "send the signer a request")
 			if a.Status == 0 {
-				t.Skip("the cluster enforces its NetworkPolicies: nobody but issuers reaches the signer:", a.Error)
+				t.Skip("the cluster enforces NetworkPolicies, so only issuers reach the signer:", a.Error)
 			}
 			for _, want := range show.want {
 				if a.Status == want {
 					return
 				}
 			}
-			t.Errorf("the signer answers %+v, not with status %v", a, show.want)
+			t.Errorf("got %+v, want status %v", a, show.want)
 		})
 	}
 }
 
-// testSignerKilled kills one signer after the other under a pod that asks for a token of a new resource time and again.
+// testSignerKilled kills one signer after the other while a pod keeps requesting tokens for new resources.
 func testSignerKilled(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-while-signers-die")
 	c.waitSigners(t, 2)
@@ -87,11 +87,11 @@ func testSignerKilled(t *testing.T, c *cluster) {
 		}
 	}
 	if asked < 100 {
-		t.Errorf("the pod has asked only %d times", asked)
+		t.Errorf("the pod sent only %d requests", asked)
 	}
 }
 
-// testSignersGone takes every signer away: what is kept is handed out, and what is not is refused in a way that Azure
+// testSignersGone stops all signers: cached tokens are served, and others are refused so that Azure
 // SDKs retry.
 func testSignersGone(t *testing.T, c *cluster) {
 	home := c.namespace(t)
@@ -101,17 +101,17 @@ func testSignersGone(t *testing.T, c *cluster) {
 	c.scaleSigners(t, 0)
 	for resource, want := range map[string]int{"https://cached.example": 200, "https://fresh.example": 503} {
 		a, err := c.askIMDS(t.Context(), pod, resource)
-		must(t, err, "ask for %s", resource)
+		must(t, err, "request a token for %s", resource)
 		if a.Status != want || want == 503 && a.Headers.Get("Retry-After") == "" {
-			t.Errorf("without signers, the answer for %s is %+v", resource, a)
+			t.Errorf("without signers: response for %s = %+v", resource, a)
 		}
 	}
 	c.scaleSigners(t, 2)
 	c.granted(t, pod, "https://fresh.example")
 }
 
-// testKeyRotated has another key sign, under a pod that asks time and again. Nobody here keeps keys for a day, so the next
-// one need not be published for as long.
+// testKeyRotated rotates the key while a pod keeps requesting tokens. Clients here do not cache keys for a day, so the next
+// key need not be published for as long.
 func testKeyRotated(t *testing.T, c *cluster) {
 	c.publishAhead(t, "1s")
 	defer c.publishAhead(t, "24h")
@@ -122,28 +122,28 @@ func testKeyRotated(t *testing.T, c *cluster) {
 	c.awaitOtherKey(t, pod, old)
 	for _, line := range c.requestLines(t, pod) {
 		if line.Time.After(began) && line.Status != 200 {
-			t.Errorf("through the rotation, a request failed: %+v", line)
+			t.Errorf("during the rotation a request failed: %+v", line)
 		}
 	}
-	// What the key before has signed is as good as ever.
+	// Tokens of the former key stay valid.
 	c.verify(t, pod, old)
 }
 
-// testKeyRevoked withdraws the key that signs: what it has signed is handed out no more, and verifies no more by what is
-// published.
+// testKeyRevoked revokes the key that signs: its tokens are no longer served, and no longer verify with the
+// published keys.
 func testKeyRevoked(t *testing.T, c *cluster) {
 	pod := c.startAsking(t, "asks-through-revocation")
 	old := c.token(t, pod, "https://vault.azure.net")
 	c.orderKeys(t, keyring.RevokeAnnotation, "current")
 	revoked := time.Now()
-	// The sidecar has a token of the revoked key, and must not hand it out.
+	// The sidecar has cached a token of the revoked key, and must not serve it.
 	eventually(t, 30*time.Second, "the sidecar has dropped its token", func(context.Context) error {
 		if now := c.token(t, pod, "https://vault.azure.net"); keyOf(t, now) == keyOf(t, old) {
-			return fmt.Errorf("it is still of key %s", keyOf(t, old))
+			return fmt.Errorf("still a token of key %s", keyOf(t, old))
 		}
 		return nil
 	})
-	t.Logf("the sidecar handed out a token of another key after %s", time.Since(revoked).Round(time.Millisecond))
+	t.Logf("the sidecar served a token of another key after %s", time.Since(revoked).Round(time.Millisecond))
 	c.verify(t, pod, c.token(t, pod, "https://vault.azure.net"))
 	issuer, err := claimsOf(t, old).GetIssuer()
 	must(t, err, "read iss")
@@ -153,25 +153,25 @@ func testKeyRevoked(t *testing.T, c *cluster) {
 	c.getJSON(t, pod, issuer+"/.well-known/openid-configuration", &discovery)
 	eventually(t, 10*time.Second, "the key is published no more", func(context.Context) error {
 		if len(c.jwks(t, pod, discovery.JWKSURI).Key(keyOf(t, old))) != 0 {
-			return fmt.Errorf("it is still in the JWKS")
+			return fmt.Errorf("still in the JWKS")
 		}
 		return nil
 	})
 	for _, line := range c.requestLines(t, pod) {
 		if line.Status != 200 && line.Status != 503 {
-			t.Errorf("an answer that Azure SDKs do not retry: %+v", line)
+			t.Errorf("a response that Azure SDKs do not retry: %+v", line)
 		}
 	}
 }
 
-// publishAhead upgrades the release with another time for which keys are published before they sign.
+// publishAhead upgrades the release with another signer.keys.publishAhead.
 func (c *cluster) publishAhead(t *testing.T, ahead string) {
 	t.Helper()
 	c.helm(t, "upgrade", release, chartPath, "--namespace", namespace, "--set", "signer.keys.publishAhead="+ahead, "--wait", "--timeout", "5m")
 	c.waitSigners(t, 2)
 }
 
-// orderKeys asks the signer to do something with its keys.
+// orderKeys annotates the signing keys with an order for the signer.
 func (c *cluster) orderKeys(t *testing.T, annotation, value string) {
 	t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-signing-keys"}}
@@ -179,7 +179,7 @@ func (c *cluster) orderKeys(t *testing.T, annotation, value string) {
 	must(t, c.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(patch))), "annotate the signing keys")
 }
 
-// awaitOtherKey waits until new tokens are of another key.
+// awaitOtherKey waits until new tokens are signed with another key.
 func (c *cluster) awaitOtherKey(t *testing.T, pod *corev1.Pod, old string) {
 	t.Helper()
 	eventually(t, 2*time.Minute, "another key signs", func(context.Context) error {
@@ -215,7 +215,7 @@ func (c *cluster) scaleSigners(t *testing.T, replicas int32) {
 	c.waitSigners(t, replicas)
 }
 
-// waitSigners waits until so many signers are ready, and no other is left.
+// waitSigners waits until the number of signers is as wanted and all are ready.
 func (c *cluster) waitSigners(t *testing.T, replicas int32) {
 	t.Helper()
 	eventually(t, 2*time.Minute, "the signers are as they should be", func(ctx context.Context) error {
@@ -226,7 +226,7 @@ func (c *cluster) waitSigners(t *testing.T, replicas int32) {
 		var pods corev1.PodList
 		err := c.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/component": "signer"})
 		if err == nil && (deployment.Status.ReadyReplicas != replicas || len(pods.Items) != int(replicas)) {
-			err = fmt.Errorf("%d are ready, and there are %d", deployment.Status.ReadyReplicas, len(pods.Items))
+			err = fmt.Errorf("%d ready of %d", deployment.Status.ReadyReplicas, len(pods.Items))
 		}
 		return err
 	})

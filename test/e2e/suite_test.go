@@ -1,13 +1,13 @@
-// Package e2e shows the whole of kube-imds at work on a real cluster: the one that KUBECONFIG names, a local cluster
-// or kind alike. It installs the chart, and removes it in the end.
+// Package e2e tests all of kube-imds on a real cluster: the one of KUBECONFIG, a local cluster
+// or kind. It installs the chart, and removes it in the end.
 //
-// It needs two nodes that take pods, the images of the chart and those of test/apps on them, and helm. `make test-e2e`
-// prepares all of it.
+// It needs two schedulable nodes with the images of the chart and of test/apps, and helm. `make test-e2e`
+// prepares all of that.
 package e2e
 
 import "testing"
 
-// TestEndToEnd runs the tests in groups: first those that leave the installation alone, together; then those that
+// TestEndToEnd runs the tests in groups: first those that do not change the installation, in parallel; then those that
 // stop parts of it, one at a time; in the end the chart is uninstalled.
 func TestEndToEnd(t *testing.T) {
 	c := connect(t)
@@ -60,7 +60,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("AuthorityCleared", func(t *testing.T) { testAuthorityCleared(t, c) })
 	t.Run("AddressInterception", func(t *testing.T) { testAddressInterception(t, c) })
 	t.Run("Reinstalled", func(t *testing.T) { testReinstalled(t, c) })
-	// For half a minute afterwards, what watches the API server may lag: kube-proxy's endpoints and controllers among it.
+	// For half a minute afterwards, watches of the API server may lag: those of kube-proxy and controllers among them.
 	t.Run("APIServerStopped", func(t *testing.T) { testAPIServerStopped(t, c) })
 	t.Run("Uninstalled", func(t *testing.T) { testUninstalled(t, c) })
 }

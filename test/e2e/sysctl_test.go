@@ -6,8 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// testPortSysctlIsThePods shows that what the pod's own processes may listen on is as in a pod without an IMDS, and what a
-// pod sets itself stays.
+// testPortSysctlIsThePods checks that the pod's own processes may listen on the same ports as without IMDS, and that a
+// pod's own value remains.
 func testPortSysctlIsThePods(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
@@ -26,7 +26,7 @@ func testPortSysctlIsThePods(t *testing.T, c *cluster) {
 			}
 			pod := c.start(t, probe)
 			if got := c.portSysctl(t, pod); got != test.want {
-				t.Errorf("%s is %s, want %s", portSysctl, got, test.want)
+				t.Errorf("%s = %s, want %s", portSysctl, got, test.want)
 			}
 			c.granted(t, pod, "https://vault.azure.net")
 		})

@@ -16,8 +16,8 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testTokensVerifyOnBothNodes gets tokens with the Azure SDK on each node, and verifies them as a resource server in
-// the cluster would.
+// testTokensVerifyOnBothNodes gets tokens with the Azure SDK on each node, and verifies them like a resource server in
+// the cluster.
 func testTokensVerifyOnBothNodes(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
@@ -66,11 +66,11 @@ func checkClaims(t *testing.T, claims jwt.MapClaims, identity *v1alpha1.ManagedI
 	must(t, err, "read exp")
 	left := time.Until(expiry.Time)
 	if lifetime := identity.Spec.TokenLifetime.Duration; left <= 5*time.Minute || left > lifetime {
-		t.Errorf("the token is valid for another %s, not between 5m and %s", left, lifetime)
+		t.Errorf("remaining validity = %s, want between 5m and %s", left, lifetime)
 	}
 }
 
-// machine returns the resource ID of the pod as instance metadata has it.
+// machine returns the pod's resource ID in instance metadata.
 func (c *cluster) machine(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
 	var compute struct {
@@ -80,23 +80,23 @@ func (c *cluster) machine(t *testing.T, pod *corev1.Pod) string {
 	return compute.ResourceID
 }
 
-// checkPod sees that a token is the pod's: that it names the machine which instance metadata names, and the pod as
-// Kubernetes' own tokens do.
+// checkPod checks that a token names the pod: the machine of instance metadata, and the pod in the form of
+// Kubernetes' own tokens.
 func checkPod(t *testing.T, claims jwt.MapClaims, pod *corev1.Pod, machine string) {
 	t.Helper()
 	if machine == "" || claims["xms_az_rid"] != machine {
-		t.Errorf("xms_az_rid is %v, and instance metadata says %q", claims["xms_az_rid"], machine)
+		t.Errorf("xms_az_rid = %v, instance metadata has %q", claims["xms_az_rid"], machine)
 	}
 	workload, _ := claims["kubernetes.io"].(map[string]any)
 	named, _ := workload["pod"].(map[string]any)
 	node, _ := workload["node"].(map[string]any)
 	if workload["namespace"] != pod.Namespace || named["name"] != pod.Name || named["uid"] != string(pod.UID) || node["name"] != pod.Spec.NodeName {
-		t.Errorf("the token names the workload %v", workload)
+		t.Errorf("workload = %v", workload)
 	}
 }
 
-// issuerOf returns the issuer that a token for the resource names, with the chart's defaults: Entra ID's for Storage, whose
-// validators know no other.
+// issuerOf returns the issuer in a token for the resource with the chart's defaults: Entra ID's for Storage, whose
+// validators accept no other.
 func issuerOf(identity *v1alpha1.ManagedIdentity, resource string) string {
 	if strings.TrimSuffix(resource, "/") == "https://storage.azure.com" {
 		return fmt.Sprintf("https://sts.windows.net/%s/", identity.Status.TenantID)
@@ -104,7 +104,7 @@ func issuerOf(identity *v1alpha1.ManagedIdentity, resource string) string {
 	return fmt.Sprintf("%s/%s/v2.0", oidcURL, identity.Status.TenantID)
 }
 
-// verify verifies a token against the JWKS that discovery names, both fetched from inside the cluster, and returns
+// verify verifies a token against the JWKS of its discovery document, both fetched from inside the cluster, and returns
 // its claims.
 func (c *cluster) verify(t *testing.T, pod *corev1.Pod, token string) jwt.MapClaims {
 	t.Helper()
@@ -118,7 +118,7 @@ func (c *cluster) verify(t *testing.T, pod *corev1.Pod, token string) jwt.MapCla
 	}
 	c.getJSON(t, pod, issuer+"/.well-known/openid-configuration", &discovery)
 	if discovery.Issuer != issuer {
-		t.Fatalf("the discovery document of %s names the issuer %s", issuer, discovery.Issuer)
+		t.Fatalf("issuer in the discovery document of %s = %s", issuer, discovery.Issuer)
 	}
 	keys := c.jwks(t, pod, discovery.JWKSURI)
 	claims := jwt.MapClaims{}
@@ -141,7 +141,7 @@ func (c *cluster) jwks(t *testing.T, pod *corev1.Pod, url string) *jose.JSONWebK
 	return &keys
 }
 
-// getJSON fetches a document from inside the pod. It must be there by then: servers of kube-imds are ready.
+// getJSON fetches a document from inside the pod. It must exist, because the servers are ready.
 func (c *cluster) getJSON(t *testing.T, pod *corev1.Pod, url string, into any) {
 	t.Helper()
 	a, err := c.get(t.Context(), pod, url)
@@ -152,13 +152,13 @@ func (c *cluster) getJSON(t *testing.T, pod *corev1.Pod, url string, into any) {
 	must(t, json.Unmarshal([]byte(a.Body), into), "read %s", url)
 }
 
-// granted waits until IMDS in the pod answers with a token for the resource.
+// granted waits until IMDS in the pod serves a token for the resource.
 func (c *cluster) granted(t *testing.T, pod *corev1.Pod, resource string) {
 	t.Helper()
 	eventually(t, 2*time.Minute, "a token for "+resource+" is granted", func(ctx context.Context) error {
 		a, err := c.askIMDS(ctx, pod, resource)
 		if err == nil && a.Status != 200 {
-			err = fmt.Errorf("the answer is %+v", a)
+			err = fmt.Errorf("got %+v", a)
 		}
 		return err
 	})

@@ -15,13 +15,13 @@ import (
 const (
 	trustConfigMap = "kube-imds-trust"
 
-	// trustTime is how long a pod may take to trust another authority: the kubelet brings it within some 90 seconds, and
+	// trustTime bounds the time until a pod trusts another authority: the kubelet updates the volume within some 90 seconds, and
 	// servers get their certificates meanwhile.
 	trustTime = 3 * time.Minute
 )
 
-// testAuthorityCleared makes another authority under a running pod: what it has been given goes on being served, and it is
-// given what it has not asked for before, without being recreated.
+// testAuthorityCleared replaces the authority while a pod runs: its cached token is served all the time, and it gets
+// new tokens without being recreated.
 func testAuthorityCleared(t *testing.T, c *cluster) {
 	pod, _ := c.startOutliving(t, "outlives-authority")
 	before := c.authorities(t)
@@ -29,20 +29,20 @@ func testAuthorityCleared(t *testing.T, c *cluster) {
 	must(t, c.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(`{"data":null}`))), "clear the authority")
 	eventually(t, time.Minute, "there is another authority", func(context.Context) error {
 		if now := c.authorities(t); now == before || now == "" {
-			return fmt.Errorf("the authorities are %q", now)
+			return fmt.Errorf("authorities = %q", now)
 		}
 		return nil
 	})
 	c.awaitTrust(t, pod, func() {
 		cached, err := c.askIMDS(t.Context(), pod, "https://cached.example")
-		must(t, err, "ask for what is cached")
+		must(t, err, "request the cached token")
 		if cached.Status != 200 {
-			t.Errorf("what is cached is not served while the authority changes: %+v", cached)
+			t.Errorf("the cached token is not served while the authority changes: %+v", cached)
 		}
 	})
 }
 
-// testReinstalled removes the chart under a running pod and installs it again, with other keys and another authority.
+// testReinstalled uninstalls the chart while a pod runs and installs it again, with other keys and another authority.
 func testReinstalled(t *testing.T, c *cluster) {
 	pod, identity := c.startOutliving(t, "outlives-installation")
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
@@ -50,7 +50,7 @@ func testReinstalled(t *testing.T, c *cluster) {
 		var configs corev1.ConfigMapList
 		err := c.List(ctx, &configs, client.MatchingFields{"metadata.name": trustConfigMap})
 		if err == nil && len(configs.Items) > 0 {
-			err = fmt.Errorf("there are %d ConfigMaps %s", len(configs.Items), trustConfigMap)
+			err = fmt.Errorf("got %d ConfigMaps %s", len(configs.Items), trustConfigMap)
 		}
 		return err
 	})
@@ -59,7 +59,7 @@ func testReinstalled(t *testing.T, c *cluster) {
 	c.awaitTrust(t, pod, func() {})
 }
 
-// startOutliving starts a pod that is to live on, and that has been given a token for https://cached.example. It returns
+// startOutliving starts a pod that outlives the change, and gets it a token for https://cached.example. It returns
 // its identity's name too.
 func (c *cluster) startOutliving(t *testing.T, name string) (*corev1.Pod, string) {
 	t.Helper()
@@ -70,23 +70,23 @@ func (c *cluster) startOutliving(t *testing.T, name string) (*corev1.Pod, string
 	return pod, identity.Name
 }
 
-// awaitTrust waits until a pod that was there before has changed whom it trusts, and is then given a token that it has not asked
-// for before. Meanwhile it looks at what else is to hold.
+// awaitTrust waits until an existing pod trusts the new authority and gets a new token. Meanwhile it
+// runs a check.
 func (c *cluster) awaitTrust(t *testing.T, pod *corev1.Pod, meanwhile func()) {
 	t.Helper()
 	began := time.Now()
 	eventually(t, trustTime, "the pod is given new tokens", func(ctx context.Context) error {
 		meanwhile()
 		if !strings.Contains(c.logs(t, pod.Namespace, pod.Name, "kube-imds"), "the issuer's authorities are others than before") {
-			return fmt.Errorf("its sidecar trusts whom it trusted")
+			return fmt.Errorf("the sidecar still trusts the former authority")
 		}
 		a, err := c.askIMDS(ctx, pod, fmt.Sprintf("https://fresh-%d.example", time.Now().UnixNano()))
 		if err == nil && a.Status != 200 {
-			err = fmt.Errorf("the answer is %+v", a)
+			err = fmt.Errorf("got %+v", a)
 		}
 		return err
 	})
-	t.Logf("the pod was given new tokens after %s", time.Since(began).Round(time.Second))
+	t.Logf("the pod got new tokens after %s", time.Since(began).Round(time.Second))
 	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "read the pod")
 	for _, status := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
 		if status.RestartCount > 0 {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// testOnlyPort80IsAnswered shows that whatever else is asked of 169.254.169.254 is refused at once: a black hole would
-// make an SDK that looks there for something else wait.
+// testOnlyPort80IsAnswered checks that all other ports of 169.254.169.254 refuse at once: a black hole would
+// make SDKs wait that look for another service there.
 func testOnlyPort80IsAnswered(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-orders", home)
@@ -22,7 +22,7 @@ func testOnlyPort80IsAnswered(t *testing.T, c *cluster) {
 					"--network", network, "--address", net.JoinHostPort(imdsAddress, port))
 				must(t, err, "connect")
 				if !strings.HasPrefix(got, "nothing: ") || !strings.Contains(got, "connection refused") {
-					t.Errorf("it is not refused at once: %s", got)
+					t.Errorf("not refused at once: %s", got)
 				}
 			})
 		}

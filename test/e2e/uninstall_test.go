@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// testUninstalled removes the chart under a running pod.
+// testUninstalled uninstalls the chart while a pod runs.
 func testUninstalled(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-survivor", home)
@@ -26,15 +26,15 @@ func testUninstalled(t *testing.T, c *cluster) {
 
 	eventually(t, 2*time.Minute, "nothing of kube-imds is left", func(ctx context.Context) error {
 		if left := c.remains(ctx, t); len(left) > 0 {
-			return fmt.Errorf("there is still %s", strings.Join(left, ", "))
+			return fmt.Errorf("remaining: %s", strings.Join(left, ", "))
 		}
 		return nil
 	})
-	// The identity went with the chart, so its tokens may have ended; but what an application hears is IMDS.
+	// The identity was deleted with the chart, so its tokens may have ended; but IMDS still answers.
 	a, err := c.askIMDS(t.Context(), pod, "https://vault.azure.net")
-	must(t, err, "ask the running pod's IMDS")
+	must(t, err, "send the running pod's IMDS a request")
 	if !strings.HasPrefix(a.Headers.Get("Server"), "IMDS/") {
-		t.Errorf("the running pod's IMDS does not answer any more: %+v", a)
+		t.Errorf("the running pod's IMDS no longer answers: %+v", a)
 	}
 	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "read the pod")
 	for _, status := range pod.Status.ContainerStatuses {
@@ -45,11 +45,11 @@ func testUninstalled(t *testing.T, c *cluster) {
 	c.start(t, newProbePod(c, home, "latecomer", "wait").withIdentity(identity.Name))
 }
 
-// notOurs are kinds whose objects may bear our name and are not the chart's: the namespace and the nodes of a local
-// cluster, and the record of what was, which the cluster clears by itself.
+// notOurs holds kinds whose objects may have our name but are not the chart's: the namespace and the nodes of a local
+// cluster, and events, which the cluster deletes by itself.
 var notOurs = []string{"Namespace", "Node", "CSINode", "Event", "CertificateSigningRequest"}
 
-// remains lists what bears kube-imds' name.
+// remains lists all objects with kube-imds in their names.
 func (c *cluster) remains(ctx context.Context, t *testing.T) []string {
 	t.Helper()
 	objects, err := metadata.NewForConfig(c.config)

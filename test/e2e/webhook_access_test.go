@@ -15,8 +15,8 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testWebhookAnswersTheAPIServerAlone lets a pod of one namespace send the webhook what the API server would send of a pod
-// of another: for what that pod would be granted, and for a line in the audit log of a user that did nothing.
+// testWebhookAnswersTheAPIServerAlone sends the webhook, from a pod of one namespace, the API server's review of a pod
+// of another: to learn that pod's grant, and to write a line about another user to the audit log.
 func testWebhookAnswersTheAPIServerAlone(t *testing.T, c *cluster) {
 	victim := c.namespace(t)
 	identity := c.identity(t, victim+"-victim", victim)
@@ -26,19 +26,19 @@ func testWebhookAnswersTheAPIServerAlone(t *testing.T, c *cluster) {
 	for _, path := range []string{"/", "/pods", "/namespaces", "/mutate-pods", "/" + strings.Repeat("a", 52) + "/pods"} {
 		a, err := c.get(t.Context(), evil, "--method", "POST", "--header", "Content-Type: application/json", "--body", review,
 			"https://"+release+"-webhook."+namespace+".svc"+path)
-		must(t, err, "ask the webhook")
+		must(t, err, "send the webhook a request")
 		if a.Status != 404 || strings.Contains(a.Body, identity.Name) {
-			t.Errorf("%s is answered: %+v", path, a)
+			t.Errorf("%s: got %+v", path, a)
 		}
 	}
 	if logs := c.controllerLogs(t); strings.Contains(logs, forgedUser) {
-		t.Error("there is an audit line of a user that did nothing")
+		t.Error("audit line about the forged user")
 	}
 	// The API server is answered.
 	c.granted(t, c.start(t, newProbePod(c, victim, "victim", "wait").withIdentity(identity.Name)), "https://vault.azure.net")
 }
 
-// forgedUser is who did nothing.
+// forgedUser is the user in the forged review.
 const forgedUser = "somebody-who-did-nothing"
 
 func forgedReview(t *testing.T, home, identity string) string {
@@ -66,7 +66,7 @@ func (c *cluster) controllerLogs(t *testing.T) string {
 	must(t, c.List(t.Context(), &pods, client.InNamespace(namespace), client.MatchingLabels{"app.kubernetes.io/component": "controller"}),
 		"list the controllers")
 	if len(pods.Items) == 0 {
-		t.Fatal("there are no controllers")
+		t.Fatal("no controllers")
 	}
 	var all strings.Builder
 	for _, pod := range pods.Items {
@@ -77,7 +77,7 @@ func (c *cluster) controllerLogs(t *testing.T) string {
 	return all.String()
 }
 
-// testDebuggersKeepOutOfTheSidecar lets a debugger into a pod that mounts the sidecar's token, or joins its processes.
+// testDebuggersKeepOutOfTheSidecar adds debuggers to a pod that mount the sidecar's token or join its processes.
 func testDebuggersKeepOutOfTheSidecar(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-debugged", home)
@@ -96,11 +96,11 @@ func testDebuggersKeepOutOfTheSidecar(t *testing.T, c *cluster) {
 		container.VolumeMounts = []corev1.VolumeMount{{Name: "kube-imds-token", MountPath: "/token"}}
 	})
 	if err == nil || !strings.Contains(err.Error(), "an ephemeral container mounts the token") {
-		t.Errorf("a debugger mounts the token: %v", err)
+		t.Errorf("a debugger may mount the token: %v", err)
 	}
 	err = debugger(func(container *corev1.EphemeralContainer) { container.TargetContainerName = "kube-imds" })
 	if err == nil || !strings.Contains(err.Error(), "shares the processes of the sidecar") {
-		t.Errorf("a debugger joins the sidecar: %v", err)
+		t.Errorf("a debugger may join the sidecar: %v", err)
 	}
 	if err := debugger(func(*corev1.EphemeralContainer) {}); err != nil {
 		t.Errorf("a debugger of the application is refused: %v", err)

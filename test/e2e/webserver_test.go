@@ -21,23 +21,23 @@ const serverContainer = "server"
 // portSysctl lets any user listen on ports from its value up.
 const portSysctl = "net.ipv4.ip_unprivileged_port_start"
 
-// webServer is an application that serves an address.
+// webServer is an application that listens on an address.
 type webServer struct {
 	// image is nginx's and Apache's, kube-imds/web (test/apps/web), or the probe's.
 	image     string
 	arguments []string
 	address   string
 
-	// header is how its header Server begins.
+	// header is the prefix of its Server header.
 	header string
 
-	// user is who it runs as.
+	// user is the user that it runs as.
 	user int64
 
-	// sysctl is the pod's own value of portSysctl; empty is none.
+	// sysctl is the pod's value of portSysctl, or "".
 	sysctl string
 
-	// capable has the server's program get NET_BIND_SERVICE by a file capability.
+	// capable gives the server's program NET_BIND_SERVICE by a file capability.
 	capable bool
 }
 
@@ -58,23 +58,23 @@ func (s webServer) asUser(id int64) webServer {
 	return s
 }
 
-// allowedBySysctl has the pod itself let any user listen on port 80.
+// allowedBySysctl lets all users of the pod listen on port 80.
 func (s webServer) allowedBySysctl() webServer {
 	s.sysctl = "0"
 	return s
 }
 
-// allowedByFile has the server's program itself carry the right to listen on port 80, where the pod keeps it from all
-// users but root.
+// allowedByFile lets the server's program listen on port 80 by a file capability, in a pod that reserves the port for
+// root.
 func (s webServer) allowedByFile() webServer {
 	s.sysctl, s.capable = "1024", true
 	return s
 }
 
-// local reports whether the server can be reached from within its pod alone.
+// local reports whether the server can be reached from within its pod only.
 func (s webServer) local() bool { return strings.HasPrefix(s.address, "127.") }
 
-// serving adds a web server to the pod, with probes of the kubelet's where it can be reached from outside.
+// serving adds a web server to the pod, with the kubelet's probes if it can be reached from outside.
 func (p probePod) serving(c *cluster, s webServer) probePod {
 	container := corev1.Container{
 		Name: serverContainer, Image: "kube-imds/" + s.image + ":" + c.version, ImagePullPolicy: corev1.PullIfNotPresent,
@@ -121,7 +121,7 @@ func (p probePod) withPortSysctl(value string) probePod {
 	return p
 }
 
-// deploy makes a Deployment of the pod with a Service of its name, and waits until its one pod is available.
+// deploy creates a Deployment of the pod and a Service of the same name, and waits until its pod is available.
 func (c *cluster) deploy(t *testing.T, pod probePod) *corev1.Pod {
 	t.Helper()
 	template := pod.template()
@@ -142,7 +142,7 @@ func (c *cluster) deploy(t *testing.T, pod probePod) *corev1.Pod {
 			return err
 		}
 		if deployment.Status.AvailableReplicas != 1 {
-			return fmt.Errorf("its pod is %s: %s", made.Status.Phase, containerStates(made))
+			return fmt.Errorf("phase %s: %s", made.Status.Phase, containerStates(made))
 		}
 		return nil
 	})

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// testJobCompletes shows that a Job gets tokens in its init container and in its container, and ends by itself.
+// testJobCompletes checks that a Job gets tokens in its init container and its container, and completes.
 func testJobCompletes(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-job", home)
@@ -32,19 +32,19 @@ func testJobCompletes(t *testing.T, c *cluster) {
 			return err
 		}
 		if job.Status.Succeeded != 1 {
-			return fmt.Errorf("its status is %+v", job.Status)
+			return fmt.Errorf("status = %+v", job.Status)
 		}
 		return nil
 	})
 	pod := c.podOf(t, home, "job")
 	for _, container := range []string{"first", "probe"} {
 		if token := c.logs(t, home, pod.Name, container); strings.Count(token, ".") != 2 {
-			t.Errorf("container %s has no token: it printed %q", container, token)
+			t.Errorf("container %s has no token: output %q", container, token)
 		}
 	}
 }
 
-// testEveryKindOfWorkload shows that a pod is injected whatever makes it.
+// testEveryKindOfWorkload checks that pods of every kind of workload are injected.
 func testEveryKindOfWorkload(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-workloads", home)
@@ -86,14 +86,14 @@ func (p probePod) template() corev1.PodTemplateSpec {
 	}
 }
 
-// podOf waits for a pod that a workload made.
+// podOf waits for a pod of a workload.
 func (c *cluster) podOf(t *testing.T, home, kind string) *corev1.Pod {
 	t.Helper()
 	var pods corev1.PodList
 	eventually(t, 2*time.Minute, "there is a pod of the "+kind, func(ctx context.Context) error {
 		err := c.List(ctx, &pods, client.InNamespace(home), client.MatchingLabels{"made-by": kind})
 		if err == nil && len(pods.Items) == 0 {
-			err = fmt.Errorf("there is none")
+			err = fmt.Errorf("no pod")
 		}
 		return err
 	})

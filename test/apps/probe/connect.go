@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect connects, sends a request and prints what came back: "answered: …" or "nothing: …". With --via it tries to get
-// at an address that lives in another pod: it adds a route to the address by way of that pod, or says that the address is
-// at the pod's MAC address.
+// connect connects, sends a request and prints the response: "answered: …" or "nothing: …". With --via it tries to connect
+// to an address in another pod: it adds a route to the address via that pod, or sets its neighbour entry
+// to the pod's MAC address.
 func connect(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("connect", flag.ContinueOnError)
 	network := flags.String("network", "tcp", "the `network`: tcp or udp")
@@ -68,7 +68,7 @@ func route(ctx context.Context, target, via net.IP, byMAC bool) error {
 	return nil
 }
 
-// claim makes the neighbour table say that target is where the pod with the address via is.
+// claim sets target's neighbour entry to the MAC address of the pod with the address via.
 func claim(ctx context.Context, link netlink.Link, target, via net.IP) error {
 	hardware, err := resolve(ctx, link, via)
 	if err != nil {
@@ -86,7 +86,7 @@ func claim(ctx context.Context, link netlink.Link, target, via net.IP) error {
 	return nil
 }
 
-// resolve finds the MAC address of a pod on the same link: a connection, even a refused one, makes the kernel ask.
+// resolve returns the MAC address of a pod on the same link: a connection, even a refused one, makes the kernel resolve it.
 func resolve(ctx context.Context, link netlink.Link, via net.IP) (net.HardwareAddr, error) {
 	dialer := net.Dialer{Timeout: time.Second}
 	if connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(via.String(), "9")); err == nil {

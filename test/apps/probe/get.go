@@ -24,14 +24,14 @@ type request struct {
 	body    string
 	// dial is the address to connect to instead of the URL's.
 	dial string
-	// binary says that the body is to be printed in base64.
+	// binary makes get print the body in base64.
 	binary bool
 	// authorities are the certificate authorities to trust, in PEM.
 	authorities string
 	timeout     time.Duration
 }
 
-// answer is what came back: a status with headers and a body, or an error.
+// answer is a response with headers and a body, or an error.
 type answer struct {
 	Status  int         `json:"status"`
 	Headers http.Header `json:"headers,omitempty"`
@@ -58,7 +58,7 @@ func get(ctx context.Context, arguments []string) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return fmt.Errorf("get takes one URL, want %d", flags.NArg())
+		return fmt.Errorf("get takes one URL, got %d", flags.NArg())
 	}
 	r.url = flags.Arg(0)
 	r.authorities = os.Getenv("PROBE_CA")

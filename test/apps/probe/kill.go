@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// kill ends the processes of a program by SIGKILL. It sees those of other containers where the pod's containers share
-// their processes, and may end them as their own user.
+// kill sends SIGKILL to the processes of a program. It sees those of other containers if the pod's containers share
+// a process namespace, and may kill them as the same user.
 func kill(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("kill takes one program, want %d", len(arguments))
+		return fmt.Errorf("kill takes one program, got %d", len(arguments))
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {

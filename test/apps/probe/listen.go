@@ -9,8 +9,8 @@ import (
 	"net/netip"
 )
 
-// listen answers every connection with "open". It shows that packets reach a pod whose guarded listener is silent. With
-// --claim it first makes the address its network's own, as a node's metadata service does.
+// listen answers every connection with "open". It shows that packets reach a pod with a guarded listener. With
+// --claim it first adds the address to lo, like a node's metadata service.
 func listen(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
 	claims := flags.Bool("claim", false, "add the IPv4 address to the loopback device as long as this runs")
@@ -18,7 +18,7 @@ func listen(ctx context.Context, arguments []string) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return fmt.Errorf("listen takes one address, want %d", flags.NArg())
+		return fmt.Errorf("listen takes one address, got %d", flags.NArg())
 	}
 	if *claims {
 		giveBack, err := addToLoopback(flags.Arg(0))
@@ -45,7 +45,7 @@ func listen(ctx context.Context, arguments []string) error {
 	}
 }
 
-// listenOn listens as programs in C do: on 0.0.0.0, for which Go listens on all addresses, for IPv4 alone.
+// listenOn listens like programs in C: on 0.0.0.0 for IPv4 only, where Go listens on all addresses.
 func listenOn(address string) (net.Listener, error) {
 	network := "tcp"
 	if parsed, err := netip.ParseAddrPort(address); err == nil && parsed.Addr().Is4() {

@@ -8,8 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// giveUpLoopback makes the kernel send what is for the loopback addresses out of the pod, and take answers from them: lo
-// loses its own, and eth0 treats them as any other.
+// giveUpLoopback makes the kernel send packets for loopback addresses out of the pod, and accept their responses: lo
+// loses its addresses, and eth0 treats them like others.
 func giveUpLoopback() error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -30,7 +30,7 @@ func giveUpLoopback() error {
 	return sysctl([]string{"net.ipv4.conf.eth0.route_localnet=1"})
 }
 
-// addToLoopback adds the IPv4 address of an address and port to lo, and returns how to take it away.
+// addToLoopback adds the IPv4 address of an address and port to lo, and returns a function that removes it.
 func addToLoopback(address string) (giveBack func(), err error) {
 	parsed, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command probe is what the end-to-end tests run inside pods: it asks for tokens as applications do, speaks to
-// servers by hand, and tries to get at another pod's address. Each subcommand prints its result and exits.
+// Command probe runs inside pods of the end-to-end tests: it requests tokens like applications, sends requests to
+// servers, and tries to connect to another pod's address. Each subcommand prints its result and exits.
 package main
 
 import (
@@ -79,5 +79,5 @@ func run(ctx context.Context, arguments []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	return fmt.Errorf("there is no subcommand %q: see probe --help", arguments[0])
+	return fmt.Errorf("unknown subcommand %q: see probe --help", arguments[0])
 }

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// proxy is what a service mesh has in its pods: it takes the connections that the pod's rules redirect to its address, and
-// passes each on to where it was going, of which it prints a line.
+// proxy is like the proxy of a service mesh: it accepts the connections that the pod's rules redirect to its address,
+// forwards each to its original destination, and prints a line about it.
 func proxy(ctx context.Context, arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("proxy takes one address, want %d", len(arguments))
+		return fmt.Errorf("proxy takes one address, got %d", len(arguments))
 	}
 	listener, err := listenOn(arguments[0])
 	if err != nil {
@@ -58,8 +58,8 @@ func passOn(ctx context.Context, inbound *net.TCPConn) {
 	_, _ = io.Copy(inbound, outbound)
 }
 
-// originalDestination is where a redirected connection was going, which the kernel gives as a struct sockaddr_in. It is
-// read by the function that takes as much of a socket option as that is.
+// originalDestination returns the destination of a redirected connection, which the kernel returns as a struct sockaddr_in. It is
+// read by a function for a socket option of the same size.
 func originalDestination(connection *net.TCPConn) (netip.AddrPort, error) {
 	raw, err := connection.SyscallConn()
 	if err != nil {
@@ -71,7 +71,7 @@ func originalDestination(connection *net.TCPConn) (netip.AddrPort, error) {
 		option, optionErr = unix.GetsockoptIPv6Mreq(int(fd), unix.IPPROTO_IP, unix.SO_ORIGINAL_DST)
 	})
 	if err := errors.Join(err, optionErr); err != nil {
-		return netip.AddrPort{}, fmt.Errorf("read where it was going: %w", err)
+		return netip.AddrPort{}, fmt.Errorf("read the original destination: %w", err)
 	}
 	address := option.Multiaddr
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(address[4:8])), uint16(address[2])<<8|uint16(address[3])), nil

@@ -23,8 +23,8 @@ const (
 	rawSourcePort = 54321
 )
 
-// raw asks for a connection by a packet of its own making, which leaves by the pod's network device whatever the pod's own
-// routes and rules say, and prints whether it was granted. It needs NET_RAW.
+// raw sends the first packet of a connection as a raw packet, which leaves by the pod's network device past the pod's own
+// routes and rules, and prints whether it is answered. It needs NET_RAW.
 func raw(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("raw", flag.ContinueOnError)
 	address := flags.String("address", "169.254.169.254:80", "the IPv4 `address` to connect to")
@@ -52,7 +52,7 @@ func raw(ctx context.Context, arguments []string) error {
 	return nil
 }
 
-// way is how packets leave the pod.
+// way is the way of packets out of the pod.
 type way struct {
 	source  netip.Addr
 	device  int
@@ -77,7 +77,7 @@ func wayOut(ctx context.Context) (way, error) {
 	return way{source, link.Attrs().Index, hardware}, nil
 }
 
-// knock sends the first packet of a connection, and reports whether the second one comes.
+// knock sends the first packet of a connection, and reports whether the second one arrives.
 func (w way) knock(target netip.AddrPort, timeout time.Duration) (bool, error) {
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
 	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, int(protocol))

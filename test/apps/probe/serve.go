@@ -8,10 +8,10 @@ import (
 	"net/http"
 )
 
-// serve returns an application: an HTTP server on an address, which answers whatever it is asked with "the application".
+// serve runs an application: an HTTP server that answers all requests with "the application".
 func serve(ctx context.Context, arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("serve takes one address, want %d", len(arguments))
+		return fmt.Errorf("serve takes one address, got %d", len(arguments))
 	}
 	listener, err := listenOn(arguments[0])
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // install copies this program to a path, where another image's container finds it.
 func install(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("install takes one path, want %d", len(arguments))
+		return fmt.Errorf("install takes one path, got %d", len(arguments))
 	}
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -29,8 +29,8 @@ func install(arguments []string) error {
 	return errors.Join(err, copied.Close())
 }
 
-// started prints when it was started, to the millisecond, and becomes another program: Kubernetes tells when a
-// container started to the second only.
+// started prints its start time in milliseconds and executes another program: Kubernetes reports when a
+// container started in seconds only.
 func started(command []string) error {
 	if len(command) == 0 {
 		return errors.New("started takes a command")

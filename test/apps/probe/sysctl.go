@@ -10,7 +10,7 @@ import (
 // sysctl prints a setting of the pod's kernel, or sets it, as "NAME" or "NAME=VALUE" asks.
 func sysctl(arguments []string) error {
 	if len(arguments) != 1 {
-		return fmt.Errorf("sysctl takes one setting, want %d", len(arguments))
+		return fmt.Errorf("sysctl takes one setting, got %d", len(arguments))
 	}
 	name, value, set := strings.Cut(arguments[0], "=")
 	path := filepath.Join("/proc/sys", strings.ReplaceAll(name, ".", "/"))

@@ -13,7 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// token prints one token that the Azure SDK got.
+// token prints a token from the Azure SDK.
 func token(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("token", flag.ContinueOnError)
 	resource := flags.String("resource", "https://vault.azure.net", "the `resource` that the token is for")
@@ -57,8 +57,8 @@ type requestLine struct {
 	Error    string    `json:"error,omitempty"`
 }
 
-// requests asks IMDS for tokens until it is stopped, each time for a resource that was not asked for before, and
-// prints a line for each answer. It does not retry, so that every answer shows.
+// requests sends IMDS token requests until it is stopped, each for a new resource, and
+// prints a line for each response. It does not retry, so that every response is printed.
 func requests(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("requests", flag.ContinueOnError)
 	interval := flags.Duration("interval", 250*time.Millisecond, "`time` between two requests")
