@@ -27,9 +27,9 @@ func variablesOf(t *testing.T, change func(*Options)) map[string]string {
 func TestLogLevelOfTheSidecar(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[string]string{"": "", "info": "", "debug": "debug", "error": "error"} {
-		got, told := variablesOf(t, func(options *Options) { options.SidecarLogLevel = level })["KUBE_IMDS_LOG_LEVEL"]
-		if got != want || told != (want != "") {
-			t.Errorf("level %q: sidecar gets %q (%t)", level, got, told)
+		got, set := variablesOf(t, func(options *Options) { options.SidecarLogLevel = level })["KUBE_IMDS_LOG_LEVEL"]
+		if got != want || set != (want != "") {
+			t.Errorf("level %q: sidecar gets %q (%t)", level, got, set)
 		}
 	}
 }
@@ -37,9 +37,9 @@ func TestLogLevelOfTheSidecar(t *testing.T) {
 func TestLimitsOfTheSidecar(t *testing.T) {
 	t.Parallel()
 	for limits, want := range map[bool]string{false: "", true: "azure"} {
-		got, told := variablesOf(t, func(options *Options) { options.AzureLimits = limits })["KUBE_IMDS_LIMITS"]
-		if got != want || told != limits {
-			t.Errorf("limits %t: sidecar gets %q (%t)", limits, got, told)
+		got, set := variablesOf(t, func(options *Options) { options.AzureLimits = limits })["KUBE_IMDS_LIMITS"]
+		if got != want || set != limits {
+			t.Errorf("limits %t: sidecar gets %q (%t)", limits, got, set)
 		}
 	}
 }

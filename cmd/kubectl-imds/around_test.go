@@ -106,8 +106,8 @@ func TestInstanceMetadataOfPodAndNode(t *testing.T) {
 		i.IPv4.Subnet[0].Address != "10.1.2.0" || i.IPv4.Subnet[0].Prefix != "24" || i.IPv6.IPAddress[0].PrivateIPAddress != "fd00::3" {
 		t.Errorf("interface = %+v", i)
 	}
-	if status, told := p.ask(vault); status != http.StatusOK || told.ClientID != ordersClient {
-		t.Errorf("token: got %d %s", status, told.Description)
+	if status, body := p.ask(vault); status != http.StatusOK || body.ClientID != ordersClient {
+		t.Errorf("token: got %d %s", status, body.Description)
 	}
 	var led struct {
 		LoadBalancer struct {
@@ -189,19 +189,19 @@ func TestFilesAreWatched(t *testing.T) {
 func TestDebugLogHasResponsesWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--log-level", "debug")
-	_, told := p.ask(vault)
+	_, body := p.ask(vault)
 	p.ask(vault, "client_id", paymentsClient)
 	p.instance()
 	var attested struct{ Signature string }
 	p.get(p.baseURL()+"/metadata/attested/document?api-version=2021-02-01", "Metadata", "true", &attested)
 	p.stop(syscall.SIGTERM)
 	log := p.log.String()
-	for _, want := range []string{"msg=answer", "Identity not found", told.ClientID, "vmSize", "status=400"} {
+	for _, want := range []string{"msg=answer", "Identity not found", body.ClientID, "vmSize", "status=400"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("log misses %q:\n%s", want, log)
 		}
 	}
-	for _, secret := range []string{told.AccessToken, attested.Signature} {
+	for _, secret := range []string{body.AccessToken, attested.Signature} {
 		if secret == "" || strings.Contains(log, secret) {
 			t.Errorf("log contains the secret %q", secret)
 		}
@@ -210,8 +210,8 @@ func TestDebugLogHasResponsesWithoutSecrets(t *testing.T) {
 
 func TestFileTooLarge(t *testing.T) {
 	t.Parallel()
-	if told := refuse(t, "", "-f", write(t, "#"+strings.Repeat(" ", 16<<20))); !strings.Contains(told, "it is larger than 16 MiB") {
-		t.Errorf("got %q", told)
+	if message := refuse(t, "", "-f", write(t, "#"+strings.Repeat(" ", 16<<20))); !strings.Contains(message, "it is larger than 16 MiB") {
+		t.Errorf("got %q", message)
 	}
 }
 
@@ -219,11 +219,11 @@ func TestFileTooLarge(t *testing.T) {
 func TestSystemAssignedTokensNameTheMachine(t *testing.T) {
 	t.Parallel()
 	p := start(t, "-f", write(t, strings.Replace(orders, "spec:", "spec:\n  type: SystemAssigned", 1)+ordersPod))
-	status, told := p.ask(vault)
+	status, body := p.ask(vault)
 	if status != http.StatusOK {
-		t.Fatalf("got %d %s", status, told.Description)
+		t.Fatalf("got %d %s", status, body.Description)
 	}
-	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
+	claims := p.verify(body.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
 	if id, _ := claims["xms_mirid"].(string); !strings.HasSuffix(id, "/providers/Microsoft.Compute/virtualMachines/orders-0") {
 		t.Errorf("xms_mirid = %q", id)
 	}

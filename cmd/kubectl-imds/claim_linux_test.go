@@ -118,9 +118,9 @@ func TestExistingAddressIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	inNamespace(t, func() {
 		first := start(t, "--claim-address")
-		told := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
-		if !strings.Contains(told, "169.254.169.254 is an address of this machine already") {
-			t.Errorf("got %s", told)
+		message := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
+		if !strings.Contains(message, "169.254.169.254 is an address of this machine already") {
+			t.Errorf("got %s", message)
 		}
 		if status, _ := askAt(t, "169.254.169.254:80"); status != http.StatusOK {
 			t.Errorf("first process: status = %d", status)
@@ -138,9 +138,9 @@ func TestAddressIsReleasedIfItCannotBeServed(t *testing.T) {
 			return
 		}
 		defer squatter.Close()
-		told := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
-		if !strings.Contains(told, "port 80") || addressIsThere(t) {
-			t.Errorf("got %s; the address remains: %v", told, addressIsThere(t))
+		message := refuse(t, "", "--claim-address", "--listen", "127.0.0.1:0")
+		if !strings.Contains(message, "port 80") || addressIsThere(t) {
+			t.Errorf("got %s; the address remains: %v", message, addressIsThere(t))
 		}
 	})
 }
@@ -150,9 +150,9 @@ func TestClaimWithoutRoot(t *testing.T) {
 	inNamespace(t, func() {
 		command := exec.CommandContext(t.Context(), program, "dev", "--claim-address", "--listen", "127.0.0.1:0")
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
-		told := fail(t, command)
-		if !strings.Contains(told, "root") || addressIsThere(t) {
-			t.Errorf("got %s", told)
+		message := fail(t, command)
+		if !strings.Contains(message, "root") || addressIsThere(t) {
+			t.Errorf("got %s", message)
 		}
 	})
 }

@@ -62,16 +62,16 @@ var asOrders = []string{"--namespace", "shop", "--service-account", "orders", "-
 func TestTokenOfGeneratedIdentityVerifies(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	status, told := p.ask(vault)
-	if status != http.StatusOK || told.Resource != vault {
-		t.Fatalf("got %d %s", status, told.Description)
+	status, body := p.ask(vault)
+	if status != http.StatusOK || body.Resource != vault {
+		t.Fatalf("got %d %s", status, body.Description)
 	}
-	claims := p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
-	if claims["tid"] != defaultTenant || claims["appid"] != told.ClientID {
+	claims := p.verify(body.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
+	if claims["tid"] != defaultTenant || claims["appid"] != body.ClientID {
 		t.Errorf("claims = %v", claims)
 	}
 	p.stop(syscall.SIGTERM)
-	if log := p.log.String(); strings.Contains(log, told.AccessToken) || !strings.Contains(log, told.ClientID) {
+	if log := p.log.String(); strings.Contains(log, body.AccessToken) || !strings.Contains(log, body.ClientID) {
 		t.Errorf("log contains the token, or no line about it:\n%s", log)
 	}
 }
@@ -79,16 +79,16 @@ func TestTokenOfGeneratedIdentityVerifies(t *testing.T) {
 func TestAnotherTenant(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--tenant", strings.ToUpper(otherTenant))
-	_, told := p.ask(vault)
-	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
+	_, body := p.ask(vault)
+	p.verify(body.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
 }
 
 func TestFirstIdentityInTheFileIsTheDefault(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
-	_, told := p.ask(vault)
-	if told.ClientID != ordersClient {
-		t.Errorf("default's client ID = %s, want %s", told.ClientID, ordersClient)
+	_, body := p.ask(vault)
+	if body.ClientID != ordersClient {
+		t.Errorf("default's client ID = %s, want %s", body.ClientID, ordersClient)
 	}
 	for _, line := range []string{"# identity orders (the default)\n", "# identity payments\n", ordersClient, ordersPrincipal, paymentsClient, paymentsID} {
 		if !strings.Contains(p.printed, line) {
@@ -109,38 +109,38 @@ func TestSelectors(t *testing.T) {
 		"resource ID":             {"msi_res_id", paymentsID, paymentsClient},
 		"resource ID in capitals": {"mi_res_id", strings.ToUpper(paymentsID), paymentsClient},
 	} {
-		status, told := p.ask(vault, test.parameter, test.value)
-		if status != http.StatusOK || told.ClientID != test.client {
-			t.Errorf("%s: got %d for %q %s, want %s", name, status, told.ClientID, told.Description, test.client)
+		status, body := p.ask(vault, test.parameter, test.value)
+		if status != http.StatusOK || body.ClientID != test.client {
+			t.Errorf("%s: got %d for %q %s, want %s", name, status, body.ClientID, body.Description, test.client)
 		}
 	}
-	_, told := p.ask(vault, "client_id", paymentsClient)
-	p.verify(told.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
+	_, body := p.ask(vault, "client_id", paymentsClient)
+	p.verify(body.AccessToken, p.baseURL()+"/"+otherTenant+"/v2.0", vault)
 }
 
 func TestResourceThatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments))...)
-	status, told := p.ask("https://other", "client_id", paymentsClient)
-	if status != http.StatusBadRequest || told.Error != "invalid_resource" {
-		t.Errorf("got %d %s", status, told.Error)
+	status, body := p.ask("https://other", "client_id", paymentsClient)
+	if status != http.StatusBadRequest || body.Error != "invalid_resource" {
+		t.Errorf("got %d %s", status, body.Error)
 	}
 }
 
 func TestBindingsDecide(t *testing.T) {
 	t.Parallel()
 	p := start(t, append(asOrders, "-f", write(t, orders+payments+binding))...)
-	if _, told := p.ask(vault); told.ClientID != paymentsClient {
-		t.Errorf("default's client ID = %q, want that of the binding's default: %s", told.ClientID, told.Description)
+	if _, body := p.ask(vault); body.ClientID != paymentsClient {
+		t.Errorf("default's client ID = %q, want that of the binding's default: %s", body.ClientID, body.Description)
 	}
 }
 
 func TestBindingOfAnotherServiceAccount(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--namespace", "shop", "-f", write(t, orders+payments+binding))
-	status, told := p.ask(vault)
-	if status != http.StatusBadRequest || told.Description != "Identity not found" {
-		t.Errorf("got %d %s", status, told.Description)
+	status, body := p.ask(vault)
+	if status != http.StatusBadRequest || body.Description != "Identity not found" {
+		t.Errorf("got %d %s", status, body.Description)
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); !strings.Contains(log, "level=WARN msg=\"requests that name no identity are refused\" reason=NoIdentity") {
@@ -152,15 +152,15 @@ func TestIdentityThatDoesNotAdmitThePod(t *testing.T) {
 	t.Parallel()
 	const reason = `ManagedIdentity "payments" does not admit the ServiceAccount "orders" of namespace "shop"`
 	p := start(t, "--namespace", "shop", "--service-account", "orders", "-f", write(t, orders+payments))
-	status, told := p.ask(vault, "client_id", paymentsClient)
-	if status != http.StatusBadRequest || told.Description != "Identity not found" {
-		t.Errorf("got %d %s", status, told.Description)
+	status, body := p.ask(vault, "client_id", paymentsClient)
+	if status != http.StatusBadRequest || body.Description != "Identity not found" {
+		t.Errorf("got %d %s", status, body.Description)
 	}
 	if strings.Contains(p.printed, "# identity payments") || !strings.Contains(p.printed, "# not granted: "+reason) {
 		t.Errorf("the identity is not printed as not granted:\n%s", p.printed)
 	}
-	if _, told := p.ask(vault); told.ClientID != ordersClient {
-		t.Errorf("other identity's client ID = %q: %s", told.ClientID, told.Description)
+	if _, body := p.ask(vault); body.ClientID != ordersClient {
+		t.Errorf("other identity's client ID = %q: %s", body.ClientID, body.Description)
 	}
 	p.stop(syscall.SIGTERM)
 	if log := p.log.String(); !strings.Contains(log, "level=WARN") || !strings.Contains(strings.ReplaceAll(log, `\"`, `"`), reason) {
@@ -172,12 +172,12 @@ func TestAppService(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	target := p.exported["IDENTITY_ENDPOINT"] + "?api-version=2019-08-01&resource=" + url.QueryEscape(vault)
-	var told answer
-	if status := p.get(target, "X-IDENTITY-HEADER", p.exported["IDENTITY_HEADER"], &told); status != http.StatusOK {
-		t.Errorf("got %d %s", status, told.Description)
+	var body answer
+	if status := p.get(target, "X-IDENTITY-HEADER", p.exported["IDENTITY_HEADER"], &body); status != http.StatusOK {
+		t.Errorf("got %d %s", status, body.Description)
 	}
-	p.verify(told.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
-	if status := p.get(target, "X-IDENTITY-HEADER", "other", &told); status != http.StatusUnauthorized {
+	p.verify(body.AccessToken, p.baseURL()+"/"+defaultTenant+"/v2.0", vault)
+	if status := p.get(target, "X-IDENTITY-HEADER", "other", &body); status != http.StatusUnauthorized {
 		t.Errorf("status with another header = %d", status)
 	}
 	if p.exported["IDENTITY_HEADER"] == start(t).exported["IDENTITY_HEADER"] {
@@ -188,14 +188,14 @@ func TestAppService(t *testing.T) {
 func TestInstanceMetadata(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--location", "mars", "--resource-group", "group")
-	var told struct{ Compute map[string]any }
-	p.get(p.baseURL()+"/metadata/instance?api-version=2021-02-01", "Metadata", "true", &told)
+	var body struct{ Compute map[string]any }
+	p.get(p.baseURL()+"/metadata/instance?api-version=2021-02-01", "Metadata", "true", &body)
 	for field, want := range map[string]string{
 		"name": "dev", "location": "mars", "resourceGroupName": "group", "azEnvironment": "AzurePublicCloud",
 		"vmId": "9ea14a9b-8acd-5057-a9a6-6e6068e65b82",
 	} {
-		if told.Compute[field] != want {
-			t.Errorf("%s = %v, want %s", field, told.Compute[field], want)
+		if body.Compute[field] != want {
+			t.Errorf("%s = %v, want %s", field, body.Compute[field], want)
 		}
 	}
 }
@@ -204,8 +204,8 @@ func TestPathsThatSDKsBuildFromTheVariable(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	for _, path := range []string{"//metadata/identity/oauth2/token", "/metadata/identity/oauth2/token/"} {
-		var told answer
-		if status := p.get(p.baseURL()+path+"?api-version=2018-02-01&resource=r", "Metadata", "true", &told); status != http.StatusOK {
+		var body answer
+		if status := p.get(p.baseURL()+path+"?api-version=2018-02-01&resource=r", "Metadata", "true", &body); status != http.StatusOK {
 			t.Errorf("%s: status = %d", path, status)
 		}
 	}
@@ -240,13 +240,13 @@ func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	for level, want := range map[string]bool{"debug": true, "info": false} {
 		p := start(t, "--log-level", level)
-		_, told := p.ask("https://logged")
+		_, body := p.ask("https://logged")
 		p.stop(syscall.SIGTERM)
 		log := p.log.String()
 		if got := strings.Contains(log, "level=DEBUG msg=request"); got != want {
 			t.Errorf("level %s: requests are logged: %v\n%s", level, got, log)
 		}
-		if strings.Contains(log, told.AccessToken) || strings.Contains(log, p.exported["IDENTITY_HEADER"]) {
+		if strings.Contains(log, body.AccessToken) || strings.Contains(log, p.exported["IDENTITY_HEADER"]) {
 			t.Errorf("level %s: log contains a secret:\n%s", level, log)
 		}
 	}
@@ -260,8 +260,8 @@ func TestInterruptEndsTheProcess(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(start(t).baseURL(), "http://")
-	if told := refuse(t, "", "--listen", address); !strings.Contains(told, "the port is in use") || !strings.Contains(told, "--listen") {
-		t.Errorf("got %s", told)
+	if message := refuse(t, "", "--listen", address); !strings.Contains(message, "the port is in use") || !strings.Contains(message, "--listen") {
+		t.Errorf("got %s", message)
 	}
 }
 
@@ -288,8 +288,8 @@ func TestInvalidInputIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if told := refuse(t, test.input, test.arguments...); !strings.Contains(told, test.want) {
-				t.Errorf("got %q, want %q", told, test.want)
+			if message := refuse(t, test.input, test.arguments...); !strings.Contains(message, test.want) {
+				t.Errorf("got %q, want %q", message, test.want)
 			}
 		})
 	}

@@ -112,19 +112,19 @@ func refuse(t *testing.T, input string, arguments ...string) string {
 // fail runs a command that must end at once with an error, and returns that.
 func fail(t *testing.T, command *exec.Cmd) string {
 	t.Helper()
-	var printed, told bytes.Buffer
-	command.Stdout, command.Stderr = &printed, &told
+	var printed, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &printed, &stderr
 	// If it starts to serve, it would never end.
 	timer := time.AfterFunc(20*time.Second, func() { _ = command.Process.Kill() })
 	defer timer.Stop()
 	var exit *exec.ExitError
 	if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("ended with %v, want status 1\n%s%s", err, &printed, &told)
+		t.Fatalf("ended with %v, want status 1\n%s%s", err, &printed, &stderr)
 	}
 	if printed.Len() > 0 {
 		t.Errorf("printed %q", &printed)
 	}
-	return told.String()
+	return stderr.String()
 }
 
 // write writes a YAML file and returns its path.

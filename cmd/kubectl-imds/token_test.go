@@ -28,9 +28,9 @@ func (p *process) ask(resource string, parameters ...string) (int, answer) {
 	for i := 0; i < len(parameters); i += 2 {
 		query.Set(parameters[i], parameters[i+1])
 	}
-	var told answer
-	status := p.get(p.baseURL()+"/metadata/identity/oauth2/token?"+query.Encode(), "Metadata", "true", &told)
-	return status, told
+	var body answer
+	status := p.get(p.baseURL()+"/metadata/identity/oauth2/token?"+query.Encode(), "Metadata", "true", &body)
+	return status, body
 }
 
 // get gets JSON with a header.

@@ -32,7 +32,7 @@ func (c *cluster) down() error {
 	return nil
 }
 
-// remove removes the cluster in whatever state it is. Every process of the cluster, including its containers' and their
+// remove removes the cluster in any state. Every process of the cluster, including its containers' and their
 // shims', is in the cluster's control group, so none is missed and no other is touched. It goes on past what it cannot
 // remove, and reports that at the end.
 func (c *cluster) remove() error {

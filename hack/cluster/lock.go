@@ -25,7 +25,7 @@ func (c *cluster) exclusively(change func() error) error {
 	return machine.Tidy(errors.Join(change(), held.Release()))
 }
 
-// inTurn runs do with the cluster to itself, once nobody else uses it.
+// inTurn runs do with the cluster to itself, once no other process uses it.
 func (c *cluster) inTurn(ctx context.Context, do func() error) error {
 	if err := needRoot(); err != nil {
 		return err

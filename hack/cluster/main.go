@@ -76,7 +76,7 @@ func newUpCommand(open func() (*cluster, error)) *cobra.Command {
 func newDownCommand(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Take the cluster down and leave nothing behind, whatever state it is in",
+		Short: "Take the cluster down in any state and leave nothing behind",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := newCluster(*name)

@@ -24,8 +24,8 @@ func newRunCommand() *cobra.Command {
 	var keep bool
 	command := &cobra.Command{
 		Use:   "run --for TARGET [--keep] -- COMMAND...",
-		Short: "Run a command with a cluster of its own, and take that down again; needs root",
-		Long: "Run a command with a cluster of its own, and take that down again. The cluster's name is of the target and this\n" +
+		Short: "Run a command with its own cluster, and take that down again; needs root",
+		Long: "Run a command with its own cluster, and take that down again. The cluster's name is of the target and this\n" +
 			"checkout; what an earlier run left under it is taken down first. The command finds KUBECONFIG in its environment,\n" +
 			"and in CLUSTER the command line by which it may speak of the cluster, such as \"$CLUSTER load ARCHIVE\".",
 		Args: cobra.MinimumNArgs(1),
@@ -90,7 +90,7 @@ func newTenancy(c *cluster, target string, keep bool, work []string) tenancy {
 	return t
 }
 
-// run removes what a killed run left, starts the cluster, runs the work, and takes the cluster down whatever happened.
+// run removes what a killed run left, starts the cluster, runs the work, and takes the cluster down even after a failure.
 func (t tenancy) run(ctx context.Context) error {
 	if err := t.clear(); err != nil {
 		// What is left may not be in the way.

@@ -3,7 +3,7 @@
 // administrators can read that. So the path starts with a secret.
 //
 // The secret is renewed all the time because it leaks now and then: when the webhook does not answer, the API server tells
-// whoever creates a pod which URL it called.
+// the user who creates a pod which URL it called.
 package capability
 
 import (

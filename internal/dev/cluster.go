@@ -80,7 +80,7 @@ func (c *cluster) completePod(pod *corev1.Pod, defaults Pod, started time.Time) 
 		pod.Status.PodIPs = []corev1.PodIP{{IP: cmp.Or(pod.Status.PodIP, defaultIP)}}
 	}
 	if len(c.bindings) == 0 && pod.Annotations[v1alpha1.IdentityAnnotation] == "" {
-		// Nobody says what the pod asks for, so it asks for all identities, and the first one is the default.
+		// Nothing says what the pod asks for, so it asks for all identities, and the first one is the default.
 		var names []string
 		for _, identity := range c.identities {
 			names = append(names, identity.Name)

@@ -25,7 +25,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// checkLoopback rejects addresses that other machines could reach: whoever reaches it gets tokens.
+// checkLoopback rejects addresses that other machines could reach, because those would get tokens.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // notice is how far ahead Azure announces a redeployment.
 const notice = 10 * time.Minute
 
-// announcements are the taints that announce, whatever their effect, that pods will leave the node, with the description of
+// announcements are the taints that announce, with any effect, that pods will leave the node, with the description of
 // why. A cordon is the first step of a drain.
 var announcements = map[string]string{
 	corev1.TaintNodeUnschedulable:    "The node is cordoned: pods are to leave it.",

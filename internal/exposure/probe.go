@@ -16,7 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/install"
 )
 
-// Probe checks what a node lets pods reach, from pods of its own that are not injected.
+// Probe checks what a node lets pods reach, from new pods that are not injected.
 type Probe struct {
 	Client client.Client
 

@@ -10,10 +10,10 @@ import (
 const MaxAnnotation = 16 << 10
 
 // LabelsCut is the one label that a cache leaves of a namespace that has too many of them. What a selector would say of the
-// others cannot be told, so nothing is granted.
+// others are unknown, so nothing is granted.
 const LabelsCut = "kube-imds.io/labels-cut"
 
-// Reasons for which a pod is granted nothing, whatever it asks for.
+// Reasons for which a pod is granted nothing at all.
 const (
 	ReasonHostNetwork Reason = "HostNetwork"
 	ReasonTooLarge    Reason = "TooLarge"

@@ -76,7 +76,7 @@ func TestOnlyNotReadyIsTemporary(t *testing.T) {
 
 func TestTooManyIdentities(t *testing.T) {
 	t.Parallel()
-	nobody := func(string) (*v1alpha1.ManagedIdentity, error) {
+	unused := func(string) (*v1alpha1.ManagedIdentity, error) {
 		t.Error("identities are looked up")
 		return nil, nil
 	}
@@ -85,10 +85,10 @@ func TestTooManyIdentities(t *testing.T) {
 		names[i] = fmt.Sprintf("identity-%d", i)
 	}
 	for name, decided := range map[string]Grant{
-		"by annotation": decide(cashier().asking(strings.Join(names, ",")), nobody, nil),
-		"by bindings": decide(cashier(), nobody, bindings(
+		"by annotation": decide(cashier().asking(strings.Join(names, ",")), unused, nil),
+		"by bindings": decide(cashier(), unused, bindings(
 			newBinding("a", "*", names[:20]...).WithDefault("identity-0"), newBinding("b", "*", names[20:]...))),
-		"by bindings without a default": decide(cashier(), nobody, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
+		"by bindings without a default": decide(cashier(), unused, bindings(newBinding("a", "*", names[:20]...), newBinding("b", "*", names[20:]...))),
 	} {
 		if _, refusal := decided.Select(Selector{}); refusal == nil || refusal.Reason != ReasonTooMany {
 			t.Errorf("%s: refusal = %v", name, refusal)

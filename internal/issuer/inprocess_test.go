@@ -73,11 +73,11 @@ func TestInProcessRefusals(t *testing.T) {
 			_, identityErr := local.Identity(t.Context(), test.selector)
 			want := &imds.Error{Status: http.StatusBadRequest, Code: "invalid_request", Description: "Identity not found"}
 			for _, err := range []error{tokenErr, identityErr} {
-				var told *imds.Error
-				if !errors.As(err, &told) {
+				var refusal *imds.Error
+				if !errors.As(err, &refusal) {
 					t.Fatalf("got error %v", err)
 				}
-				if diff := cmp.Diff(want, told, cmp.AllowUnexported(imds.Error{})); diff != "" {
+				if diff := cmp.Diff(want, refusal, cmp.AllowUnexported(imds.Error{})); diff != "" {
 					t.Error("(-want +got)\n" + diff)
 				}
 			}
@@ -92,11 +92,11 @@ func TestInProcessFailureIsTemporary(t *testing.T) {
 	t.Parallel()
 	local, _ := newInProcess(&countingMinter{err: errors.New("no entropy")})
 	_, err := local.Token(t.Context(), imds.TokenRequest{Resource: vault})
-	var told *imds.Error
-	if !errors.As(err, &told) || told.Status != http.StatusServiceUnavailable || told.RetryAfter != 2*time.Second {
+	var refusal *imds.Error
+	if !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable || refusal.RetryAfter != 2*time.Second {
 		t.Errorf("got error %v", err)
 	}
-	if strings.Contains(told.Description, "entropy") {
-		t.Errorf("the application gets %q", told.Description)
+	if strings.Contains(refusal.Description, "entropy") {
+		t.Errorf("the application gets %q", refusal.Description)
 	}
 }

@@ -62,7 +62,7 @@ func TestRequestRateOfAPodIsLimited(t *testing.T) {
 		time.Sleep(time.Second)
 		wantCount(t, "a second later", begun(limits, "one", 100), 20)
 		time.Sleep(time.Hour)
-		wantCount(t, "after a calm", begun(limits, "one", 100), 50)
+		wantCount(t, "after a quiet", begun(limits, "one", 100), 50)
 	})
 }
 
@@ -163,17 +163,17 @@ func TestIdlePodsAreDropped(t *testing.T) {
 // quietPod returns another pod of the same node.
 func quietPod() (podToken, func(*world)) {
 	who := ordersPod()
-	who.pod, who.podUID, who.address = "calm-0", "calm-uid", "10.0.0.9"
+	who.pod, who.podUID, who.address = "quiet-0", "quiet-uid", "10.0.0.9"
 	return who, func(w *world) {
 		pod := w.pod.DeepCopy()
-		pod.Name, pod.UID, pod.Status.PodIPs = who.pod, "calm-uid", []corev1.PodIP{{IP: who.address}}
+		pod.Name, pod.UID, pod.Status.PodIPs = who.pod, "quiet-uid", []corev1.PodIP{{IP: who.address}}
 		w.morePods = append(w.morePods, pod)
 	}
 }
 
 // One pod sends as many requests as it can; another one sends few, and always gets its token at once.
 func TestGreedyPodDoesNotStarveAnother(t *testing.T) {
-	calm, beside := quietPod()
+	quiet, beside := quietPod()
 	onStage(t, newWorld(beside), func(s *stage) {
 		s.minter.takes = 20 * time.Millisecond
 		begun, stopped := time.Now(), make(chan struct{})
@@ -199,7 +199,7 @@ func TestGreedyPodDoesNotStarveAnother(t *testing.T) {
 		for range 10 {
 			time.Sleep(200 * time.Millisecond)
 			asked := time.Now()
-			wantStatus(t, s.askToken(calm, askVault), http.StatusOK)
+			wantStatus(t, s.askToken(quiet, askVault), http.StatusOK)
 			if took := time.Since(asked); took != s.minter.takes {
 				t.Errorf("the quiet pod waited %s", took)
 			}

@@ -181,8 +181,8 @@ func (s *stage) ask(issuer bound.Token, path string, request any) *httptest.Resp
 func (s *stage) wantRefusal(issuer bound.Token, request signerapi.TokenRequest, status int, reason string) {
 	s.Helper()
 	recorder := s.ask(issuer, signerapi.TokenPath, request)
-	var told signerapi.Error
-	if err := json.Unmarshal(recorder.Body.Bytes(), &told); err != nil || recorder.Code != status || told.Reason != reason {
+	var refusal signerapi.Error
+	if err := json.Unmarshal(recorder.Body.Bytes(), &refusal); err != nil || recorder.Code != status || refusal.Reason != reason {
 		s.Errorf("got %d %s, want %d for reason %s", recorder.Code, recorder.Body, status, reason)
 	}
 	if !strings.Contains(s.audit.String(), `"reason"="`+reason+`"`) {

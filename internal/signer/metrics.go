@@ -17,7 +17,7 @@ var (
 
 	busy = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "kube_imds_signer_requests_busy_total",
-		Help: "Requests that were asked to come again, because too many were worked on.",
+		Help: "Requests that got 503 because too many were in progress.",
 	})
 
 	signSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{

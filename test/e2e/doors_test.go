@@ -68,18 +68,18 @@ func testHostNetworkPodIsRefused(t *testing.T, c *cluster) {
 // testFloodLeavesTheIssuerAlone opens as many connections as an attack that killed issuers did.
 func testFloodLeavesTheIssuerAlone(t *testing.T, c *cluster) {
 	home := c.namespace(t)
-	identity := c.identity(t, home+"-calm", home)
-	calm := c.start(t, newProbePod(c, home, "calm", "wait").withIdentity(identity.Name).onNode(c.nodes[0]))
+	identity := c.identity(t, home+"-quiet", home)
+	quiet := c.start(t, newProbePod(c, home, "quiet", "wait").withIdentity(identity.Name).onNode(c.nodes[0]))
 	attacker := c.start(t, newProbePod(c, home, "attacker", "wait").onNode(c.nodes[0]))
 	issuer := c.issuerPod(t, c.nodes[0])
-	c.watchWhile(t, calm, func() {
+	c.watchWhile(t, quiet, func() {
 		output, err := c.exec(t.Context(), attacker, "flood", "--address", issuer.Status.PodIP+":8443", "--connections", "6000")
 		must(t, err, "flood the issuer")
 		if open, err := strconv.Atoi(strings.TrimSpace(output)); err != nil || open > 16 {
 			t.Errorf("%s of 6000 connections stay open", output)
 		}
 	})
-	c.granted(t, calm, "https://flood.example")
+	c.granted(t, quiet, "https://flood.example")
 	var after corev1.Pod
 	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(issuer), &after), "read the issuer's pod")
 	for _, status := range after.Status.ContainerStatuses {

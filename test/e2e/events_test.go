@@ -35,10 +35,10 @@ type scheduledEvent struct {
 // testDrainIsToldAndAcknowledged drains a pod's node: the eviction is the event that the cordon announced.
 func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	pod := c.startLingering(t, "drained", c.nodes[0])
-	calm := c.waitEvents(t, pod, "there are no events", noEvents)
+	before := c.waitEvents(t, pod, "there are no events", noEvents)
 
 	c.cordon(t, pod.Spec.NodeName)
-	first := c.waitEvents(t, pod, "the cordon is told of", oneEvent("Redeploy", "Scheduled"))
+	first := c.waitEvents(t, pod, "the cordon is reported", oneEvent("Redeploy", "Scheduled"))
 	announced := first.Events[0]
 	if announced.EventSource != "Platform" || announced.DurationInSeconds != -1 || announced.ResourceType != "VirtualMachine" ||
 		len(announced.Resources) != 1 || announced.Resources[0] != pod.Name || announced.Description == "" {
@@ -47,15 +47,15 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	if left := time.Until(notBefore(t, announced)); left < 8*time.Minute || left > 10*time.Minute {
 		t.Errorf("the event leaves the pod %s, want ten minutes", left)
 	}
-	if first.DocumentIncarnation <= calm.DocumentIncarnation {
-		t.Errorf("incarnation before = %d, after = %d", calm.DocumentIncarnation, first.DocumentIncarnation)
+	if first.DocumentIncarnation <= before.DocumentIncarnation {
+		t.Errorf("incarnation before = %d, after = %d", before.DocumentIncarnation, first.DocumentIncarnation)
 	}
 
 	c.uncordon(t, pod.Spec.NodeName)
 	c.waitEvents(t, pod, "the event is gone with the cordon", noEvents)
 
 	c.cordon(t, pod.Spec.NodeName)
-	again := c.waitEvents(t, pod, "the next cordon is told of", oneEvent("Redeploy", "Scheduled")).Events[0]
+	again := c.waitEvents(t, pod, "the next cordon is reported", oneEvent("Redeploy", "Scheduled")).Events[0]
 	if again.EventID == announced.EventID {
 		t.Errorf("two cordons have the same event %s", again.EventID)
 	}
@@ -69,7 +69,7 @@ func testDrainIsToldAndAcknowledged(t *testing.T, c *cluster) {
 	must(t, c.kube.PolicyV1().Evictions(pod.Namespace).Evict(t.Context(), &policyv1.Eviction{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
 	}), "evict the pod")
-	evicted := c.waitEvents(t, pod, "the eviction is told of", func(document eventsDocument) error {
+	evicted := c.waitEvents(t, pod, "the eviction is reported", func(document eventsDocument) error {
 		if err := oneEvent("Redeploy", "Started")(document); err != nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func testDeletionIsTold(t *testing.T, c *cluster) {
 	pod := c.startLingering(t, "deleted", c.nodes[1])
 	must(t, c.Delete(t.Context(), pod), "delete the pod")
 	must(t, c.Get(t.Context(), client.ObjectKeyFromObject(pod), pod), "get the pod, which is terminating")
-	event := c.waitEvents(t, pod, "the deletion is told of", oneEvent("Terminate", "Scheduled")).Events[0]
+	event := c.waitEvents(t, pod, "the deletion is reported", oneEvent("Terminate", "Scheduled")).Events[0]
 	if end := notBefore(t, event); event.EventSource != "User" || !end.Equal(pod.DeletionTimestamp.Time) {
 		t.Errorf("the pod may run until %s, event = %+v", pod.DeletionTimestamp, event)
 	}

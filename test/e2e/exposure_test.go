@@ -49,13 +49,13 @@ func testNodeMetadataIsChecked(t *testing.T, c *cluster) {
 	if safe || !strings.Contains(after, "answers pods") {
 		t.Errorf("with a metadata service the check passes: %t, output\n%s", safe, after)
 	}
-	told := func(pod *corev1.Pod) bool {
+	reported := func(pod *corev1.Pod) bool {
 		return slices.ContainsFunc(strings.Split(after, "\n"), func(line string) bool {
 			return slices.Equal(strings.Fields(line)[:min(3, len(strings.Fields(line)))], []string{home, pod.Name, "probe"})
 		})
 	}
-	if !told(careless) || told(careful) {
-		t.Errorf("the check reports the careless pod: %t, the careful one: %t\n%s", told(careless), told(careful), after)
+	if !reported(careless) || reported(careful) {
+		t.Errorf("the check reports the careless pod: %t, the careful one: %t\n%s", reported(careless), reported(careful), after)
 	}
 	var left corev1.PodList
 	must(t, c.List(t.Context(), &left, client.InNamespace(home)), "list the pods")

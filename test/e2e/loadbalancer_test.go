@@ -43,7 +43,7 @@ func testLoadBalancerIsTold(t *testing.T, c *cluster) {
 	c.create(t, service)
 	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "192.0.2.3"}}
 	must(t, c.Status().Update(t.Context(), service), "give the load balancer an address")
-	wait("the load balancer is told of", http.StatusOK, fmt.Sprintf(
+	wait("the load balancer is reported", http.StatusOK, fmt.Sprintf(
 		`{"loadbalancer":{"publicIpAddresses":[{"frontendIpAddress":"192.0.2.3","privateIpAddress":"%[1]s"}],"inboundRules":[`+
 			`{"frontendIpAddress":"192.0.2.3","protocol":"tcp","frontendPort":80,"backendPort":8080,"privateIpAddress":"%[1]s"}],"outboundRules":[]}}`,
 		pod.Status.PodIP))

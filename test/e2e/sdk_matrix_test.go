@@ -247,7 +247,7 @@ func checkSent(t *testing.T, name string, run sdkRun) {
 			return c.client == attempt.Client && c.credential == attempt.Credential
 		})
 		if i < 0 {
-			continue // checkAttempts has told
+			continue // checkAttempts has reported it
 		}
 		key := attempt.Client + attempt.Credential
 		first := !asked[key]

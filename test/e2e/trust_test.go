@@ -46,7 +46,7 @@ func testAuthorityCleared(t *testing.T, c *cluster) {
 func testReinstalled(t *testing.T, c *cluster) {
 	pod, identity := c.startOutliving(t, "outlives-installation")
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
-	eventually(t, time.Minute, "nobody says any more whom to trust", func(ctx context.Context) error {
+	eventually(t, time.Minute, "the trust bundles are deleted", func(ctx context.Context) error {
 		var configs corev1.ConfigMapList
 		err := c.List(ctx, &configs, client.MatchingFields{"metadata.name": trustConfigMap})
 		if err == nil && len(configs.Items) > 0 {

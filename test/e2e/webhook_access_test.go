@@ -39,7 +39,7 @@ func testWebhookAnswersTheAPIServerAlone(t *testing.T, c *cluster) {
 }
 
 // forgedUser is the user in the forged review.
-const forgedUser = "somebody-who-did-nothing"
+const forgedUser = "forged-user"
 
 func forgedReview(t *testing.T, home, identity string) string {
 	t.Helper()

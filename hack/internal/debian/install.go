@@ -20,8 +20,8 @@ type Need struct {
 	Package string
 }
 
-// Install installs the packages of missing needs. purpose is what they are for, which to is told.
-func Install(ctx context.Context, purpose string, to io.Writer, needs ...Need) error {
+// Install installs the packages of missing needs. It writes the purpose and its progress to log.
+func Install(ctx context.Context, purpose string, log io.Writer, needs ...Need) error {
 	var missing []string
 	for _, need := range needs {
 		if !need.There {
@@ -35,9 +35,9 @@ func Install(ctx context.Context, purpose string, to io.Writer, needs ...Need) e
 	if !HasProgram("apt-get") {
 		return fmt.Errorf("programs are missing that %s needs; on Debian: apt-get %s", purpose, strings.Join(by, " "))
 	}
-	defer progress.Report(to, fmt.Sprintf("installing what %s needs (%s)", purpose, strings.Join(missing, ", ")))()
+	defer progress.Report(log, fmt.Sprintf("installing what %s needs (%s)", purpose, strings.Join(missing, ", ")))()
 	for _, arguments := range [][]string{{"update"}, by} {
-		if err := aptGet(ctx, to, arguments); err != nil {
+		if err := aptGet(ctx, log, arguments); err != nil {
 			return err
 		}
 	}
@@ -51,8 +51,8 @@ var retry = 2 * time.Second
 const heldLock = "Could not get lock"
 
 // aptGet runs apt-get once no other process does.
-func aptGet(ctx context.Context, to io.Writer, arguments []string) error {
-	for told := false; ; told = true {
+func aptGet(ctx context.Context, log io.Writer, arguments []string) error {
+	for reported := false; ; reported = true {
 		command := exec.CommandContext(ctx, "apt-get", arguments...)
 		command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
 		output, err := command.CombinedOutput()
@@ -62,12 +62,12 @@ func aptGet(ctx context.Context, to io.Writer, arguments []string) error {
 		if !strings.Contains(string(output), heldLock) {
 			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(arguments, " "), err, output)
 		}
-		if !told {
-			fmt.Fprintf(to, "waiting for somebody else's apt-get:\n%s", output)
+		if !reported {
+			fmt.Fprintf(log, "waiting for another apt-get:\n%s", output)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for somebody else's apt-get: %w", context.Cause(ctx))
+			return fmt.Errorf("wait for another apt-get: %w", context.Cause(ctx))
 		case <-time.After(retry):
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is a locked file. The kernel releases it when the process ends in whatever way, and child processes do not inherit
+// Lock is a locked file. The kernel releases it when the process ends in any way, and child processes do not inherit
 // it.
 type Lock struct {
 	file *os.File
@@ -60,20 +60,20 @@ const (
 	remind = 30 * time.Second
 )
 
-// Wait takes the lock as soon as nobody else holds it. While it waits, it reports the holder: at once, every half minute,
+// Wait takes the lock as soon as no other process holds it. While it waits, it reports the holder: at once, every half minute,
 // and when it changes.
 func Wait(ctx context.Context, path string, tell func(holder string)) (*Lock, error) {
-	var told string
-	var toldAt time.Time
+	var reported string
+	var reportedAt time.Time
 	for {
 		lock, err := Try(path)
 		held, isHeld := errors.AsType[*HeldError](err)
 		if !isHeld {
 			return lock, err
 		}
-		if now := time.Now(); held.Holder != told || now.Sub(toldAt) >= remind {
+		if now := time.Now(); held.Holder != reported || now.Sub(reportedAt) >= remind {
 			tell(held.Holder)
-			told, toldAt = held.Holder, now
+			reported, reportedAt = held.Holder, now
 		}
 		select {
 		case <-ctx.Done():

@@ -66,7 +66,7 @@ func add(writer *tar.Writer, path, name string, info fs.FileInfo) error {
 	return err
 }
 
-// forAll lets everybody read, and run or enter what the owner can.
+// forAll lets all users read, and run or enter what the owner can.
 func forAll(mode fs.FileMode) int64 {
 	bits := int64(mode.Perm() | 0o444)
 	if mode&0o100 != 0 {

@@ -48,7 +48,7 @@ func run(folder, listen string) error {
 	if err != nil {
 		return fmt.Errorf("make the engine: %w", err)
 	}
-	// The framework, which is a module of its own, wants to be told what the engine of this version does not tell it.
+	// The framework, a separate module, needs a setting that this version of the engine does not pass to it.
 	for _, path := range engine.Paths {
 		if path.ExistenceCheck == nil {
 			path.ExistenceCheck = exists

@@ -43,7 +43,7 @@ func NewAuthenticator(keys *Keys, audience string, now func() time.Time) *Authen
 }
 
 // Within rejects tokens that are valid for longer than life: sidecars ask for short ones, and longer ones were made by
-// somebody else who may ask the API server for tokens.
+// another user who may create tokens.
 func (a *Authenticator) Within(life time.Duration) *Authenticator {
 	bounded := *a
 	bounded.life = life

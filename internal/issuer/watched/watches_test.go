@@ -145,9 +145,9 @@ func TestUnknownObjectsDecideNothing(t *testing.T) {
 		if s.Ready() {
 			t.Error("the watches are ready")
 		}
-		told := s.changes.Of(string(pod.UID))
+		changed := s.changes.Of(string(pod.UID))
 		s.api.goAway(nil)
-		<-told
+		<-changed
 		time.Sleep(2 * time.Minute)
 		s.wantGranted(pod, "orders")
 		if !s.Ready() {
@@ -292,11 +292,11 @@ func TestWatchesOfANamespaceAreBounded(t *testing.T) {
 		s.wantWatches(perPod + maxNames)
 		s.wantUnknown(pods[greedy-1])
 
-		elsewhere := newPod("calm", "orders")
+		elsewhere := newPod("quiet", "orders")
 		elsewhere.Namespace = "elsewhere"
-		calm, home := account(""), shop()
-		calm.Namespace, home.Name = "elsewhere", "elsewhere"
-		s.api.create(calm, home)
+		quiet, home := account(""), shop()
+		quiet.Namespace, home.Name = "elsewhere", "elsewhere"
+		s.api.create(quiet, home)
 		s.arrive(elsewhere)
 		s.wantWatches(2*perPod + maxNames + 1)
 

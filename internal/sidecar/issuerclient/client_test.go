@@ -76,7 +76,7 @@ func TestServiceAccountTokenIsReadForEveryRequest(t *testing.T) {
 func TestErrorResponses(t *testing.T) {
 	t.Parallel()
 	const body = `{"error":"some_code","error_description":"Some text"}`
-	told := func(status int, code, description string) *imds.Error {
+	refusal := func(status int, code, description string) *imds.Error {
 		return &imds.Error{Status: status, Code: code, Description: description, RetryAfter: 7 * time.Second}
 	}
 	for name, test := range map[string]struct {
@@ -85,12 +85,12 @@ func TestErrorResponses(t *testing.T) {
 		want             *imds.Error // nil: nothing that an application should see
 		notAuthenticated bool
 	}{
-		"400":                {400, body, told(400, "some_code", "Some text"), false},
-		"429":                {429, body, told(429, "some_code", "Some text"), false},
-		"503":                {503, body, told(503, "some_code", "Some text"), false},
-		"401":                {401, body, told(400, "unauthorized_client", "Some text"), true},
-		"403":                {403, body, told(400, "unauthorized_client", "Some text"), true},
-		"400 without reason": {400, `<html>`, told(400, "invalid_request", "The issuer gave no reason"), false},
+		"400":                {400, body, refusal(400, "some_code", "Some text"), false},
+		"429":                {429, body, refusal(429, "some_code", "Some text"), false},
+		"503":                {503, body, refusal(503, "some_code", "Some text"), false},
+		"401":                {401, body, refusal(400, "unauthorized_client", "Some text"), true},
+		"403":                {403, body, refusal(400, "unauthorized_client", "Some text"), true},
+		"400 without reason": {400, `<html>`, refusal(400, "invalid_request", "The issuer gave no reason"), false},
 		"404":                {404, body, nil, false},
 		"500":                {500, body, nil, false},
 		"not JSON":           {200, `<html>`, nil, false},

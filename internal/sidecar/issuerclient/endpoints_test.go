@@ -57,8 +57,8 @@ func TestIdentityIsRefused(t *testing.T) {
 		io.WriteString(w, `{"error":"invalid_request","error_description":"Identity not found"}`)
 	}).client(t)
 	_, err := client.Identity(t.Context(), imds.Selector{})
-	var told *imds.Error
-	if !errors.As(err, &told) || told.Description != "Identity not found" {
+	var refusal *imds.Error
+	if !errors.As(err, &refusal) || refusal.Description != "Identity not found" {
 		t.Errorf("got error %v", err)
 	}
 }

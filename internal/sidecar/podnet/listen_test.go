@@ -92,12 +92,12 @@ func TestPodItselfIsServed(t *testing.T) {
 func TestAnotherLocalAddressIsNotServed(t *testing.T) {
 	t.Parallel()
 	pod := newPod(t)
-	stranger := netip.MustParseAddr("192.0.2.1")
+	outside := netip.MustParseAddr("192.0.2.1")
 	pod.do(func() { pod.addAddress("lo", "192.0.2.1/32") })
-	if greeting, err := pod.dial(stranger, openAddress); greeting != "hello" {
+	if greeting, err := pod.dial(outside, openAddress); greeting != "hello" {
 		t.Fatalf("the open port does not answer, so this test shows nothing: %q, %v", greeting, err)
 	}
-	if greeting, _ := pod.dial(stranger, imdsAddress); greeting != "" {
+	if greeting, _ := pod.dial(outside, imdsAddress); greeting != "" {
 		t.Errorf("got greeting %q", greeting)
 	}
 }

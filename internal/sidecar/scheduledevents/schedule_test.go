@@ -60,16 +60,16 @@ func (s *stage) want(when string, incarnation int64, statuses ...string) {
 	if err != nil {
 		s.Fatalf("%s: %v", when, err)
 	}
-	var told []string
+	var reported []string
 	for _, event := range got.Events {
 		status := event.ID + " scheduled"
 		if event.Started {
 			status = event.ID + " started"
 		}
-		told = append(told, status)
+		reported = append(reported, status)
 	}
-	if got.Incarnation != incarnation || !slices.Equal(told, statuses) {
-		s.Errorf("%s: got %d %v, want %d %v", when, got.Incarnation, told, incarnation, statuses)
+	if got.Incarnation != incarnation || !slices.Equal(reported, statuses) {
+		s.Errorf("%s: got %d %v, want %d %v", when, got.Incarnation, reported, incarnation, statuses)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestFailureOfTheSourceIsReturned(t *testing.T) {
 func TestReturnedEventsDoNotChange(t *testing.T) {
 	s := newStage(t)
 	s.issuer.events = []issuerapi.Event{cordon}
-	told, err := s.Events(t.Context())
+	reported, err := s.Events(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestReturnedEventsDoNotChange(t *testing.T) {
 		asking.Go(func() { s.acknowledge("AA-1") })
 	}
 	asking.Wait()
-	if told.Events[0].Started {
+	if reported.Events[0].Started {
 		t.Error("the returned events changed")
 	}
 	s.want("acknowledged", 61, "AA-1 started")

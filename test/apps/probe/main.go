@@ -23,7 +23,7 @@ const usage = `probe: what the end-to-end tests run inside pods
   probe install PATH         copy this program to a path
   probe started COMMAND...   print the time and become another program
   probe connect [flags]      connect, by way of another pod if need be, and print what came back
-  probe raw [flags]          ask for a connection by a packet of its own making
+  probe raw [flags]          open a connection by a raw packet
   probe sysctl NAME[=VALUE]  print a setting of the pod's kernel, or set it
   probe kill PROGRAM         end the processes of a program
 

@@ -88,7 +88,7 @@ func malformedCases() []Case {
 		ask("malformed/body/on-get", get(anInstance).sending("resource=x"), success(has("compute"))),
 		ask("malformed/body/chunked-on-get", exactly(head+"\r\n"+host+"\r\n"+metadata+"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"), success(has("compute"))),
 		ask("malformed/body/in-no-chunk", exactly(head+"\r\n"+host+"\r\n"+metadata+"\r\nTransfer-Encoding: chunked\r\n\r\nhello"), success(has("compute"))),
-		ask("malformed/body/shorter-than-told", exactly(head+"\r\n"+host+"\r\n"+metadata+"\r\nContent-Length: 100\r\n\r\nhi"), success(has("compute"))),
+		ask("malformed/body/shorter-than-content-length", exactly(head+"\r\n"+host+"\r\n"+metadata+"\r\nContent-Length: 100\r\n\r\nhi"), success(has("compute"))),
 		ask("malformed/body/length-not-a-number", headers(host, metadata, "Content-Length: x"), bad),
 		ask("malformed/body/length-below-zero", headers(host, metadata, "Content-Length: -1"), bad),
 		ask("malformed/body/two-lengths", headers(host, metadata, "Content-Length: 0", "Content-Length: 5"), bad),

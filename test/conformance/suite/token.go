@@ -18,11 +18,11 @@ func tokenCases() []Case {
 		ask("identity/token/no-refresh-token", get(aToken), success(lacks("refresh_token", "refresh_in", "id_token", "scope"))),
 		ask("identity/token/bearer", get(aToken), success(value("token_type", "Bearer"))),
 		ask("identity/token/jwt", get(aToken), success(matches("access_token", `^eyJ[\w-]*\.[\w-]+\.[\w-]+$`))),
-		ask("identity/token/kept-by-no-cache", get(aToken), success(headerMatches("Cache-Control", `^no-store$`))).ourChoice(),
+		ask("identity/token/no-store", get(aToken), success(headerMatches("Cache-Control", `^no-store$`))).ourChoice(),
 		ask("identity/token/digits", get(aToken), success(matches("expires_in", numberText), matches("expires_on", numberText), matches("ext_expires_in", numberText), matches("not_before", numberText))),
 		ask("identity/token/times", get(aToken), success(timesAgree)),
 		ask("identity/token/five-minutes-left", get(aToken), success(validForFiveMinutes)),
-		ask("identity/token/client-id-is-told", get(aToken), success(matches("client_id", guid))),
+		ask("identity/token/client-id", get(aToken), success(matches("client_id", guid))),
 		ask("identity/token/kept-alive", inTurn(get(aToken), get(aToken)), each(success(has("access_token")))),
 
 		ask("identity/token/resource", get(tokenPath+version+"&resource={resource}{identity}"), success(value("resource", "{resource}"))),

@@ -139,7 +139,7 @@ func TestSuiteFindsMistakes(t *testing.T) {
 		"answers browsers":            {misreading(func(r *http.Request) { r.Header.Del("Origin") }), "identity/token/from-a-browser"},
 		"answers proxies":             {misreading(func(r *http.Request) { r.Header.Del("Via") }), "identity/token/by-a-proxy"},
 		"ignores Forwarded":           {misreading(func(r *http.Request) { r.Header.Del("Forwarded") }), "headers/forwarded-by-rfc-7239"},
-		"answers any host":            {misreading(func(r *http.Request) { r.Host = "" }), "headers/host-of-somebody"},
+		"answers any host":            {misreading(func(r *http.Request) { r.Host = "" }), "headers/host-foreign"},
 		"takes the last of two names": {misreadingTarget(`n=1&`, ``), "instance/duplicate-name"},
 		"403 without the header":      {withStatus(400, 403), "identity/token/probe/go"},
 

@@ -66,7 +66,7 @@ func (s *system) leader(t *testing.T) string {
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: release + "-controller"}}
 	s.eventually(t, lease, func() string {
 		if lease.Spec.HolderIdentity == nil || *lease.Spec.HolderIdentity == "" {
-			return "nobody leads"
+			return "no replica leads"
 		}
 		return ""
 	})

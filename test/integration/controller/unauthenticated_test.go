@@ -34,7 +34,7 @@ func TestUnauthenticatedRequestsGet404(t *testing.T) {
 	identity := build.NewIdentity("of-another-namespace").Admitting("default", "default").ManagedIdentity
 	s.create(t, identity)
 	s.eventuallyResolved(t, identity)
-	body := reviewBody(t, "somebody-who-did-nothing", "default", &corev1.Pod{
+	body := reviewBody(t, "forged-user", "default", &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "forged", Annotations: map[string]string{v1alpha1.IdentityAnnotation: identity.Name}},
 		Spec:       corev1.PodSpec{ServiceAccountName: "default", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
 	})
@@ -44,7 +44,7 @@ func TestUnauthenticatedRequestsGet404(t *testing.T) {
 			t.Errorf("%s: got %d %s, error %v", path, got.status, got.body, err)
 		}
 	}
-	if strings.Contains(s.controller.log(), "somebody-who-did-nothing") {
+	if strings.Contains(s.controller.log(), "forged-user") {
 		t.Error("unexpected audit line")
 	}
 }

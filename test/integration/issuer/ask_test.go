@@ -71,7 +71,7 @@ func (i *issuerProcess) get(t *testing.T, bearer, path string) answer {
 // has the request.
 func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) <-chan answer {
 	t.Helper()
-	sent, told := make(chan struct{}), make(chan answer, 1)
+	sent, answered := make(chan struct{}), make(chan answer, 1)
 	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) },
 	})
@@ -83,12 +83,12 @@ func (i *issuerProcess) waitForGrant(t *testing.T, bearer string, known answer) 
 		if err != nil {
 			t.Error("wait for the grant:", err)
 		}
-		told <- a
+		answered <- a
 	}()
 	<-sent
 	// The issuer answers this request after it has accepted the held one.
 	i.get(t, bearer, issuerapi.InstancePath)
-	return told
+	return answered
 }
 
 // granted waits until a pod is granted a token: the issuer may not know all objects yet.

@@ -61,12 +61,12 @@ func testLongTokenIsRefused(t *testing.T, i *issuerProcess) {
 // testHugeObjectsAreNotKept gives ServiceAccounts a megabyte of labels each, as a namespace's editor can: an issuer that
 // starts then has to read them all.
 func testHugeObjectsAreNotKept(t *testing.T, c *cluster) {
-	for _, name := range []string{"calm", "flooded"} {
+	for _, name := range []string{"quiet", "flooded"} {
 		c.create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	calm := c.startIssuer(t, "calm")
-	before := calm.memory(t)
-	calm.end(t)
+	quiet := c.startIssuer(t, "quiet")
+	before := quiet.memory(t)
+	quiet.end(t)
 	const accounts, labels = 60, 8000
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "huge-"}}
 	c.create(t, namespace)

@@ -54,10 +54,10 @@ func testAuditLogIsKept(t *testing.T, i *issuerProcess) {
 func testStopped(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "waiting", "node-2"))
 	i.grantedTo(t, bearer, vault)
-	told := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
+	held := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
 
 	must(t, i.command.Process.Signal(syscall.SIGTERM), "stop the issuer")
-	if a := <-told; a.status != http.StatusNotModified {
+	if a := <-held; a.status != http.StatusNotModified {
 		t.Errorf("held request: got %d %s", a.status, a.body)
 	}
 	select {

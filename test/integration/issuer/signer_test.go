@@ -157,12 +157,12 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, i.newHome(t).newPod(t, "rekeyed", "node-1"))
 	before, _ := i.verify(t, i.grantedTo(t, bearer, vault))
-	told := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
+	held := i.waitForGrant(t, bearer, i.get(t, bearer, issuerapi.GrantPath))
 	var secret corev1.Secret
 	must(t, i.Get(t.Context(), names.SigningKeys(), &secret), "read the signing keys")
 	secret.Annotations = map[string]string{keyring.RevokeAnnotation: before}
 	must(t, i.Update(t.Context(), &secret), "revoke the key")
-	if a := <-told; a.status != http.StatusOK {
+	if a := <-held; a.status != http.StatusOK {
 		t.Errorf("the sidecar's held request was not answered: %d %s", a.status, a.body)
 	}
 	a := i.ask(t, bearer, vault)

@@ -72,10 +72,10 @@ func testWithdrawnGrantIsTold(t *testing.T, i *issuerProcess) {
 	bearer := i.bearer(t, h.newPod(t, "withdrawn", "node-1"))
 	i.grantedTo(t, bearer, vault)
 	known := i.get(t, bearer, issuerapi.GrantPath)
-	told := i.waitForGrant(t, bearer, known)
+	held := i.waitForGrant(t, bearer, known)
 	h.identity.Spec.AssumableBy = nil
 	must(t, i.Update(t.Context(), h.identity), "withdraw the grant")
-	withdrawn := <-told
+	withdrawn := <-held
 	if revision := revisionOf(t, withdrawn); revision == "" || revision == revisionOf(t, known) {
 		t.Errorf("revision after the withdrawal = %q", revision)
 	}

@@ -167,7 +167,7 @@ func sweep(store string) {
 	}
 }
 
-// link makes path a symbolic link to target, whatever it was.
+// link makes path a symbolic link to target, and replaces what was there.
 func link(target, path string) error {
 	if current, err := os.Readlink(path); err == nil && current == target {
 		return nil

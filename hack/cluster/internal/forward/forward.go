@@ -39,7 +39,7 @@ func carry(outside net.Conn, dial func() (net.Conn, error)) {
 	defer outside.Close()
 	inside, err := dial()
 	if err != nil {
-		// The client sees its connection closed, as if nobody listened.
+		// The client sees its connection closed, as without a listener.
 		return
 	}
 	defer inside.Close()

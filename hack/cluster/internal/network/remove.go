@@ -58,8 +58,8 @@ func removeFile(path string) error {
 // removeCovered removes a file on which something is mounted that no path reaches. The first `ip netns add` of a machine
 // causes that for every existing namespace: it mounts the folder on itself with everything in it.
 //
-// A file that is not mounted on in the mount namespace of whoever removes it may go, and the kernel then ends the mounts
-// on it in all others. So this thread gets a mount namespace of its own, in which it takes the covers off.
+// A file that is not mounted on in the mount namespace of the process that removes it can be removed, and the kernel then ends the mounts
+// on it in all others. So this thread gets a new mount namespace, in which it unmounts them.
 func removeCovered(path string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)

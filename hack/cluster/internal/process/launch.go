@@ -63,7 +63,7 @@ func awaitRecord(input io.Reader) error {
 		return fmt.Errorf("wait to be recorded: %w", err)
 	}
 	if string(word) != recorded {
-		return errors.New("nobody recorded this process, so it must not run")
+		return errors.New("this process was not recorded, so it must not run")
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (s Supervisor) forget(name string) error {
 }
 
 // startTime returns when a process started, in clock ticks since the machine's boot; "" if there is no such process, or it
-// has ended and nobody waited for it.
+// has ended and was not waited for.
 func startTime(pid int) string {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
