@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // These tests are not parallel: the namespaces of other tests make the reconciler look at every identity, which
@@ -17,7 +18,7 @@ import (
 func TestCountFollowsServiceAccounts(t *testing.T) {
 	needController(t)
 	space := createNamespace(t).Name
-	identity := newIdentity("counted-accounts").admitting(space, "first", "second").create(t)
+	identity := createIdentity(t, build.NewIdentity("counted-accounts").Admitting(space, "first", "second"))
 	awaitCount(t, identity, 0)
 
 	createAccount(t, space, "first", "counted-accounts")
@@ -43,7 +44,7 @@ func TestCountFollowsBindings(t *testing.T) {
 	first := createAccount(t, space, "first", "")
 	createAccount(t, space, "second", "")
 	createAccount(t, space, "asks-for-another", "another")
-	identity := newIdentity("counted-bindings").admitting(space, "*").create(t)
+	identity := createIdentity(t, build.NewIdentity("counted-bindings").Admitting(space, "*"))
 	awaitCount(t, identity, 0)
 
 	binding := createBinding(t, space, "first", "another", "counted-bindings")
@@ -66,7 +67,7 @@ func TestCountFollowsLabelsOfNamespaces(t *testing.T) {
 	needController(t)
 	space := createNamespace(t)
 	createAccount(t, space.Name, "first", "counted-labels")
-	identity := newIdentity("counted-labels").admittingLabelled("counted", "yes").create(t)
+	identity := createIdentity(t, build.NewIdentity("counted-labels").AdmittingSelected(labelled("counted", "yes"), "*"))
 	awaitCount(t, identity, 0)
 
 	change(t, space, func(space *corev1.Namespace) { space.Labels["counted"] = "yes" })

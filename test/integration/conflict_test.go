@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // These tests are not parallel: the namespaces of other tests make the reconciler look at every identity, which
@@ -18,9 +19,9 @@ import (
 func TestYoungerIdentityWithTheSameIDIsNotReady(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000002"
-	older := newIdentity("twin-a").withClientID(id).create(t)
+	older := createIdentity(t, build.NewIdentity("twin-a").WithClientID(id))
 	awaitReady(t, older, metav1.ConditionTrue, v1alpha1.ReasonResolved)
-	younger := newIdentity("twin-b").withClientID(id).create(t)
+	younger := createIdentity(t, build.NewIdentity("twin-b").WithClientID(id))
 
 	waiting := awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
 	if !strings.Contains(waiting.Message, `"twin-a"`) {
@@ -41,8 +42,8 @@ func TestYoungerIdentityWithTheSameIDIsNotReady(t *testing.T) {
 func TestYoungerBecomesReadyWhenTheOlderGetsAnotherID(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000003"
-	older := newIdentity("moves-a").withClientID(id).create(t)
-	younger := newIdentity("moves-b").withClientID(id).create(t)
+	older := createIdentity(t, build.NewIdentity("moves-a").WithClientID(id))
+	younger := createIdentity(t, build.NewIdentity("moves-b").WithClientID(id))
 	awaitReady(t, younger, metav1.ConditionFalse, v1alpha1.ReasonIDsConflict)
 
 	change(t, older, func(identity *v1alpha1.ManagedIdentity) {
@@ -55,8 +56,8 @@ func TestYoungerBecomesReadyWhenTheOlderGetsAnotherID(t *testing.T) {
 func TestYoungerLosesItsIDToTheOlder(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000005"
-	older := newIdentity("takes-a").create(t)
-	younger := newIdentity("takes-b").withClientID(id).create(t)
+	older := createIdentity(t, build.NewIdentity("takes-a"))
+	younger := createIdentity(t, build.NewIdentity("takes-b").WithClientID(id))
 	awaitReady(t, older, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	awaitReady(t, younger, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 

@@ -11,36 +11,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// identity builds a ManagedIdentity.
-type identity struct{ *v1alpha1.ManagedIdentity }
-
-func newIdentity(name string) identity {
-	return identity{&v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: name}}}
-}
-
-func (i identity) withClientID(id v1alpha1.GUID) identity {
-	i.Spec.ClientID = id
-	return i
-}
-
-func (i identity) admitting(namespace string, accounts ...string) identity {
-	i.Spec.AssumableBy = append(i.Spec.AssumableBy,
-		v1alpha1.Admission{Namespaces: []string{namespace}, ServiceAccounts: accounts})
-	return i
-}
-
-func (i identity) admittingLabelled(key, value string) identity {
-	i.Spec.AssumableBy = append(i.Spec.AssumableBy, v1alpha1.Admission{
-		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}, ServiceAccounts: []string{"*"},
-	})
-	return i
-}
-
-func (i identity) create(t *testing.T) *v1alpha1.ManagedIdentity {
+// createIdentity creates an identity, and deletes it when the test ends.
+func createIdentity(t *testing.T, identity build.Identity) *v1alpha1.ManagedIdentity {
 	t.Helper()
-	return create(t, i.ManagedIdentity)
+	return create(t, identity.ManagedIdentity)
+}
+
+// labelled selects the namespaces with a label.
+func labelled(key, value string) metav1.LabelSelector {
+	return metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
 }
 
 func createBinding(t *testing.T, namespace, account string, identities ...string) *v1alpha1.IdentityBinding {

@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 func TestBindingFollowsIdentitiesAndServiceAccounts(t *testing.T) {
@@ -14,17 +15,17 @@ func TestBindingFollowsIdentitiesAndServiceAccounts(t *testing.T) {
 	needController(t)
 	const id = "0c7a3c5e-0000-4000-8000-000000000006"
 	space := createNamespace(t)
-	rival := newIdentity("bound-a").withClientID(id).create(t)
+	rival := createIdentity(t, build.NewIdentity("bound-a").WithClientID(id))
 	awaitReady(t, rival, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	binding := createBinding(t, space.Name, "cashier", "bound-b")
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonIdentityNotFound)
 	awaitEvent(t, binding, corev1.EventTypeWarning, v1alpha1.ReasonIdentityNotFound)
 
-	identity := newIdentity("bound-b").withClientID(id).create(t)
+	identity := createIdentity(t, build.NewIdentity("bound-b").WithClientID(id))
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonNotAdmitted)
 
 	change(t, identity, func(identity *v1alpha1.ManagedIdentity) {
-		identity.Spec.AssumableBy = newIdentity("").admittingLabelled("bound", "yes").Spec.AssumableBy
+		identity.Spec.AssumableBy = build.NewIdentity("").AdmittingSelected(labelled("bound", "yes"), "*").Spec.AssumableBy
 	})
 	change(t, space, func(space *corev1.Namespace) { space.Labels["bound"] = "yes" })
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonIdentityNotReady)
@@ -48,7 +49,7 @@ func TestBindingOfAllNeedsAnIdentityForAll(t *testing.T) {
 	t.Parallel()
 	needController(t)
 	space := createNamespace(t).Name
-	identity := newIdentity("bound-to-all").admitting(space, "cashier").create(t)
+	identity := createIdentity(t, build.NewIdentity("bound-to-all").Admitting(space, "cashier"))
 	binding := createBinding(t, space, "*", "bound-to-all")
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonNotAdmitted)
 
@@ -62,9 +63,9 @@ func TestBindingNeedsEveryIdentity(t *testing.T) {
 	t.Parallel()
 	needController(t)
 	space := createNamespace(t).Name
-	newIdentity("one-of-two").admitting(space, "cashier").create(t)
+	createIdentity(t, build.NewIdentity("one-of-two").Admitting(space, "cashier"))
 	binding := createBinding(t, space, "cashier", "one-of-two", "two-of-two")
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonIdentityNotFound)
-	newIdentity("two-of-two").admitting(space, "cashier").create(t)
+	createIdentity(t, build.NewIdentity("two-of-two").Admitting(space, "cashier"))
 	awaitReady(t, binding, metav1.ConditionTrue, v1alpha1.ReasonBound)
 }

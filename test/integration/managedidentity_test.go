@@ -15,12 +15,13 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 func TestIdentityGetsItsIDs(t *testing.T) {
 	t.Parallel()
 	needController(t)
-	identity := newIdentity("with-ids").create(t)
+	identity := createIdentity(t, build.NewIdentity("with-ids"))
 	awaitReady(t, identity, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 
 	want := v1alpha1.ManagedIdentityStatus{
@@ -41,7 +42,7 @@ func TestIdentityGetsItsIDs(t *testing.T) {
 func TestIdentityFollowsItsSpec(t *testing.T) {
 	t.Parallel()
 	needController(t)
-	identity := newIdentity("changed").create(t)
+	identity := createIdentity(t, build.NewIdentity("changed"))
 	awaitReady(t, identity, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	generated := identity.Status.PrincipalID
 
@@ -57,7 +58,7 @@ func TestIdentityFollowsItsSpec(t *testing.T) {
 func TestSecondReconcileChangesNothing(t *testing.T) {
 	t.Parallel()
 	needController(t)
-	identity := newIdentity("settled").create(t)
+	identity := createIdentity(t, build.NewIdentity("settled"))
 	awaitReady(t, identity, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	space := createNamespace(t)
 	binding := createBinding(t, space.Name, "nobody", "settled")

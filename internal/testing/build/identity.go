@@ -32,6 +32,12 @@ func (i Identity) admitting(admission v1alpha1.Admission) Identity {
 	return i
 }
 
+// WithClientID sets the client ID in the spec.
+func (i Identity) WithClientID(id v1alpha1.GUID) Identity {
+	i.Spec.ClientID = id
+	return i
+}
+
 // SystemAssigned makes the identity system-assigned.
 func (i Identity) SystemAssigned() Identity {
 	i.Spec.Type = v1alpha1.SystemAssigned

@@ -47,7 +47,7 @@ func startCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Skip("this test needs helm; set HELM to its path:", err)
 	}
-	c := &cluster{environment: startAPIServer(t), issuer: build(t, "issuer"), signer: build(t, "signer")}
+	c := &cluster{environment: startAPIServer(t), issuer: buildPart(t, "issuer"), signer: buildPart(t, "signer")}
 	c.config = c.environment.Config
 	kinds, err := scheme.New()
 	must(t, err, "know the kinds")

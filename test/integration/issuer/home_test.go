@@ -13,7 +13,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
-	objects "github.com/kube-imds/kube-imds/internal/testing/build"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // home is a namespace for a test, with a ServiceAccount that is admitted by an identity named like the namespace.
@@ -30,13 +30,8 @@ func (i *issuerProcess) newHome(t *testing.T) home {
 	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "shop-"}}
 	i.create(t, made)
 	h := home{issuerProcess: i, name: made.Name,
-		account: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "orders"}},
-		identity: &v1alpha1.ManagedIdentity{
-			ObjectMeta: metav1.ObjectMeta{Name: made.Name},
-			Spec: v1alpha1.ManagedIdentitySpec{AssumableBy: []v1alpha1.Admission{
-				{Namespaces: []string{made.Name}, ServiceAccounts: []string{"orders"}},
-			}},
-		},
+		account:  &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "orders"}},
+		identity: build.NewIdentity(made.Name).Admitting(made.Name, "orders").ManagedIdentity,
 	}
 	i.create(t, h.account)
 	i.create(t, h.identity)
@@ -81,7 +76,7 @@ func (h home) runPod(t *testing.T, name, node string, annotations map[string]str
 		},
 		Spec: corev1.PodSpec{
 			NodeName: node, ServiceAccountName: h.account.Name,
-			Containers: []corev1.Container{{Name: "app", Image: "app"}}, Volumes: []corev1.Volume{objects.IssuerToken()},
+			Containers: []corev1.Container{{Name: "app", Image: "app"}}, Volumes: []corev1.Volume{build.IssuerToken()},
 		},
 	}
 	h.create(t, pod)

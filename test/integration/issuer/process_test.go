@@ -158,8 +158,8 @@ func (c *cluster) signerToken(t *testing.T, pod *corev1.Pod) string {
 	return path
 }
 
-// build builds the program of a part.
-func build(t *testing.T, part string) string {
+// buildPart builds the program of a part and returns its path.
+func buildPart(t *testing.T, part string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), part)
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../../cmd/"+part).CombinedOutput()

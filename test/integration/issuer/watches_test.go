@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 // testOthersCostAnIssuerNothing checks that an issuer neither gets nor keeps objects that the pods of its node do not depend on: one
@@ -89,12 +90,7 @@ func (c *cluster) crowd(t *testing.T, accounts, identities int) (name string) {
 		objects <- &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: fmt.Sprint("account-", n)}}
 	}
 	for n := range identities {
-		objects <- &v1alpha1.ManagedIdentity{
-			ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", namespace.Name, n)},
-			Spec: v1alpha1.ManagedIdentitySpec{AssumableBy: []v1alpha1.Admission{
-				{Namespaces: []string{namespace.Name}, ServiceAccounts: []string{"*"}},
-			}},
-		}
+		objects <- build.NewIdentity(fmt.Sprintf("%s-%d", namespace.Name, n)).Admitting(namespace.Name, "*").ManagedIdentity
 	}
 	close(objects)
 	working.Wait()
