@@ -1,4 +1,3 @@
-// Package machine describes pods as Azure describes virtual machines: their place and their resource IDs.
 package machine
 
 import (

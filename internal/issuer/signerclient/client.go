@@ -1,4 +1,3 @@
-// Package signerclient asks the signer's replicas.
 package signerclient
 
 import (

@@ -1,4 +1,3 @@
-// Package build builds the objects of tests.
 package build
 
 import (

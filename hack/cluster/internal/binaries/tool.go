@@ -1,4 +1,3 @@
-// Package binaries builds what a cluster consists of from pinned Go modules, once, and keeps it outside the checkout.
 package binaries
 
 import (

@@ -1,4 +1,3 @@
-// Package components defines how each part of Kubernetes runs: its arguments, configuration and readiness.
 package components
 
 import (

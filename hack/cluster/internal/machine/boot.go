@@ -1,4 +1,3 @@
-// Package machine keeps what clusters must know of the machine and restore on it.
 package machine
 
 import (

@@ -1,4 +1,3 @@
-// Package process starts, records and stops a cluster's daemons, and touches no other process.
 package process
 
 import (

@@ -1,0 +1,2 @@
+// Package process starts, records and stops a cluster's daemons, and touches no other process.
+package process

@@ -1,0 +1,2 @@
+// Package machine describes pods as Azure describes virtual machines: their place and their resource IDs.
+package machine

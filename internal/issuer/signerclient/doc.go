@@ -1,0 +1,2 @@
+// Package signerclient asks the signer's replicas.
+package signerclient

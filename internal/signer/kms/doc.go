@@ -1,0 +1,2 @@
+// Package kms signs with keys in a key management service. Its providers are large, so only the signer links it.
+package kms

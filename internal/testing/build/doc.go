@@ -1,0 +1,2 @@
+// Package build builds the objects of tests.
+package build
