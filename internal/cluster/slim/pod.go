@@ -16,33 +16,16 @@ const (
 	maxSelector    = 4 << 10 // bytes
 )
 
-// Pod keeps what a grant, instance metadata and scheduled events depend on.
-func Pod(object any) (any, error) {
-	pod, ok := object.(*corev1.Pod)
-	if !ok {
-		return object, nil
-	}
-	slim := &corev1.Pod{
-		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
-		Spec: corev1.PodSpec{
-			NodeName: pod.Spec.NodeName, ServiceAccountName: pod.Spec.ServiceAccountName, Hostname: pod.Spec.Hostname,
-			HostNetwork: pod.Spec.HostNetwork, Containers: portsOf(pod.Spec.Containers), Volumes: issuerToken(pod),
-			Tolerations: first(pod.Spec.Tolerations, maxTolerations),
-		},
-		Status: corev1.PodStatus{
-			Phase: pod.Status.Phase, PodIPs: pod.Status.PodIPs, Conditions: disruptionOf(pod.Status.Conditions),
-		},
-	}
-	slim.Labels, slim.Annotations = firstLabels(pod.Labels), podAnnotations(pod.Annotations)
-	return slim, nil
-}
-
 // Subject keeps what a grant depends on, and the node.
 func Subject(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
 		return object, nil
 	}
+	return subject(pod), nil
+}
+
+func subject(pod *corev1.Pod) *corev1.Pod {
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
 		Spec: corev1.PodSpec{
@@ -51,6 +34,20 @@ func Subject(object any) (any, error) {
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
 	slim.Annotations = identityAnnotation(pod.Annotations)
+	return slim
+}
+
+// Pod keeps what Subject keeps, and what instance metadata and scheduled events depend on.
+func Pod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	slim := subject(pod)
+	slim.Labels, slim.Annotations = firstLabels(pod.Labels), podAnnotations(pod.Annotations)
+	slim.Spec.Hostname, slim.Spec.Containers, slim.Spec.Volumes = pod.Spec.Hostname, portsOf(pod.Spec.Containers), issuerToken(pod)
+	slim.Spec.Tolerations = first(pod.Spec.Tolerations, maxTolerations)
+	slim.Status.PodIPs, slim.Status.Conditions = pod.Status.PodIPs, disruptionOf(pod.Status.Conditions)
 	return slim, nil
 }
 
