@@ -1,10 +1,7 @@
 package issuer
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,10 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
-	"github.com/golang-jwt/jwt/v5"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -29,6 +24,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/testing/bound"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
@@ -55,7 +51,7 @@ type stage struct {
 func onStage(t *testing.T, w *world, test func(s *stage)) {
 	t.Helper()
 	t.Parallel()
-	clusterKey(t)
+	bound.MakeKey(t) // outside of the bubble
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -184,9 +180,8 @@ func (l *auditLog) entries(t *testing.T) []map[string]any {
 type podToken struct {
 	audience, namespace, account, accountUID, pod, podUID, node string
 
-	// issuedAt is two minutes ago by default, and life ten minutes.
-	issuedAt time.Time
-	life     time.Duration
+	// age is the time since the token was issued, and life its validity; 0 means ten minutes.
+	age, life time.Duration
 
 	// address is the pod's.
 	address string
@@ -197,64 +192,22 @@ const ordersAddress = "10.0.0.7"
 
 // ordersPod returns the token of the world's pod.
 func ordersPod() podToken {
-	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", time.Time{}, 0, ordersAddress}
+	return podToken{issuerapi.Audience, "shop", "orders", "account-uid", "orders-0", "pod-uid", "node-1", 2 * time.Minute, 0, ordersAddress}
 }
 
 func (p podToken) sign(t *testing.T) string {
 	t.Helper()
-	issuedAt := p.issuedAt
-	if issuedAt.IsZero() {
-		issuedAt = time.Now().Add(-2 * time.Minute)
-	}
-	claims := jwt.MapClaims{
-		"iss": clusterIssuer, "aud": []string{p.audience},
-		"iat": issuedAt.Unix(), "nbf": issuedAt.Unix(), "exp": issuedAt.Add(cmp.Or(p.life, 10*time.Minute)).Unix(),
-		"kubernetes.io": map[string]any{
-			"namespace":      p.namespace,
-			"serviceaccount": map[string]string{"name": p.account, "uid": p.accountUID},
-			"pod":            map[string]string{"name": p.pod, "uid": p.podUID},
-			"node":           map[string]string{"name": p.node, "uid": "node-uid"},
-		},
-	}
-	made := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	made.Header["kid"] = "cluster-key"
-	signed, err := made.SignedString(clusterKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
-}
-
-const clusterIssuer = "https://kubernetes.default.svc"
-
-var makeClusterKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-func clusterKey(t *testing.T) *rsa.PrivateKey {
-	t.Helper()
-	key, err := makeClusterKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// apiServer publishes the cluster's key.
-type apiServer struct{}
-
-func (apiServer) Read(_ context.Context, path string) ([]byte, error) {
-	key, err := makeClusterKey()
-	if err != nil {
-		return nil, err
-	}
-	if path == "/openid/v1/jwks" {
-		return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "cluster-key"}}})
-	}
-	return json.Marshal(map[string]string{"issuer": clusterIssuer})
+	return bound.Token{Audience: p.audience, Age: p.age, Life: p.life, Workload: workload.Workload{
+		Namespace:      p.namespace,
+		ServiceAccount: workload.Reference{Name: p.account, UID: p.accountUID},
+		Pod:            workload.Reference{Name: p.pod, UID: p.podUID},
+		Node:           workload.Reference{Name: p.node, UID: "node-uid"},
+	}}.Sign(t)
 }
 
 // startKeys starts the cluster's keys and waits for them.
 func startKeys(ctx context.Context) *workload.Keys {
-	keys := workload.NewKeys(apiServer{}, logr.Discard())
+	keys := workload.NewKeys(bound.Source{}, logr.Discard())
 	go func() { _ = keys.Start(ctx) }()
 	synctest.Wait()
 	return keys

@@ -2,6 +2,7 @@
 package bound
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -31,24 +32,33 @@ type Token struct {
 
 	// Age is the time since it was issued.
 	Age time.Duration
+
+	// Life is its validity; 0 means ten minutes.
+	Life time.Duration
 }
 
-// Sign returns the token, which is valid for ten minutes.
-func (b Token) Sign(t testing.TB) string {
+// MakeKey makes the cluster's key, unless that is done already.
+func MakeKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
 	key, err := makeKey()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return key
+}
+
+// Sign returns the token.
+func (b Token) Sign(t testing.TB) string {
+	t.Helper()
 	made := time.Now().Add(-b.Age)
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		"iss": issuer, "aud": []string{b.Audience}, "iat": made.Unix(), "nbf": made.Unix(), "exp": made.Add(10 * time.Minute).Unix(),
+		"iss": issuer, "aud": []string{b.Audience}, "iat": made.Unix(), "nbf": made.Unix(), "exp": made.Add(cmp.Or(b.Life, 10*time.Minute)).Unix(),
 		"kubernetes.io": map[string]any{
 			"namespace": b.Namespace, "serviceaccount": b.ServiceAccount, "pod": b.Pod, "node": b.Node,
 		},
 	})
 	unsigned.Header["kid"] = keyID
-	signed, err := unsigned.SignedString(key)
+	signed, err := unsigned.SignedString(MakeKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +68,7 @@ func (b Token) Sign(t testing.TB) string {
 // Keys returns the cluster's keys once they are read.
 func Keys(t testing.TB) *workload.Keys {
 	t.Helper()
-	keys := workload.NewKeys(apiServer{}, logr.Discard())
+	keys := workload.NewKeys(Source{}, logr.Discard())
 	go func() { _ = keys.Start(t.Context()) }()
 	for deadline := time.Now().Add(10 * time.Second); !keys.Ready(); {
 		if time.Now().After(deadline) {
@@ -69,10 +79,11 @@ func Keys(t testing.TB) *workload.Keys {
 	return keys
 }
 
-// apiServer publishes the cluster's key.
-type apiServer struct{}
+// Source is an API server that publishes the cluster's key.
+type Source struct{}
 
-func (apiServer) Read(_ context.Context, path string) ([]byte, error) {
+// Read returns the discovery document or the JWKS.
+func (Source) Read(_ context.Context, path string) ([]byte, error) {
 	key, err := makeKey()
 	if err != nil {
 		return nil, err
