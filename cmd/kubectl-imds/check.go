@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/exposure"
@@ -39,15 +38,14 @@ var errExposed = errors.New("containers can reach their node's metadata service:
 
 // checkOptions are the flags of check.
 type checkOptions struct {
-	kubeconfig clientcmd.ClientConfigLoadingRules
-	overrides  clientcmd.ConfigOverrides
-	nodes      []string
-	selector   string
-	probe      exposure.Probe
+	cluster  cluster
+	nodes    []string
+	selector string
+	probe    exposure.Probe
 }
 
 func newCheckCommand() *cobra.Command {
-	o := checkOptions{kubeconfig: *clientcmd.NewDefaultClientConfigLoadingRules()}
+	var o checkOptions
 	command := &cobra.Command{
 		Use:     "check",
 		Short:   "Check whether applications can reach the node's own metadata service",
@@ -64,14 +62,13 @@ func newCheckCommand() *cobra.Command {
 	flags.StringVarP(&o.selector, "selector", "l", "", "`labels` of the nodes to check, as in kubernetes.io/os=linux")
 	flags.StringVar(&o.probe.Image, "image", "", "the sidecar's `image`; by default the installation's")
 	flags.DurationVar(&o.probe.Timeout, "timeout", 2*time.Minute, "how `long` a node may take")
-	flags.StringVar(&o.kubeconfig.ExplicitPath, "kubeconfig", "", "the kubeconfig `file`")
-	flags.StringVar(&o.overrides.CurrentContext, "context", "", "the kubeconfig's `context`")
-	flags.StringVarP(&o.overrides.Context.Namespace, "namespace", "n", "", "the `namespace` to make pods in; by default the context's")
+	o.cluster = newCluster(flags)
 	return command
 }
 
 func (o *checkOptions) run(ctx context.Context, output, progress io.Writer) error {
-	if err := o.connect(); err != nil {
+	var err error
+	if o.probe.Client, o.probe.Namespace, err = o.cluster.client(); err != nil {
 		return err
 	}
 	names, err := o.names(ctx)
@@ -101,22 +98,6 @@ func (o *checkOptions) run(ctx context.Context, output, progress io.Writer) erro
 	}
 	if len(report.Exposed()) > 0 {
 		return errExposed
-	}
-	return nil
-}
-
-// connect reads the kubeconfig like kubectl.
-func (o *checkOptions) connect() error {
-	kubeconfig := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&o.kubeconfig, &o.overrides)
-	config, err := kubeconfig.ClientConfig()
-	if err != nil {
-		return fmt.Errorf("read the kubeconfig: %w", err)
-	}
-	if o.probe.Namespace, _, err = kubeconfig.Namespace(); err != nil {
-		return fmt.Errorf("read the kubeconfig: %w", err)
-	}
-	if o.probe.Client, err = client.New(config, client.Options{}); err != nil {
-		return fmt.Errorf("make a client of the cluster: %w", err)
 	}
 	return nil
 }

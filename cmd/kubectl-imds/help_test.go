@@ -18,6 +18,9 @@ func TestHelp(t *testing.T) {
 		"of check": {[]string{"check"}, []string{
 			"kubectl imds check [flags]", "kubectl imds check --node worker-1", "the exit status is 1", "It needs the right to make and remove pods",
 		}},
+		"of explain": {[]string{"explain"}, []string{
+			"kubectl imds explain [NAME | TYPE/NAME]... [-f FILE]...", "kubectl imds explain deploy/orders", "It needs the rights to get the object", "--namespace", "--as",
+		}},
 		"of dev": {[]string{"dev"}, []string{
 			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
 			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",

@@ -43,6 +43,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newDevCommand(), newCheckCommand())
+	command.AddCommand(newDevCommand(), newCheckCommand(), newExplainCommand())
 	return command
 }
