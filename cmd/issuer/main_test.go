@@ -19,8 +19,8 @@ func TestInvalidFlagsAreRefused(t *testing.T) {
 		"limit is a word":  {append(needed, "--pod-burst=many"), "--pod-burst"},
 		"an unknown level": {append(needed, "--log-level=loud"), "--log-level"},
 	} {
+		// Not parallel: each sets the process's log.
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			command := newCommand()
 			command.SetArgs(test.args)
 			if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), test.message) {
