@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -24,6 +25,9 @@ type ManagedIdentityReconciler struct {
 	Client   client.Client
 	Events   events.EventRecorder
 	Defaults identifier.Defaults
+
+	// Federated reports whether there is a federation issuer, without which Entra ID issues no tokens.
+	Federated bool
 }
 
 // SetupWithManager registers the reconciler.
@@ -64,7 +68,14 @@ func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.
 	if equality.Semantic.DeepEqual(before.Status, identity.Status) {
 		return ctrl.Result{}, nil
 	}
-	if err := r.Client.Status().Patch(ctx, &identity, client.MergeFrom(before)); err != nil {
+	// The signer writes another condition of the list, which must not be lost.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	err = r.Client.Status().Patch(ctx, &identity, patch)
+	if apierrors.IsConflict(err) {
+		// The watch brings the newer identity.
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status of ManagedIdentity %s: %w", identity.Name, err)
 	}
 	announce(r.Events, &identity, before.Status.Conditions, ready)
@@ -88,11 +99,28 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 		return ready, nil
 	}
 	resolved.WriteTo(&identity.Status)
-	if source := identity.Spec.TokenSource; source == v1alpha1.TokenSourceEntra {
-		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
-		ready.Message = fmt.Sprintf("this version does not support tokenSource %s: want %s", source, v1alpha1.TokenSourceLocal)
+	if identity.Spec.TokenSource == v1alpha1.TokenSourceEntra {
+		r.federate(identity, &ready)
+	} else {
+		apimeta.RemoveStatusCondition(&identity.Status.Conditions, v1alpha1.ConditionFederated)
 	}
 	return ready, nil
+}
+
+// federate sets the readiness of an identity of Entra ID: what Entra last answered.
+func (r *ManagedIdentityReconciler) federate(identity *v1alpha1.ManagedIdentity, ready *metav1.Condition) {
+	last := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionFederated)
+	switch {
+	case !r.Federated:
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
+		ready.Message = "there is no federation issuer: set federation.issuerURL in the chart's values (see docs/entra.md)"
+	case last == nil || last.ObservedGeneration != identity.Generation:
+		ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonNotTried
+		ready.Message = fmt.Sprintf("no pod has asked Entra ID for a token yet; "+
+			"`kubectl imds federation credential %s` prints the federated credential that Entra ID needs", identity.Name)
+	case last.Status != metav1.ConditionTrue:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, v1alpha1.ReasonNotFederated, last.Message
+	}
 }
 
 // rival returns the name of an older identity with one of the same IDs, or "".

@@ -5,15 +5,28 @@ const (
 	// ConditionReady of a ManagedIdentity means that its IDs are resolved and tokens can be issued. Of an IdentityBinding it means
 	// that each of its identities exists, is ready and admits the binding's ServiceAccounts.
 	ConditionReady = "Ready"
+
+	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
+	ConditionFederated = "Federated"
 )
+
+// MaxFederatedMessage bounds the message of the condition Federated, in bytes.
+const MaxFederatedMessage = 4 << 10
 
 // Condition reasons.
 const (
 	ReasonResolved         = "Resolved"
 	ReasonIDsConflict      = "IDsConflict"
-	ReasonTokenSource      = "TokenSourceNotSupported"
+	ReasonTokenSource      = "NoFederationIssuer"
+	ReasonNotTried         = "NotTriedYet"
+	ReasonFederated        = "Federated"
+	ReasonNotFederated     = "NotFederated"
 	ReasonBound            = "Bound"
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"
 	ReasonNotAdmitted      = "NotAdmitted"
 )
+
+// CanBeTried reports whether tokens can be asked for: a federated identity is granted before Entra ID has accepted it, or else
+// nobody would ever ask again.
+func CanBeTried(reason string) bool { return reason == ReasonNotTried || reason == ReasonNotFederated }

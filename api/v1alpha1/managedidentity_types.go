@@ -14,6 +14,7 @@ import (
 // +kubebuilder:printcolumn:name="Source",type=string,JSONPath=`.spec.tokenSource`
 // +kubebuilder:printcolumn:name="Client ID",type=string,JSONPath=`.status.clientID`
 // +kubebuilder:printcolumn:name="Service Accounts",type=integer,JSONPath=`.status.boundServiceAccounts`
+// +kubebuilder:printcolumn:name="Federated",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Federated")].status`
 // +kubebuilder:printcolumn:name="Type",type=string,priority=1,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Principal ID",type=string,priority=1,JSONPath=`.status.principalID`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -37,6 +38,7 @@ type ManagedIdentity struct {
 // status.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tokenSource) || self.tokenSource != 'Entra' || (has(self.clientID) && has(self.tenantID))",message="tokenSource Entra needs the clientID and the tenantID of a managed identity that exists in Entra ID"
+// +kubebuilder:validation:XValidation:rule="!has(self.entra) || (has(self.tokenSource) && self.tokenSource == 'Entra')",message="entra has settings for tokenSource Entra: set tokenSource to Entra or remove entra"
 type ManagedIdentitySpec struct {
 	// type is UserAssigned, or SystemAssigned for an identity that stands for the pod's own machine. If a pod has several
 	// identities, a single SystemAssigned one is the default.
@@ -45,10 +47,14 @@ type ManagedIdentitySpec struct {
 	Type IdentityType `json:"type,omitempty"`
 
 	// tokenSource says who issues the tokens: Local for this cluster's own issuer, or Entra for Microsoft Entra ID by workload
-	// identity federation. This version does not support Entra: such an identity is not Ready.
+	// identity federation, which needs the chart's federation.issuerURL.
 	// +optional
 	// +kubebuilder:default=Local
 	TokenSource TokenSource `json:"tokenSource,omitempty"`
+
+	// entra has settings for the tokenSource Entra.
+	// +optional
+	Entra *EntraSettings `json:"entra,omitempty"`
 
 	// tenantID is the Entra tenant's ID, a GUID. The default is the chart's tenantID.
 	// +optional
@@ -92,6 +98,21 @@ type ManagedIdentitySpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	AssumableBy []Admission `json:"assumableBy,omitempty"`
+}
+
+// EntraSettings say where an identity's tokens come from. The defaults are those of the chart's azureEnvironment.
+type EntraSettings struct {
+	// authority is the URL of Entra ID's token endpoints, such as https://login.microsoftonline.com, without a trailing slash.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https://[a-zA-Z0-9.-]+(:[0-9]+)?$')",message="must be https:// and a host, without a path, such as https://login.microsoftonline.us"
+	Authority string `json:"authority,omitempty"`
+
+	// audience is the audience of the assertions, which the identity's federated credential names.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=600
+	Audience string `json:"audience,omitempty"`
 }
 
 // Admission admits ServiceAccounts of some namespaces to an identity.
@@ -143,7 +164,7 @@ type ManagedIdentityStatus struct {
 	// +optional
 	BoundServiceAccounts *int32 `json:"boundServiceAccounts,omitempty"`
 
-	// conditions say whether the identity is Ready, and if not, why.
+	// conditions say whether the identity is Ready, and if not, why. Federated says what Entra ID last answered.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

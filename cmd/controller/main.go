@@ -31,6 +31,7 @@ type options struct {
 	tenantID       string
 	subscriptionID string
 	resourceGroup  string
+	federated      bool
 
 	sidecarImage           string
 	sidecarImagePullPolicy string
@@ -58,6 +59,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.tenantID, "tenant-id", "", "the tenant `ID` of identities that name none")
 	flags.StringVar(&o.subscriptionID, "subscription-id", "", "the subscription `ID` in generated resource IDs")
 	flags.StringVar(&o.resourceGroup, "resource-group", "kube-imds", "the resource `group` in generated resource IDs")
+	flags.BoolVar(&o.federated, "federated", false, "whether there is a federation issuer, which identities of Entra ID need")
 	flags.StringVar(&o.sidecarImage, "sidecar-image", "", "the `image` of the sidecar")
 	flags.StringVar(&o.sidecarImagePullPolicy, "sidecar-image-pull-policy", string(corev1.PullIfNotPresent), "when the sidecar's image is pulled")
 	flags.Var(&o.sidecarResources, "sidecar-resources", "the sidecar's requests and limits")

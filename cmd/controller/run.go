@@ -131,7 +131,7 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
-		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: identifier.Defaults{
+		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Federated: o.federated, Defaults: identifier.Defaults{
 			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
 		}},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},

@@ -11,6 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
+	"github.com/kube-imds/kube-imds/internal/outbound"
 	"github.com/kube-imds/kube-imds/internal/process"
 )
 
@@ -29,6 +30,7 @@ type options struct {
 	podLimits       issuer.PodLimits
 	anyAddress      bool
 	listen          string
+	outbound        outbound.Options
 }
 
 func newCommand() *cobra.Command {
@@ -53,6 +55,7 @@ func newCommand() *cobra.Command {
 	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once")
 	flags.IntVar(&o.podLimits.Concurrent, "pod-concurrent", 8, "how many `requests` of a pod are worked on at once")
 	flags.BoolVar(&o.anyAddress, "any-address", false, "take a pod's requests from any address, for networks that hide pods' addresses from their own node")
+	o.outbound.AddFlags(flags)
 	flags.StringVar(&o.listen, "listen", install.Address(install.APIPort), "the `address` of the API")
 	return command
 }

@@ -79,13 +79,17 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	entraMinter, entraParts, err := newEntraMinter(o, signer)
+	if err != nil {
+		return err
+	}
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
 		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
 		Directory:     &directory.Directory{Source: watches, Changes: changes},
 		Attestations:  signer,
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },
-		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: minter},
+		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: minter, v1alpha1.TokenSourceEntra: entraMinter},
 		Metadata:      o.metadata,
 		AnyAddress:    o.anyAddress,
 		Limits:        issuer.NewLimits(o.podLimits, time.Now),
@@ -97,12 +101,12 @@ func run(ctx context.Context, o options) error {
 	if o.anyAddress {
 		bounds = bounds.WithoutSources()
 	}
-	return process.Run(ctx, mgr, []manager.Runnable{
+	return process.Run(ctx, mgr, append(entraParts,
 		watches, keys, keysWatch, rootsWatch, serving, minter,
 		// The write timeout covers held requests for a grant.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
-	}, map[string]healthz.Checker{
+	), map[string]healthz.Checker{
 		"workload-keys":  process.While(keys.Ready),
 		"published-keys": process.While(func() bool { return known.Current() != nil }),
 		"authority":      process.While(roots.Ready),

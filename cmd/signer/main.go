@@ -10,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/machine"
+	"github.com/kube-imds/kube-imds/internal/federation"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
+	"github.com/kube-imds/kube-imds/internal/outbound"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/signer/kms"
 )
@@ -32,10 +34,17 @@ type options struct {
 	nodePerSecond  float64
 	nodeBurst      int
 	listen         string
+
+	federation     federation.Issuer
+	federationKeys keyring.Policy
+	outbound       outbound.Options
 }
 
 // longestToken is the longest validity of a token, plus the difference of clocks.
 const longestToken = 24*time.Hour + 10*time.Minute
+
+// longestAssertion is the validity of an assertion, plus the difference of clocks.
+const longestAssertion = 20 * time.Minute
 
 func newCommand() *cobra.Command {
 	var o options
@@ -58,6 +67,12 @@ func newCommand() *cobra.Command {
 	flags.DurationVar(&o.keys.Ahead, "publish-ahead", 24*time.Hour, "how `long` a key is published before it signs")
 	flags.Float64Var(&o.nodePerSecond, "node-requests-per-second", 50, "how many `requests` a second a node may send in the long run")
 	flags.IntVar(&o.nodeBurst, "node-burst", 1000, "how many `requests` a node may send at once")
+	flags.StringVar(&o.federation.URL, "federation-issuer", "", "the public `URL` of the issuer that Entra ID trusts, without a slash at its end; without, no identity is federated")
+	flags.StringVar(&o.federation.Cluster, "federation-cluster", "", "the `name` of the cluster in the subjects of assertions")
+	flags.DurationVar(&o.federationKeys.Every, "federation-rotate-every", 90*24*time.Hour, "how `long` a key signs assertions")
+	flags.DurationVar(&o.federationKeys.Ahead, "federation-publish-ahead", 7*24*time.Hour, "how `long` a key is public before it signs assertions")
+	flags.DurationVar(&o.federationKeys.Keep, "federation-keep", 7*24*time.Hour, "how `long` a key stays public after it has signed its last assertion")
+	o.outbound.AddFlags(flags)
 	flags.StringVar(&o.listen, "listen", install.Address(install.APIPort), "the `address` of the API")
 	return command
 }
@@ -69,6 +84,14 @@ func (o *options) check() error {
 		return errors.New("--rotate-every must be above 0, --publish-ahead at least 0")
 	case o.nodePerSecond <= 0 || o.nodeBurst < 1:
 		return errors.New("--node-requests-per-second must be above 0, --node-burst at least 1")
+	}
+	if o.federation.URL != "" {
+		if err := federation.CheckURL(o.federation.URL); err != nil {
+			return fmt.Errorf("--federation-issuer: %w", err)
+		}
+	}
+	if o.federationKeys.Every <= 0 || o.federationKeys.Ahead < 0 || o.federationKeys.Keep < longestAssertion {
+		return fmt.Errorf("--federation-rotate-every must be above 0, --federation-publish-ahead at least 0, --federation-keep at least %s", longestAssertion)
 	}
 	if err := kms.Check(o.kmsKeys); err != nil {
 		return fmt.Errorf("--kms-key: %w", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/federation"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/logging"
@@ -46,7 +47,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), keys.Collectors(), workload.Collectors(), server.Collectors())...)
+	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), keys.Collectors(), workload.Collectors(), server.Collectors(), federation.Collectors())...)
 	changes := directory.NewChanges()
 	if err := watch(ctx, mgr, changes); err != nil {
 		return err
@@ -58,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	}
 	clusterKeys := workload.NewKeys(source, ctrl.Log.WithName("workload-keys"))
 	keeper := &keys.Keeper{
-		Client: reader, Secret: o.Names.SigningKeys(), ConfigMap: o.Names.Keys(), Tenants: keys.Tenants(reader),
+		Name: "tokens", Client: reader, Secret: o.Names.SigningKeys(), ConfigMap: o.Names.Keys(), Tenants: keys.Tenants(reader),
 		Policy: o.keys, Source: &keys.Source{URLs: o.kmsKeys, KMS: &kms.Keys{}}, Changes: changes, Now: time.Now, Log: ctrl.Log.WithName("signing-keys"),
 	}
 	roots := &cabundle.Latest{}
@@ -91,6 +92,11 @@ func run(ctx context.Context, o options) error {
 		Log:             audit,
 		Unauthenticated: rate.NewLimiter(1, 20),
 		Now:             time.Now,
+	}
+	if o.federation.URL != "" {
+		if api.Federation, err = federate(ctx, mgr, o); err != nil {
+			return err
+		}
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
 		clusterKeys, keeper, rootsWatch, serving, attestation,

@@ -38,7 +38,9 @@ func (e *Error) Temporary() bool {
 }
 
 // Throttled reports whether Entra is asked too much.
-func (e *Error) Throttled() bool { return e.Status == http.StatusTooManyRequests || e.Code == loopDetected }
+func (e *Error) Throttled() bool {
+	return e.Status == http.StatusTooManyRequests || e.Code == loopDetected
+}
 
 // Meaning says in a sentence what the error means for an identity.
 func (e *Error) Meaning() string {

@@ -70,6 +70,8 @@ const (
 	ReasonThrottled       = "Throttled"
 	ReasonUnavailable     = "Unavailable"
 	ReasonNotSigned       = "NotSigned"
+	ReasonNotPublished    = "NotPublished"
+	ReasonEntra           = "EntraRefused"
 )
 
 // Unauthorized returns the failure of a caller that is not known.
@@ -98,8 +100,13 @@ func TooMany(wait time.Duration) *Failure {
 	return &Failure{
 		Kind: Throttled, Reason: ReasonThrottled, Detail: "the pod asks more than it may",
 		Description: "Temporarily throttled, too many requests",
-		RetryAfter:  min((wait + time.Second - 1).Truncate(time.Second), maxRetryAfter),
+		RetryAfter:  RoundRetryAfter(wait),
 	}
+}
+
+// RoundRetryAfter rounds a wait up to whole seconds, within what clients accept.
+func RoundRetryAfter(wait time.Duration) time.Duration {
+	return min((wait + time.Second - 1).Truncate(time.Second), maxRetryAfter)
 }
 
 // NotNow returns a failure that passes by itself.
@@ -114,6 +121,13 @@ func NotNow(detail string) *Failure {
 func NotSigned(detail string) *Failure {
 	f := NotNow(detail)
 	f.Reason = ReasonNotSigned
+	return f
+}
+
+// NotPublished returns the failure while Entra ID could not verify an assertion.
+func NotPublished() *Failure {
+	f := NotNow("no key of the federation issuer has been seen at its public URL: publish the files of kubectl imds federation publish")
+	f.Reason = ReasonNotPublished
 	return f
 }
 

@@ -62,13 +62,13 @@ func Check(principal Principal, name string, identity *v1alpha1.ManagedIdentity)
 		return &Refusal{name, ReasonNotReady, fmt.Sprintf(
 			"ManagedIdentity %q is not ready: the controller has not resolved its IDs yet", name)}
 	}
-	if ready.Status != metav1.ConditionTrue && ready.Reason == v1alpha1.ReasonTokenSource {
+	if ready.Status == metav1.ConditionTrue || v1alpha1.CanBeTried(ready.Reason) {
+		return nil
+	}
+	if ready.Reason == v1alpha1.ReasonTokenSource {
 		return &Refusal{name, ReasonTokenSource, fmt.Sprintf("ManagedIdentity %q has no tokens: %s", name, ready.Message)}
 	}
-	if ready.Status != metav1.ConditionTrue {
-		return &Refusal{name, ReasonNotReady, fmt.Sprintf("ManagedIdentity %q is not ready: %s", name, ready.Message)}
-	}
-	return nil
+	return &Refusal{name, ReasonNotReady, fmt.Sprintf("ManagedIdentity %q is not ready: %s", name, ready.Message)}
 }
 
 // tooMany refuses the whole request: granting a part of it would be arbitrary.

@@ -37,6 +37,12 @@ func (n Names) SigningKeys() client.ObjectKey { return n.object("signing-keys") 
 // Keys returns the key of the ConfigMap that publishes them.
 func (n Names) Keys() client.ObjectKey { return n.object("keys") }
 
+// FederationKeys is the Secret with the keys that sign assertions for Entra ID.
+func (n Names) FederationKeys() client.ObjectKey { return n.object("federation-keys") }
+
+// Federation is the ConfigMap with the public part of the federation issuer. Its annotations say what assertions look like.
+func (n Names) Federation() client.ObjectKey { return n.object("federation") }
+
 // Services returns the DNS names of a part's Service, the preferred one first.
 func (n Names) Services(part Part) []string {
 	name := fmt.Sprintf("%s-%s.%s.svc", n.Name, part, n.Namespace)

@@ -57,7 +57,7 @@ func revisionOf(decided grant.Grant, revocations int64) (string, error) {
 		status := identity.Status
 		for _, part := range []any{
 			status.ClientID, status.PrincipalID, status.ResourceID, status.TenantID, identity == decided.Default,
-			identity.Spec.Type, identity.Spec.TokenSource, identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
+			identity.Spec.Type, identity.Spec.TokenSource, identity.Spec.Entra, identity.Spec.AllowedResources, identity.Spec.TokenLifetime,
 		} {
 			if err := encoder.Encode(part); err != nil {
 				return "", fmt.Errorf("hash the grant: %w", err)

@@ -14,12 +14,6 @@ import (
 
 // CacheOptions limit the caches to what a signature depends on. Pods without a node are left out.
 func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
-	one := func(key client.ObjectKey) cache.ByObject {
-		return cache.ByObject{
-			Namespaces: map[string]cache.Config{key.Namespace: {}},
-			Field:      fields.OneTermEqualSelector("metadata.name", key.Name),
-		}
-	}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -39,6 +33,22 @@ func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
 			directory.Metadata("ServiceAccount"): {Transform: slim.Metadata},
 			directory.Metadata("Namespace"):      {Transform: slim.Metadata},
 		},
+	}
+}
+
+// KeysCacheOptions limit a cache to the two objects of a ring of keys.
+func KeysCacheOptions(secret, configMap client.ObjectKey) cache.Options {
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject:         map[client.Object]cache.ByObject{&corev1.Secret{}: one(secret), &corev1.ConfigMap{}: one(configMap)},
+	}
+}
+
+// one limits a kind to a single object.
+func one(key client.ObjectKey) cache.ByObject {
+	return cache.ByObject{
+		Namespaces: map[string]cache.Config{key.Namespace: {}},
+		Field:      fields.OneTermEqualSelector("metadata.name", key.Name),
 	}
 }
 

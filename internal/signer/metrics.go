@@ -7,7 +7,7 @@ import (
 var (
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "kube_imds_signer_requests_total",
-		Help: "Requests of issuers by kind (token, attestation), outcome (signed, refused, unavailable) and reason.",
+		Help: "Requests of issuers by kind (token, attestation, assertion, outcome), outcome (signed, refused, unavailable) and reason.",
 	}, []string{"kind", "outcome", "reason"})
 
 	suppressedLines = prometheus.NewCounter(prometheus.CounterOpts{

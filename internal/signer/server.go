@@ -43,6 +43,9 @@ type Server struct {
 	// Attestations signs attested documents.
 	Attestations *attested.Signer
 
+	// Federation signs assertions for Entra ID; nil without a federation issuer.
+	Federation *Federation
+
 	// Limits limits the requests of each node.
 	Limits *NodeLimits
 
@@ -58,6 +61,8 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+signerapi.TokenPath, s.serveToken)
 	mux.HandleFunc("POST "+signerapi.AttestationPath, s.serveAttestation)
+	mux.HandleFunc("POST "+signerapi.AssertionPath, s.serveAssertion)
+	mux.HandleFunc("POST "+signerapi.OutcomePath, s.serveOutcome)
 	return bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes))
 }
 

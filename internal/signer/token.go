@@ -57,6 +57,9 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 		return token.Signed{}, err
 	}
 	entry.identity = identity
+	if source := identity.Spec.TokenSource; source != v1alpha1.TokenSourceLocal {
+		return token.Signed{}, failure.BadRequest("tokens of the identity are not signed here, but by " + string(source))
+	}
 	if !grant.AllowsResource(identity, asked.Resource) {
 		return token.Signed{}, failure.ResourceNotAllowed(identity, asked.Resource)
 	}
@@ -85,7 +88,7 @@ func placeOf(key *token.Key) string {
 	return "local"
 }
 
-// granted returns an identity if the pod is granted it and its tokens are signed here.
+// granted returns an identity if the pod is granted it.
 func (s *Server) granted(ctx context.Context, found subject, name string) (*v1alpha1.ManagedIdentity, error) {
 	decided, err := s.Directory.Grant(ctx, found.pod, found.accountUID, s.Now())
 	if err != nil {
@@ -93,9 +96,6 @@ func (s *Server) granted(ctx context.Context, found subject, name string) (*v1al
 	}
 	i := slices.IndexFunc(decided.Identities, func(one *v1alpha1.ManagedIdentity) bool { return one.Name == name })
 	if i >= 0 {
-		if source := decided.Identities[i].Spec.TokenSource; source != v1alpha1.TokenSourceLocal {
-			return nil, failure.BadRequest("tokens of the identity are not signed here, but by " + string(source))
-		}
 		return decided.Identities[i], nil
 	}
 	refusal := &grant.Refusal{Identity: name, Reason: grant.ReasonNotGranted, Message: "the pod has not asked for the identity"}

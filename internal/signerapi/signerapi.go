@@ -12,6 +12,12 @@ const (
 
 	// AttestationPath takes a POST of an AttestationRequest and answers with an AttestationResponse.
 	AttestationPath = "/v1/attestation"
+
+	// AssertionPath takes a POST of an AssertionRequest and answers with an AssertionResponse.
+	AssertionPath = "/v1/assertion"
+
+	// OutcomePath takes a POST of an OutcomeRequest and answers with an empty object.
+	OutcomePath = "/v1/outcome"
 )
 
 // The limits of bodies. The largest part of a request is the pod's ServiceAccount token.
@@ -62,6 +68,36 @@ type AttestationRequest struct {
 // AttestationResponse holds the document: PKCS #7 in DER.
 type AttestationResponse struct {
 	Signature []byte `json:"signature"`
+}
+
+// AssertionRequest asks for an assertion of an identity for Entra ID.
+type AssertionRequest struct {
+	Pod
+
+	// Identity is the name of a ManagedIdentity.
+	Identity string `json:"identity"`
+}
+
+// AssertionResponse is an assertion. The time is in seconds since 1970 UTC.
+type AssertionResponse struct {
+	Assertion string `json:"assertion"`
+	ExpiresOn int64  `json:"expires_on"`
+}
+
+// OutcomeRequest tells what Entra ID answered to an assertion.
+type OutcomeRequest struct {
+	Pod
+
+	// Identity is the name of a ManagedIdentity.
+	Identity string `json:"identity"`
+
+	// Code is the number of the AADSTS error, if it is known. Unreachable means that Entra has not answered. Neither means that
+	// it has issued a token.
+	Code        int  `json:"code,omitempty"`
+	Unreachable bool `json:"unreachable,omitempty"`
+
+	// Resource is the audience of the access token.
+	Resource string `json:"resource"`
 }
 
 // Error is the body of every error. Code and Description may be shown to the application; Reason and Detail are for the

@@ -85,7 +85,17 @@ func keyID(public *rsa.PublicKey) (string, error) {
 // Sign signs claims with RS256 and the header of Entra's v1 tokens: x5t equals kid (tokens.md section 1).
 func (k *Key) Sign(ctx context.Context, claims Claims) (string, error) {
 	unsigned := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	unsigned.Header["kid"], unsigned.Header["x5t"] = k.ID, k.ID
+	unsigned.Header["x5t"] = k.ID
+	return k.signToken(ctx, unsigned)
+}
+
+// SignAssertion signs other claims with RS256.
+func (k *Key) SignAssertion(ctx context.Context, claims jwt.Claims) (string, error) {
+	return k.signToken(ctx, jwt.NewWithClaims(jwt.SigningMethodRS256, claims))
+}
+
+func (k *Key) signToken(ctx context.Context, unsigned *jwt.Token) (string, error) {
+	unsigned.Header["kid"] = k.ID
 	text, err := unsigned.SigningString()
 	if err != nil {
 		return "", fmt.Errorf("render a token: %w", err)

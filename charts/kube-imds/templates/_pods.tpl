@@ -106,3 +106,26 @@ topologySpreadConstraints:
         {{- include "kube-imds.selector" . | nindent 8 }}
 {{- end }}
 {{- end -}}
+
+{{- /* outboundArguments, outboundMount and outboundVolume are the way of a part to hosts outside the cluster. */ -}}
+{{- define "kube-imds.outboundArguments" -}}
+{{- with .Values.federation.proxy }}
+- --outbound-proxy={{ . }}
+{{- end }}
+{{- if .Values.federation.caBundle }}
+- --outbound-ca-file=/etc/kube-imds/outbound/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "kube-imds.outboundMount" -}}
+{{- if .Values.federation.caBundle }}
+- {name: outbound-ca, mountPath: /etc/kube-imds/outbound, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "kube-imds.outboundVolume" -}}
+{{- if .Values.federation.caBundle }}
+- name: outbound-ca
+  configMap: {name: {{ include "kube-imds.fullname" . }}-outbound-ca}
+{{- end }}
+{{- end }}

@@ -30,13 +30,20 @@ func Binding(object any) (any, error) {
 	}, nil
 }
 
-// readiness keeps the condition Ready.
+// readiness keeps the conditions that decide, and what Entra ID last answered.
 func readiness(conditions []metav1.Condition) []metav1.Condition {
+	var kept []metav1.Condition
 	for _, condition := range conditions {
-		if condition.Type == v1alpha1.ConditionReady {
+		switch condition.Type {
+		case v1alpha1.ConditionReady:
 			condition.Message = cut(condition.Message, maxMessage)
-			return []metav1.Condition{condition}
+		case v1alpha1.ConditionFederated:
+			// The signer compares it with the next answer, so it is kept whole.
+			condition.Message = cut(condition.Message, v1alpha1.MaxFederatedMessage)
+		default:
+			continue
 		}
+		kept = append(kept, condition)
 	}
-	return nil
+	return kept
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -32,6 +33,10 @@ const (
 type Cache struct {
 	minter Minter
 	now    func() time.Time
+
+	// shared caches hold a token for all pods that are granted the identity. The issuer's own decision keeps others away.
+	shared bool
+
 	flight singleflight.Group
 
 	mu     sync.Mutex
@@ -46,6 +51,13 @@ func NewCache(minter Minter, now func() time.Time) *Cache {
 	return &Cache{minter: minter, now: now, tokens: map[string]*cached{}}
 }
 
+// NewSharedCache returns a cache in front of a minter whose tokens are the same for all pods.
+func NewSharedCache(minter Minter, now func() time.Time) *Cache {
+	cache := NewCache(minter, now)
+	cache.shared = true
+	return cache
+}
+
 // Mint returns the cached token, or mints one: a single one for all concurrent requests.
 func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 	found, generation := c.find(request)
@@ -56,7 +68,7 @@ func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 		return found.asCached(), nil
 	}
 	minted, err := c.mint(ctx, request, generation, true)
-	if err != nil && failure.Of(err).Temporary() && found != nil && found.remaining(c.now()) > 0 {
+	if err != nil && found != nil && found.remaining(c.now()) > 0 && (c.shared || failure.Of(err).Temporary()) {
 		return found.asCached(), nil
 	}
 	return minted, err
@@ -66,24 +78,33 @@ func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 func (c *Cache) find(request Request) (*cached, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	found := c.tokens[cacheKey(request)]
+	found := c.tokens[c.key(request)]
 	if found != nil {
 		found.used = true
+		// The pod that asked first may be gone at the renewal.
+		found.request.Pod.UID = request.Pod.UID
 	}
 	return found, c.generation
 }
 
-// mint mints a token and caches it.
+// mint mints a token and caches it. Other requests for the token wait for it too.
 func (c *Cache) mint(ctx context.Context, request Request, generation int, used bool) (Minted, error) {
-	key := cacheKey(request)
-	minted, err, _ := c.flight.Do(strconv.Itoa(generation)+"\n"+key, func() (any, error) {
+	key, own := c.key(request), false
+	mint := func() (any, error) {
+		own = true
 		// Others wait for it too, so it must not end with the first one's request.
 		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
 		if err == nil {
 			c.store(key, generation, newCached(request, minted, used))
 		}
 		return minted, err
-	})
+	}
+	flight := strconv.Itoa(generation) + "\n" + key
+	minted, err, _ := c.flight.Do(flight, mint)
+	if err != nil && c.shared && !own && !failure.Of(err).Temporary() {
+		// What another pod was refused says nothing about this one.
+		minted, err, _ = c.flight.Do(flight+"\n"+request.Pod.UID, mint)
+	}
 	if err != nil {
 		return Minted{}, err
 	}
@@ -111,11 +132,18 @@ func (c *Cache) KeepSignedBy(isPublished func(keyID string) bool) {
 	c.generation++
 }
 
-// cacheKey names everything that a token depends on.
-func cacheKey(request Request) string {
+// key names everything that a token depends on.
+func (c *Cache) key(request Request) string {
 	identity, status := request.Identity, request.Identity.Status
+	pod, settings := request.Pod.UID, v1alpha1.EntraSettings{}
+	if c.shared {
+		pod = ""
+	}
+	if identity.Spec.Entra != nil {
+		settings = *identity.Spec.Entra
+	}
 	return strings.Join([]string{
-		request.Pod.UID, identity.Name,
+		pod, identity.Name, settings.Authority, settings.Audience,
 		string(status.TenantID), string(status.ClientID), string(status.PrincipalID), status.ResourceID,
 		string(identity.Spec.Type), token.Lifetime(identity).String(), request.Resource,
 	}, "\n")
@@ -134,12 +162,16 @@ type cached struct {
 // newCached returns a cache entry. used says whether a pod asked for the token, or a renewal.
 func newCached(request Request, minted Minted, used bool) *cached {
 	life := minted.Expiry.Sub(minted.NotBefore)
-	part := 0.5 - renewalJitter*rand.Float64()
+	renewAt := minted.NotBefore.Add(life / 2)
+	if !minted.RenewAt.IsZero() {
+		renewAt = minted.RenewAt
+	}
+	jitter := time.Duration(renewalJitter * rand.Float64() * float64(life))
 	// The pod's own token has expired when the renewal comes.
 	request.Pod.Token, request.BypassCache = "", false
 	return &cached{
 		minted: minted, request: request, used: used,
-		renewAt: minted.NotBefore.Add(time.Duration(float64(life) * part)),
+		renewAt: renewAt.Add(-jitter),
 	}
 }
 

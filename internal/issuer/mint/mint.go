@@ -1,9 +1,11 @@
-// Package mint makes the tokens that the issuer serves: by the signer or a local key, behind a cache that renews them.
+// Package mint makes the tokens that the issuer serves: by the signer, by Entra ID or with a local key, behind a
+// cache that renews them.
 package mint
 
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/failure"
@@ -36,6 +38,9 @@ type Pod struct {
 // Minted is a token.
 type Minted struct {
 	token.Signed
+
+	// RenewAt is when the token should be renewed; zero for half of its life.
+	RenewAt time.Time
 
 	// Cached reports whether the token was minted for an earlier request.
 	Cached bool

@@ -75,14 +75,14 @@ func (c *Cache) sweep() (due []Request, generation int) {
 	return due, c.generation
 }
 
-// renew renews a token and reports whether the minter answered. A refused token is dropped: the pod's own request would be
-// refused too.
+// renew renews a token and reports whether others can be renewed now. A refused token is dropped: the pod's own request would be
+// refused too. A shared one stays, because another pod's may not be, and so do the renewals of other identities go on.
 func (c *Cache) renew(ctx context.Context, request Request, generation int) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	_, err := c.mint(ctx, request, generation, false)
-	if err == nil {
+	if err == nil || c.shared {
 		return true
 	}
 	if failure.Of(err).Temporary() {
@@ -90,6 +90,6 @@ func (c *Cache) renew(ctx context.Context, request Request, generation int) bool
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.tokens, cacheKey(request))
+	delete(c.tokens, c.key(request))
 	return true
 }

@@ -33,7 +33,7 @@ var signSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 })
 
 // Collectors returns the package's metrics.
-func Collectors() []prometheus.Collector { return []prometheus.Collector{signSeconds} }
+func Collectors() []prometheus.Collector { return []prometheus.Collector{signSeconds, exchanges} }
 
 // Mint has a token signed.
 func (s *Signer) Mint(ctx context.Context, request Request) (Minted, error) {

@@ -112,6 +112,17 @@ func (c *Client) Token(ctx context.Context, request signerapi.TokenRequest) (*si
 	return answer, c.ask(ctx, signerapi.TokenPath, request, answer)
 }
 
+// Assertion asks for an assertion for Entra ID.
+func (c *Client) Assertion(ctx context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error) {
+	answer := &signerapi.AssertionResponse{}
+	return answer, c.ask(ctx, signerapi.AssertionPath, request, answer)
+}
+
+// Outcome tells what Entra ID answered.
+func (c *Client) Outcome(ctx context.Context, request signerapi.OutcomeRequest) error {
+	return c.ask(ctx, signerapi.OutcomePath, request, &struct{}{})
+}
+
 // Attest asks for an attested document.
 func (c *Client) Attest(ctx context.Context, request signerapi.AttestationRequest) ([]byte, error) {
 	var answer signerapi.AttestationResponse

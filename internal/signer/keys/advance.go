@@ -23,12 +23,16 @@ func (k *Keeper) advance(ctx context.Context, secret *corev1.Secret, known *publ
 	if ring.IsEmpty() {
 		ring = k.succeed(known)
 	}
+	seen := known.Has
+	if k.Seen != nil {
+		seen = k.Seen
+	}
 	newSlot := func() (keyring.Slot, error) { return k.Source.newSlot(ctx, ring, k.Now()) }
 	orders := keyring.OrdersOf(secret)
 	var missing error
 	ring, orders.Rotate, missing = k.follow(ring, orders.Rotate, newSlot)
 	next, rotated, err := ring.Advance(keyring.Input{
-		Published: known.Has, Policy: k.Policy, Orders: orders, Now: k.Now(),
+		Published: seen, Policy: k.Policy, Orders: orders, Now: k.Now(),
 	}, newSlot)
 	k.tellMissing(errors.Join(missing, err))
 	next = next.Spend(ring)

@@ -36,11 +36,11 @@ func (k *Keeper) follow(ring keyring.Ring, rotate bool, newSlot func() (keyring.
 // tellMissing logs once why there is no next key.
 func (k *Keeper) tellMissing(err error) {
 	if err == nil {
-		successorMissing.Set(0)
+		successorMissing.WithLabelValues(k.Name).Set(0)
 		k.missing = ""
 		return
 	}
-	successorMissing.Set(1)
+	successorMissing.WithLabelValues(k.Name).Set(1)
 	if text := err.Error(); text != k.missing {
 		k.missing = text
 		k.Log.Error(err, "there is no key to sign after the current one")

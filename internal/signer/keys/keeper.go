@@ -30,6 +30,9 @@ const (
 // Keeper keeps the ring of keys in a Secret and publishes it in a ConfigMap. Replicas agree because each writes only on top
 // of what it has read.
 type Keeper struct {
+	// Name is the ring's name in metrics.
+	Name string
+
 	// Client reads from caches.
 	Client client.Client
 
@@ -43,6 +46,9 @@ type Keeper struct {
 
 	// Source supplies new keys.
 	Source *Source
+
+	// Seen reports whether validators can see a key, if the ConfigMap alone does not show that.
+	Seen func(keyID string) bool
 
 	// Changes wakes the Keeper when one of the two objects or an identity changes.
 	Changes *directory.Changes
@@ -64,6 +70,19 @@ func (k *Keeper) Key() *token.Key {
 		return opened.Signing
 	}
 	return nil
+}
+
+// KeyIDs returns the IDs of the keys that validators should know.
+func (k *Keeper) KeyIDs() []string {
+	opened := k.opened.Load()
+	if opened == nil {
+		return nil
+	}
+	var ids []string
+	for _, slot := range opened.Ring.Published() {
+		ids = append(ids, slot.ID)
+	}
+	return ids
 }
 
 // Ready reports whether there is a key to sign with.

@@ -149,7 +149,7 @@ func TestCurrentKeySignsOnWithoutAnotherURL(t *testing.T) {
 func TestMissingSuccessorIsMeasured(t *testing.T) {
 	keeper := &Keeper{Log: funcr.New(func(string, string) {}, funcr.Options{})}
 	for want, err := range map[float64]error{1: errNoURL, 0: nil} {
-		if keeper.tellMissing(err); testutil.ToFloat64(successorMissing) != want {
+		if keeper.tellMissing(err); testutil.ToFloat64(successorMissing.WithLabelValues("")) != want {
 			t.Errorf("after error %v the metric is not %v", err, want)
 		}
 	}

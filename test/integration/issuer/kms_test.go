@@ -117,7 +117,7 @@ func testKMSRotation(t *testing.T, k *kmsTest) {
 	k.verify(t, k.grantedTo(t, k.bearer, "https://after.example"))
 	eventually(t, "it is known that there is no key after this one", func() error {
 		text, err := read(k.signer.metrics)
-		if err == nil && !strings.Contains(text, "kube_imds_signer_successor_missing 1") {
+		if err == nil && !strings.Contains(text, "kube_imds_signer_successor_missing{ring=\"tokens\"} 1") {
 			err = fmt.Errorf("metrics = %s", text)
 		}
 		return err

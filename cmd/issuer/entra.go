@@ -1,0 +1,31 @@
+package main
+
+import (
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kube-imds/kube-imds/internal/entra"
+	"github.com/kube-imds/kube-imds/internal/issuer/mint"
+	"github.com/kube-imds/kube-imds/internal/issuer/signerclient"
+)
+
+// newEntraMinter returns a minter of Entra ID's tokens, and what must run for it.
+func newEntraMinter(o options, signer *signerclient.Client) (mint.Minter, []manager.Runnable, error) {
+	transport, err := o.outbound.Transport()
+	if err != nil {
+		return nil, nil, err
+	}
+	log := ctrl.Log.WithName("entra")
+	exchange := &entra.Client{HTTP: entra.NewHTTPClient(transport), Now: time.Now}
+	reporter := mint.NewReporter(signer.Outcome, log, time.Now)
+	cache := mint.NewSharedCache(&mint.Entra{
+		Assertions: signer, Exchange: exchange.Exchange, Authority: entra.CloudOf(o.metadata.Environment).Authority,
+		Pauses: mint.NewPauses(), Report: reporter.Report, Now: time.Now,
+		Log: func(err error, identity, resource string) {
+			log.Info("no token of Entra ID", "identity", identity, "resource", resource, "reason", err.Error())
+		},
+	}, time.Now)
+	return cache, []manager.Runnable{cache, reporter}, nil
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/federation"
+	"github.com/kube-imds/kube-imds/internal/signer"
+	"github.com/kube-imds/kube-imds/internal/signer/keys"
+)
+
+// The limits of what a node can report of Entra ID: each report may be a write to the API server.
+const (
+	outcomesPerSecond = 0.2
+	outcomesBurst     = 20
+)
+
+// federate adds the federation issuer to the manager: its keys, in objects and a cache of their own, and the watch of its public
+// files.
+func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Federation, error) {
+	transport, err := o.outbound.Transport()
+	if err != nil {
+		return nil, err
+	}
+	own, err := cluster.New(mgr.GetConfig(), func(options *cluster.Options) {
+		options.Scheme = mgr.GetScheme()
+		options.Cache = signer.KeysCacheOptions(o.Names.FederationKeys(), o.Names.Federation())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the cache of the federation keys: %w", err)
+	}
+	changes := directory.NewChanges()
+	for _, object := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} {
+		informer, err := own.GetCache().GetInformer(ctx, object)
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", object, err)
+		}
+		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
+			return nil, fmt.Errorf("watch %T: %w", object, err)
+		}
+	}
+	watch := &federation.Watch{
+		Issuer: o.federation, HTTP: &http.Client{Transport: transport}, OnChange: changes.Notify, Changed: changes.Next, Log: ctrl.Log.WithName("federation"),
+	}
+	keeper := &keys.Keeper{
+		Name: "federation", Client: own.GetClient(), Secret: o.Names.FederationKeys(), ConfigMap: o.Names.Federation(),
+		Tenants: func(context.Context) (map[string]bool, error) { return nil, nil },
+		Policy:  o.federationKeys, Source: &keys.Source{}, Seen: watch.Has, Changes: changes, Now: time.Now,
+		Log: ctrl.Log.WithName("federation-keys"),
+	}
+	watch.Expected = keeper.KeyIDs
+	for _, part := range []manager.Runnable{own, keeper, watch} {
+		if err := mgr.Add(part); err != nil {
+			return nil, fmt.Errorf("add %T to the manager: %w", part, err)
+		}
+	}
+	return &signer.Federation{
+		Issuer: o.federation, Key: keeper.Key, Limits: signer.NewNodeLimits(outcomesPerSecond, outcomesBurst),
+		Outcomes: &signer.Outcomes{Reader: mgr.GetClient(), Writer: mgr.GetClient()},
+	}, nil
+}

@@ -1,0 +1,128 @@
+package mint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/entra"
+	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// Entra mints tokens by exchanging the signer's assertions at Entra ID. It belongs behind a shared cache.
+type Entra struct {
+	Assertions AssertionClient
+	Exchange   func(ctx context.Context, request entra.Request) (*entra.Token, error)
+
+	// Authority is the authority of identities that name none.
+	Authority string
+
+	// Pauses keeps an identity that fails from asking too often.
+	Pauses *Pauses
+
+	// Report hears of every answer, and Log of failures.
+	Report func(signerapi.OutcomeRequest)
+	Log    func(err error, identity, resource string)
+
+	Now func() time.Time
+}
+
+// AssertionClient asks the signer for assertions.
+type AssertionClient interface {
+	Assertion(ctx context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error)
+}
+
+var exchanges = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	Name:    "kube_imds_issuer_exchange_seconds",
+	Help:    "Time to exchange an assertion at Entra ID, by outcome (issued, refused, unavailable).",
+	Buckets: []float64{.01, .02, .05, .1, .2, .5, 1, 2, 4, 8},
+}, []string{"outcome"})
+
+// Mint exchanges an assertion for a token, unless the identity pauses after a failure.
+func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
+	pause := e.Pauses.of(request, e.Now())
+	if err := pause.check(e.Now()); err != nil {
+		return Minted{}, err
+	}
+	assertion, err := e.Assertions.Assertion(ctx, signerapi.AssertionRequest{
+		Pod: signerapi.Pod{UID: request.Pod.UID, Token: request.Pod.Token}, Identity: request.Identity.Name,
+	})
+	if err != nil {
+		return Minted{}, err
+	}
+	start := time.Now()
+	issued, err := e.Exchange(ctx, entra.Request{
+		Authority: e.authorityOf(request.Identity), TenantID: string(request.Identity.Status.TenantID),
+		ClientID: string(request.Identity.Status.ClientID), Resource: request.Resource, Assertion: assertion.Assertion,
+	})
+	e.tell(request, err)
+	exchanges.WithLabelValues(outcomeOf(err)).Observe(time.Since(start).Seconds())
+	if err != nil {
+		return Minted{}, pause.fail(failed(err), e.Now())
+	}
+	pause.succeed()
+	return Minted{
+		Signed: token.Signed{Token: issued.AccessToken, NotBefore: issued.Issued, Expiry: issued.Expiry}, RenewAt: issued.RefreshAt,
+	}, nil
+}
+
+func (e *Entra) authorityOf(identity *v1alpha1.ManagedIdentity) string {
+	own := ""
+	if settings := identity.Spec.Entra; settings != nil {
+		own = settings.Authority
+	}
+	return cmp.Or(own, e.Authority)
+}
+
+// tell reports what Entra answered.
+func (e *Entra) tell(request Request, err error) {
+	outcome := signerapi.OutcomeRequest{
+		Pod: signerapi.Pod{UID: request.Pod.UID}, Identity: request.Identity.Name, Resource: request.Resource,
+	}
+	if err != nil {
+		e.Log(err, request.Identity.Name, request.Resource)
+		answered, found := errors.AsType[*entra.Error](err)
+		if found {
+			outcome.Code = answered.Code
+		}
+		outcome.Unreachable = outcome.Code == 0
+	}
+	e.Report(outcome)
+}
+
+func outcomeOf(err error) string {
+	switch answered, found := errors.AsType[*entra.Error](err); {
+	case err == nil:
+		return "issued"
+	case found && !answered.Temporary():
+		return "refused"
+	}
+	return "unavailable"
+}
+
+// failed returns the failure of an exchange. The application gets Entra's own error, as IMDS passes it on (imds-contract.md
+// section 4), without its description: that repeats the assertion's subject.
+func failed(err error) *failure.Failure {
+	answered, found := errors.AsType[*entra.Error](err)
+	if !found {
+		return failure.NotNow(err.Error())
+	}
+	f := &failure.Failure{Reason: failure.ReasonEntra, Detail: answered.Error(), Description: answered.Error(), RetryAfter: answered.RetryAfter}
+	switch {
+	case answered.Throttled():
+		f.Kind, f.RetryAfter = failure.Throttled, max(f.RetryAfter, time.Second)
+	case answered.Temporary():
+		f.Kind, f.RetryAfter = failure.Unavailable, max(f.RetryAfter, time.Second)
+	case answered.Cause() == entra.CauseResource:
+		f.Kind, f.RetryAfter = failure.InvalidResource, 0
+	default:
+		f.Kind, f.RetryAfter = failure.Invalid, 0
+	}
+	return f
+}

@@ -1,0 +1,96 @@
+package signer
+
+import (
+	"cmp"
+	"net/http"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/entra"
+	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/federation"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+	"github.com/kube-imds/kube-imds/internal/token"
+)
+
+// Federation signs assertions for Entra ID.
+type Federation struct {
+	Issuer federation.Issuer
+
+	// Key returns the key that signs assertions; nil while none is public.
+	Key func() *token.Key
+
+	// Outcomes keeps what Entra answered, within the limits of each node.
+	Outcomes *Outcomes
+	Limits   *NodeLimits
+}
+
+// serveAssertion answers an AssertionRequest.
+func (s *Server) serveAssertion(writer http.ResponseWriter, request *http.Request) {
+	entry := &entry{kind: "assertion", source: request.RemoteAddr}
+	signed, err := s.assert(request, entry)
+	if err != nil {
+		if !reply.IsGone(err) {
+			entry.failure = refuse(writer, err)
+			s.record(entry)
+		}
+		return
+	}
+	entry.signed = signed
+	s.record(entry)
+	reply.JSON(writer, http.StatusOK, signerapi.AssertionResponse{Assertion: signed.Token, ExpiresOn: signed.Expiry.Unix()})
+}
+
+// assert decides about a request and signs. It fills in the audit entry.
+func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, error) {
+	var asked signerapi.AssertionRequest
+	issuer, err := s.read(request, &asked)
+	entry.issuer, entry.podUID = issuer, asked.UID
+	if err != nil {
+		return token.Signed{}, err
+	}
+	identity, _, err := s.federated(request, entry, asked.Pod, asked.Identity)
+	if err != nil {
+		return token.Signed{}, err
+	}
+	key := s.Federation.Key()
+	if key == nil {
+		return token.Signed{}, failure.NotPublished()
+	}
+	entry.resource = audienceOf(identity, s.Machine.Environment)
+	signed, err := s.Federation.Issuer.Assert(request.Context(), key, identity.Name, entry.resource, s.Now())
+	if err != nil && !reply.IsGone(err) {
+		return signed, failure.NotSigned(err.Error())
+	}
+	return signed, err
+}
+
+// federated returns an identity of Entra ID that a pod of the issuer's node is granted.
+func (s *Server) federated(request *http.Request, entry *entry, pod signerapi.Pod, name string) (*v1alpha1.ManagedIdentity, subject, error) {
+	found, err := s.find(request.Context(), entry.issuer, pod)
+	entry.pod = found.pod
+	if err != nil {
+		return nil, found, err
+	}
+	identity, err := s.granted(request.Context(), found, name)
+	if err != nil {
+		return nil, found, err
+	}
+	entry.identity = identity
+	if identity.Spec.TokenSource != v1alpha1.TokenSourceEntra {
+		return nil, found, failure.BadRequest("the identity's tokens are not issued by Entra ID")
+	}
+	if s.Federation == nil {
+		return nil, found, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
+	}
+	return identity, found, nil
+}
+
+// audienceOf returns the audience of an identity's assertions.
+func audienceOf(identity *v1alpha1.ManagedIdentity, environment string) string {
+	own := ""
+	if settings := identity.Spec.Entra; settings != nil {
+		own = settings.Audience
+	}
+	return cmp.Or(own, entra.CloudOf(environment).Audience)
+}

@@ -1,0 +1,144 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/entra"
+	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/reply"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
+)
+
+// serveOutcome keeps what Entra answered. Issuers may not write to identities, whose IDs are in their status too.
+func (s *Server) serveOutcome(writer http.ResponseWriter, request *http.Request) {
+	entry := &entry{kind: "outcome", source: request.RemoteAddr}
+	if err := s.keepOutcome(request, entry); err != nil {
+		if !reply.IsGone(err) {
+			entry.failure = refuse(writer, err)
+			s.record(entry)
+		}
+		return
+	}
+	s.record(entry)
+	reply.JSON(writer, http.StatusOK, struct{}{})
+}
+
+func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
+	var told signerapi.OutcomeRequest
+	issuer, err := s.read(request, &told)
+	entry.issuer, entry.podUID = issuer, told.UID
+	if err != nil {
+		return err
+	}
+	if complaint := grant.CheckResource(told.Resource); complaint != "" {
+		return failure.BadRequest(complaint)
+	}
+	if told.Code != 0 && !entra.Known(told.Code) {
+		// An issuer chooses no text of a condition, and of its number only a known one.
+		told.Code = -1
+	}
+	entry.resource = told.Resource
+	identity, _, err := s.federated(request, entry, told.Pod, told.Identity)
+	if err != nil {
+		return err
+	}
+	if wait := s.Federation.Limits.take(issuer.Node.Name, s.Now()); wait > 0 {
+		return failure.TooMany(wait)
+	}
+	return s.Federation.Outcomes.Keep(request.Context(), identity, s.Federation.condition(identity, told, issuer.Node.Name, s.Machine.Environment))
+}
+
+// condition returns the condition Federated after an outcome.
+func (f *Federation) condition(identity *v1alpha1.ManagedIdentity, told signerapi.OutcomeRequest, node, environment string) metav1.Condition {
+	condition := metav1.Condition{
+		Type: v1alpha1.ConditionFederated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotFederated,
+		ObservedGeneration: identity.Generation,
+	}
+	failed := &entra.Error{Code: told.Code}
+	switch {
+	case told.Unreachable:
+		condition.Message = fmt.Sprintf("node %s got no answer from Entra ID for %s: check the node's way to the authority", node, told.Resource)
+	case told.Code == 0:
+		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonFederated
+		condition.Message = "Entra ID issues tokens of the identity"
+	case told.Code < 0:
+		condition.Message = fmt.Sprintf("Entra ID refused node %s a token for %s with an error that is not known here: see the issuer's log there",
+			node, told.Resource)
+	default:
+		condition.Message = fmt.Sprintf("Entra ID answered AADSTS%d to node %s for %s: %s. %s", told.Code, node, told.Resource, failed.Meaning(),
+			f.wayOut(failed.Cause(), identity, environment))
+	}
+	condition.Message = condition.Message[:min(len(condition.Message), v1alpha1.MaxFederatedMessage)]
+	return condition
+}
+
+// wayOut says what to do about an error of Entra's.
+func (f *Federation) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, environment string) string {
+	switch cause {
+	case entra.CauseCredential:
+		return "Create it with: " + f.Issuer.CredentialFor(identity, audienceOf(identity, environment)).AzureCLI()
+	case entra.CausePublication:
+		return "Publish the files of `kubectl imds federation publish` at " + f.Issuer.URL + " and look with `kubectl imds federation check`"
+	case entra.CauseIdentity:
+		return "Put spec.clientID and spec.tenantID right"
+	case entra.CauseResource:
+		return "Ask for a resource that exists in the tenant, or limit spec.allowedResources"
+	case entra.CauseClock:
+		return "Set the clocks of the cluster's nodes"
+	case entra.CausePolicy:
+		return "Ask the tenant's administrator to exclude the identity from the policy"
+	case entra.CauseLoad:
+		return "It passes by itself"
+	default:
+		return "The trace ID for Microsoft's support is in the issuer's log"
+	}
+}
+
+// Outcomes keeps the condition Federated of identities.
+type Outcomes struct {
+	// Reader reads identities from a cache. Writer writes their status.
+	Reader client.Reader
+	Writer client.StatusClient
+}
+
+// fieldOwner owns the condition Federated.
+const fieldOwner = client.FieldOwner("kube-imds-signer")
+
+// Keep writes a condition, unless the identity has it already.
+func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity, condition metav1.Condition) error {
+	var current v1alpha1.ManagedIdentity
+	if err := o.Reader.Get(ctx, client.ObjectKeyFromObject(identity), &current); err != nil {
+		return fmt.Errorf("read ManagedIdentity %s: %w", identity.Name, err)
+	}
+	conditions := current.DeepCopy().Status.Conditions
+	if !apimeta.SetStatusCondition(&conditions, condition) {
+		return nil
+	}
+	kept := apimeta.FindStatusCondition(conditions, condition.Type)
+	if err := o.Writer.Status().Apply(ctx, conditionOf(identity.Name, kept), fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("write the condition %s of ManagedIdentity %s: %w", condition.Type, identity.Name, err)
+	}
+	return nil
+}
+
+// conditionOf returns what is applied: one condition and nothing else of the status.
+func conditionOf(identity string, condition *metav1.Condition) runtime.ApplyConfiguration {
+	object := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
+		"type": condition.Type, "status": string(condition.Status), "reason": condition.Reason, "message": condition.Message,
+		"observedGeneration": condition.ObservedGeneration, "lastTransitionTime": condition.LastTransitionTime.UTC().Format(time.RFC3339),
+	}}}}}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ManagedIdentity"))
+	object.SetName(identity)
+	return client.ApplyConfigurationFromUnstructured(object)
+}
