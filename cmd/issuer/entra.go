@@ -21,7 +21,7 @@ func newEntraMinter(o options, signer *signerclient.Client) (mint.Minter, []mana
 	exchange := &entra.Client{HTTP: entra.NewHTTPClient(transport), Now: time.Now}
 	reporter := mint.NewReporter(signer.Outcome, log, time.Now)
 	cache := mint.NewSharedCache(&mint.Entra{
-		Assertions: signer, Exchange: exchange.Exchange, Authority: entra.CloudOf(o.metadata.Environment).Authority,
+		Assertions: signer, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
 		Pauses: mint.NewPauses(), Report: reporter.Report, Now: time.Now,
 		Log: func(err error, identity, resource string) {
 			log.Info("no token of Entra ID", "identity", identity, "resource", resource, "reason", err.Error())

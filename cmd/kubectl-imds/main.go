@@ -43,6 +43,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newDevCommand(), newCheckCommand(), newExplainCommand())
+	command.AddCommand(newDevCommand(), newCheckCommand(), newExplainCommand(), newFederationCommand())
 	return command
 }

@@ -1,9 +1,6 @@
 package entra
 
-import (
-	"fmt"
-	"net/url"
-)
+import "github.com/kube-imds/kube-imds/api/v1alpha1"
 
 // Cloud is an Azure cloud: where its tokens come from, and the audience of assertions for it.
 type Cloud struct {
@@ -30,14 +27,18 @@ func CloudOf(name string) Cloud {
 	return clouds["AzurePublicCloud"]
 }
 
-// CheckAuthority returns an error if a URL cannot be an authority.
-func CheckAuthority(authority string) error {
-	parsed, err := url.Parse(authority)
-	switch {
-	case err != nil:
-		return fmt.Errorf("read the authority: %w", err)
-	case parsed.Scheme != "https" || parsed.Host == "" || parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "":
-		return fmt.Errorf("the authority %q must be https://HOST without user, query and fragment", authority)
+// AuthorityFor returns the authority of an identity's tokens, in a cloud.
+func AuthorityFor(identity *v1alpha1.ManagedIdentity, cloud string) string {
+	if settings := identity.Spec.Entra; settings != nil && settings.Authority != "" {
+		return settings.Authority
 	}
-	return nil
+	return CloudOf(cloud).Authority
+}
+
+// AudienceFor returns the audience of an identity's assertions, in a cloud.
+func AudienceFor(identity *v1alpha1.ManagedIdentity, cloud string) string {
+	if settings := identity.Spec.Entra; settings != nil && settings.Audience != "" {
+		return settings.Audience
+	}
+	return CloudOf(cloud).Audience
 }

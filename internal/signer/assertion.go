@@ -1,7 +1,6 @@
 package signer
 
 import (
-	"cmp"
 	"net/http"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -57,7 +56,7 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 	if key == nil {
 		return token.Signed{}, failure.NotPublished()
 	}
-	entry.resource = audienceOf(identity, s.Machine.Environment)
+	entry.resource = entra.AudienceFor(identity, s.Machine.Environment)
 	signed, err := s.Federation.Issuer.Assert(request.Context(), key, identity.Name, entry.resource, s.Now())
 	if err != nil && !reply.IsGone(err) {
 		return signed, failure.NotSigned(err.Error())
@@ -84,13 +83,4 @@ func (s *Server) federated(request *http.Request, entry *entry, pod signerapi.Po
 		return nil, found, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
 	}
 	return identity, found, nil
-}
-
-// audienceOf returns the audience of an identity's assertions.
-func audienceOf(identity *v1alpha1.ManagedIdentity, environment string) string {
-	own := ""
-	if settings := identity.Spec.Entra; settings != nil {
-		own = settings.Audience
-	}
-	return cmp.Or(own, entra.CloudOf(environment).Audience)
 }

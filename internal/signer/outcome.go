@@ -87,7 +87,7 @@ func (f *Federation) condition(identity *v1alpha1.ManagedIdentity, told signerap
 func (f *Federation) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, environment string) string {
 	switch cause {
 	case entra.CauseCredential:
-		return "Create it with: " + f.Issuer.CredentialFor(identity, audienceOf(identity, environment)).AzureCLI()
+		return "Create it with: " + f.Issuer.CredentialFor(identity, entra.AudienceFor(identity, environment)).AzureCLI()
 	case entra.CausePublication:
 		return "Publish the files of `kubectl imds federation publish` at " + f.Issuer.URL + " and look with `kubectl imds federation check`"
 	case entra.CauseIdentity:

@@ -1,14 +1,12 @@
 package mint
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
@@ -20,8 +18,8 @@ type Entra struct {
 	Assertions AssertionClient
 	Exchange   func(ctx context.Context, request entra.Request) (*entra.Token, error)
 
-	// Authority is the authority of identities that name none.
-	Authority string
+	// Cloud is the Azure cloud of identities that name no authority, by its name in IMDS.
+	Cloud string
 
 	// Pauses keeps an identity that fails from asking too often.
 	Pauses *Pauses
@@ -58,7 +56,7 @@ func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	}
 	start := time.Now()
 	issued, err := e.Exchange(ctx, entra.Request{
-		Authority: e.authorityOf(request.Identity), TenantID: string(request.Identity.Status.TenantID),
+		Authority: entra.AuthorityFor(request.Identity, e.Cloud), TenantID: string(request.Identity.Status.TenantID),
 		ClientID: string(request.Identity.Status.ClientID), Resource: request.Resource, Assertion: assertion.Assertion,
 	})
 	e.tell(request, err)
@@ -70,14 +68,6 @@ func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	return Minted{
 		Signed: token.Signed{Token: issued.AccessToken, NotBefore: issued.Issued, Expiry: issued.Expiry}, RenewAt: issued.RefreshAt,
 	}, nil
-}
-
-func (e *Entra) authorityOf(identity *v1alpha1.ManagedIdentity) string {
-	own := ""
-	if settings := identity.Spec.Entra; settings != nil {
-		own = settings.Authority
-	}
-	return cmp.Or(own, e.Authority)
 }
 
 // tell reports what Entra answered.

@@ -1,0 +1,103 @@
+// Package installation finds the federation issuer of an installation, for the command line.
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/internal/federation"
+	"github.com/kube-imds/kube-imds/internal/published"
+)
+
+// The annotations of the ConfigMap with the public keys, which the chart sets.
+const (
+	issuerAnnotation      = "kube-imds.io/federation-issuer"
+	clusterAnnotation     = "kube-imds.io/federation-cluster"
+	environmentAnnotation = "kube-imds.io/azure-environment"
+)
+
+// Installation is the federation issuer of an installation.
+type Installation struct {
+	Issuer federation.Issuer
+
+	// Environment is the Azure cloud by its name in IMDS.
+	Environment string
+
+	// JWKS is the document of the public keys, and KeyIDs holds their IDs.
+	JWKS   []byte
+	KeyIDs []string
+}
+
+var (
+	errNone = errors.New("no installation of kube-imds in this cluster has a federation issuer: set federation.issuerURL in the chart's values")
+	errKeys = errors.New("the signer has not made its federation keys yet: look at its log")
+)
+
+// Find finds the installation in a namespace, or in all if it is "".
+func Find(ctx context.Context, reader client.Reader, namespace string) (*Installation, error) {
+	var all corev1.ConfigMapList
+	selector := client.MatchingLabels{"app.kubernetes.io/component": "signer"}
+	if err := reader.List(ctx, &all, client.InNamespace(namespace), selector); err != nil {
+		return nil, fmt.Errorf("list the ConfigMaps of the signer: %w", err)
+	}
+	found := slices.DeleteFunc(all.Items, func(one corev1.ConfigMap) bool { return one.Annotations[issuerAnnotation] == "" })
+	switch len(found) {
+	case 0:
+		return nil, errNone
+	case 1:
+		return read(&found[0])
+	}
+	return nil, fmt.Errorf("several installations have a federation issuer, among them those in the namespaces %s and %s: choose with --namespace",
+		found[0].Namespace, found[1].Namespace)
+}
+
+func read(configMap *corev1.ConfigMap) (*Installation, error) {
+	keys, err := published.Read(configMap.Data)
+	if err != nil {
+		return nil, err
+	}
+	if keys == nil {
+		return nil, errKeys
+	}
+	found := &Installation{
+		Issuer: federation.Issuer{
+			URL: configMap.Annotations[issuerAnnotation], Cluster: configMap.Annotations[clusterAnnotation],
+		},
+		Environment: configMap.Annotations[environmentAnnotation], JWKS: keys.JWKS,
+	}
+	for id := range keys.KeyIDs {
+		found.KeyIDs = append(found.KeyIDs, id)
+	}
+	slices.Sort(found.KeyIDs)
+	return found, nil
+}
+
+// Write writes the public files below a directory and returns their paths.
+func (i *Installation) Write(directory string) ([]string, error) {
+	discovery, err := i.Issuer.Discovery()
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, file := range []struct {
+		path    string
+		content []byte
+	}{{federation.DiscoveryPath, discovery}, {federation.KeysPath, append(slices.Clone(i.JWKS), '\n')}} {
+		path := filepath.Join(directory, filepath.FromSlash(file.path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the files are public
+			return nil, fmt.Errorf("make the directory of a public file: %w", err)
+		}
+		if err := os.WriteFile(path, file.content, 0o644); err != nil { //nolint:gosec // the files are public
+			return nil, fmt.Errorf("write a public file: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
