@@ -26,7 +26,7 @@ func Collectors() []prometheus.Collector { return []prometheus.Collector{publish
 const (
 	// readEvery is how often the public files are read, and readMissingEvery how often while a key is missing.
 	readEvery        = time.Hour
-	readMissingEvery = 30 * time.Second
+	readMissingEvery = 10 * time.Second
 )
 
 // Watch reads the public files again and again, and knows which keys are in them.

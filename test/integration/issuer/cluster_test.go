@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,8 +41,8 @@ type cluster struct {
 	signerAddress string
 }
 
-// startCluster starts an API server with the chart and two nodes until the test ends.
-func startCluster(t *testing.T) *cluster {
+// startCluster starts an API server with the chart, with values like a=b, and two nodes until the test ends.
+func startCluster(t *testing.T, values ...string) *cluster {
 	t.Helper()
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
@@ -56,7 +57,7 @@ func startCluster(t *testing.T) *cluster {
 	c.kube, err = kubernetes.NewForConfig(c.config)
 	must(t, err, "make a client")
 
-	c.installChart(t, helm)
+	c.installChart(t, helm, values)
 	c.controller = c.startController(t, kinds)
 	for _, name := range []string{"node-1", "node-2"} {
 		c.create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
@@ -84,12 +85,12 @@ func startAPIServer(t *testing.T) *envtest.Environment {
 }
 
 // installChart installs the chart, and removes the webhooks, because they have no server here.
-func (c *cluster) installChart(t *testing.T, helm string) {
+func (c *cluster) installChart(t *testing.T, helm string, values []string) {
 	t.Helper()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, os.WriteFile(kubeconfig, c.environment.KubeConfig, 0o600), "write the kubeconfig")
 	install := exec.CommandContext(t.Context(), helm, "install", release, chartPath,
-		"--kubeconfig", kubeconfig, "--namespace", namespace, "--create-namespace")
+		"--kubeconfig", kubeconfig, "--namespace", namespace, "--create-namespace", "--set", strings.Join(values, ","))
 	home := t.TempDir()
 	install.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
 	output, err := install.CombinedOutput()

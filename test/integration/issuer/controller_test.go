@@ -54,7 +54,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
 	}{
-		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Defaults: identifier.Defaults{
+		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names)},

@@ -107,7 +107,7 @@ func testKMSTokenVerifies(t *testing.T, k *kmsTest) {
 // No request fails during the rotation to the second key.
 func testKMSRotation(t *testing.T, k *kmsTest) {
 	before := keyOf(t, k.next(t))
-	k.annotate(t, keyring.RotateAnnotation, "now")
+	k.annotate(t, names.SigningKeys(), keyring.RotateAnnotation, "now")
 	eventually(t, "another key signs", func() error {
 		if id := keyOf(t, k.next(t)); id == before {
 			return fmt.Errorf("key %s does", id)
@@ -159,7 +159,7 @@ func testKMSExchange(t *testing.T, k *kmsTest) {
 
 // A revoked key is not replaced by one that was used before.
 func testKMSNoOtherKey(t *testing.T, k *kmsTest) {
-	k.annotate(t, keyring.RevokeAnnotation, "current")
+	k.annotate(t, names.SigningKeys(), keyring.RevokeAnnotation, "current")
 	eventually(t, "the signer has no key", func() error {
 		if _, err := read(k.signer.health); err == nil {
 			return fmt.Errorf("the signer is ready")
@@ -169,10 +169,10 @@ func testKMSNoOtherKey(t *testing.T, k *kmsTest) {
 	k.wantUnavailable(t, "add one to signer.keys.kms")
 }
 
-func (c *cluster) annotate(t *testing.T, annotation, value string) {
+func (c *cluster) annotate(t *testing.T, keys client.ObjectKey, annotation, value string) {
 	t.Helper()
 	var secret corev1.Secret
-	must(t, c.Get(t.Context(), names.SigningKeys(), &secret), "read the signing keys")
+	must(t, c.Get(t.Context(), keys, &secret), "read the signing keys")
 	before := client.MergeFrom(secret.DeepCopy())
 	secret.Annotations = map[string]string{annotation: value}
 	must(t, c.Patch(t.Context(), &secret, before), "annotate the signing keys")
