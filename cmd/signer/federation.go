@@ -65,6 +65,6 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 	}
 	return &signer.Federation{
 		Issuer: o.federation, Key: keeper.Key, Limits: signer.NewNodeLimits(outcomesPerSecond, outcomesBurst),
-		Outcomes: &signer.Outcomes{Reader: mgr.GetClient(), Writer: mgr.GetClient()},
+		Outcomes: &signer.Outcomes{Reader: mgr.GetClient(), Write: signer.ApplyCondition(mgr.GetClient())},
 	}, nil
 }

@@ -42,6 +42,17 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
+// An identity of Entra ID is granted while Entra refuses it: otherwise nobody would ask again when that is put right.
+func TestIdentityThatEntraRefusesIsGranted(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{v1alpha1.ReasonNotTried, v1alpha1.ReasonNotFederated} {
+		identities := lookup(newIdentity("orders").Admitting("shop", "*").NotReadyBecause(reason, "AADSTS70025"))
+		if decided := decide(cashier().asking("orders"), identities, nil); len(decided.Identities) != 1 || len(decided.Refusals) != 0 {
+			t.Errorf("%s: grant = %+v", reason, decided)
+		}
+	}
+}
+
 // The message alone says what to do.
 func TestRefusalsSayTheWayOut(t *testing.T) {
 	t.Parallel()

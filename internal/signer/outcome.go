@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -107,13 +107,12 @@ func (f *Federation) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentit
 
 // Outcomes keeps the condition Federated of identities.
 type Outcomes struct {
-	// Reader reads identities from a cache. Writer writes their status.
+	// Reader reads identities from a cache.
 	Reader client.Reader
-	Writer client.StatusClient
-}
 
-// fieldOwner owns the condition Federated.
-const fieldOwner = client.FieldOwner("kube-imds-signer")
+	// Write writes a condition of an identity.
+	Write func(ctx context.Context, identity string, condition metav1.Condition) error
+}
 
 // Keep writes a condition, unless the identity has it already.
 func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity, condition metav1.Condition) error {
@@ -121,24 +120,28 @@ func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity,
 	if err := o.Reader.Get(ctx, client.ObjectKeyFromObject(identity), &current); err != nil {
 		return fmt.Errorf("read ManagedIdentity %s: %w", identity.Name, err)
 	}
-	conditions := current.DeepCopy().Status.Conditions
+	conditions := slices.Clone(current.Status.Conditions)
 	if !apimeta.SetStatusCondition(&conditions, condition) {
 		return nil
 	}
-	kept := apimeta.FindStatusCondition(conditions, condition.Type)
-	if err := o.Writer.Status().Apply(ctx, conditionOf(identity.Name, kept), fieldOwner, client.ForceOwnership); err != nil {
+	if err := o.Write(ctx, identity.Name, *apimeta.FindStatusCondition(conditions, condition.Type)); err != nil {
 		return fmt.Errorf("write the condition %s of ManagedIdentity %s: %w", condition.Type, identity.Name, err)
 	}
 	return nil
 }
 
-// conditionOf returns what is applied: one condition and nothing else of the status.
-func conditionOf(identity string, condition *metav1.Condition) runtime.ApplyConfiguration {
-	object := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
-		"type": condition.Type, "status": string(condition.Status), "reason": condition.Reason, "message": condition.Message,
-		"observedGeneration": condition.ObservedGeneration, "lastTransitionTime": condition.LastTransitionTime.UTC().Format(time.RFC3339),
-	}}}}}
-	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ManagedIdentity"))
-	object.SetName(identity)
-	return client.ApplyConfigurationFromUnstructured(object)
+// fieldOwner owns the condition Federated.
+const fieldOwner = client.FieldOwner("kube-imds-signer")
+
+// ApplyCondition returns a function that applies one condition and nothing else of an identity's status.
+func ApplyCondition(writer client.StatusClient) func(context.Context, string, metav1.Condition) error {
+	return func(ctx context.Context, identity string, condition metav1.Condition) error {
+		object := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"conditions": []any{map[string]any{
+			"type": condition.Type, "status": string(condition.Status), "reason": condition.Reason, "message": condition.Message,
+			"observedGeneration": condition.ObservedGeneration, "lastTransitionTime": condition.LastTransitionTime.UTC().Format(time.RFC3339),
+		}}}}}
+		object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("ManagedIdentity"))
+		object.SetName(identity)
+		return writer.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
+	}
 }

@@ -40,6 +40,11 @@ func TestInvalidIdentityIsRefused(t *testing.T) {
 		{"a lifetime that is a number", "tokenLifetime: 3600", "must be of type string"},
 		{"an unknown type", "type: Mine", `supported values: "UserAssigned", "SystemAssigned"`},
 		{"an unknown token source", "tokenSource: AWS", `supported values: "Local", "Entra"`},
+		{"settings of Entra for a local identity", "entra: {audience: api://own}", "spec: Invalid value: entra has settings for tokenSource Entra"},
+		{"an authority without TLS", entraWith("authority: 'http://login.example'"), "must be https:// and a host"},
+		{"an authority with a path", entraWith("authority: 'https://login.example/tenant'"), "must be https:// and a host"},
+		{"an authority with a slash", entraWith("authority: 'https://login.example/'"), "must be https:// and a host"},
+		{"an authority with a user", entraWith("authority: 'https://me@login.example'"), "must be https:// and a host"},
 		{"Entra without IDs", "tokenSource: Entra", "spec: Invalid value: " + needsEntra},
 		{"Entra without a tenant", "{tokenSource: Entra, clientID: 72f988bf-86f1-41af-91ab-2d7cd011db47}", "spec: Invalid value: " + needsEntra},
 		{"Entra without a client", "{tokenSource: Entra, tenantID: 72f988bf-86f1-41af-91ab-2d7cd011db47}", "spec: Invalid value: " + needsEntra},
@@ -63,6 +68,11 @@ func TestInvalidIdentityIsRefused(t *testing.T) {
 			refused(t, object(t, "ManagedIdentity", "", "wrong", test.spec), test.message)
 		})
 	}
+}
+
+// entraWith returns the spec of an identity of Entra ID with a setting.
+func entraWith(setting string) string {
+	return "{tokenSource: Entra, tenantID: 72f988bf-86f1-41af-91ab-2d7cd011db47, clientID: 72f988bf-86f1-41af-91ab-2d7cd011db47, entra: {" + setting + "}}"
 }
 
 func TestLongNameOfIdentityIsRefused(t *testing.T) {

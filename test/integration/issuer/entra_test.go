@@ -351,4 +351,3 @@ func testWithdrawnGrant(t *testing.T, e *entraTest) {
 	must(t, e.Patch(t.Context(), e.identity, before), "withdraw the grant")
 	e.refused(t, e.bearer, http.StatusBadRequest)
 }
-
