@@ -84,7 +84,7 @@ seen it there, so do this again when the metric kube_imds_signer_federation_publ
 }
 
 // errNotPublished is the error of a check that found something.
-var errNotPublished = errors.New("Entra ID cannot verify the assertions of all keys")
+var errNotPublished = errors.New("not all keys are public, so Entra ID cannot verify their assertions")
 
 func newFederationCheckCommand() *cobra.Command {
 	var o federationOptions
@@ -170,8 +170,9 @@ takes effect some minutes after it is created.`,
 				return fmt.Errorf("ManagedIdentity %q has the tokenSource %s: its tokens do not come from Entra ID",
 					identity.Name, identity.Spec.TokenSource)
 			}
-			fmt.Fprint(command.OutOrStdout(), render(found.Issuer.CredentialFor(&identity, entra.AudienceFor(&identity, found.Environment))))
-			return nil
+			credential := found.Issuer.CredentialFor(&identity, entra.AudienceFor(&identity, found.Environment))
+			_, err = fmt.Fprint(command.OutOrStdout(), render(credential))
+			return err
 		},
 	}
 	flags := command.Flags()

@@ -48,7 +48,7 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 	if err != nil {
 		return token.Signed{}, err
 	}
-	identity, _, err := s.federated(request, entry, asked.Pod, asked.Identity)
+	identity, err := s.federated(request, entry, asked.Pod, asked.Identity)
 	if err != nil {
 		return token.Signed{}, err
 	}
@@ -65,22 +65,22 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 }
 
 // federated returns an identity of Entra ID that a pod of the issuer's node is granted.
-func (s *Server) federated(request *http.Request, entry *entry, pod signerapi.Pod, name string) (*v1alpha1.ManagedIdentity, subject, error) {
+func (s *Server) federated(request *http.Request, entry *entry, pod signerapi.Pod, name string) (*v1alpha1.ManagedIdentity, error) {
 	found, err := s.find(request.Context(), entry.issuer, pod)
 	entry.pod = found.pod
 	if err != nil {
-		return nil, found, err
+		return nil, err
 	}
 	identity, err := s.granted(request.Context(), found, name)
 	if err != nil {
-		return nil, found, err
+		return nil, err
 	}
 	entry.identity = identity
 	if identity.Spec.TokenSource != v1alpha1.TokenSourceEntra {
-		return nil, found, failure.BadRequest("the identity's tokens are not issued by Entra ID")
+		return nil, failure.BadRequest("the identity's tokens are not issued by Entra ID")
 	}
 	if s.Federation == nil {
-		return nil, found, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
+		return nil, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
 	}
-	return identity, found, nil
+	return identity, nil
 }

@@ -49,7 +49,7 @@ func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 		told.Code = -1
 	}
 	entry.resource = told.Resource
-	identity, _, err := s.federated(request, entry, told.Pod, told.Identity)
+	identity, err := s.federated(request, entry, told.Pod, told.Identity)
 	if err != nil {
 		return err
 	}
