@@ -36,10 +36,10 @@ func chartVersion(t *testing.T) string {
 	return chart.AppVersion
 }
 
-// installChart installs the chart with its defaults, and waits until it is ready.
+// installChart installs the chart with its defaults and a federation issuer, and waits until it is ready.
 func (c *cluster) installChart(t *testing.T) {
 	t.Helper()
-	c.helm(t, "upgrade", "--install", release, chartPath,
+	c.helm(t, "upgrade", "--install", release, chartPath, "--values", c.federationValues(t),
 		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
 }
 

@@ -35,6 +35,9 @@ type cluster struct {
 
 	// version is the tag of the images under test.
 	version string
+
+	// outside is the authority of what stands for hosts outside the cluster.
+	outside *testCA
 }
 
 // connect opens the cluster that KUBECONFIG names.
@@ -55,7 +58,7 @@ func connect(t *testing.T) *cluster {
 	must(t, err, "know the kinds")
 	api, err := client.New(config, client.Options{Scheme: kinds})
 	must(t, err, "make a client")
-	c := &cluster{Client: api, config: config, kube: kube, version: chartVersion(t)}
+	c := &cluster{Client: api, config: config, kube: kube, version: chartVersion(t), outside: newTestCA(t)}
 	c.nodes = c.twoNodes(t)
 	return c
 }

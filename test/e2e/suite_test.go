@@ -42,6 +42,7 @@ func TestEndToEnd(t *testing.T) {
 			"NodeForgesNothing":             testNodeForgesNothing,
 			"EveryKindOfWorkloadIsInjected": testEveryKindOfWorkload,
 			"ChartTestPasses":               testChartTestPasses,
+			"EntraIssuesTokens":             testEntraIssuesTokens,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
