@@ -3,12 +3,14 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,6 +47,30 @@ func (c *cluster) installChart(t *testing.T) {
 
 func testChartTestPasses(t *testing.T, c *cluster) {
 	c.helm(t, "test", release, "--namespace", namespace, "--timeout", "3m")
+}
+
+// Kubernetes checks the expressions of the chart's policies against the types of the objects that they are about.
+func testPoliciesFitTheirObjects(t *testing.T, c *cluster) {
+	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
+	eventually(t, 2*time.Minute, "all policies are checked", func(ctx context.Context) error {
+		if err := c.List(ctx, &policies, client.MatchingLabels{"app.kubernetes.io/instance": release}); err != nil {
+			return err
+		}
+		if len(policies.Items) == 0 {
+			return errors.New("the chart has no policies")
+		}
+		for _, policy := range policies.Items {
+			if policy.Status.TypeChecking == nil || policy.Status.ObservedGeneration != policy.Generation {
+				return fmt.Errorf("policy %s is not checked yet", policy.Name)
+			}
+		}
+		return nil
+	})
+	for _, policy := range policies.Items {
+		for _, warning := range policy.Status.TypeChecking.ExpressionWarnings {
+			t.Errorf("%s: %s: %s", policy.Name, warning.FieldRef, warning.Warning)
+		}
+	}
 }
 
 // helm runs helm to its end.

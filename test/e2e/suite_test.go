@@ -41,6 +41,7 @@ func TestEndToEnd(t *testing.T) {
 			"IMDSIsAskedByItsOwnNames":      testIMDSIsAskedByItsOwnNames,
 			"NodeForgesNothing":             testNodeForgesNothing,
 			"EveryKindOfWorkloadIsInjected": testEveryKindOfWorkload,
+			"PoliciesFitTheirObjects":       testPoliciesFitTheirObjects,
 			"ChartTestPasses":               testChartTestPasses,
 			"EntraIssuesTokens":             testEntraIssuesTokens,
 		} {
