@@ -17,6 +17,8 @@ func TestInstalled(t *testing.T) {
 	run("OutageTouchesOnlyPodsThatAsk", testOutageAffectsOnlyPodsThatAsk)
 	withoutWebhooks(t, server)
 	run("TheSidecarsTokenIsMountedByNobodyElse", testOnlyTheSidecarMountsItsToken)
+	run("TemplateHint", testTemplateHint)
+	run("NamespaceHint", testNamespaceHint)
 	run("PodsMeetPodSecurityRestricted", testPodsMeetPodSecurityRestricted)
 	run("SamplesAreTaken", testSamplesAreAccepted)
 }

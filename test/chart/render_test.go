@@ -24,6 +24,7 @@ import (
 func TestNamesAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
 	rendered := render(t)
+	policies := []string{"kube-imds-namespace-hint", "kube-imds-template-hint", "kube-imds-token", "kube-imds-trust", "kube-imds-webhooks"}
 	for kind, names := range map[string][]string{
 		"Deployment":                       {"kube-imds-controller", "kube-imds-oidc", "kube-imds-signer"},
 		"DaemonSet":                        {"kube-imds-issuer"},
@@ -35,8 +36,8 @@ func TestNamesAreThoseOfTheDesign(t *testing.T) {
 		"ConfigMap":                        {"kube-imds-ca", "kube-imds-keys"},
 		"MutatingWebhookConfiguration":     {"kube-imds"},
 		"ValidatingWebhookConfiguration":   {"kube-imds"},
-		"ValidatingAdmissionPolicy":        {"kube-imds-token", "kube-imds-trust", "kube-imds-webhooks"},
-		"ValidatingAdmissionPolicyBinding": {"kube-imds-token", "kube-imds-trust", "kube-imds-webhooks"},
+		"ValidatingAdmissionPolicy":        policies,
+		"ValidatingAdmissionPolicyBinding": policies,
 	} {
 		var got []string
 		for _, object := range rendered.ofKind(kind) {

@@ -25,6 +25,8 @@ func TestInvalidValueIsNamed(t *testing.T) {
 		`sidecar.port=80`:                                 "/sidecar/port",
 		`sidecar.port=65536`:                              "/sidecar/port",
 		`sidecar.image="other"`:                           "/sidecar",
+		`hints=false`:                                     "/hints",
+		`hints.enabled="no"`:                              "/hints/enabled",
 		`netInit.resources.limits=null`:                   "/netInit/resources",
 		`tenantID="contoso"`:                              "/tenantID",
 		`subscriptionID="28A37578-CD01-54F5-804A-52E"`:    "/subscriptionID",
