@@ -16,6 +16,9 @@ import (
 // maxCredentials is how many federated credentials an identity can have.
 const maxCredentials = 20
 
+// maxAssertions bounds the assertions that are kept.
+const maxAssertions = 100
+
 // Identity is a managed identity in the stand-in's only tenants: those that identities name.
 type Identity struct {
 	TenantID, ClientID, ObjectID, ResourceID string
@@ -65,6 +68,7 @@ type Server struct {
 	identities map[string]Identity
 	fault      Fault
 	asked      map[Exchange]int
+	assertions []string
 }
 
 // Exchange is an issued token.
@@ -106,6 +110,13 @@ func (s *Server) Asked(exchange Exchange) int {
 	return s.asked[exchange]
 }
 
+// Assertions returns the assertions of the first requests.
+func (s *Server) Assertions() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.assertions)
+}
+
 // Public returns the key that verifies the stand-in's tokens.
 func (s *Server) Public() *rsa.PublicKey { return &s.key.PublicKey }
 
@@ -144,6 +155,9 @@ func (s *Server) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 func (s *Server) fails(writer http.ResponseWriter, request *http.Request, exchange Exchange) bool {
 	s.mu.Lock()
 	s.asked[exchange]++
+	if assertion := request.PostForm.Get("client_assertion"); len(s.assertions) < maxAssertions {
+		s.assertions = append(s.assertions, assertion)
+	}
 	fault := s.fault
 	if s.fault.Times > 0 {
 		s.fault.Times--

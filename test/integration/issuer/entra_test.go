@@ -88,8 +88,10 @@ func startEntra(t *testing.T) *entraTest {
 
 	e.issuer = web.URL + "/cluster"
 	c := startCluster(t, "federation.issuerURL="+e.issuer)
-	c.startSigner(t, "--federation-issuer="+e.issuer, "--federation-publish-ahead=0s", "--outbound-ca-file="+roots)
+	signer := c.startSigner(t, "--federation-issuer="+e.issuer, "--federation-publish-ahead=0s", "--outbound-ca-file="+roots)
 	e.issuerProcess = c.startIssuer(t, "node-1", "--outbound-ca-file="+roots)
+
+	t.Cleanup(func() { e.wantNoAssertionIn(t, signer.log, e.log) })
 
 	e.home = e.newHome(t)
 	e.identity = build.NewIdentity("entra").Admitting(e.home.name, "orders").WithClientID(entraClient).ManagedIdentity
@@ -98,6 +100,22 @@ func startEntra(t *testing.T) *entraTest {
 	e.create(t, e.identity)
 	e.bearer = e.issuerProcess.bearer(t, e.newPod(t, "first"))
 	return e
+}
+
+// wantNoAssertionIn checks that logs contain no assertion, and so no part of one that is worth something.
+func (e *entraTest) wantNoAssertionIn(t *testing.T, logs ...*output) {
+	t.Helper()
+	assertions := e.entra.Assertions()
+	if len(assertions) == 0 {
+		t.Error("Entra ID got no assertion")
+	}
+	for _, assertion := range assertions {
+		for _, log := range logs {
+			if signature := assertion[strings.LastIndex(assertion, ".")+1:]; strings.Contains(log.String(), signature) {
+				t.Error("a log contains an assertion")
+			}
+		}
+	}
 }
 
 // newPod creates a running pod that asks for the identity of Entra ID.
