@@ -21,6 +21,11 @@ func TestHelp(t *testing.T) {
 		"of explain": {[]string{"explain"}, []string{
 			"kubectl imds explain [NAME | TYPE/NAME]... [-f FILE]...", "kubectl imds explain deploy/orders", "It needs the rights to get the object", "--namespace", "--as",
 		}},
+		"of federation": {[]string{"federation"}, []string{"publish", "check", "credential"}},
+		"of publish": {[]string{"federation", "publish"}, []string{
+			"kubectl imds federation publish --out DIRECTORY", "az storage blob upload-batch", "kube_imds_signer_federation_published",
+		}},
+		"of credential": {[]string{"federation", "credential"}, []string{"kubectl imds federation credential NAME", "az, bicep, terraform", "| sh"}},
 		"of dev": {[]string{"dev"}, []string{
 			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
 			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",

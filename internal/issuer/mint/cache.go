@@ -24,6 +24,9 @@ const (
 	// ask again then.
 	minRemaining = 5 * time.Minute
 
+	// minSharedAge is the age below which a shared token is not replaced on demand: one pod would use up the exchanges of all.
+	minSharedAge = 30 * time.Second
+
 	// renewalJitter is the part of a token's life over which renewals of tokens minted together are spread.
 	renewalJitter = 0.04
 )
@@ -61,7 +64,7 @@ func NewSharedCache(minter Minter, now func() time.Time) *Cache {
 // Mint returns the cached token, or mints one: a single one for all concurrent requests.
 func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 	found, generation := c.find(request)
-	if request.BypassCache {
+	if request.BypassCache && !c.isNew(found) {
 		return c.mint(ctx, request, generation, true)
 	}
 	if found != nil && found.remaining(c.now()) > minRemaining {
@@ -72,6 +75,11 @@ func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 		return found.asCached(), nil
 	}
 	return minted, err
+}
+
+// isNew reports whether a token is so new that no pod gets another one, because all pods share it.
+func (c *Cache) isNew(one *cached) bool {
+	return c.shared && one != nil && c.now().Sub(one.mintedAt) < minSharedAge
 }
 
 // find returns the cached token, if there is one, and the generation.
@@ -95,7 +103,7 @@ func (c *Cache) mint(ctx context.Context, request Request, generation int, used 
 		// Others wait for it too, so it must not end with the first one's request.
 		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
 		if err == nil {
-			c.store(key, generation, newCached(request, minted, used))
+			c.store(key, generation, newCached(request, minted, used, c.now()))
 		}
 		return minted, err
 	}
@@ -154,13 +162,15 @@ type cached struct {
 	minted  Minted
 	request Request
 
+	mintedAt time.Time
+
 	// renewAt is when the token is renewed, if it was used.
 	renewAt time.Time
 	used    bool
 }
 
 // newCached returns a cache entry. used says whether a pod asked for the token, or a renewal.
-func newCached(request Request, minted Minted, used bool) *cached {
+func newCached(request Request, minted Minted, used bool, now time.Time) *cached {
 	life := minted.Expiry.Sub(minted.NotBefore)
 	renewAt := minted.NotBefore.Add(life / 2)
 	if !minted.RenewAt.IsZero() {
@@ -170,7 +180,7 @@ func newCached(request Request, minted Minted, used bool) *cached {
 	// The pod's own token has expired when the renewal comes.
 	request.Pod.Token, request.BypassCache = "", false
 	return &cached{
-		minted: minted, request: request, used: used,
+		minted: minted, request: request, used: used, mintedAt: now,
 		renewAt: renewAt.Add(-jitter),
 	}
 }

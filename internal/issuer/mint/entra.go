@@ -44,7 +44,7 @@ var exchanges = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 
 // Mint exchanges an assertion for a token, unless the identity pauses after a failure.
 func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
-	pause := e.Pauses.of(request, e.Now())
+	pause := e.Pauses.of(request)
 	if err := pause.check(e.Now()); err != nil {
 		return Minted{}, err
 	}

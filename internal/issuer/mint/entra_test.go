@@ -163,6 +163,46 @@ func TestManyResourcesAreLimited(t *testing.T) {
 	})
 }
 
+// Nor does it keep the identity's other pods from their tokens.
+func TestInventedResourcesStarveNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFederated()
+		if _, err := f.Mint(t.Context(), of("good")); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 * maxPauses {
+			request := of("evil")
+			request.Resource = fmt.Sprintf("https://%d.example", n)
+			f.fails(&entra.Error{Status: http.StatusBadRequest, Code: 500011})
+			_, _ = f.Mint(t.Context(), request)
+		}
+		f.answer = newFederated().answer
+		if _, err := f.Mint(t.Context(), of("good")); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestBypassOfASharedTokenIsLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFederated()
+		cache := NewSharedCache(f, time.Now)
+		request := of("pod")
+		request.BypassCache = true
+		for range 601 {
+			if _, err := cache.Mint(t.Context(), request); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if asked := f.asked.Load(); asked != 3 {
+			t.Errorf("Entra was asked %d times in a minute, want every 30 s", asked)
+		}
+	})
+}
+
 func TestSharedCacheExchangesOnceForAllPods(t *testing.T) {
 	t.Parallel()
 	f := newFederated()

@@ -1,6 +1,7 @@
 package mint
 
 import (
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ const (
 	// maxPauses bounds the pauses: resources are the application's choice.
 	maxPauses = 1000
 
-	// identityPerSecond and identityBurst limit an identity's exchanges for all its resources.
+	// identityPerSecond and identityBurst limit an identity's exchanges for all resources that it has got no token for.
 	identityPerSecond = 1
 	identityBurst     = 30
 
@@ -41,7 +42,7 @@ func NewPauses() *Pauses {
 }
 
 // of returns the pause of an identity, as it is now, and a resource.
-func (p *Pauses) of(request Request, now time.Time) *pause {
+func (p *Pauses) of(request Request) *pause {
 	identity := request.Identity
 	parts := []string{identity.Name, string(identity.Status.TenantID), string(identity.Status.ClientID)}
 	if settings := identity.Spec.Entra; settings != nil {
@@ -62,7 +63,7 @@ func (p *Pauses) of(request Request, now time.Time) *pause {
 	one, found := p.pauses[key]
 	if !found {
 		if len(p.pauses) >= maxPauses {
-			p.forget(now)
+			p.forget()
 		}
 		one = &pause{limiter: limiter}
 		p.pauses[key] = one
@@ -70,13 +71,9 @@ func (p *Pauses) of(request Request, now time.Time) *pause {
 	return one
 }
 
-// forget makes room: pauses that are over go, or else all.
-func (p *Pauses) forget(now time.Time) {
-	for key, one := range p.pauses {
-		if one.remaining(now) <= 0 {
-			delete(p.pauses, key)
-		}
-	}
+// forget makes room: pauses of resources without a token go, which an application may have invented, or else all.
+func (p *Pauses) forget() {
+	maps.DeleteFunc(p.pauses, func(_ string, one *pause) bool { return !one.hasIssued() })
 	if len(p.pauses) >= maxPauses {
 		clear(p.pauses)
 	}
@@ -87,16 +84,17 @@ type pause struct {
 	limiter *rate.Limiter
 
 	mu       sync.Mutex
+	issued   bool
 	failures int
 	until    time.Time
 	last     *failure.Failure
 }
 
-// remaining returns how long the pause lasts.
-func (p *pause) remaining(now time.Time) time.Duration {
+// hasIssued reports whether there was a token.
+func (p *pause) hasIssued() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.until.Sub(now)
+	return p.issued
 }
 
 // check returns the last failure during the pause, or that the identity asks too much.
@@ -109,6 +107,9 @@ func (p *pause) check(now time.Time) error {
 			again.RetryAfter = failure.RoundRetryAfter(wait)
 		}
 		return &again
+	}
+	if p.issued {
+		return nil
 	}
 	reservation := p.limiter.ReserveN(now, 1)
 	if wait := reservation.DelayFrom(now); wait > 0 {
@@ -137,5 +138,5 @@ func (p *pause) fail(failed *failure.Failure, now time.Time) error {
 func (p *pause) succeed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failures = 0
+	p.failures, p.issued = 0, true
 }

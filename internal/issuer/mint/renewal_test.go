@@ -86,7 +86,7 @@ func TestRefusedTokenIsNotReturnedAgain(t *testing.T) {
 
 func TestRenewalDoesNotKeepThePodsToken(t *testing.T) {
 	t.Parallel()
-	one := newCached(Request{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true)
+	one := newCached(Request{Pod: Pod{UID: "uid", Token: "secret"}, BypassCache: true}, Minted{}, true, time.Now())
 	if one.request.Pod.Token != "" || one.request.Pod.UID != "uid" || one.request.BypassCache {
 		t.Errorf("the cache keeps %+v", one.request)
 	}
