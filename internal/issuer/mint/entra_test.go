@@ -22,13 +22,17 @@ import (
 // federated is an Entra minter with a signer that refuses some pods, and with what Entra answers.
 type federated struct {
 	*Entra
+	asked atomic.Int64
+
+	mu       sync.Mutex
 	refused  map[string]bool
 	answer   func() (*entra.Token, error)
-	asked    atomic.Int64
 	outcomes []signerapi.OutcomeRequest
 }
 
 func (f *federated) Assertion(_ context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.refused[request.UID] {
 		return nil, failure.Denied(failure.ReasonUnknownPod, "there is no such pod")
 	}
@@ -42,16 +46,38 @@ func newFederated() *federated {
 	}
 	f.Entra = &Entra{
 		Assertions: f, Cloud: "AzurePublicCloud", Pauses: NewPauses(), Now: time.Now, Log: func(error, string, string) {},
-		Report: func(outcome signerapi.OutcomeRequest) { f.outcomes = append(f.outcomes, outcome) },
+		Report: func(outcome signerapi.OutcomeRequest) {
+			f.become(func() { f.outcomes = append(f.outcomes, outcome) })
+		},
 		Exchange: func(context.Context, entra.Request) (*entra.Token, error) {
 			f.asked.Add(1)
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			return f.answer()
 		},
 	}
 	return f
 }
 
-func (f *federated) fails(err error) { f.answer = func() (*entra.Token, error) { return nil, err } }
+// become changes the minter's surroundings.
+func (f *federated) become(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+func (f *federated) fails(err error) {
+	f.become(func() { f.answer = func() (*entra.Token, error) { return nil, err } })
+}
+
+// issues makes Entra issue a token that is valid for a day.
+func (f *federated) issues(text string) {
+	f.become(func() {
+		f.answer = func() (*entra.Token, error) {
+			return &entra.Token{AccessToken: text, Issued: time.Now(), Expiry: time.Now().Add(24 * time.Hour)}, nil
+		}
+	})
+}
 
 func of(pod string) Request {
 	return Request{Pod: Pod{UID: pod}, Identity: identity("orders"), Resource: vault}
@@ -177,7 +203,7 @@ func TestInventedResourcesStarveNobody(t *testing.T) {
 			f.fails(&entra.Error{Status: http.StatusBadRequest, Code: 500011})
 			_, _ = f.Mint(t.Context(), request)
 		}
-		f.answer = newFederated().answer
+		f.issues("again")
 		if _, err := f.Mint(t.Context(), of("good")); err != nil {
 			t.Error(err)
 		}
@@ -266,7 +292,7 @@ func TestSharedTokenIsRenewed(t *testing.T) {
 		if again := mintFor(t, cache, "second"); again != first {
 			t.Errorf("got %s, want %s", again, first)
 		}
-		f.refused["first"] = true
+		f.become(func() { f.refused["first"] = true })
 		f.fails(&entra.Error{Status: http.StatusUnauthorized, Code: 700213})
 		time.Sleep(20 * time.Hour)
 		if again := mintFor(t, cache, "second"); again != first {
@@ -276,9 +302,7 @@ func TestSharedTokenIsRenewed(t *testing.T) {
 		if again := mintFor(t, cache, "second"); again != first {
 			t.Errorf("in the last minutes: got %s, want %s", again, first)
 		}
-		f.answer = func() (*entra.Token, error) {
-			return &entra.Token{AccessToken: "renewed", Issued: time.Now(), Expiry: time.Now().Add(24 * time.Hour)}, nil
-		}
+		f.issues("renewed")
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if again := mintFor(t, cache, "second"); again == first {

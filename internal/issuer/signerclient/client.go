@@ -139,10 +139,15 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var last error
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := c.attempt(ctx, path, body, answer)
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			// An attempt that runs out of patience says less than the one before.
+			last = err
 		}
 		if refusal, refused := asRefusal(err); refused && (refusal.Kind == failure.Throttled || time.Since(asked) >= refusalPatience) {
 			return refusal
@@ -154,7 +159,7 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return failure.NotNow(err.Error())
+			return failure.NotNow(last.Error())
 		}
 	}
 }

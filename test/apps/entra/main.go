@@ -77,7 +77,7 @@ func newHandler(config, public, ca string) (http.Handler, error) {
 	mux.Handle("/", server)
 	// How often a token was asked for, by client ID and resource.
 	mux.HandleFunc("GET /asked/{client}", func(writer http.ResponseWriter, request *http.Request) {
-		fmt.Fprint(writer, server.Asked(entra.Exchange{ClientID: request.PathValue("client"), Resource: request.URL.Query().Get("resource")}))
+		fmt.Fprintf(writer, "%d", server.Asked(entra.Exchange{ClientID: request.PathValue("client"), Resource: request.URL.Query().Get("resource")}))
 	})
 	return mux, nil
 }
