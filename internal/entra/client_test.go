@@ -91,6 +91,14 @@ func TestSecondsMayBeAString(t *testing.T) {
 	}
 }
 
+func TestRefreshAfterExpiryIsIgnored(t *testing.T) {
+	t.Parallel()
+	token, _, err := exchange(t, answering(http.StatusOK, `{"token_type":"Bearer","expires_in":3600,"refresh_in":3600,"access_token":"a.b.c"}`))
+	if err != nil || !token.RefreshAt.IsZero() {
+		t.Errorf("got %+v, %v", token, err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	body := `{"error":"invalid_client","error_description":"AADSTS%d: ` + secret + `","error_codes":[%d],"trace_id":"trace","correlation_id":"corr"}`

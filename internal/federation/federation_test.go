@@ -1,13 +1,17 @@
 package federation
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kube-imds/kube-imds/internal/testing/build"
@@ -71,11 +75,21 @@ func payload(t *testing.T, text string) string {
 
 // site serves public files with a content type.
 type site struct {
+	mu    sync.Mutex
 	files map[string]string
 	kind  string
 }
 
+// become changes a file.
+func (s *site) become(path, content string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = content
+}
+
 func (s *site) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	content, found := s.files[request.URL.Path]
 	if !found {
 		http.NotFound(writer, request)
@@ -129,8 +143,16 @@ func TestPrivateKeysDoNotCount(t *testing.T) {
 	defer server.Close()
 	served.files = map[string]string{
 		DiscoveryPath: `{"issuer":"` + server.URL + `","jwks_uri":"` + server.URL + KeysPath + `"}`,
-		KeysPath:      `{"keys":[{"kty":"oct","kid":"a","k":"AAAA"}]}`,
 	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private, KeyID: "a"}, {Key: []byte("secret"), KeyID: "b"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served.files[KeysPath] = string(keys)
 	if ids, err := ReadPublic(t.Context(), server.Client(), server.URL); err != nil || len(ids) != 0 {
 		t.Errorf("got %v, %v", ids, err)
 	}

@@ -44,7 +44,7 @@ type Watch struct {
 	Log logr.Logger
 
 	public atomic.Pointer[map[string]bool]
-	told   string
+	told   *string
 }
 
 // Has reports whether a key was public when the files were last read.
@@ -108,10 +108,10 @@ func (w *Watch) tell(err error) {
 		text = err.Error()
 		published.Set(0)
 	}
-	if text == w.told {
+	if w.told != nil && *w.told == text {
 		return
 	}
-	w.told = text
+	w.told = &text
 	if err == nil {
 		w.Log.Info("the federation issuer's keys are public", "issuer", w.Issuer.URL)
 	} else if !errors.Is(err, errNoKeys) {

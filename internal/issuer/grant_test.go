@@ -208,6 +208,9 @@ func TestRevisionChangesWithWhatTokensDependOn(t *testing.T) {
 			}
 		}, false},
 		"another source": {withIdentity(func(i *v1alpha1.ManagedIdentity) { i.Spec.TokenSource = v1alpha1.TokenSourceEntra }), false},
+		"another authority": {withIdentity(func(i *v1alpha1.ManagedIdentity) {
+			i.Spec.Entra = &v1alpha1.EntraSettings{Authority: "https://login.microsoftonline.us"}
+		}), false},
 		"another lifetime": {withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenLifetime = &metav1.Duration{Duration: time.Minute}
 		}), false},

@@ -320,6 +320,26 @@ func mintFor(t *testing.T, cache *Cache, pod string) string {
 	return minted.Token
 }
 
+// The pod that asked first may be gone at the renewal.
+func TestSharedTokenIsRenewedForThePodThatUsesIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f := newFederated()
+		cache := NewSharedCache(f, time.Now)
+		go func() { _ = cache.Start(ctx) }()
+		mintFor(t, cache, "first")
+		mintFor(t, cache, "second")
+		f.become(func() { f.refused["first"] = true })
+		time.Sleep(13 * time.Hour)
+		synctest.Wait()
+		if asked := f.asked.Load(); asked != 2 {
+			t.Errorf("Entra was asked %d times, want a renewal", asked)
+		}
+	})
+}
+
 func TestRefreshAtOfEntraIsFollowed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
