@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/dev"
+	"github.com/kube-imds/kube-imds/internal/identifier"
 )
 
 const devLong = `Answer as Azure's Instance Metadata Service (IMDS) on this machine, without a cluster and without Azure.
@@ -107,11 +105,10 @@ func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io
 
 // check rejects values that no cluster would accept.
 func (o *devOptions) check() error {
-	tenant := string(o.dev.Defaults.TenantID)
-	if uuid.Validate(tenant) != nil || len(tenant) != 36 {
-		return fmt.Errorf("read --tenant: %q is not a GUID, such as 28a37578-cd01-54f5-804a-52ef0695644e", tenant)
+	var err error
+	if o.dev.Defaults.TenantID, err = identifier.ParseGUID(string(o.dev.Defaults.TenantID)); err != nil {
+		return fmt.Errorf("read --tenant: %w", err)
 	}
-	o.dev.Defaults.TenantID = v1alpha1.GUID(strings.ToLower(tenant))
 	if complaints := validation.IsDNS1123Label(o.dev.Pod.Namespace); len(complaints) > 0 {
 		return fmt.Errorf("read --namespace: %q: %s", o.dev.Pod.Namespace, complaints[0])
 	}
