@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -40,7 +41,9 @@ type definition struct {
 	rules      *cel.Validator
 }
 
-// loadDefinitions returns the definitions by kind.
+// definitions returns the definitions by kind. They compile once, because that takes long.
+var definitions = sync.OnceValues(loadDefinitions)
+
 func loadDefinitions() (map[string]*definition, error) {
 	definitions := map[string]*definition{}
 	for _, file := range []string{"kube-imds.io_managedidentities.yaml", "kube-imds.io_identitybindings.yaml"} {

@@ -41,7 +41,7 @@ type File struct {
 // Parse parses files. Objects without a namespace are put into namespace. The error names the file, the document and the field of
 // every mistake.
 func Parse(namespace string, files ...File) (*Manifest, error) {
-	definitions, err := loadDefinitions()
+	definitions, err := definitions()
 	if err != nil {
 		return nil, err
 	}
