@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,10 +17,22 @@ import (
 var version = "dev"
 
 func main() {
-	if err := execute(os.Args[1:], os.Stdout); err != nil {
+	err := execute(os.Args[1:], os.Stdout)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "kubectl imds:", err)
-		os.Exit(1)
 	}
+	os.Exit(exitStatus(err))
+}
+
+// exitStatus returns the exit status for the error of a command line. Scripts tell by 3 that the output is valid but not all.
+func exitStatus(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errLeftovers):
+		return 3
+	}
+	return 1
 }
 
 // execute runs a command line until it ends or is interrupted.
@@ -43,6 +56,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	command.AddCommand(newDevCommand(), newCheckCommand(), newExplainCommand(), newFederationCommand())
+	command.AddCommand(newDevCommand(), newCheckCommand(), newExplainCommand(), newFederationCommand(), newConvertCommand())
 	return command
 }
