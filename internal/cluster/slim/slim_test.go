@@ -61,7 +61,7 @@ func hugeService() *corev1.Service {
 func TestHugeObjectsAreBounded(t *testing.T) {
 	t.Parallel()
 	identity := &v1alpha1.ManagedIdentity{ObjectMeta: megabyte("")}
-	identity.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Message: strings.Repeat("m", 100<<10)}, {Type: "Other"}}
+	identity.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Message: strings.Repeat("m", 100<<10)}, {Type: "Other"}, {Type: v1alpha1.ConditionFederated, Message: strings.Repeat("m", 100<<10)}}
 	for name, test := range map[string]struct {
 		transform func(any) (any, error)
 		object    metav1.Object
@@ -71,7 +71,7 @@ func TestHugeObjectsAreBounded(t *testing.T) {
 		"namespace":      {Metadata, metadata(""), 1 << 10},
 		"pod":            {Pod, hugePod(), 72 << 10},
 		"Service":        {Service, hugeService(), 32 << 10},
-		"identity":       {Identity, identity, 3 << 10},
+		"identity":       {Identity, identity, 6 << 10},
 		"binding":        {Binding, &v1alpha1.IdentityBinding{ObjectMeta: megabyte("shop")}, 1 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,6 +138,23 @@ func TestMetadataKeepsTheInputOfGrants(t *testing.T) {
 }
 
 // Caches pass tombstones to their transforms too.
+// The signer compares the condition Federated with the next answer of Entra ID.
+func TestIdentityKeepsWhatDecides(t *testing.T) {
+	t.Parallel()
+	identity := &v1alpha1.ManagedIdentity{}
+	for _, kind := range []string{"Other", v1alpha1.ConditionReady, v1alpha1.ConditionFederated} {
+		identity.Status.Conditions = append(identity.Status.Conditions, metav1.Condition{Type: kind, Message: strings.Repeat("m", v1alpha1.MaxFederatedMessage)})
+	}
+	kept, err := Identity(identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conditions := kept.(*v1alpha1.ManagedIdentity).Status.Conditions
+	if len(conditions) != 2 || conditions[0].Type != v1alpha1.ConditionReady || len(conditions[1].Message) != v1alpha1.MaxFederatedMessage {
+		t.Errorf("%d conditions are kept, the last one with a message of %d bytes", len(conditions), len(conditions[len(conditions)-1].Message))
+	}
+}
+
 func TestOtherObjectsAreKept(t *testing.T) {
 	t.Parallel()
 	for name, transform := range map[string]func(any) (any, error){
