@@ -26,6 +26,9 @@ func TestHelp(t *testing.T) {
 			"kubectl imds federation publish --out DIRECTORY", "az storage blob upload-batch", "kube_imds_signer_federation_published",
 		}},
 		"of credential": {[]string{"federation", "credential"}, []string{"kubectl imds federation credential NAME", "az, bicep, terraform", "| sh"}},
+		"of convert": {[]string{"convert"}, []string{
+			"kubectl imds convert -f FILE...", "| kubectl imds convert -f - --tenant", "The exit status is 3 if something was not converted", "--namespaced",
+		}},
 		"of dev": {[]string{"dev"}, []string{
 			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
 			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",

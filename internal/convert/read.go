@@ -50,7 +50,7 @@ func (m *Manifests) Read(name string, file io.Reader) error {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if m.bytes += len(content); m.bytes > maxBytes {
-		return fmt.Errorf("read %s: more than %d MiB: leave out kinds that no identity depends on", name, maxBytes>>20)
+		return fmt.Errorf("read %s: more than %d MiB: leave out pods that another workload creates, and kinds that are skipped", name, maxBytes>>20)
 	}
 	documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
 	for number := 1; ; number++ {
@@ -96,7 +96,7 @@ func (m *Manifests) add(content []byte) error {
 // kindOf returns an object's kind, and counts the object.
 func (m *Manifests) kindOf(content []byte) (schema.GroupKind, error) {
 	if m.objects++; m.objects > maxObjects {
-		return schema.GroupKind{}, fmt.Errorf("more than %d objects: leave out kinds that no identity depends on", maxObjects)
+		return schema.GroupKind{}, fmt.Errorf("more than %d objects: leave out pods that another workload creates, and kinds that are skipped", maxObjects)
 	}
 	var header struct{ APIVersion, Kind string }
 	if err := json.Unmarshal(content, &header); err != nil || header.Kind == "" {
