@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
@@ -44,6 +47,9 @@ type Granted struct {
 	PrincipalID v1alpha1.GUID        `json:"principalID"`
 	ResourceID  string               `json:"resourceID"`
 	TokenSource v1alpha1.TokenSource `json:"tokenSource"`
+
+	// NotReady is why Entra ID issues no tokens of it; "" if it does.
+	NotReady string `json:"notReady,omitempty"`
 }
 
 // Refused is an identity that the pods may not assume, or the whole request if Identity is empty.
@@ -85,7 +91,7 @@ func (e *Explanation) addGrant(decided grant.Grant) {
 	for _, identity := range decided.Identities {
 		e.Granted = append(e.Granted, Granted{
 			Identity: identity.Name, ClientID: identity.Status.ClientID, PrincipalID: identity.Status.PrincipalID,
-			ResourceID: identity.Status.ResourceID, TokenSource: identity.Spec.TokenSource,
+			ResourceID: identity.Status.ResourceID, TokenSource: identity.Spec.TokenSource, NotReady: notReady(identity),
 		})
 	}
 	for _, refusal := range decided.Refusals {
@@ -96,4 +102,13 @@ func (e *Explanation) addGrant(decided grant.Grant) {
 	} else if refusal.Identity == "" && decided.Denied() == nil {
 		e.Refused = append(e.Refused, Refused{"", refusal.Reason, refusal.Message, refusal.Temporary()})
 	}
+}
+
+// notReady returns why a granted identity has no tokens: until Entra ID accepts it, it is granted and not ready.
+func notReady(identity *v1alpha1.ManagedIdentity) string {
+	ready := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil || ready.Status == metav1.ConditionTrue {
+		return ""
+	}
+	return ready.Message
 }

@@ -95,6 +95,19 @@ func TestInjection(t *testing.T) {
 	}
 }
 
+func TestIdentityThatEntraRefusesIsHintedAt(t *testing.T) {
+	t.Parallel()
+	identity := build.NewIdentity("orders").Admitting("shop", "orders").NotReadyBecause(v1alpha1.ReasonNotFederated, "AADSTS70025: paste this")
+	got, err := Explain(t.Context(), shop{identities: []build.Identity{identity}}, newPod(map[string]string{v1alpha1.IdentityAnnotation: "orders"}, true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`ManagedIdentity "orders" has no tokens now: AADSTS70025: paste this`}
+	if diff := cmp.Diff(want, got.Hints); diff != "" || got.Default != "orders" {
+		t.Errorf("default = %q, hints (-want +got):\n%s", got.Default, diff)
+	}
+}
+
 // A person must see why a request without a selector fails.
 func TestMissingDefaultIsRefused(t *testing.T) {
 	t.Parallel()

@@ -62,5 +62,10 @@ func hints(workload *Workload, explanation *Explanation) []string {
 	if injection.Asked && injection.Injected != nil && !*injection.Injected {
 		hints = append(hints, "the pod was created before it was to be injected: recreate it")
 	}
+	for _, granted := range explanation.Granted {
+		if granted.NotReady != "" {
+			hints = append(hints, fmt.Sprintf("ManagedIdentity %q has no tokens now: %s", granted.Identity, granted.NotReady))
+		}
+	}
 	return hints
 }

@@ -53,7 +53,7 @@ func (w *Watch) Has(id string) bool {
 	return public != nil && (*public)[id]
 }
 
-// NeedLeaderElection returns false: every replica signs only with keys that it has seen itself.
+// NeedLeaderElection returns false: every replica looks. The ring keeps when one of them has first seen a key.
 func (w *Watch) NeedLeaderElection() bool { return false }
 
 // Start reads the files until the context ends.

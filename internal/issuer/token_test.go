@@ -113,7 +113,7 @@ func TestTokenIsRefusedToPod(t *testing.T) {
 		})), nil, away.because("IdentityNotReady")},
 		"identity of Entra ID": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.TokenSource = v1alpha1.TokenSourceEntra
-		})), nil, refusal{400, "invalid_request", "this version does not support the identity's token source Entra", "", "refused", "BadRequest"}},
+		})), nil, refusal{400, "invalid_request", "tokens of the identity's source Entra are not issued here", "", "refused", "BadRequest"}},
 		"resource is not allowed": {newWorld(withIdentity(func(i *v1alpha1.ManagedIdentity) {
 			i.Spec.AllowedResources = []string{storage}
 		})), nil, refusal{400, "invalid_resource",

@@ -50,6 +50,9 @@ func TestFederationReachesThePods(t *testing.T) {
 		if len(arguments) > 1 && !mounts(pods[name], "/etc/kube-imds/outbound") {
 			t.Errorf("%s does not mount the authorities", name)
 		}
+		if len(arguments) > 1 && pods[name].Annotations["kube-imds.io/outbound-ca"] == "" {
+			t.Errorf("%s is not restarted when the authorities change", name)
+		}
 	}
 	config := as[corev1.ConfigMap](t, rendered.named(t, "ConfigMap", "kube-imds-federation"))
 	if config.Annotations["kube-imds.io/federation-issuer"] != "https://issuer.example/cluster" || config.Annotations["kube-imds.io/federation-cluster"] != "eu-1" {

@@ -54,7 +54,7 @@ func (m Minters) Mint(ctx context.Context, request Request) (Minted, error) {
 	source := request.Identity.Spec.TokenSource
 	minter, found := m[source]
 	if !found {
-		return Minted{}, failure.BadRequest(fmt.Sprintf("this version does not support the identity's token source %s", source))
+		return Minted{}, failure.BadRequest(fmt.Sprintf("tokens of the identity's source %s are not issued here", source))
 	}
 	return minter.Mint(ctx, request)
 }
