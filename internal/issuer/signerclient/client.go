@@ -149,6 +149,9 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 			// An attempt that runs out of patience says less than the one before.
 			last = err
 		}
+		if unpublished(err) {
+			return err
+		}
 		if refusal, refused := asRefusal(err); refused && (refusal.Kind == failure.Throttled || time.Since(asked) >= refusalPatience) {
 			return refusal
 		}
@@ -162,6 +165,12 @@ func (c *Client) ask(ctx context.Context, path string, request, answer any) erro
 			return failure.NotNow(last.Error())
 		}
 	}
+}
+
+// unpublished reports whether no key may sign assertions yet, on which all replicas agree and which takes a person to change.
+func unpublished(err error) bool {
+	failed, ok := errors.AsType[*failure.Failure](err)
+	return ok && failed.Reason == failure.ReasonNotPublished
 }
 
 // asRefusal returns the failure if a replica decided, instead of being away.

@@ -104,6 +104,23 @@ func refusing(status int) http.HandlerFunc {
 	}
 }
 
+// It takes a person to publish a key, so no request waits for that.
+func TestUnpublishedKeyIsToldAtOnce(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	client := newClient(t, func(writer http.ResponseWriter, _ *http.Request) {
+		asked++
+		writer.Header().Set("Retry-After", "7")
+		writer.WriteHeader(http.StatusServiceUnavailable)
+		_ = json.NewEncoder(writer).Encode(signerapi.Error{Reason: failure.ReasonNotPublished, Detail: "publish it"})
+	})
+	_, err := client.Assertion(t.Context(), signerapi.AssertionRequest{})
+	failed := failure.Of(err)
+	if asked != 1 || failed.Reason != failure.ReasonNotPublished || !strings.Contains(failed.Detail, "publish it") || failed.RetryAfter != 7*time.Second {
+		t.Errorf("asked %d times, failure = %+v", asked, failed)
+	}
+}
+
 func TestRefusalIsReturned(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
