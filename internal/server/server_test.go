@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/testing/address"
 )
 
 // deadline bounds what a test waits for.
@@ -183,12 +185,11 @@ func (r *running) waitUntilRefused() {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	addresses, err := address.Free(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return addresses[0]
 }
 
 // testCertificate returns the one that net/http/httptest has for its servers.

@@ -16,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kube-imds/kube-imds/internal/testing/address"
 )
 
 // patience bounds what a test waits for.
@@ -48,12 +50,11 @@ func (s *system) kubeconfig() string { return filepath.Join(s.folder, "kubeconfi
 // newReplica prepares a replica with free addresses.
 func (s *system) newReplica(name string) (*replica, error) {
 	r := &replica{binary: s.binary(), kubeconfig: s.kubeconfig(), logPath: filepath.Join(s.folder, name+".log")}
-	for _, address := range []*string{&r.webhook, &r.metrics, &r.health} {
-		var err error
-		if *address, err = freeAddress(); err != nil {
-			return nil, err
-		}
+	addresses, err := address.Free(3)
+	if err != nil {
+		return nil, err
 	}
+	r.webhook, r.metrics, r.health = addresses[0], addresses[1], addresses[2]
 	s.replicas = append(s.replicas, r)
 	return r, nil
 }
@@ -76,15 +77,6 @@ func writeKubeconfig(path string, config *rest.Config) error {
 		return fmt.Errorf("write the controller's kubeconfig: %w", err)
 	}
 	return nil
-}
-
-// freeAddress returns a loopback address where nothing listens.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // start starts the replica, and waits until it is ready.

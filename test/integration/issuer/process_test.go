@@ -21,6 +21,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kube-imds/kube-imds/internal/testing/address"
 )
 
 // issuerProcess is the issuer's binary with the credentials of an issuer's pod.
@@ -170,13 +172,8 @@ func buildPart(t *testing.T, part string) string {
 // freeAddresses returns free loopback addresses.
 func freeAddresses(t *testing.T, count int) []string {
 	t.Helper()
-	var addresses []string
-	for range count {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err, "find a free port")
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-	}
+	addresses, err := address.Free(count)
+	must(t, err, "find free addresses")
 	return addresses
 }
 
