@@ -73,7 +73,7 @@ func (c *conversion) reviewAccount(account account) {
 		c.warn(account.String(), "it is that of every pod of the namespace that names none, so those may assume its identities too",
 			"give the workloads that need them a ServiceAccount of their own")
 	}
-	if labels := c.podLabels(account); grants.byPodLabel && len(labels) > 1 {
+	if labels := c.podLabels(account); len(labels) > 1 {
 		c.warn(account.String(), fmt.Sprintf("workloads with different labels %s share it (%s), so each may assume the identities of all",
 			podIdentityLabel, strings.Join(labels, ", ")), "give each a ServiceAccount of its own")
 	}

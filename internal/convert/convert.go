@@ -64,9 +64,6 @@ type granted struct {
 
 	// preferred is the default identity if there are several; nil if there is none.
 	preferred *identity
-
-	// byPodLabel reports whether an AzureIdentityBinding grants some of them.
-	byPodLabel bool
 }
 
 // grant grants an identity to a ServiceAccount.

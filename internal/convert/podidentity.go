@@ -88,7 +88,7 @@ func (p *podIdentity) convertBinding(binding *azureBinding) {
 		p.leave(binding.String(), p.selectsNone(binding, source), "add the workload to the input, or write an IdentityBinding for its ServiceAccount")
 	default:
 		for _, workload := range workloads {
-			p.grant(workload.account, source.converted).byPodLabel = true
+			p.grant(workload.account, source.converted)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func TestMistakesAreErrors(t *testing.T) {
 
 func TestInputIsBounded(t *testing.T) {
 	t.Parallel()
-	comment := "# " + strings.Repeat("a", maxBytes/2) + "\n"
+	comment := strings.Repeat("# "+strings.Repeat("a", 1<<16)+"\n", maxBytes/2>>16)
 	objects := strings.Repeat(`{"kind":"a"},`, maxObjects)
 	for name, test := range map[string]struct {
 		files []string
