@@ -1,166 +1,128 @@
 package entra
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net/http"
+	"context"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
-	"github.com/google/uuid"
 )
 
-// refusal is an AADSTS error.
-type refusal struct {
-	code        int
-	name        string
-	status      int
-	description string
-}
-
-// refuse answers with an error in Entra's form.
-func (s *Server) refuse(writer http.ResponseWriter, refused refusal) {
-	now, trace, correlation := s.Now().UTC().Format("2006-01-02 15:04:05Z"), uuid.NewString(), uuid.NewString()
-	write(writer, refused.status, map[string]any{
-		"error": refused.name, "error_codes": []int{refused.code}, "timestamp": now, "trace_id": trace, "correlation_id": correlation,
-		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
-			refused.code, refused.description, trace, correlation, now),
-		"error_uri": fmt.Sprintf("https://login.microsoftonline.com/error?code=%d", refused.code),
-	})
-}
-
-// verify returns the identity that an assertion is of.
-func (s *Server) verify(request *http.Request, tenant, client, resource string) (Identity, *refusal) {
-	form := request.PostForm
-	s.mu.Lock()
-	identity, found := s.identities[client]
-	s.mu.Unlock()
-	switch {
-	case !s.hasTenant(tenant):
-		return identity, &refusal{90002, "invalid_request", http.StatusBadRequest, "Tenant '" + tenant + "' not found."}
-	case !found || identity.TenantID != tenant:
-		return identity, &refusal{700016, "unauthorized_client", http.StatusBadRequest, "Application with identifier '" + client + "' was not found."}
-	case form.Get("grant_type") != "client_credentials":
-		return identity, &refusal{900144, "invalid_request", http.StatusBadRequest, "The request body must contain 'grant_type'."}
-	case form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || form.Get("client_assertion") == "":
-		return identity, &refusal{7000218, "invalid_client", http.StatusUnauthorized, "The request body must contain 'client_assertion'."}
-	case len(identity.Credentials) == 0:
-		return identity, &refusal{70025, "invalid_client", http.StatusUnauthorized, "The client has no configured federated identity credentials."}
+// verify returns the identity that a request is of.
+func (s *Server) verify(ctx context.Context, asked *ask) (Identity, *refusal) {
+	if !s.table.hasTenant(asked.tenant) {
+		return Identity{}, noTenant(asked.tenant)
 	}
-	if refused := s.verifyAssertion(form.Get("client_assertion"), identity); refused != nil {
+	identity, found := s.table.find(asked.tenant, asked.ClientID)
+	if !found {
+		return identity, refuse(700016, "Application with identifier '%s' was not found in the directory '%s'.", asked.ClientID, asked.tenant)
+	}
+	if refused := asked.assertion.wellFormed(); refused != nil {
 		return identity, refused
 	}
-	if !s.hasResource(resource) {
-		return identity, &refusal{500011, "invalid_resource", http.StatusBadRequest, "The resource principal named " + resource + " was not found."}
+	if refused := identity.match(asked.assertion.claims, s.Now()); refused != nil {
+		return identity, refused
+	}
+	if refused := s.verifySignature(ctx, asked); refused != nil {
+		return identity, refused
+	}
+	if refused := asked.assertion.inTime(asked.now); refused != nil {
+		return identity, refused
+	}
+	if !s.hasResource(asked.Resource) {
+		return identity, refuse(500011, "The resource principal named %s was not found in the tenant named %s.", asked.Resource, asked.tenant)
 	}
 	return identity, nil
 }
 
-func (s *Server) hasTenant(tenant string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, identity := range s.identities {
-		if identity.TenantID == tenant {
-			return true
-		}
+func noTenant(tenant string) *refusal { return refuse(90002, "Tenant '%s' not found.", tenant) }
+
+func (s *Server) hasResource(resource string) bool {
+	if _, found := s.VersionTwo[resource]; found {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(s.Resources, func(known string) bool {
+		return strings.TrimSuffix(known, "/") == strings.TrimSuffix(resource, "/")
+	})
 }
 
-// verifyAssertion verifies an assertion with its issuer's public files and compares it with the credentials.
-func (s *Server) verifyAssertion(assertion string, identity Identity) *refusal {
-	claims := jwt.RegisteredClaims{}
-	_, _, err := jwt.NewParser().ParseUnverified(assertion, &claims)
-	if err != nil {
-		return &refusal{50027, "invalid_client", http.StatusUnauthorized, "JWT token is invalid or malformed."}
+// wellFormed checks that an assertion is a JWT of the one algorithm.
+func (a assertion) wellFormed() *refusal {
+	switch {
+	case a.algorithm != "" && a.algorithm != jwt.SigningMethodRS256.Alg():
+		return refuse(5002738, "Invalid JWT token. '%s' is not a supported signature algorithm.", a.algorithm)
+	case a.err != nil:
+		return refuse(50027, "JWT token is invalid or malformed.")
 	}
-	if refused := s.match(claims, identity); refused != nil {
+	return nil
+}
+
+// match compares an assertion with the credentials that have taken effect, to the letter: first issuers, then audiences of
+// those credentials, then subjects.
+func (i Identity) match(claims jwt.RegisteredClaims, now time.Time) *refusal {
+	if len(i.Credentials) == 0 {
+		return refuse(70025, "The client '%s' has no configured federated identity credentials.", i.ClientID)
+	}
+	const mismatch = "No matching federated identity record found for presented assertion "
+	var effective []Credential
+	for _, one := range i.Credentials {
+		switch {
+		case !now.Before(one.From):
+			effective = append(effective, one)
+		case one.Issuer == claims.Issuer && one.Subject == claims.Subject && slices.Contains(claims.Audience, one.Audience):
+			return refuse(70021, "No matching federated identity record found for presented assertion.")
+		}
+	}
+	ofIssuer := keep(effective, func(one Credential) bool { return one.Issuer == claims.Issuer })
+	if len(ofIssuer) == 0 {
+		return refuse(700211, mismatch+"issuer '%s'.", claims.Issuer)
+	}
+	ofAudience := keep(ofIssuer, func(one Credential) bool { return slices.Contains(claims.Audience, one.Audience) })
+	if len(ofAudience) == 0 {
+		return refuse(700212, mismatch+"audience '%s'.", strings.Join(claims.Audience, " "))
+	}
+	if len(keep(ofAudience, func(one Credential) bool { return one.Subject == claims.Subject })) > 0 {
+		return nil
+	}
+	if len(keep(ofAudience, func(one Credential) bool { return strings.EqualFold(one.Subject, claims.Subject) })) > 0 {
+		return refuse(7002138, mismatch+"subject '%s'. One is the same but for the case of letters.", claims.Subject)
+	}
+	return refuse(700213, mismatch+"subject '%s'.", claims.Subject)
+}
+
+func keep(credentials []Credential, wanted func(Credential) bool) []Credential {
+	return slices.DeleteFunc(slices.Clone(credentials), func(one Credential) bool { return !wanted(one) })
+}
+
+// verifySignature verifies an assertion with the public files of its issuer.
+func (s *Server) verifySignature(ctx context.Context, asked *ask) *refusal {
+	key, refused := s.issuerKey(ctx, asked)
+	if refused != nil {
 		return refused
 	}
-	keys, err := s.keysOf(claims.Issuer)
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}), jwt.WithoutClaimsValidation())
+	_, err := parser.ParseWithClaims(asked.assertion.raw, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return key, nil })
 	if err != nil {
-		return &refusal{50166, "invalid_request", http.StatusBadRequest, "Request to External OIDC endpoint failed: " + err.Error()}
-	}
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(s.Now), jwt.WithExpirationRequired())
-	_, err = parser.ParseWithClaims(assertion, &jwt.RegisteredClaims{}, func(token *jwt.Token) (any, error) {
-		id, _ := token.Header["kid"].(string)
-		found := keys.Key(id)
-		if len(found) != 1 {
-			return nil, errUnknownKey
-		}
-		return found[0].Key, nil
-	})
-	switch {
-	case errors.Is(err, errUnknownKey):
-		return &refusal{7000272, "invalid_client", http.StatusUnauthorized, "The key of the assertion was not found in the issuer's JWKS."}
-	case errors.Is(err, jwt.ErrTokenExpired) || errors.Is(err, jwt.ErrTokenNotValidYet):
-		return &refusal{700024, "invalid_client", http.StatusUnauthorized, "Client assertion is not within its valid time range."}
-	case err != nil:
-		return &refusal{700027, "invalid_client", http.StatusUnauthorized, "Client assertion failed signature validation."}
+		return refuse(700027, "Client assertion failed signature validation.")
 	}
 	return nil
 }
 
-var errUnknownKey = errors.New("unknown key")
-
-// match compares an assertion with the credentials that have taken effect.
-func (s *Server) match(claims jwt.RegisteredClaims, identity Identity) *refusal {
-	of := func(is func(Credential) bool) bool {
-		return slices.ContainsFunc(identity.Credentials, func(one Credential) bool { return !s.Now().Before(one.From) && is(one) })
+// inTime checks the times of an assertion.
+func (a assertion) inTime(now time.Time) *refusal {
+	var from, until time.Time
+	if a.claims.NotBefore != nil {
+		from = a.claims.NotBefore.Time
 	}
-	refused := func(code int, description string) *refusal {
-		return &refusal{code, "invalid_client", http.StatusUnauthorized, description}
+	if a.claims.ExpiresAt != nil {
+		until = a.claims.ExpiresAt.Time
 	}
-	switch {
-	case !of(func(one Credential) bool { return one.Issuer == claims.Issuer }):
-		return refused(700211, "No matching federated identity record found for presented assertion issuer.")
-	case !of(func(one Credential) bool {
-		return one.Issuer == claims.Issuer && slices.Equal(claims.Audience, jwt.ClaimStrings{one.Audience})
-	}):
-		return refused(700212, "No matching federated identity record found for presented assertion audience.")
-	case !of(func(one Credential) bool {
-		return one == Credential{claims.Issuer, claims.Subject, claims.Audience[0], one.From}
-	}):
-		return refused(700213, "No matching federated identity record found for presented assertion subject.")
+	if now.Before(from) || !now.Before(until) {
+		return refuse(700024, "Client assertion is not within its valid time range. Current time: %s, assertion valid from %s, expiry time of assertion %s.",
+			preciseTime(now), preciseTime(from), preciseTime(until))
 	}
 	return nil
 }
 
-// keysOf reads the keys of an issuer.
-func (s *Server) keysOf(issuer string) (*jose.JSONWebKeySet, error) {
-	if !strings.HasPrefix(issuer, "https://") {
-		return nil, errors.New("the issuer is not https")
-	}
-	var document struct {
-		Issuer string `json:"issuer"`
-		Keys   string `json:"jwks_uri"`
-	}
-	if err := s.read(issuer+"/.well-known/openid-configuration", &document); err != nil {
-		return nil, err
-	}
-	if document.Issuer != issuer {
-		return nil, errors.New("the discovery document has another issuer")
-	}
-	keys := &jose.JSONWebKeySet{}
-	return keys, s.read(document.Keys, keys)
-}
-
-func (s *Server) read(url string, into any) error {
-	response, err := s.Reader.Get(url)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, response.Status)
-	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(content, into)
-}
+func preciseTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05.0000000Z") }
