@@ -84,16 +84,20 @@ type instanceMetadata struct {
 	Aliases          []string `json:"aliases"`
 }
 
-// instance serves what SDKs ask before they use an authority: whether its host is one of Entra's, or the stand-in's own.
+// instance serves what SDKs ask before they use an authority: whether its host is one of Entra's, or here the
+// stand-in's own.
 func (s *Server) instance(writer http.ResponseWriter, request *http.Request) {
 	endpoint, err := url.Parse(request.URL.Query().Get("authorization_endpoint"))
-	if err != nil || endpoint.Scheme != "https" || endpoint.Host != request.Host && !slices.Contains(microsoftHosts, endpoint.Host) {
+	own := append([]string{request.Host}, s.Hosts...)
+	if err != nil || endpoint.Scheme != "https" || !slices.Contains(slices.Concat(microsoftHosts, own), endpoint.Host) {
 		s.refuseDocument(writer, request, "invalid_instance", refuse(50049, "Unknown or invalid instance."))
 		return
 	}
 	metadata := []instanceMetadata{{"login.microsoftonline.com", "login.windows.net", microsoftHosts}}
-	if !slices.Contains(microsoftHosts, request.Host) {
-		metadata = append(metadata, instanceMetadata{request.Host, request.Host, []string{request.Host}})
+	for _, host := range own {
+		if !slices.Contains(microsoftHosts, host) {
+			metadata = append(metadata, instanceMetadata{host, host, []string{host}})
+		}
 	}
 	tenant, _, _ := strings.Cut(strings.TrimPrefix(endpoint.Path, "/"), "/")
 	writer.Header().Set("Cache-Control", "max-age=86400, private")

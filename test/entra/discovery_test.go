@@ -79,9 +79,12 @@ func TestInstanceDiscovery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	own := strings.TrimPrefix(w.authority.URL, "https://")
+	w.Hosts = []string{"entra.example:8443"}
 	for name, test := range map[string]struct{ endpoint, want string }{
 		"own host":          {"https://" + own + "/" + tenant + "/oauth2/v2.0/authorize", "https://" + own + "/" + tenant},
 		"Microsoft's":       {"https://login.microsoftonline.com/" + tenant + "/oauth2/v2.0/authorize", "https://login.microsoftonline.com/" + tenant},
+		"another own host":  {"https://entra.example:8443/" + tenant + "/oauth2/v2.0/authorize", "https://entra.example:8443/" + tenant},
+		"another port":      {"https://entra.example/" + tenant + "/oauth2/v2.0/authorize", ""},
 		"unknown host":      {"https://login.example/" + tenant + "/oauth2/v2.0/authorize", ""},
 		"not https":         {"http://" + own + "/" + tenant + "/oauth2/v2.0/authorize", ""},
 		"missing":           {"", ""},
@@ -100,7 +103,7 @@ func TestInstanceDiscovery(t *testing.T) {
 			if got.status != http.StatusOK || got.body["tenant_discovery_endpoint"] != test.want+"/v2.0/.well-known/openid-configuration" {
 				t.Errorf("got %d %s", got.status, got.raw)
 			}
-			for _, host := range []string{own, "login.windows.net"} {
+			for _, host := range []string{own, "entra.example:8443", "login.windows.net"} {
 				if !strings.Contains(got.raw, `"`+host+`"`) {
 					t.Errorf("%s is missing in %s", host, got.raw)
 				}

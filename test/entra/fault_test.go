@@ -125,7 +125,8 @@ func TestHeldRequests(t *testing.T) {
 					t.Errorf("got %d, want %d", status, want)
 				}
 			}
-			if stats := w.Stats(); stats.Held != 0 || stats.InFlight != 0 {
+			w.ask(t)
+			if stats := w.Stats(); stats.Held != 0 || stats.InFlight != 0 || stats.MaxInFlight != 4 {
 				t.Errorf("afterwards, stats = %+v", stats)
 			}
 		})
@@ -149,26 +150,33 @@ func TestAwaitHeldEnds(t *testing.T) {
 // A request whose client has gone is held no longer, and not answered.
 func TestHeldClientGoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.Fail(Fault{Times: 1, Hold: true})
-	ctx, cancel := context.WithCancel(t.Context())
-	sent, err := http.NewRequestWithContext(ctx, http.MethodPost, w.authority.URL+"/"+tenant+"/oauth2/v2.0/token", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	go func() {
-		_, err := w.send(sent)
-		done <- err
-	}()
-	w.awaitHeld(t, 1)
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	w.authority.Close() // waits for the request
-	if stats := w.Stats(); stats.Held != 0 || stats.InFlight != 0 {
-		t.Errorf("stats = %+v", stats)
+	for name, fault := range map[string]Fault{
+		"until Release": {Times: 1, Hold: true}, "until a channel": {Times: 1, Until: make(chan struct{})}, "for an hour": {Times: 1, Delay: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.Fail(fault)
+			ctx, cancel := context.WithCancel(t.Context())
+			sent, err := http.NewRequestWithContext(ctx, http.MethodPost, w.authority.URL+"/"+tenant+"/oauth2/v2.0/token", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := make(chan error, 1)
+			go func() {
+				_, err := w.send(sent)
+				done <- err
+			}()
+			w.awaitHeld(t, 1)
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
+			w.authority.Close() // waits for the request
+			if stats := w.Stats(); stats.Held != 0 || stats.InFlight != 0 || stats.Exchanges[0].Refused[0] != 1 {
+				t.Errorf("stats = %+v", stats)
+			}
+		})
 	}
 }
 

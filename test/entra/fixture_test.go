@@ -36,7 +36,10 @@ const (
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-// makeKeys makes the keys of issuers once for all tests: making a key takes long.
+// makeSigningKey makes the stand-in's key once for all tests: making a key takes long.
+var makeSigningKey = sync.OnceValues(newSigningKey)
+
+// makeKeys makes the keys of issuers, once too.
 var makeKeys = sync.OnceValue(func() map[string]*rsa.PrivateKey {
 	keys := map[string]*rsa.PrivateKey{}
 	for _, id := range []string{"one", "two"} {
@@ -73,10 +76,11 @@ func (c *clock) advance(by time.Duration) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{website: newWebsite(t), clock: &clock{at: noon}}
-	server, err := New(w.website.Client(), vault, storage)
+	key, err := makeSigningKey()
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := newServer(key, w.website.Client(), []string{vault, storage})
 	server.Now, server.VersionTwo = w.clock.now, map[string]string{shop: shopID}
 	w.Server, w.authority = server, httptest.NewTLSServer(server)
 	t.Cleanup(w.authority.Close)
@@ -93,6 +97,7 @@ func (w *world) credential(path string) Credential {
 // website has the public files of issuers below several paths.
 type website struct {
 	*httptest.Server
+	plain     *httptest.Server // the same without TLS
 	mu        sync.Mutex
 	published []string
 	down      bool
@@ -102,8 +107,9 @@ type website struct {
 func newWebsite(t *testing.T) *website {
 	t.Helper()
 	w := &website{published: []string{"one"}}
-	w.Server = httptest.NewTLSServer(w)
+	w.Server, w.plain = httptest.NewTLSServer(w), httptest.NewServer(w)
 	t.Cleanup(w.Close)
+	t.Cleanup(w.plain.Close)
 	return w
 }
 
@@ -123,24 +129,31 @@ func (w *website) readsNow() int {
 func (w *website) ServeHTTP(writer http.ResponseWriter, request *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	base := w.URL
+	if request.TLS == nil {
+		base = w.plain.URL
+	}
 	path, isDocument := strings.CutSuffix(request.URL.Path, "/.well-known/openid-configuration")
-	document := map[string]string{"issuer": w.URL + path, "jwks_uri": w.URL + "/keys"}
+	document := map[string]string{"issuer": base + path, "jwks_uri": base + "/keys"}
 	switch {
-	case w.down, path == "/dark":
+	case w.down:
 		http.NotFound(writer, request)
+	case path == "/dark", strings.Contains(request.URL.Path, "//"):
+		writeJSON(writer, http.StatusNotFound, document)
 	case path == "/liar":
 		document["issuer"] += "/"
 		writeJSON(writer, http.StatusOK, document)
 	case path == "/keyless":
-		document["jwks_uri"] = w.URL + "/dark"
+		document["jwks_uri"] = base + "/dark"
 		writeJSON(writer, http.StatusOK, document)
 	case path == "/plain":
-		document["jwks_uri"] = "http://" + request.Host + "/keys"
+		document["jwks_uri"] = w.plain.URL + "/keys"
 		writeJSON(writer, http.StatusOK, document)
 	case path == "/broken":
 		_, _ = writer.Write([]byte("<html>"))
 	case path == "/huge":
-		_, _ = writer.Write([]byte(`"` + strings.Repeat("x", maxPublicFile) + `"`))
+		writeJSON(writer, http.StatusOK, document)
+		_, _ = writer.Write([]byte(strings.Repeat(" ", maxPublicFile)))
 	case path == "/slash":
 		document["issuer"] += "/"
 		writeJSON(writer, http.StatusOK, document)

@@ -42,11 +42,26 @@ const (
 	maxIdentities = 10_000
 )
 
-// Register adds or replaces an identity. It panics if Entra would not take it.
+// Register adds or replaces an identity, and panics if Add fails.
 func (s *Server) Register(identity Identity) {
-	if err := s.register(identity); err != nil {
+	if err := s.Add(identity); err != nil {
 		panic(err)
 	}
+}
+
+// Add adds or replaces identities, until it comes to one that Entra would not take.
+func (s *Server) Add(identities ...Identity) error {
+	for _, identity := range identities {
+		if err := identity.check(); err != nil {
+			return fmt.Errorf("register the identity %s: %w", identity.ClientID, err)
+		}
+		identity.TenantID, identity.ClientID = strings.ToLower(identity.TenantID), strings.ToLower(identity.ClientID)
+		identity.Credentials = slices.Clone(identity.Credentials)
+		if err := s.table.put(identity, s.Now().Add(s.Propagation)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Unregister removes an identity.
@@ -54,15 +69,6 @@ func (s *Server) Unregister(clientID string) {
 	s.table.mu.Lock()
 	defer s.table.mu.Unlock()
 	delete(s.table.identities, strings.ToLower(clientID))
-}
-
-func (s *Server) register(identity Identity) error {
-	if err := identity.check(); err != nil {
-		return fmt.Errorf("register the identity %s: %w", identity.ClientID, err)
-	}
-	identity.TenantID, identity.ClientID = strings.ToLower(identity.TenantID), strings.ToLower(identity.ClientID)
-	identity.Credentials = slices.Clone(identity.Credentials)
-	return s.table.put(identity, s.Now().Add(s.Propagation))
 }
 
 func (i Identity) check() error {

@@ -39,7 +39,7 @@ func TestRegisterRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &Server{Now: time.Now, table: newTable()}
-			if err := s.register(test.identity); (err == nil) != test.accepted {
+			if err := s.Add(test.identity); (err == nil) != test.accepted {
 				t.Errorf("got %v, accepted: %t", err, test.accepted)
 			}
 			defer func() {

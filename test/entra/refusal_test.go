@@ -35,7 +35,7 @@ func TestRefusals(t *testing.T) {
 	for _, path := range []string{"/dark", "/liar", "/keyless", "/plain", "/broken", "/huge", "/slash/"} {
 		places = append(places, w.credential(path))
 	}
-	places = append(places, Credential{Issuer: "http://" + w.website.Listener.Addr().String(), Subject: subject, Audience: audience})
+	places = append(places, Credential{Issuer: w.website.plain.URL, Subject: subject, Audience: audience})
 	for client, credentials := range map[string][]Credential{
 		bare: nil, young: {later}, mixed: {w.credential("/cluster"), other}, public: places,
 	} {
@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 			"document of another issuer":  issuedAt("/liar"),
 			"document is a web page":      issuedAt("/broken"),
 			"document of a megabyte":      issuedAt("/huge"),
-			"issuer is not https":         all(with("client_id", public), claiming("iss", "http://"+w.website.Listener.Addr().String())),
+			"issuer is not https":         all(with("client_id", public), claiming("iss", w.website.plain.URL)),
 			"no document, bad signature":  all(issuedAt("/dark"), signed(jwt.SigningMethodRS256, makeKeys()["two"])),
 			"no document, outside of nbf": all(issuedAt("/dark"), claiming("nbf", noon.Add(time.Hour).Unix())),
 		}},

@@ -17,6 +17,10 @@ type Server struct {
 	// VersionTwo has the application IDs of resources that want tokens of version 2, with the application ID as audience.
 	VersionTwo map[string]string
 
+	// Hosts are the stand-in's own hosts, with ports, beside the one that a request is sent to. SDKs ask login.microsoftonline.com
+	// whether another authority is one, and where a test makes that name the stand-in's too, it must know its other names.
+	Hosts []string
+
 	// RefreshIn is the refresh_in of tokens in seconds, if not 0, and ExpiresIn their expires_in.
 	RefreshIn, ExpiresIn int
 
@@ -43,6 +47,10 @@ func New(reader *http.Client, resources ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newServer(key, reader, resources), nil
+}
+
+func newServer(key *signingKey, reader *http.Client, resources []string) *Server {
 	s := &Server{
 		Reader: reader, Resources: resources, ExpiresIn: 86399, Now: time.Now,
 		routes: http.NewServeMux(), key: key,
@@ -55,7 +63,7 @@ func New(reader *http.Client, resources ...string) (*Server, error) {
 	s.routes.HandleFunc("GET /{tenant}/discovery/v2.0/keys", s.keys(2))
 	s.routes.HandleFunc("GET /{tenant}/discovery/keys", s.keys(1))
 	s.routes.HandleFunc("GET /common/discovery/instance", s.instance)
-	return s, nil
+	return s
 }
 
 // ServeHTTP answers.

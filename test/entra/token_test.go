@@ -69,6 +69,7 @@ func TestTokens(t *testing.T) {
 		"a resource":               {nil, basic(nil)},
 		"slash at the end":         {[]func(*request){with("scope", vault+"//.default")}, basic(map[string]any{"aud": vault + "/"})},
 		"scopes that clients add":  {[]func(*request){with("scope", "openid offline_access "+vault+"/.default profile")}, basic(nil)},
+		"twice the same":           {[]func(*request){with("scope", vault+"/.default "+vault+"/.default")}, basic(nil)},
 		"IDs in capitals":          {[]func(*request){with("client_id", strings.ToUpper(orders)), at("/" + strings.ToUpper(tenant) + "/oauth2/v2.0/token")}, basic(nil)},
 		"audience in an array":     {[]func(*request){claiming("aud", []string{audience})}, basic(nil)},
 		"issuer ends in a slash":   {[]func(*request){claiming("iss", w.website.URL+"/slash/")}, basic(nil)},
