@@ -45,13 +45,15 @@ var exchanges = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 // Mint exchanges an assertion for a token, unless the identity pauses after a failure.
 func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	pause := e.Pauses.of(request)
-	if err := pause.check(e.Now()); err != nil {
+	refund, err := pause.admit(e.Now())
+	if err != nil {
 		return Minted{}, err
 	}
 	assertion, err := e.Assertions.Assertion(ctx, signerapi.AssertionRequest{
 		Pod: signerapi.Pod{UID: request.Pod.UID, Token: request.Pod.Token}, Identity: request.Identity.Name,
 	})
 	if err != nil {
+		refund()
 		return Minted{}, err
 	}
 	start := time.Now()

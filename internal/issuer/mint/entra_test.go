@@ -210,6 +210,19 @@ func TestInventedResourcesStarveNobody(t *testing.T) {
 	})
 }
 
+// Without an assertion there is no exchange, so it does not count as one.
+func TestRefusalsOfTheSignerAreNoExchanges(t *testing.T) {
+	t.Parallel()
+	f := newFederated()
+	f.refused["gone"] = true
+	for range 2 * identityBurst {
+		_, _ = f.Mint(t.Context(), of("gone"))
+	}
+	if _, err := f.Mint(t.Context(), of("here")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBypassOfASharedTokenIsLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -97,8 +97,9 @@ func (p *pause) hasIssued() bool {
 	return p.issued
 }
 
-// check returns the last failure during the pause, or that the identity asks too much.
-func (p *pause) check(now time.Time) error {
+// admit lets an exchange begin. During the pause it returns the last failure, and another one if the identity asks too much.
+// If there is no exchange after all, refund must be called.
+func (p *pause) admit(now time.Time) (refund func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if wait := p.until.Sub(now); wait > 0 {
@@ -106,17 +107,17 @@ func (p *pause) check(now time.Time) error {
 		if again.Temporary() {
 			again.RetryAfter = failure.RoundRetryAfter(wait)
 		}
-		return &again
+		return nil, &again
 	}
 	if p.issued {
-		return nil
+		return func() {}, nil
 	}
 	reservation := p.limiter.ReserveN(now, 1)
 	if wait := reservation.DelayFrom(now); wait > 0 {
 		reservation.CancelAt(now)
-		return failure.TooMany(wait)
+		return nil, failure.TooMany(wait)
 	}
-	return nil
+	return func() { reservation.CancelAt(now) }, nil
 }
 
 // fail begins a pause, and returns the failure.
