@@ -24,27 +24,18 @@ type Federation struct {
 	Limits   *NodeLimits
 }
 
-// serveAssertion answers an AssertionRequest.
-func (s *Server) serveAssertion(writer http.ResponseWriter, request *http.Request) {
-	entry := &entry{kind: "assertion", source: request.RemoteAddr}
-	signed, err := s.assert(request, entry)
-	if err != nil {
-		if !reply.IsGone(err) {
-			entry.failure = refuse(writer, err)
-			s.record(entry)
-		}
-		return
-	}
-	entry.signed = signed
-	s.record(entry)
-	reply.JSON(writer, http.StatusOK, signerapi.AssertionResponse{Assertion: signed.Token, ExpiresOn: signed.Expiry.Unix()})
+// answerAssertion answers an AssertionRequest.
+func (s *Server) answerAssertion(request *http.Request, entry *entry) (any, error) {
+	var err error
+	entry.signed, err = s.assert(request, entry)
+	return signerapi.AssertionResponse{Assertion: entry.signed.Token, ExpiresOn: entry.signed.Expiry.Unix()}, err
 }
 
 // assert decides about a request and signs. It fills in the audit entry.
 func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, error) {
 	var asked signerapi.AssertionRequest
-	issuer, err := s.read(request, &asked)
-	entry.issuer, entry.podUID = issuer, asked.UID
+	err := s.read(request, entry, &asked)
+	entry.podUID = asked.UID
 	if err != nil {
 		return token.Signed{}, err
 	}

@@ -16,28 +16,18 @@ import (
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
-	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
-// serveOutcome keeps what Entra answered. Issuers may not write to identities, whose IDs are in their status too.
-func (s *Server) serveOutcome(writer http.ResponseWriter, request *http.Request) {
-	entry := &entry{kind: "outcome", source: request.RemoteAddr}
-	if err := s.keepOutcome(request, entry); err != nil {
-		if !reply.IsGone(err) {
-			entry.failure = refuse(writer, err)
-			s.record(entry)
-		}
-		return
-	}
-	s.record(entry)
-	reply.JSON(writer, http.StatusOK, struct{}{})
+// answerOutcome keeps what Entra answered. Issuers may not write to identities, whose IDs are in their status too.
+func (s *Server) answerOutcome(request *http.Request, entry *entry) (any, error) {
+	return struct{}{}, s.keepOutcome(request, entry)
 }
 
 func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 	var told signerapi.OutcomeRequest
-	issuer, err := s.read(request, &told)
-	entry.issuer, entry.podUID = issuer, told.UID
+	err := s.read(request, entry, &told)
+	entry.podUID = told.UID
 	if err != nil {
 		return err
 	}
@@ -53,10 +43,10 @@ func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 	if err != nil {
 		return err
 	}
-	if wait := s.Federation.Limits.take(issuer.Node.Name, s.Now()); wait > 0 {
+	if wait := s.Federation.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
 		return failure.TooMany(wait)
 	}
-	return s.Federation.Outcomes.Keep(request.Context(), identity, s.Federation.condition(identity, told, issuer.Node.Name, s.Machine.Environment))
+	return s.Federation.Outcomes.Keep(request.Context(), identity, s.Federation.condition(identity, told, entry.issuer.Node.Name, s.Machine.Environment))
 }
 
 // condition returns the condition Federated after an outcome.

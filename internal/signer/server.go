@@ -59,27 +59,59 @@ type Server struct {
 // Handler returns the API's handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+signerapi.TokenPath, s.serveToken)
-	mux.HandleFunc("POST "+signerapi.AttestationPath, s.serveAttestation)
-	mux.HandleFunc("POST "+signerapi.AssertionPath, s.serveAssertion)
-	mux.HandleFunc("POST "+signerapi.OutcomePath, s.serveOutcome)
+	for _, e := range endpoints {
+		mux.HandleFunc("POST "+e.path, func(writer http.ResponseWriter, request *http.Request) { s.serve(e, writer, request) })
+	}
 	return bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes))
 }
 
-// read authenticates the issuer behind a request and parses the body.
-func (s *Server) read(request *http.Request, into any) (workload.Workload, error) {
-	issuer, err := s.authenticate(request)
+// endpoint is a path of the API and what answers it.
+type endpoint struct {
+	path string
+
+	// kind names the endpoint's requests in the audit log and in metrics.
+	kind string
+
+	// answer returns the body of the response, and fills in the audit entry.
+	answer func(*Server, *http.Request, *entry) (any, error)
+}
+
+var endpoints = []endpoint{
+	{signerapi.TokenPath, "token", (*Server).answerToken},
+	{signerapi.AttestationPath, "attestation", (*Server).answerAttestation},
+	{signerapi.AssertionPath, "assertion", (*Server).answerAssertion},
+	{signerapi.OutcomePath, "outcome", (*Server).answerOutcome},
+}
+
+// serve takes a request the same way at every endpoint: answer, audit, respond. A client that is gone gets neither.
+func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Request) {
+	entry := &entry{kind: e.kind, source: request.RemoteAddr}
+	body, err := e.answer(s, request, entry)
 	if err != nil {
-		return issuer, err
+		if !reply.IsGone(err) {
+			entry.failure = refuse(writer, err)
+			s.record(entry)
+		}
+		return
+	}
+	s.record(entry)
+	reply.JSON(writer, http.StatusOK, body)
+}
+
+// read authenticates the issuer behind a request and parses the body.
+func (s *Server) read(request *http.Request, entry *entry, into any) error {
+	var err error
+	if entry.issuer, err = s.authenticate(request); err != nil {
+		return err
 	}
 	server.Proven(request.Context())
-	if wait := s.Limits.take(issuer.Node.Name, s.Now()); wait > 0 {
-		return issuer, failure.TooMany(wait)
+	if wait := s.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
+		return failure.TooMany(wait)
 	}
 	if err := json.NewDecoder(request.Body).Decode(into); err != nil {
-		return issuer, failure.BadRequest("the request is not the JSON object that it should be")
+		return failure.BadRequest("the request is not the JSON object that it should be")
 	}
-	return issuer, nil
+	return nil
 }
 
 // refuse writes a failure.

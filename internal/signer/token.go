@@ -16,30 +16,21 @@ import (
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// serveToken answers a TokenRequest.
-func (s *Server) serveToken(writer http.ResponseWriter, request *http.Request) {
-	entry := &entry{kind: "token", source: request.RemoteAddr}
-	signed, err := s.sign(request, entry)
-	if err != nil {
-		if !reply.IsGone(err) {
-			entry.failure = refuse(writer, err)
-			s.record(entry)
-		}
-		return
-	}
-	entry.signed = signed
-	s.record(entry)
-	reply.JSON(writer, http.StatusOK, signerapi.TokenResponse{
-		Token: signed.Token, TokenID: signed.ID, KeyID: signed.KeyID,
-		NotBefore: signed.NotBefore.Unix(), ExpiresOn: signed.Expiry.Unix(),
-	})
+// answerToken answers a TokenRequest.
+func (s *Server) answerToken(request *http.Request, entry *entry) (any, error) {
+	var err error
+	entry.signed, err = s.sign(request, entry)
+	return signerapi.TokenResponse{
+		Token: entry.signed.Token, TokenID: entry.signed.ID, KeyID: entry.signed.KeyID,
+		NotBefore: entry.signed.NotBefore.Unix(), ExpiresOn: entry.signed.Expiry.Unix(),
+	}, err
 }
 
 // sign decides about a request and signs. It fills in the audit entry.
 func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error) {
 	var asked signerapi.TokenRequest
-	issuer, err := s.read(request, &asked)
-	entry.issuer, entry.podUID = issuer, asked.UID
+	err := s.read(request, entry, &asked)
+	entry.podUID = asked.UID
 	if err != nil {
 		return token.Signed{}, err
 	}
@@ -47,7 +38,7 @@ func (s *Server) sign(request *http.Request, entry *entry) (token.Signed, error)
 		return token.Signed{}, failure.BadRequest(complaint)
 	}
 	entry.resource = asked.Resource
-	found, err := s.find(request.Context(), issuer, asked.Pod)
+	found, err := s.find(request.Context(), entry.issuer, asked.Pod)
 	entry.pod = found.pod
 	if err != nil {
 		return token.Signed{}, err
