@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -39,14 +38,8 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 		return nil, fmt.Errorf("make the cache of the federation keys: %w", err)
 	}
 	changes := directory.NewChanges()
-	for _, object := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}} {
-		informer, err := own.GetCache().GetInformer(ctx, object)
-		if err != nil {
-			return nil, fmt.Errorf("watch %T: %w", object, err)
-		}
-		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
-			return nil, fmt.Errorf("watch %T: %w", object, err)
-		}
+	if err := notify(ctx, own.GetCache(), changes, &corev1.Secret{}, &corev1.ConfigMap{}); err != nil {
+		return nil, err
 	}
 	watch := &federation.Watch{
 		Issuer: o.federation, HTTP: &http.Client{Transport: transport}, OnChange: changes.Notify, Changed: changes.Next, Log: ctrl.Log.WithName("federation"),

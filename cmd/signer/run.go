@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -122,13 +123,18 @@ func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes)
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 	}
-	for _, object := range []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{}} {
-		informer, err := mgr.GetCache().GetInformer(ctx, object)
+	return notify(ctx, mgr.GetCache(), changes, &corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{})
+}
+
+// notify watches kinds and notifies their changes.
+func notify(ctx context.Context, from cache.Cache, changes *directory.Changes, kinds ...client.Object) error {
+	for _, kind := range kinds {
+		informer, err := from.GetInformer(ctx, kind)
 		if err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
+			return fmt.Errorf("watch %T: %w", kind, err)
 		}
 		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
+			return fmt.Errorf("watch %T: %w", kind, err)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ type Token struct {
 }
 
 const (
-	// exchangeTimeout bounds an exchange. Sidecars wait for longer.
+	// exchangeTimeout bounds an exchange. A sidecar that gives up earlier finds the token cached when it asks again.
 	exchangeTimeout = 8 * time.Second
 
 	// maxAnswer bounds an answer. Access tokens have a few kilobytes.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,17 +67,13 @@ func read(configMap *corev1.ConfigMap) (*Installation, error) {
 	if keys == nil {
 		return nil, errKeys
 	}
-	found := &Installation{
+	return &Installation{
 		Issuer: federation.Issuer{
 			URL: configMap.Annotations[issuerAnnotation], Cluster: configMap.Annotations[clusterAnnotation],
 		},
 		Environment: configMap.Annotations[environmentAnnotation], JWKS: keys.JWKS,
-	}
-	for id := range keys.KeyIDs {
-		found.KeyIDs = append(found.KeyIDs, id)
-	}
-	slices.Sort(found.KeyIDs)
-	return found, nil
+		KeyIDs: slices.Sorted(maps.Keys(keys.KeyIDs)),
+	}, nil
 }
 
 // Write writes the public files below a directory and returns their paths.

@@ -236,9 +236,8 @@ func testOneExchangeForAllPods(t *testing.T, e *entraTest) {
 }
 
 func testStolenIssuerGetsNoAssertion(t *testing.T, e *entraTest) {
-	var issuer corev1.Pod
-	must(t, e.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-issuer-node-1"}, &issuer), "read the issuer's pod")
-	stolen := e.token(t, &issuer, toPod(&issuer).forSigner())
+	issuer := e.issuerPod(t, "node-1")
+	stolen := e.token(t, issuer, toPod(issuer).forSigner())
 	here, local := e.newPod(t, "here"), e.home.newPod(t, "local", "node-1")
 	there := e.home.runPod(t, "there", "node-2", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
 	ask := func(pod *corev1.Pod, identity string) answer {
@@ -334,10 +333,10 @@ func testSuccessorSignsOncePublished(t *testing.T, e *entraTest) {
 // assertionKey returns the ID of the key that signs assertions.
 func (e *entraTest) assertionKey(t *testing.T) string {
 	t.Helper()
-	var issuer, pod corev1.Pod
-	must(t, e.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-issuer-node-1"}, &issuer), "read the issuer's pod")
+	issuer := e.issuerPod(t, "node-1")
+	var pod corev1.Pod
 	must(t, e.Get(t.Context(), client.ObjectKey{Namespace: e.home.name, Name: "first"}, &pod), "read the pod")
-	a := e.askSigner(t, e.token(t, &issuer, toPod(&issuer).forSigner()), signerapi.AssertionPath,
+	a := e.askSigner(t, e.token(t, issuer, toPod(issuer).forSigner()), signerapi.AssertionPath,
 		signerapi.AssertionRequest{Pod: signerapi.Pod{UID: string(pod.UID)}, Identity: e.identity.Name})
 	var response signerapi.AssertionResponse
 	if a.status != http.StatusOK || json.Unmarshal([]byte(a.body), &response) != nil {

@@ -101,6 +101,14 @@ func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answ
 	return answer{response.StatusCode, response.Header, string(text)}
 }
 
+// issuerPod returns the pod of a node's issuer.
+func (c *cluster) issuerPod(t *testing.T, node string) *corev1.Pod {
+	t.Helper()
+	pod := &corev1.Pod{}
+	must(t, c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: release + "-issuer-" + node}, pod), "read the issuer's pod")
+	return pod
+}
+
 func (c *cluster) uidOfNode(t *testing.T, name string) string {
 	t.Helper()
 	var node corev1.Node
@@ -114,9 +122,8 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 	here, there := h.newPod(t, "here", "node-1"), h.newPod(t, "there", "node-2")
 	other := i.newHome(t)
 	i.granted(t, here, vault)
-	var issuer corev1.Pod
-	must(t, i.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "kube-imds-issuer-node-1"}, &issuer), "read the issuer's pod")
-	stolen := i.token(t, &issuer, toPod(&issuer).forSigner())
+	issuer := i.issuerPod(t, "node-1")
+	stolen := i.token(t, issuer, toPod(issuer).forSigner())
 	asking := func(pod *corev1.Pod, identity string) signerapi.TokenRequest {
 		return signerapi.TokenRequest{Pod: signerapi.Pod{UID: string(pod.UID)}, Identity: identity, Resource: vault}
 	}
@@ -137,8 +144,8 @@ func testSignerRefusesWhatIsNotItsNodes(t *testing.T, i *issuerProcess) {
 		"attestation for another node":    {stolen, signerapi.AttestationPath, signerapi.AttestationRequest{Pod: signerapi.Pod{UID: string(there.UID)}}, http.StatusForbidden},
 		"with a pod's token for issuers":  {i.bearer(t, here), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 		"with a pod's token for signers":  {i.token(t, here, toPod(here).forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
-		"with a token without a pod":      {i.token(t, &issuer, binding{}.forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
-		"with a token for the API server": {i.token(t, &issuer, toPod(&issuer)), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a token without a pod":      {i.token(t, issuer, binding{}.forSigner()), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
+		"with a token for the API server": {i.token(t, issuer, toPod(issuer)), signerapi.TokenPath, asking(here, h.identity.Name), http.StatusUnauthorized},
 	} {
 		if a := i.askSigner(t, test.bearer, test.path, test.request); a.status != test.want {
 			t.Errorf("%s: got %d %s, want %d", name, a.status, a.body, test.want)
