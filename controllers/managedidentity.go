@@ -17,6 +17,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/census"
+	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 )
 
@@ -32,14 +34,14 @@ type ManagedIdentityReconciler struct {
 
 // SetupWithManager registers the reconciler.
 func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
-	census := &census{r.Client}
+	affected := &affected{r.Client}
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("managedidentity").
 		For(&v1alpha1.ManagedIdentity{}).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.conflicting)).
-		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(census.namedByBinding)).
-		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(census.askedByServiceAccount)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(census.all),
+		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding)).
+		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(affected.all),
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Complete(r)
 	if err != nil {
@@ -60,11 +62,11 @@ func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, err
 	}
 	apimeta.SetStatusCondition(&identity.Status.Conditions, ready)
-	count, err := (&census{r.Client}).count(ctx, &identity)
+	accounts, err := census.Accounts(ctx, r.Client, &identity)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	identity.Status.BoundServiceAccounts = &count
+	identity.Status.BoundServiceAccounts = new(int32(len(accounts)))
 	if equality.Semantic.DeepEqual(before.Status, identity.Status) {
 		return ctrl.Result{}, nil
 	}
@@ -111,9 +113,10 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 func (r *ManagedIdentityReconciler) federate(identity *v1alpha1.ManagedIdentity, ready *metav1.Condition) {
 	last := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionFederated)
 	switch {
-	case !r.Federated:
+	case !r.Federated && !entra.AssertsServiceAccount(identity):
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
-		ready.Message = "there is no federation issuer: set federation.issuerURL in the chart's values (see docs/entra.md)"
+		ready.Message = "there is no federation issuer: set federation.issuerURL in the chart's values, or spec.entra.assertion to " +
+			"ServiceAccount (see docs/entra.md)"
 	case last == nil || last.ObservedGeneration != identity.Generation:
 		ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonNotTried
 		ready.Message = fmt.Sprintf("no pod has asked Entra ID for a token yet; "+
@@ -131,19 +134,11 @@ func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha
 	}
 	for i := range all.Items {
 		other := &all.Items[i]
-		if other.Name != identity.Name && isOlder(other, identity) && identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
+		if other.Name != identity.Name && other.IsOlderThan(identity) && identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
 			return other.Name, nil
 		}
 	}
 	return "", nil
-}
-
-// isOlder orders identities by age, and those of the same second by name.
-func isOlder(a, b *v1alpha1.ManagedIdentity) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.Name < b.Name
-	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
 // conflicting maps an identity to those that share an ID with it, or did before it was changed or deleted.

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -61,31 +60,5 @@ func TestReadinessOfTokenSources(t *testing.T) {
 		if kept := len(identity.Status.Conditions) > 0; kept != test.kept {
 			t.Errorf("%s: conditions = %+v", name, identity.Status.Conditions)
 		}
-	}
-}
-
-func TestIsOlder(t *testing.T) {
-	t.Parallel()
-	made := func(name string, second int64) *v1alpha1.ManagedIdentity {
-		return &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{
-			Name: name, CreationTimestamp: metav1.NewTime(time.Unix(second, 0)),
-		}}
-	}
-	for _, test := range []struct {
-		name string
-		a, b *v1alpha1.ManagedIdentity
-		want bool
-	}{
-		{"made before", made("z", 1), made("a", 2), true},
-		{"made after", made("a", 2), made("z", 1), false},
-		{"made in the same second, name sorts before", made("a", 1), made("z", 1), true},
-		{"made in the same second, name sorts after", made("z", 1), made("a", 1), false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			if got := isOlder(test.a, test.b); got != test.want {
-				t.Errorf("isOlder: %v, want %v", got, test.want)
-			}
-		})
 	}
 }

@@ -119,7 +119,7 @@ func (r *NamespaceTrustReconciler) isGoing(ctx context.Context, name string) boo
 
 // allNamespaces maps to all namespaces, when something changes that all ConfigMaps depend on.
 func (r *NamespaceTrustReconciler) allNamespaces(ctx context.Context, _ client.Object) []ctrl.Request {
-	namespaces := metadataList("NamespaceList")
+	namespaces := directory.MetadataList("NamespaceList")
 	if err := r.Client.List(ctx, namespaces, client.UnsafeDisableDeepCopy); err != nil {
 		logMissed(ctx, err)
 		return nil

@@ -31,6 +31,10 @@ const (
 	ModeSidecar = "sidecar"
 )
 
+// WorkloadIdentityAnnotation on a pod has the name of the identity with the client ID that the pod's ServiceAccount asks for by
+// an annotation of azure-workload-identity. The webhook writes it. It asks for that identity while the client IDs are equal.
+const WorkloadIdentityAnnotation = "kube-imds.io/workload-identity"
+
 // The annotations in which the webhook records what it did. Nothing depends on them.
 const (
 	// InjectedAnnotation has the mode of the injected pod.

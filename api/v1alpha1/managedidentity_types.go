@@ -10,6 +10,7 @@ import (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=mi,categories=kube-imds
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientID`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Source",type=string,JSONPath=`.spec.tokenSource`
 // +kubebuilder:printcolumn:name="Client ID",type=string,JSONPath=`.status.clientID`
@@ -47,7 +48,7 @@ type ManagedIdentitySpec struct {
 	Type IdentityType `json:"type,omitempty"`
 
 	// tokenSource says who issues the tokens: Local for this cluster's own issuer, or Entra for Microsoft Entra ID by workload
-	// identity federation, which needs the chart's federation.issuerURL.
+	// identity federation, which needs the chart's federation.issuerURL unless entra.assertion is ServiceAccount.
 	// +optional
 	// +kubebuilder:default=Local
 	TokenSource TokenSource `json:"tokenSource,omitempty"`
@@ -102,6 +103,14 @@ type ManagedIdentitySpec struct {
 
 // EntraSettings say where an identity's tokens come from. The defaults are those of the chart's azureEnvironment.
 type EntraSettings struct {
+	// assertion says what proves to Entra ID that a pod may have a token. Identity: an assertion of the federation issuer with the
+	// identity as its subject, so that one federated credential serves all ServiceAccounts that may assume the identity.
+	// ServiceAccount: the token of the pod's own ServiceAccount, which needs a federated credential for each of them and a
+	// cluster whose issuer Entra ID can reach.
+	// +optional
+	// +kubebuilder:default=Identity
+	Assertion AssertionSource `json:"assertion,omitempty"`
+
 	// authority is the URL of Entra ID's token endpoints, such as https://login.microsoftonline.com, without a trailing slash.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
@@ -193,11 +202,30 @@ const (
 	TokenSourceEntra TokenSource = "Entra"
 )
 
+// AssertionSource says who is the subject of an assertion, and so who signs it.
+//
+// +kubebuilder:validation:Enum=Identity;ServiceAccount
+type AssertionSource string
+
+// The assertion sources.
+const (
+	AssertionIdentity       AssertionSource = "Identity"
+	AssertionServiceAccount AssertionSource = "ServiceAccount"
+)
+
 // GUID is a globally unique identifier in lower case, such as 00000000-0000-0000-0000-000000000000.
 //
 // +kubebuilder:validation:MaxLength=36
 // +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$')",message="must be a GUID in lower case, such as 72f988bf-86f1-41af-91ab-2d7cd011db47"
 type GUID string
+
+// IsOlderThan orders identities by age, and those of the same second by name.
+func (m *ManagedIdentity) IsOlderThan(other *ManagedIdentity) bool {
+	if m.CreationTimestamp.Equal(&other.CreationTimestamp) {
+		return m.Name < other.Name
+	}
+	return m.CreationTimestamp.Before(&other.CreationTimestamp)
+}
 
 // ManagedIdentityList is a list of ManagedIdentities.
 //

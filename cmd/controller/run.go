@@ -24,6 +24,7 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
@@ -56,6 +57,9 @@ func run(ctx context.Context, o options) error {
 		Issue: trust.Issue, Authorities: trust.Latest(),
 	}, ctrl.Log.WithName("certificate"))
 
+	if err := clientid.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	if err := addReconcilers(mgr, o, trust, capabilities); err != nil {
 		return err
 	}

@@ -6,13 +6,14 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuer/signerclient"
 )
 
 // newEntraMinter returns a minter of Entra ID's tokens, and what must run for it.
-func newEntraMinter(o options, signer *signerclient.Client) (mint.Minter, []manager.Runnable, error) {
+func newEntraMinter(o options, signer *signerclient.Client, pods *workload.Authenticator) (mint.Minter, []manager.Runnable, error) {
 	transport, err := o.outbound.Transport()
 	if err != nil {
 		return nil, nil, err
@@ -21,7 +22,7 @@ func newEntraMinter(o options, signer *signerclient.Client) (mint.Minter, []mana
 	exchange := &entra.Client{HTTP: entra.NewHTTPClient(transport), Now: time.Now}
 	reporter := mint.NewReporter(signer.Outcome, log, time.Now)
 	cache := mint.NewSharedCache(&mint.Entra{
-		Assertions: signer, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
+		Assertions: signer, Own: pods, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
 		Pauses: mint.NewPauses(), Report: reporter.Report, Now: time.Now,
 		Log: func(err error, identity, resource string) {
 			log.Info("no token of Entra ID", "identity", identity, "resource", resource, "reason", err.Error())

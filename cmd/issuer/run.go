@@ -79,13 +79,14 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	entraMinter, entraParts, err := newEntraMinter(o, signer)
+	pods := workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second)
+	entraMinter, entraParts, err := newEntraMinter(o, signer, pods)
 	if err != nil {
 		return err
 	}
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
-		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
+		Authenticator: pods,
 		Directory:     &directory.Directory{Source: watches, Changes: changes},
 		Attestations:  signer,
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },

@@ -53,6 +53,8 @@ func readConfig(getenv func(string) string) (config, error) {
 			CAFile:    getenv(settings.IssuerCAFile),
 			TokenFile: getenv(settings.TokenFile),
 			Node:      getenv(settings.NodeName),
+
+			AssertionsFolder: getenv(settings.AssertionsFolder),
 		},
 		podIPs: podIPs,
 		pod:    getenv(settings.PodNamespace) + "/" + getenv(settings.PodName),

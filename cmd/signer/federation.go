@@ -17,12 +17,6 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signer/keys"
 )
 
-// The limits of what a node can report of Entra ID: each report may be a write to the API server.
-const (
-	outcomesPerSecond = 0.2
-	outcomesBurst     = 20
-)
-
 // federate adds the federation issuer to the manager: its keys, in objects and a cache of their own, and the watch of its public
 // files.
 func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Federation, error) {
@@ -56,8 +50,5 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 			return nil, fmt.Errorf("add %T to the manager: %w", part, err)
 		}
 	}
-	return &signer.Federation{
-		Issuer: o.federation, Key: keeper.Key, Limits: signer.NewNodeLimits(outcomesPerSecond, outcomesBurst),
-		Outcomes: &signer.Outcomes{Reader: mgr.GetClient(), Write: signer.ApplyCondition(mgr.GetClient())},
-	}, nil
+	return &signer.Federation{Issuer: o.federation, Key: keeper.Key}, nil
 }

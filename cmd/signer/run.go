@@ -38,6 +38,12 @@ import (
 // answerTimeout bounds an answer. Issuers wait for less.
 const answerTimeout = 10 * time.Second
 
+// The limits of what a node can report of Entra ID: each report may be a write to the API server.
+const (
+	outcomesPerSecond = 0.2
+	outcomesBurst     = 20
+)
+
 // run wires the signer and runs it until the context ends.
 func run(ctx context.Context, o options) error {
 	audit, err := logging.Audit()
@@ -79,16 +85,20 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	api := &signer.Server{
-		Issuers:         workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
-		Pods:            workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
-		Namespace:       o.Names.Namespace,
-		IssuerAccount:   o.Names.ServiceAccount(install.Issuer),
-		Directory:       &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
-		Key:             keeper.Key,
-		TokenIssuers:    token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
-		Machine:         o.machine,
-		NameWorkloads:   o.nameWorkloads,
-		Attestations:    &attested.Signer{Current: attestation.Current, Now: time.Now},
+		Issuers:       workload.NewAuthenticator(clusterKeys, signerapi.Audience, time.Now),
+		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
+		Namespace:     o.Names.Namespace,
+		IssuerAccount: o.Names.ServiceAccount(install.Issuer),
+		Directory:     &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
+		Key:           keeper.Key,
+		TokenIssuers:  token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
+		Machine:       o.machine,
+		NameWorkloads: o.nameWorkloads,
+		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
+		Outcomes: &signer.Outcomes{
+			Issuer: o.federation, ClusterIssuer: clusterKeys.Issuer, Limits: signer.NewNodeLimits(outcomesPerSecond, outcomesBurst),
+			Reader: reader, Write: signer.ApplyCondition(reader),
+		},
 		Limits:          signer.NewNodeLimits(o.nodePerSecond, o.nodeBurst),
 		Log:             audit,
 		Unauthenticated: rate.NewLimiter(1, 20),

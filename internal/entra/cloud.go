@@ -42,3 +42,9 @@ func AudienceFor(identity *v1alpha1.ManagedIdentity, cloud string) string {
 	}
 	return CloudOf(cloud).Audience
 }
+
+// AssertsServiceAccount reports whether an identity's assertions are the tokens of pods' own ServiceAccounts.
+func AssertsServiceAccount(identity *v1alpha1.ManagedIdentity) bool {
+	settings := identity.Spec.Entra
+	return identity.Spec.TokenSource == v1alpha1.TokenSourceEntra && settings != nil && settings.Assertion == v1alpha1.AssertionServiceAccount
+}

@@ -61,8 +61,11 @@ type Refused struct {
 }
 
 // Explain explains the grant of a workload's pods.
-func Explain(ctx context.Context, reader grant.Reader, workload *Workload) (*Explanation, error) {
-	pod := workload.Pod
+func Explain(ctx context.Context, reader Reader, workload *Workload) (*Explanation, error) {
+	pod, missing, err := grant.WithWorkloadIdentity(ctx, reader, reader.IdentityWithClientID, workload.Pod)
+	if err != nil {
+		return nil, err
+	}
 	namespace, err := reader.Namespace(ctx, pod.Namespace)
 	if err != nil {
 		return nil, err
@@ -82,6 +85,9 @@ func Explain(ctx context.Context, reader grant.Reader, workload *Workload) (*Exp
 		Injection: injectionOf(workload, namespace.Labels), Source: decided.Source,
 		Granted: []Granted{}, Refused: []Refused{},
 	}
+	if missing != nil {
+		explanation.refuse("", *missing)
+	}
 	explanation.addGrant(decided)
 	explanation.Hints = hints(workload, explanation)
 	return explanation, nil
@@ -95,13 +101,17 @@ func (e *Explanation) addGrant(decided grant.Grant) {
 		})
 	}
 	for _, refusal := range decided.Refusals {
-		e.Refused = append(e.Refused, Refused{refusal.Identity, refusal.Reason, refusal.Message, refusal.Temporary()})
+		e.refuse(refusal.Identity, refusal)
 	}
 	if selected, refusal := decided.Select(grant.Selector{}); refusal == nil {
 		e.Default = selected.Name
 	} else if refusal.Identity == "" && decided.Denied() == nil {
-		e.Refused = append(e.Refused, Refused{"", refusal.Reason, refusal.Message, refusal.Temporary()})
+		e.refuse("", *refusal)
 	}
+}
+
+func (e *Explanation) refuse(identity string, refusal grant.Refusal) {
+	e.Refused = append(e.Refused, Refused{identity, refusal.Reason, refusal.Message, refusal.Temporary()})
 }
 
 // notReady returns why a granted identity has no tokens: until Entra ID accepts it, it is granted and not ready.

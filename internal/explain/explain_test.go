@@ -17,10 +17,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // shop is a cluster with the namespace shop and its ServiceAccounts orders and default.
 type shop struct {
+	clientID   string // the annotation of azure-workload-identity on orders
 	labels     map[string]string
 	identities []build.Identity
 	bindings   []v1alpha1.IdentityBinding
@@ -37,7 +39,20 @@ func (s shop) ServiceAccount(_ context.Context, namespace, name string) (*metav1
 	if namespace != "shop" || name != "orders" && name != "default" {
 		return nil, nil
 	}
-	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}, nil
+	account := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if s.clientID != "" {
+		account.Annotations = map[string]string{workloadidentity.ClientIDAnnotation: s.clientID}
+	}
+	return account, nil
+}
+
+func (s shop) IdentityWithClientID(_ context.Context, clientID string) (*v1alpha1.ManagedIdentity, error) {
+	for _, identity := range s.identities {
+		if grant.HasClientID(identity.ManagedIdentity, clientID) {
+			return identity.ManagedIdentity, nil
+		}
+	}
+	return nil, nil
 }
 
 func (s shop) Identity(_ context.Context, name string) (*v1alpha1.ManagedIdentity, error) {
@@ -105,6 +120,26 @@ func TestIdentityThatEntraRefusesIsHintedAt(t *testing.T) {
 	want := []string{`ManagedIdentity "orders" has no tokens now: AADSTS70025: paste this`}
 	if diff := cmp.Diff(want, got.Hints); diff != "" || got.Default != "orders" {
 		t.Errorf("default = %q, hints (-want +got):\n%s", got.Default, diff)
+	}
+}
+
+func TestManifestOfWorkloadIdentity(t *testing.T) {
+	t.Parallel()
+	const clientID = "5f0d1d8c-0000-4000-8000-0000000000a1"
+	pod := newPod(nil, true)
+	pod.Pod.Labels = map[string]string{workloadidentity.UseLabel: "true"}
+	cluster := shop{clientID: clientID, identities: []build.Identity{build.NewIdentity("orders").Admitting("shop", "orders").WithClientID(clientID).Ready()}}
+	got, err := Explain(t.Context(), cluster, pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Source != grant.SourceWorkloadIdentity || got.Default != "orders" || !got.Injection.Asked || len(got.Refused) != 0 {
+		t.Errorf("got %+v", got)
+	}
+	cluster.identities = nil
+	if got, err = Explain(t.Context(), cluster, pod); err != nil || len(got.Refused) == 0 ||
+		got.Refused[0].Reason != grant.ReasonNotFound || !strings.Contains(got.Refused[0].Message, clientID) {
+		t.Errorf("without the identity: got %+v, error %v", got, err)
 	}
 }
 
@@ -217,7 +252,7 @@ func TestOverlayReplacesTheClustersObjects(t *testing.T) {
 		"{apiVersion: v1, kind: Namespace, metadata: {name: new, labels: {team: x}}}",
 		"{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: shop, name: orders, annotations: {a: b}}}",
 		"{apiVersion: kube-imds.io/v1alpha1, kind: ManagedIdentity, metadata: {name: a}, spec: {assumableBy: [{namespaces: [shop], serviceAccounts: [orders]}]}, status: {clientID: forged}}",
-		"{apiVersion: kube-imds.io/v1alpha1, kind: ManagedIdentity, metadata: {name: new}, status: {clientID: forged}}",
+		"{apiVersion: kube-imds.io/v1alpha1, kind: ManagedIdentity, metadata: {name: new}, spec: {clientID: 5f0d1d8c-0000-4000-8000-0000000000a1}, status: {clientID: forged}}",
 		"{apiVersion: kube-imds.io/v1alpha1, kind: IdentityBinding, metadata: {namespace: shop, name: replaced}, spec: {serviceAccounts: [orders], identities: [a]}}",
 		"{apiVersion: kube-imds.io/v1alpha1, kind: IdentityBinding, metadata: {namespace: other, name: elsewhere}, spec: {serviceAccounts: [orders], identities: [a]}}",
 	} {
@@ -244,6 +279,9 @@ func TestOverlayReplacesTheClustersObjects(t *testing.T) {
 	}
 	if identity, _ := overlay.Identity(ctx, "a"); len(identity.Spec.AssumableBy) != 1 || identity.Status.ClientID != "client-a" {
 		t.Errorf("identity = %+v", identity)
+	}
+	if identity, _ := overlay.IdentityWithClientID(ctx, "5F0D1D8C-0000-4000-8000-0000000000A1"); identity == nil || identity.Name != "new" {
+		t.Errorf("identity with the client ID = %+v", identity)
 	}
 	if identity, _ := overlay.Identity(ctx, "new"); identity == nil || identity.Status.ClientID != "" {
 		t.Errorf("new identity = %+v", identity)

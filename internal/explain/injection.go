@@ -3,9 +3,12 @@ package explain
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // Injection says whether pods get IMDS.
@@ -22,7 +25,7 @@ type Injection struct {
 
 // injectionOf repeats the conditions of the chart's MutatingWebhookConfiguration.
 func injectionOf(workload *Workload, namespaceLabels map[string]string) Injection {
-	asked, reason := isAsked(workload.Pod.Annotations, namespaceLabels)
+	asked, reason := isAsked(workload.Pod, namespaceLabels)
 	injection := Injection{Asked: asked, Reason: reason}
 	if workload.Exists {
 		injection.Injected = new(install.IsInjected(workload.Pod))
@@ -30,7 +33,8 @@ func injectionOf(workload *Workload, namespaceLabels map[string]string) Injectio
 	return injection
 }
 
-func isAsked(annotations, namespaceLabels map[string]string) (asked bool, reason string) {
+func isAsked(pod *corev1.Pod, namespaceLabels map[string]string) (asked bool, reason string) {
+	annotations := pod.Annotations
 	switch {
 	case annotations[v1alpha1.InjectAnnotation] == "false":
 		return false, fmt.Sprintf("the annotation %s declines it", v1alpha1.InjectAnnotation)
@@ -38,6 +42,8 @@ func isAsked(annotations, namespaceLabels map[string]string) (asked bool, reason
 		return true, fmt.Sprintf("the pod has the annotation %s", v1alpha1.IdentityAnnotation)
 	case annotations[v1alpha1.InjectAnnotation] == "true":
 		return true, fmt.Sprintf("the pod has the annotation %s", v1alpha1.InjectAnnotation)
+	case pod.Labels[workloadidentity.UseLabel] == "true":
+		return true, fmt.Sprintf("the pod has the label %s", workloadidentity.UseLabel)
 	case namespaceLabels[v1alpha1.InjectLabel] == v1alpha1.InjectEnabled:
 		return true, fmt.Sprintf("the namespace has the label %s", v1alpha1.InjectLabel)
 	}

@@ -12,9 +12,15 @@ import (
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
+// Reader reads what grants depend on, and finds identities by client ID.
+type Reader interface {
+	grant.Reader
+	IdentityWithClientID(ctx context.Context, clientID string) (*v1alpha1.ManagedIdentity, error)
+}
+
 // Overlay reads the objects of files before those of the cluster, as if the files were applied. Identities keep the cluster's status.
 type Overlay struct {
-	grant.Reader
+	Reader
 
 	namespaces, accounts []*metav1.PartialObjectMetadata
 	identities           []*v1alpha1.ManagedIdentity
@@ -91,6 +97,16 @@ func (o *Overlay) Identity(ctx context.Context, name string) (*v1alpha1.ManagedI
 		identity.Status = existing.Status
 	}
 	return identity, nil
+}
+
+// IdentityWithClientID returns a file's identity with a client ID, or else the cluster's.
+func (o *Overlay) IdentityWithClientID(ctx context.Context, clientID string) (*v1alpha1.ManagedIdentity, error) {
+	for _, identity := range o.identities {
+		if grant.HasClientID(identity, clientID) {
+			return o.Identity(ctx, identity.Name)
+		}
+	}
+	return o.Reader.IdentityWithClientID(ctx, clientID)
 }
 
 // Bindings returns the bindings of the files and of the cluster. A file's binding replaces the cluster's.

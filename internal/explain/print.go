@@ -14,6 +14,7 @@ var sources = map[grant.Source]string{
 	grant.SourcePodAnnotation:            "the pod's annotation kube-imds.io/identity",
 	grant.SourceServiceAccountAnnotation: "the ServiceAccount's annotation kube-imds.io/identity",
 	grant.SourceBinding:                  "IdentityBindings",
+	grant.SourceWorkloadIdentity:         "the ServiceAccount's annotation azure.workload.identity/client-id",
 	grant.SourceNone:                     "nothing",
 }
 

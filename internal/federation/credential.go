@@ -1,8 +1,13 @@
 package federation
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
@@ -32,6 +37,21 @@ func (i Issuer) CredentialFor(identity *v1alpha1.ManagedIdentity, audience strin
 	}
 	return Credential{
 		Name: name[:min(len(name), maxCredentialName)], Issuer: i.URL, Subject: i.Subject(identity.Name), Audience: audience,
+		ResourceID: identity.Spec.ResourceID, ClientID: string(identity.Spec.ClientID),
+	}
+}
+
+// CredentialOfAccount returns the credential that a ServiceAccount needs to assume an identity by its own tokens, which the cluster's
+// issuer signs.
+func CredentialOfAccount(issuer string, account types.NamespacedName, identity *v1alpha1.ManagedIdentity, audience string) Credential {
+	subject := serviceaccount.MakeUsername(account.Namespace, account.Name)
+	name := strings.NewReplacer(":", "-", ".", "-").Replace(strings.TrimPrefix(subject, serviceaccount.ServiceAccountUsernamePrefix))
+	if len(name) > maxCredentialName {
+		hash := sha256.Sum256([]byte(subject))
+		name = name[:maxCredentialName-9] + "-" + hex.EncodeToString(hash[:4])
+	}
+	return Credential{
+		Name: name, Issuer: issuer, Subject: subject, Audience: audience,
 		ResourceID: identity.Spec.ResourceID, ClientID: string(identity.Spec.ClientID),
 	}
 }

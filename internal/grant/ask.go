@@ -1,10 +1,12 @@
 package grant
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // request is what a pod asks for.
@@ -12,27 +14,72 @@ type request struct {
 	source      Source
 	names       []string
 	defaultName string
+
+	// workloadIdentity is the name of the identity that only an annotation of azure-workload-identity asks for; "" if there is none.
+	workloadIdentity string
 }
 
-// ask returns what the pod asks for. The first source that names an identity decides alone, so that a pod can ask for fewer
-// identities than its ServiceAccount is bound to, or for others.
+// ask returns what the pod asks for. The identity of azure-workload-identity's annotation comes on top of others, and is the
+// default only if there are none.
 func ask(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBinding) (request, error) {
+	asked, err := askOurs(principal, lookup, bindings)
+	name := workloadIdentity(principal)
+	if err != nil || name == "" || slices.Contains(asked.names, name) {
+		return asked, err
+	}
+	if asked.source == SourceNone {
+		asked.source, asked.defaultName = SourceWorkloadIdentity, name
+	}
+	asked.names, asked.workloadIdentity = append(asked.names, name), name
+	return asked, nil
+}
+
+// workloadIdentity returns the name of the identity that the webhook found by its client ID, or "".
+func workloadIdentity(principal Principal) string {
+	if principal.ServiceAccountAnnotations[workloadidentity.ClientIDAnnotation] == "" {
+		return ""
+	}
+	name := principal.PodAnnotations[v1alpha1.WorkloadIdentityAnnotation]
+	return name[:min(len(name), maxName)]
+}
+
+// check returns why the principal may not assume an identity that it asks for, or nil if it may.
+func (r request) check(principal Principal, name string, identity *v1alpha1.ManagedIdentity) *Refusal {
+	if name == r.workloadIdentity && identity != nil && !HasClientID(identity, principal.ServiceAccountAnnotations[workloadidentity.ClientIDAnnotation]) {
+		return &Refusal{name, ReasonNotFound, fmt.Sprintf(
+			"ManagedIdentity %q does not have the client ID of the ServiceAccount's annotation %s, which was changed since: recreate the pod",
+			name, workloadidentity.ClientIDAnnotation)}
+	}
+	return Check(principal, name, identity)
+}
+
+// HasClientID reports whether an identity's spec has a client ID as manifests write it.
+func HasClientID(identity *v1alpha1.ManagedIdentity, clientID string) bool {
+	return identity.Spec.ClientID != "" && strings.EqualFold(string(identity.Spec.ClientID), strings.TrimSpace(clientID))
+}
+
+// askOurs returns what the pod asks for by annotations and bindings of kube-imds. The first source that names an identity decides
+// alone, so that a pod can ask for fewer identities than its ServiceAccount is bound to, or for others.
+func askOurs(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBinding) (request, error) {
 	if names := ParseNames(principal.PodAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
-		return request{SourcePodAnnotation, names, names[0]}, nil
+		return request{source: SourcePodAnnotation, names: names, defaultName: names[0]}, nil
 	}
 	if names := ParseNames(principal.ServiceAccountAnnotations[v1alpha1.IdentityAnnotation]); len(names) > 0 {
-		return request{SourceServiceAccountAnnotation, names, names[0]}, nil
+		return request{source: SourceServiceAccountAnnotation, names: names, defaultName: names[0]}, nil
 	}
 	names, defaults := bound(principal, bindings)
 	if len(names) == 0 {
 		return request{source: SourceNone}, nil
 	}
 	defaultName, err := defaultOf(names, defaults, lookup)
-	return request{SourceBinding, names, defaultName}, err
+	return request{source: SourceBinding, names: names, defaultName: defaultName}, err
 }
 
-// maxName is one more than the length of a Kubernetes name: a longer name is cut there and still names nothing.
-const maxName = 254
+// MaxName is the length of a Kubernetes name.
+const MaxName = 253
+
+// maxName is one more: a longer name is cut there and still names nothing.
+const maxName = MaxName + 1
 
 // ParseNames parses the value of an IdentityAnnotation: unique names separated by commas. It returns MaxIdentities+1 names at
 // the most.

@@ -24,6 +24,9 @@ type Grant struct {
 	// Refusals are the other identities of the request, in its order.
 	Refusals []Refusal
 
+	// Pending are the refused identities that will be granted once they are ready.
+	Pending []*v1alpha1.ManagedIdentity
+
 	// defaultName is the requested default, granted or not; "" if no identity is preferred.
 	defaultName string
 }
@@ -36,6 +39,7 @@ const (
 	SourcePodAnnotation            Source = "PodAnnotation"
 	SourceServiceAccountAnnotation Source = "ServiceAccountAnnotation"
 	SourceBinding                  Source = "IdentityBinding"
+	SourceWorkloadIdentity         Source = "WorkloadIdentity"
 	SourceNone                     Source = "None"
 )
 
@@ -91,8 +95,11 @@ func Decide(principal Principal, lookup Lookup, bindings []v1alpha1.IdentityBind
 		if err != nil {
 			return Grant{}, err
 		}
-		if refusal := Check(principal, name, identity); refusal != nil {
+		if refusal := asked.check(principal, name, identity); refusal != nil {
 			grant.Refusals = append(grant.Refusals, *refusal)
+			if refusal.Temporary() {
+				grant.Pending = append(grant.Pending, identity)
+			}
 			continue
 		}
 		grant.Identities = append(grant.Identities, identity)

@@ -17,7 +17,9 @@ func (s *Server) answerToken(x *exchange) (answer, error) {
 	if err := x.read("a token request", &asked); err != nil {
 		return answer{}, err
 	}
-	pod := mint.Pod{UID: x.workload.Pod.UID, Token: bearerOf(x.request)}
+	pod := mint.Pod{
+		UID: x.workload.Pod.UID, Token: bearerOf(x.request), Subject: x.workload.Subject(), Assertions: asked.Assertions,
+	}
 	refuse := func(refusal *grant.Refusal) error { return s.refuse(x, refusal) }
 	response, err := issue(x.request.Context(), s.Minters, pod, x.grant, asked, refuse, &x.issued)
 	return answer{body: response}, err

@@ -59,7 +59,13 @@ type TokenRequest struct {
 
 	// BypassCache asks for a newly minted token.
 	BypassCache bool `json:"bypass_cache,omitempty"`
+
+	// Assertions are ServiceAccount tokens of the pod for Entra ID, one for each audience.
+	Assertions []string `json:"assertions,omitempty"`
 }
+
+// MaxAssertions bounds the assertions of a request.
+const MaxAssertions = 4
 
 // TokenResponse is a token. Times are seconds since 1970 UTC.
 type TokenResponse struct {

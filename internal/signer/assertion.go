@@ -18,10 +18,6 @@ type Federation struct {
 
 	// Key returns the key that signs assertions; nil while none is public.
 	Key func() *token.Key
-
-	// Outcomes keeps what Entra answered, within the limits of each node.
-	Outcomes *Outcomes
-	Limits   *NodeLimits
 }
 
 // answerAssertion answers an AssertionRequest.
@@ -42,6 +38,12 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 	identity, err := s.federated(request, entry, asked.Pod, asked.Identity)
 	if err != nil {
 		return token.Signed{}, err
+	}
+	if entra.AssertsServiceAccount(identity) {
+		return token.Signed{}, failure.BadRequest("the identity's assertions are the tokens of pods' own ServiceAccounts")
+	}
+	if s.Federation == nil {
+		return token.Signed{}, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
 	}
 	key := s.Federation.Key()
 	if key == nil {
@@ -69,9 +71,6 @@ func (s *Server) federated(request *http.Request, entry *entry, pod signerapi.Po
 	entry.identity = identity
 	if identity.Spec.TokenSource != v1alpha1.TokenSourceEntra {
 		return nil, failure.BadRequest("the identity's tokens are not issued by Entra ID")
-	}
-	if s.Federation == nil {
-		return nil, failure.BadRequest("there is no federation issuer: set federation.issuerURL in the chart's values")
 	}
 	return identity, nil
 }

@@ -24,7 +24,10 @@ func (s *stage) federate() *token.Key {
 	key := signingKey(s.TB)
 	s.Federation = &Federation{
 		Issuer: federation.Issuer{URL: "https://issuer.example"}, Key: func() *token.Key { return key },
-		Outcomes: &Outcomes{Reader: s.client, Write: s.writeCondition}, Limits: NewNodeLimits(1, 2),
+	}
+	s.Outcomes = &Outcomes{
+		Issuer: s.Federation.Issuer, ClusterIssuer: func() string { return "https://cluster.example" }, Limits: NewNodeLimits(1, 2),
+		Reader: s.client, Write: s.writeCondition,
 	}
 	return key
 }
@@ -163,7 +166,7 @@ func TestOutcomeIsWrittenOnce(t *testing.T) {
 	s := newStage(t)
 	s.federate()
 	written := 0
-	s.Federation.Outcomes.Write = func(ctx context.Context, name string, condition metav1.Condition) error {
+	s.Outcomes.Write = func(ctx context.Context, name string, condition metav1.Condition) error {
 		written++
 		return s.writeCondition(ctx, name, condition)
 	}

@@ -7,14 +7,17 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/federation"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
@@ -43,14 +46,18 @@ func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 	if err != nil {
 		return err
 	}
-	if wait := s.Federation.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
+	if wait := s.Outcomes.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
 		return failure.TooMany(wait)
 	}
-	return s.Federation.Outcomes.Keep(request.Context(), identity, s.Federation.condition(identity, told, entry.issuer.Node.Name, s.Machine.Environment))
+	return s.Outcomes.Keep(request.Context(), identity, s.conditionOf(identity, told, entry))
 }
 
-// condition returns the condition Federated after an outcome.
-func (f *Federation) condition(identity *v1alpha1.ManagedIdentity, told signerapi.OutcomeRequest, node, environment string) metav1.Condition {
+// conditionOf returns the condition Federated after an outcome.
+func (s *Server) conditionOf(identity *v1alpha1.ManagedIdentity, told signerapi.OutcomeRequest, entry *entry) metav1.Condition {
+	node, resource := entry.issuer.Node.Name, told.Resource
+	if entra.AssertsServiceAccount(identity) {
+		resource += fmt.Sprintf(" and ServiceAccount %s/%s", entry.pod.Namespace, entry.pod.Spec.ServiceAccountName)
+	}
 	condition := metav1.Condition{
 		Type: v1alpha1.ConditionFederated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotFederated,
 		ObservedGeneration: identity.Generation,
@@ -58,28 +65,31 @@ func (f *Federation) condition(identity *v1alpha1.ManagedIdentity, told signerap
 	failed := &entra.Error{Code: told.Code}
 	switch {
 	case told.Unreachable:
-		condition.Message = fmt.Sprintf("node %s got no answer from Entra ID for %s: check the node's way to the authority", node, told.Resource)
+		condition.Message = fmt.Sprintf("node %s got no answer from Entra ID for %s: check the node's way to the authority", node, resource)
 	case told.Code == 0:
 		condition.Status, condition.Reason = metav1.ConditionTrue, v1alpha1.ReasonFederated
 		condition.Message = "Entra ID issues tokens of the identity"
 	case told.Code < 0:
 		condition.Message = fmt.Sprintf("Entra ID refused node %s a token for %s with an error that is not known here: see the issuer's log there",
-			node, told.Resource)
+			node, resource)
 	default:
-		condition.Message = fmt.Sprintf("Entra ID answered AADSTS%d to node %s for %s: %s. %s", told.Code, node, told.Resource, failed.Meaning(),
-			f.wayOut(failed.Cause(), identity, environment))
+		condition.Message = fmt.Sprintf("Entra ID answered AADSTS%d to node %s for %s: %s. %s", told.Code, node, resource, failed.Meaning(),
+			s.wayOut(failed.Cause(), identity, entry.pod))
 	}
 	condition.Message = condition.Message[:min(len(condition.Message), v1alpha1.MaxFederatedMessage)]
 	return condition
 }
 
 // wayOut says what to do about an error of Entra's.
-func (f *Federation) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, environment string) string {
+func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, pod *corev1.Pod) string {
 	switch cause {
 	case entra.CauseCredential:
-		return "Create it with: " + f.Issuer.CredentialFor(identity, entra.AudienceFor(identity, environment)).AzureCLI()
+		return "Create it with: " + s.credentialOf(identity, pod).AzureCLI()
 	case entra.CausePublication:
-		return "Publish the files of `kubectl imds federation publish` at " + f.Issuer.URL + " and look with `kubectl imds federation check`"
+		if entra.AssertsServiceAccount(identity) {
+			return "Entra ID must be able to read the discovery document and the keys of the cluster's issuer " + s.Outcomes.ClusterIssuer()
+		}
+		return "Publish the files of `kubectl imds federation publish` at " + s.Outcomes.Issuer.URL + " and look with `kubectl imds federation check`"
 	case entra.CauseIdentity:
 		return "Put spec.clientID and spec.tenantID right"
 	case entra.CauseResource:
@@ -95,8 +105,25 @@ func (f *Federation) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentit
 	}
 }
 
+// credentialOf returns the federated credential that an identity needs for a pod.
+func (s *Server) credentialOf(identity *v1alpha1.ManagedIdentity, pod *corev1.Pod) federation.Credential {
+	audience := entra.AudienceFor(identity, s.Machine.Environment)
+	if entra.AssertsServiceAccount(identity) {
+		account := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName}
+		return federation.CredentialOfAccount(s.Outcomes.ClusterIssuer(), account, identity, audience)
+	}
+	return s.Outcomes.Issuer.CredentialFor(identity, audience)
+}
+
 // Outcomes keeps the condition Federated of identities.
 type Outcomes struct {
+	// Issuer is the federation issuer, and ClusterIssuer returns the URL of the issuer of ServiceAccount tokens.
+	Issuer        federation.Issuer
+	ClusterIssuer func() string
+
+	// Limits limits what each node can report.
+	Limits *NodeLimits
+
 	// Reader reads identities from a cache.
 	Reader client.Reader
 

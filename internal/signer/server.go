@@ -46,6 +46,9 @@ type Server struct {
 	// Federation signs assertions for Entra ID; nil without a federation issuer.
 	Federation *Federation
 
+	// Outcomes keeps what Entra ID answered.
+	Outcomes *Outcomes
+
 	// Limits limits the requests of each node.
 	Limits *NodeLimits
 

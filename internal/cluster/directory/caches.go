@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 )
 
 // PodUIDIndex is the name of the index of pods by UID.
@@ -70,6 +71,11 @@ func (c Caches) Identity(ctx context.Context, name string) (*v1alpha1.ManagedIde
 	return &identity, nil
 }
 
+// IdentityWithClientID returns the ManagedIdentity with a client ID. A cache needs the index of package clientid for it.
+func (c Caches) IdentityWithClientID(ctx context.Context, clientID string) (*v1alpha1.ManagedIdentity, error) {
+	return clientid.Find(ctx, c.Reader, clientID)
+}
+
 // Bindings returns the IdentityBindings of a namespace.
 func (c Caches) Bindings(ctx context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
 	var bindings v1alpha1.IdentityBindingList
@@ -106,4 +112,11 @@ func Metadata(kind string) *metav1.PartialObjectMetadata {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
 	return object
+}
+
+// MetadataList returns a list to read metadata of the core group into.
+func MetadataList(kind string) *metav1.PartialObjectMetadataList {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return list
 }

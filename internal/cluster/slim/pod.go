@@ -33,7 +33,7 @@ func subject(pod *corev1.Pod) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
-	slim.Annotations = identityAnnotation(pod.Annotations)
+	slim.Annotations = grantAnnotations(pod.Annotations)
 	return slim
 }
 
@@ -53,7 +53,7 @@ func Pod(object any) (any, error) {
 
 // podAnnotations keeps the annotations that a grant reads and the data for IMDS. It drops data larger than Azure allows.
 func podAnnotations(annotations map[string]string) map[string]string {
-	kept := identityAnnotation(annotations)
+	kept := grantAnnotations(annotations)
 	for _, name := range []string{v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation} {
 		if value, found := annotations[name]; found && len(value) <= maxData {
 			if kept == nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // The bounds in bytes.
@@ -22,11 +23,14 @@ const (
 	// maxData bounds one annotation with data for IMDS, as Azure does: 64 KiB in base64.
 	maxData = 88 << 10
 
+	// maxShort bounds an annotation with a GUID or a number, and perhaps blanks around it.
+	maxShort = 128
+
 	// maxMessage bounds a condition's message.
 	maxMessage = 1 << 10
 )
 
-// Metadata keeps the identity annotation of a ServiceAccount, and the labels of a namespace.
+// Metadata keeps the annotations of a ServiceAccount that are read, and the labels of a namespace.
 func Metadata(object any) (any, error) {
 	metadata, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
@@ -36,7 +40,7 @@ func Metadata(object any) (any, error) {
 	if metadata.Namespace == "" {
 		slim.Labels = namespaceLabels(metadata.Labels)
 	} else {
-		slim.Annotations = identityAnnotation(metadata.Annotations)
+		slim.Annotations = grantAnnotations(metadata.Annotations)
 	}
 	return slim, nil
 }
@@ -58,13 +62,27 @@ func namespaceLabels(labels map[string]string) map[string]string {
 	return labels
 }
 
-// identityAnnotation keeps the annotation that a grant reads. One that is too long stays too long, so that it is refused.
-func identityAnnotation(annotations map[string]string) map[string]string {
-	value, found := annotations[v1alpha1.IdentityAnnotation]
-	if !found {
-		return nil
+// bounds are the annotations of pods and ServiceAccounts that a grant or the webhook reads, and the bytes that it reads of each.
+var bounds = map[string]int{
+	v1alpha1.IdentityAnnotation:           grant.MaxAnnotation,
+	v1alpha1.WorkloadIdentityAnnotation:   grant.MaxName,
+	workloadidentity.ClientIDAnnotation:   maxShort,
+	workloadidentity.TenantIDAnnotation:   maxShort,
+	workloadidentity.ExpirationAnnotation: maxShort,
+}
+
+// grantAnnotations keeps the annotations that are read. One that is too long stays too long, so that it is refused.
+func grantAnnotations(annotations map[string]string) map[string]string {
+	var kept map[string]string
+	for name, most := range bounds {
+		if value, found := annotations[name]; found {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = cut(value, most+1)
+		}
 	}
-	return map[string]string{v1alpha1.IdentityAnnotation: cut(value, grant.MaxAnnotation+1)}
+	return kept
 }
 
 // size returns the bytes of names and values.

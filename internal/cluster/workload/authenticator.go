@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 )
 
 // Workload is the pod that a token is bound to.
@@ -46,6 +47,16 @@ func (a *Authenticator) Within(life time.Duration) *Authenticator {
 	bounded := *a
 	bounded.life = life
 	return &bounded
+}
+
+// For returns an authenticator of tokens for another audience, of any validity.
+func (a *Authenticator) For(audience string) *Authenticator {
+	return NewAuthenticator(a.keys, audience, a.now)
+}
+
+// Subject returns the subject of the ServiceAccount's tokens.
+func (w Workload) Subject() string {
+	return serviceaccount.MakeUsername(w.Namespace, w.ServiceAccount.Name)
 }
 
 // maxTokenBytes bounds a token before it is parsed. Those of the API server have some 1,200 bytes, and twice that with

@@ -37,7 +37,8 @@ type Cache struct {
 	minter Minter
 	now    func() time.Time
 
-	// shared caches hold a token for all pods that are granted the identity. The issuer's own decision keeps others away.
+	// shared caches hold a token for all pods that are granted the identity, or for those of a ServiceAccount if theirs are the
+	// assertions. The issuer's own decision keeps others away.
 	shared bool
 
 	flight singleflight.Group
@@ -89,8 +90,8 @@ func (c *Cache) find(request Request) (*cached, int) {
 	found := c.tokens[c.key(request)]
 	if found != nil {
 		found.used = true
-		// The pod that asked first may be gone at the renewal.
-		found.request.Pod.UID = request.Pod.UID
+		// At the renewal the pod that asked first may be gone, and its assertions expired.
+		found.request.Pod = withoutToken(request.Pod)
 	}
 	return found, c.generation
 }
@@ -145,7 +146,7 @@ func (c *Cache) key(request Request) string {
 	identity, status := request.Identity, request.Identity.Status
 	pod, settings := request.Pod.UID, v1alpha1.EntraSettings{}
 	if c.shared {
-		pod = ""
+		pod = subjectOf(request)
 	}
 	if identity.Spec.Entra != nil {
 		settings = *identity.Spec.Entra
@@ -177,12 +178,17 @@ func newCached(request Request, minted Minted, used bool, now time.Time) *cached
 		renewAt = minted.RenewAt
 	}
 	jitter := time.Duration(renewalJitter * rand.Float64() * float64(life))
-	// The pod's own token has expired when the renewal comes.
-	request.Pod.Token, request.BypassCache = "", false
+	request.Pod, request.BypassCache = withoutToken(request.Pod), false
 	return &cached{
 		minted: minted, request: request, used: used, mintedAt: now,
 		renewAt: renewAt.Add(-jitter),
 	}
+}
+
+// withoutToken returns a pod without its token for the issuer, which has expired when a renewal comes.
+func withoutToken(pod Pod) Pod {
+	pod.Token = ""
+	return pod
 }
 
 func (c *cached) asCached() Minted {

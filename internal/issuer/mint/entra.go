@@ -7,16 +7,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
 
-// Entra mints tokens by exchanging the signer's assertions at Entra ID. It belongs behind a shared cache.
+// Entra mints tokens by exchanging assertions at Entra ID: the signer's, or the pod's own. It belongs behind a shared cache.
 type Entra struct {
 	Assertions AssertionClient
-	Exchange   func(ctx context.Context, request entra.Request) (*entra.Token, error)
+
+	// Own authenticates pods by their ServiceAccount tokens for Entra ID.
+	Own *workload.Authenticator
+
+	Exchange func(ctx context.Context, request entra.Request) (*entra.Token, error)
 
 	// Cloud is the Azure cloud of identities that name no authority, by its name in IMDS.
 	Cloud string
@@ -24,16 +29,11 @@ type Entra struct {
 	// Pauses keeps an identity that fails from asking too often.
 	Pauses *Pauses
 
-	// Report hears of every answer, and Log of failures.
-	Report func(signerapi.OutcomeRequest)
+	// Report hears of every answer to an assertion with a subject, "" for the identity itself, and Log of failures.
+	Report func(subject string, outcome signerapi.OutcomeRequest)
 	Log    func(err error, identity, resource string)
 
 	Now func() time.Time
-}
-
-// AssertionClient asks the signer for assertions.
-type AssertionClient interface {
-	Assertion(ctx context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error)
 }
 
 var exchanges = prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -49,9 +49,7 @@ func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	if err != nil {
 		return Minted{}, err
 	}
-	assertion, err := e.Assertions.Assertion(ctx, signerapi.AssertionRequest{
-		Pod: signerapi.Pod{UID: request.Pod.UID, Token: request.Pod.Token}, Identity: request.Identity.Name,
-	})
+	assertion, err := e.assertion(ctx, request)
 	if err != nil {
 		refund()
 		return Minted{}, err
@@ -59,7 +57,7 @@ func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	start := time.Now()
 	issued, err := e.Exchange(ctx, entra.Request{
 		Authority: entra.AuthorityFor(request.Identity, e.Cloud), TenantID: string(request.Identity.Status.TenantID),
-		ClientID: string(request.Identity.Status.ClientID), Resource: request.Resource, Assertion: assertion.Assertion,
+		ClientID: string(request.Identity.Status.ClientID), Resource: request.Resource, Assertion: assertion,
 	})
 	e.tell(request, err)
 	exchanges.WithLabelValues(outcomeOf(err)).Observe(time.Since(start).Seconds())
@@ -85,7 +83,7 @@ func (e *Entra) tell(request Request, err error) {
 		}
 		outcome.Unreachable = outcome.Code == 0
 	}
-	e.Report(outcome)
+	e.Report(subjectOf(request), outcome)
 }
 
 func outcomeOf(err error) string {

@@ -43,7 +43,7 @@ func newFederated() *federated {
 	}
 	f.Entra = &Entra{
 		Assertions: f, Cloud: "AzurePublicCloud", Pauses: NewPauses(), Now: time.Now, Log: func(error, string, string) {},
-		Report: func(outcome signerapi.OutcomeRequest) {
+		Report: func(_ string, outcome signerapi.OutcomeRequest) {
 			f.become(func() { f.outcomes = append(f.outcomes, outcome) })
 		},
 		Exchange: func(context.Context, entra.Request) (*entra.Token, error) {

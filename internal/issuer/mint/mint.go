@@ -33,6 +33,12 @@ type Pod struct {
 
 	// Token is the pod's own ServiceAccount token, if it sent one.
 	Token string
+
+	// Subject is the subject of the pod's ServiceAccount tokens, system:serviceaccount:NAMESPACE:NAME.
+	Subject string
+
+	// Assertions are its ServiceAccount tokens for Entra ID. They are not verified.
+	Assertions []string
 }
 
 // Minted is a token.

@@ -44,7 +44,7 @@ func NewPauses() *Pauses {
 // of returns the pause of an identity, as it is now, and a resource.
 func (p *Pauses) of(request Request) *pause {
 	identity := request.Identity
-	parts := []string{identity.Name, string(identity.Status.TenantID), string(identity.Status.ClientID)}
+	parts := []string{identity.Name, string(identity.Status.TenantID), string(identity.Status.ClientID), subjectOf(request)}
 	if settings := identity.Spec.Entra; settings != nil {
 		parts = append(parts, settings.Authority, settings.Audience)
 	}

@@ -24,13 +24,22 @@ type Reporter struct {
 	send    func(ctx context.Context, outcome signerapi.OutcomeRequest) error
 	log     logr.Logger
 	now     func() time.Time
-	waiting chan signerapi.OutcomeRequest
+	waiting chan report
 
 	mu   sync.Mutex
-	told map[string]reported
+	told map[topic]reported
 }
 
-// reported is the last report about an identity.
+// topic is what a report is about: an identity and the subject of the assertion.
+type topic struct{ identity, subject string }
+
+// report is a report that waits.
+type report struct {
+	topic   topic
+	outcome signerapi.OutcomeRequest
+}
+
+// reported is the last report about something.
 type reported struct {
 	code        int
 	unreachable bool
@@ -39,20 +48,20 @@ type reported struct {
 
 // NewReporter returns a reporter that reports with a function.
 func NewReporter(send func(ctx context.Context, outcome signerapi.OutcomeRequest) error, log logr.Logger, now func() time.Time) *Reporter {
-	return &Reporter{send: send, log: log, now: now, waiting: make(chan signerapi.OutcomeRequest, maxWaiting), told: map[string]reported{}}
+	return &Reporter{send: send, log: log, now: now, waiting: make(chan report, maxWaiting), told: map[topic]reported{}}
 }
 
 // Report reports an outcome soon, if it is news.
-func (r *Reporter) Report(outcome signerapi.OutcomeRequest) {
-	now := r.now()
+func (r *Reporter) Report(subject string, outcome signerapi.OutcomeRequest) {
+	now, on := r.now(), topic{outcome.Identity, subject}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last, found := r.told[outcome.Identity]
+	last, found := r.told[on]
 	if found && last.code == outcome.Code && last.unreachable == outcome.Unreachable && now.Sub(last.at) < reportAgain {
 		return
 	}
 	select {
-	case r.waiting <- outcome:
+	case r.waiting <- report{on, outcome}:
 	default:
 		// The signer is away. The next outcome is reported instead.
 		return
@@ -60,7 +69,7 @@ func (r *Reporter) Report(outcome signerapi.OutcomeRequest) {
 	if len(r.told) >= maxReported {
 		clear(r.told)
 	}
-	r.told[outcome.Identity] = reported{outcome.Code, outcome.Unreachable, now}
+	r.told[on] = reported{outcome.Code, outcome.Unreachable, now}
 }
 
 // NeedLeaderElection returns false: every issuer reports its own outcomes.
@@ -72,18 +81,18 @@ func (r *Reporter) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case outcome := <-r.waiting:
-			if err := r.send(ctx, outcome); err != nil && ctx.Err() == nil {
-				r.log.Info("cannot report what Entra ID answered", "identity", outcome.Identity, "reason", err.Error())
-				r.forget(outcome.Identity)
+		case report := <-r.waiting:
+			if err := r.send(ctx, report.outcome); err != nil && ctx.Err() == nil {
+				r.log.Info("cannot report what Entra ID answered", "identity", report.topic.identity, "reason", err.Error())
+				r.forget(report.topic)
 			}
 		}
 	}
 }
 
-// forget makes the next outcome of an identity news.
-func (r *Reporter) forget(identity string) {
+// forget makes the next outcome news.
+func (r *Reporter) forget(on topic) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.told, identity)
+	delete(r.told, on)
 }

@@ -26,7 +26,7 @@ func TestReporterReportsNews(t *testing.T) {
 		}, logr.Discard(), time.Now)
 		go func() { _ = reporter.Start(ctx) }()
 		report := func(code int) {
-			reporter.Report(signerapi.OutcomeRequest{Identity: "orders", Code: code})
+			reporter.Report("", signerapi.OutcomeRequest{Identity: "orders", Code: code})
 			synctest.Wait()
 		}
 		for _, code := range []int{0, 0, 700213, 700213, 0} {
@@ -48,7 +48,7 @@ func TestReporterDoesNotWait(t *testing.T) {
 	t.Parallel()
 	reporter := NewReporter(nil, logr.Discard(), time.Now)
 	for n := range 2 * maxWaiting {
-		reporter.Report(signerapi.OutcomeRequest{Identity: fmt.Sprint(n)})
+		reporter.Report("", signerapi.OutcomeRequest{Identity: fmt.Sprint(n)})
 	}
 	if len(reporter.told) != maxWaiting {
 		t.Errorf("%d reports count as told, want those that wait", len(reporter.told))

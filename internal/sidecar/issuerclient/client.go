@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ type Options struct {
 	// TokenFile holds the pod's ServiceAccount token. It is read for every request, because the kubelet renews it.
 	TokenFile string
 
+	// AssertionsFolder holds the pod's ServiceAccount tokens for Entra ID, which the kubelet renews; "" if it has none.
+	AssertionsFolder string
+
 	// Logger logs changes of the authorities; nil logs nothing.
 	Logger *slog.Logger
 }
@@ -41,8 +45,9 @@ type Options struct {
 type Client struct {
 	connector
 
-	base      string
-	tokenFile string
+	base             string
+	tokenFile        string
+	assertionsFolder string
 }
 
 // The time limits of the issuer. An application waits for all of it.
@@ -70,7 +75,7 @@ func New(options Options) (*Client, error) {
 	return &Client{
 		connector: connector{host: base.Hostname(), node: options.Node, trust: trust},
 		base:      strings.TrimSuffix(base.String(), "/"),
-		tokenFile: options.TokenFile,
+		tokenFile: options.TokenFile, assertionsFolder: options.AssertionsFolder,
 	}, nil
 }
 
@@ -110,7 +115,7 @@ func (c *Client) call(ctx context.Context, over *connections, method, path strin
 	if err != nil {
 		return nil, fmt.Errorf("make a request to the issuer: %w", err)
 	}
-	token, err := c.serviceAccountToken()
+	token, err := readToken(c.tokenFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the ServiceAccount token: %w", err)
 	}
@@ -128,8 +133,9 @@ func (c *Client) call(ctx context.Context, over *connections, method, path strin
 	return response, nil
 }
 
-func (c *Client) serviceAccountToken() (string, error) {
-	file, err := os.Open(c.tokenFile)
+// readToken reads a ServiceAccount token.
+func readToken(path string) (string, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
@@ -139,6 +145,26 @@ func (c *Client) serviceAccountToken() (string, error) {
 		return "", err
 	}
 	return string(bytes.TrimSpace(token)), nil
+}
+
+// assertions reads the pod's ServiceAccount tokens for Entra ID.
+func (c *Client) assertions() ([]string, error) {
+	if c.assertionsFolder == "" {
+		return nil, nil
+	}
+	paths, err := filepath.Glob(filepath.Join(c.assertionsFolder, "*"))
+	if err != nil {
+		return nil, fmt.Errorf("list the assertions: %w", err)
+	}
+	var assertions []string
+	for _, path := range paths[:min(len(paths), issuerapi.MaxAssertions)] {
+		assertion, err := readToken(path)
+		if err != nil {
+			return nil, fmt.Errorf("read an assertion: %w", err)
+		}
+		assertions = append(assertions, assertion)
+	}
+	return assertions, nil
 }
 
 // decode parses a response body.

@@ -14,13 +14,18 @@ var _ imds.TokenSource = (*Client)(nil)
 
 // Token asks the issuer for a token.
 func (c *Client) Token(ctx context.Context, request imds.TokenRequest) (*imds.Token, error) {
+	assertions, err := c.assertions()
+	if err != nil {
+		return nil, err
+	}
 	var answer issuerapi.TokenResponse
-	err := c.ask(ctx, http.MethodPost, issuerapi.TokenPath, issuerapi.TokenRequest{
+	err = c.ask(ctx, http.MethodPost, issuerapi.TokenPath, issuerapi.TokenRequest{
 		Resource:    request.Resource,
 		ClientID:    request.ClientID,
 		ObjectID:    request.ObjectID,
 		ResourceID:  request.ResourceID,
 		BypassCache: request.BypassCache,
+		Assertions:  assertions,
 	}, &answer)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ const (
 	// TokenFile is the file with the pod's ServiceAccount token for the issuer.
 	TokenFile = "KUBE_IMDS_TOKEN_FILE"
 
+	// AssertionsFolder is the folder with the pod's ServiceAccount tokens for Entra ID; empty if the pod has none.
+	AssertionsFolder = "KUBE_IMDS_ASSERTIONS_FOLDER"
+
 	// LogLevel is debug, info, warn or error; the default is info.
 	LogLevel = "KUBE_IMDS_LOG_LEVEL"
 
@@ -54,7 +57,9 @@ const (
 const LimitsAzure = "azure"
 
 // TokenFolder is where the volume with the token and the authorities is mounted, and Token the name of the token's file there.
+// Assertions is the folder there with the pod's ServiceAccount tokens for Entra ID, if it has any.
 const (
 	TokenFolder = "/var/run/secrets/kube-imds.io"
 	Token       = "token"
+	Assertions  = "assertions"
 )

@@ -1,0 +1,71 @@
+// Package clientid finds identities by the client ID of their spec.
+package clientid
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// Field selects identities at the API server, as the CRD declares it, and in caches with Index.
+const Field = "spec.clientID"
+
+// Index makes a cache able to find identities.
+func Index(ctx context.Context, indexer client.FieldIndexer) error {
+	err := indexer.IndexField(ctx, &v1alpha1.ManagedIdentity{}, Field, func(object client.Object) []string {
+		identity, ok := object.(*v1alpha1.ManagedIdentity)
+		if !ok || identity.Spec.ClientID == "" {
+			return nil
+		}
+		return []string{string(identity.Spec.ClientID)}
+	})
+	if err != nil {
+		return fmt.Errorf("index the identities by client ID: %w", err)
+	}
+	return nil
+}
+
+// Find returns the identity with a client ID as manifests write it, or nil if there is none. Of several it is the oldest: the
+// others are not ready.
+func Find(ctx context.Context, reader client.Reader, clientID string) (*v1alpha1.ManagedIdentity, error) {
+	found, err := all(ctx, reader, clientID)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// Names returns the names of the identities with a client ID.
+func Names(ctx context.Context, reader client.Reader, clientID string) ([]string, error) {
+	found, err := all(ctx, reader, clientID)
+	var names []string
+	for _, identity := range found {
+		names = append(names, identity.Name)
+	}
+	return names, err
+}
+
+// all returns the identities with a client ID, the oldest first.
+func all(ctx context.Context, reader client.Reader, clientID string) ([]v1alpha1.ManagedIdentity, error) {
+	clientID = strings.TrimSpace(clientID)
+	if uuid.Validate(clientID) != nil {
+		return nil, nil
+	}
+	var list v1alpha1.ManagedIdentityList
+	if err := reader.List(ctx, &list, client.MatchingFields{Field: strings.ToLower(clientID)}); err != nil {
+		return nil, fmt.Errorf("find the ManagedIdentity with the client ID %s: %w", clientID, err)
+	}
+	slices.SortFunc(list.Items, func(a, b v1alpha1.ManagedIdentity) int {
+		if a.IsOlderThan(&b) {
+			return -1
+		}
+		return 1
+	})
+	return list.Items, nil
+}
