@@ -148,6 +148,15 @@ func TestAssertionIsExchanged(t *testing.T) {
 	})
 }
 
+// The annotation of azure-workload-identity allows a day.
+func TestAssertionOfADayIsExchanged(t *testing.T) {
+	onStage(t, newWorld(), func(s *stage) {
+		who := assertionOf(ordersPod())
+		who.life = 24 * time.Hour
+		wantStatus(t, s.exchange(formOf(who.sign(t))), http.StatusOK)
+	})
+}
+
 func TestAssertionIsExchangedInVersion1(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
 		form := formOf(assertionOf(ordersPod()).sign(t), "resource", storage)
@@ -197,7 +206,7 @@ func TestAssertionIsRefused(t *testing.T) {
 		"another cloud's":                 {newWorld(), func(p *podToken) { p.audience += "China" }, unproved.as(700212)},
 		"expired":                         {newWorld(), func(p *podToken) { p.age = 2 * time.Hour }, unproved.as(700024)},
 		"not valid yet":                   {newWorld(), func(p *podToken) { p.age = -time.Hour }, unproved.as(700024)},
-		"valid for more than a day":       {newWorld(), func(p *podToken) { p.life = AssertionLife + time.Second }, unproved},
+		"valid for more than a day":       {newWorld(), func(p *podToken) { p.life = 24*time.Hour + time.Second }, unproved},
 		"not bound to a pod":              {newWorld(), func(p *podToken) { p.podUID = "" }, unproved},
 		"a pod of another node":           {newWorld(), func(p *podToken) { p.node = "node-2" }, noMatch.because("OtherNode")},
 		"another pod's":                   {newWorld(withPod(func(p *corev1.Pod) { p.Status.PodIPs[0].IP = "10.0.0.8" })), nil, noMatch.because("OtherAddress")},
@@ -346,24 +355,29 @@ func TestSignerIsAwayForTheExchange(t *testing.T) {
 
 func TestTokenEndpointIsServedOnlyIfWanted(t *testing.T) {
 	onStage(t, newWorld(), func(s *stage) {
+		const text, json = "text/plain; charset=utf-8", "application/json"
 		form := formOf(assertionOf(ordersPod()).sign(t))
 		served := s.Assertions
 		for _, test := range []struct {
-			assertions *workload.Authenticator
-			path       string
-			status     int
+			assertions   *workload.Authenticator
+			method, path string
+			status       int
+			content      string
 		}{
-			{nil, tokenPath, http.StatusNotFound},
-			{nil, "/" + tenant + "/oauth2/token", http.StatusNotFound},
-			{served, tokenPath, http.StatusOK},
-			{served, "/" + tenant + "/oauth2/v2.0/authorize", http.StatusNotFound},
+			{nil, http.MethodPost, tokenPath, http.StatusNotFound, text},
+			{nil, http.MethodPost, "/" + tenant + "/oauth2/token", http.StatusNotFound, text},
+			{served, http.MethodPost, tokenPath, http.StatusOK, json},
+			{served, http.MethodGet, tokenPath, http.StatusMethodNotAllowed, json},
+			{served, http.MethodPost, "/" + tenant + "/oauth2/v2.0/authorize", http.StatusNotFound, json},
 		} {
 			s.Assertions = test.assertions
-			request := s.request("", http.MethodPost, test.path, form.Encode())
+			request := s.request("", test.method, test.path, form.Encode())
 			request.Header.Set("Content-Type", formType)
 			recorder := httptest.NewRecorder()
 			s.Handler().ServeHTTP(recorder, request)
-			wantStatus(t, recorder, test.status)
+			if recorder.Code != test.status || recorder.Header().Get("Content-Type") != test.content {
+				t.Errorf("%s %s: %d %v %s", test.method, test.path, recorder.Code, recorder.Header(), recorder.Body)
+			}
 		}
 	})
 }

@@ -33,5 +33,5 @@ func BadAssertion(err error) *Refusal {
 			return worded(one.code, f, one.description)
 		}
 	}
-	return worded(codeNoMatch, f, noMatch)
+	return refusalOf(f)
 }

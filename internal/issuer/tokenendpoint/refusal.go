@@ -109,7 +109,7 @@ func refusalOf(err error) *Refusal {
 	case f.Temporary():
 		return &Refusal{codeTransient, f}
 	case f.Kind == failure.Unauthenticated, f.Kind == failure.Forbidden:
-		return worded(codeNoMatch, f, noMatch)
+		return worded(codeNoMatch, f, "No matching federated identity record found for presented assertion.")
 	case f.Kind == failure.InvalidResource:
 		return worded(codeResource, f, "The resource principal was not found in the tenant.")
 	case f.Reason == failure.ReasonBadRequest:
@@ -118,8 +118,6 @@ func refusalOf(err error) *Refusal {
 		return worded(codeClient, f, "Application was not found in the directory.")
 	}
 }
-
-const noMatch = "No matching federated identity record found for presented assertion."
 
 // worded returns a refusal whose description is another one than the failure's.
 func worded(code int, f *failure.Failure, description string) *Refusal {
