@@ -29,6 +29,7 @@ type options struct {
 	signerTokenFile string
 	podLimits       issuer.PodLimits
 	anyAddress      bool
+	tokenEndpoint   bool
 	listen          string
 	outbound        outbound.Options
 }
@@ -55,6 +56,7 @@ func newCommand() *cobra.Command {
 	flags.IntVar(&o.podLimits.Burst, "pod-burst", 50, "how many `requests` a pod may send at once")
 	flags.IntVar(&o.podLimits.Concurrent, "pod-concurrent", 8, "how many `requests` of a pod are worked on at once")
 	flags.BoolVar(&o.anyAddress, "any-address", false, "take a pod's requests from any address, for networks that hide pods' addresses from their own node")
+	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "serve Entra ID's token endpoint to applications, for tokens of local identities")
 	o.outbound.AddFlags(flags)
 	flags.StringVar(&o.listen, "listen", install.Address(install.APIPort), "the `address` of the API")
 	return command

@@ -16,6 +16,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
@@ -97,6 +98,9 @@ func run(ctx context.Context, o options) error {
 		Log:           audit,
 		Now:           time.Now,
 		Stopping:      ctx.Done(),
+	}
+	if o.tokenEndpoint {
+		api.Assertions = workload.NewAuthenticator(keys, entra.CloudOf(o.metadata.Environment).Audience, time.Now).Within(issuer.AssertionLife)
 	}
 	bounds := server.NodeBounds
 	if o.anyAddress {

@@ -41,8 +41,11 @@ func (s *Server) audit(e endpoint, x *exchange) {
 		"namespace", x.workload.Namespace, "pod", x.workload.Pod.Name, "podUID", x.workload.Pod.UID,
 		"serviceAccount", x.workload.ServiceAccount.Name, "node", s.NodeName, "source", x.source, "outcome", outcome,
 	}
-	if e.name == nameToken {
+	if e.issues() {
 		values = append(values, x.issued.values(x.failure)...)
+	}
+	if e.name == nameEntra {
+		values = append(values, "traceID", x.traceID())
 	}
 	if x.failure != nil {
 		values = append(values, "reason", reason, "detail", x.failure.Detail)

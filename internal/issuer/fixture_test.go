@@ -57,11 +57,13 @@ func onStage(t *testing.T, w *world, test func(s *stage)) {
 		defer cancel()
 		stopping := make(chan struct{})
 		s := &stage{T: t, changes: directory.NewChanges(), minter: &countingMinter{life: time.Hour}, audit: &auditLog{}}
+		keys := startKeys(ctx)
 		s.client = interceptor.NewClient(w.client(t), s.failingFuncs())
 		s.stop = sync.OnceFunc(func() { close(stopping) })
 		s.Server = &Server{
 			NodeName:      "node-1",
-			Authenticator: workload.NewAuthenticator(startKeys(ctx), issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
+			Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
+			Assertions:    workload.NewAuthenticator(keys, assertionAudience, time.Now).Within(AssertionLife),
 			Directory:     &directory.Directory{Source: directory.Caches{Reader: s.client}, Changes: s.changes},
 			Minters:       mint.Minters{v1alpha1.TokenSourceLocal: s.minter},
 			Metadata:      someDefaults,

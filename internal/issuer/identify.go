@@ -47,13 +47,9 @@ func (s *Server) authenticate(x *exchange) (workload.Workload, error) {
 			return workload.Workload{}, err
 		}
 	}
-	bearer := bearerOf(x.request)
-	if bearer == "" {
-		return workload.Workload{}, failure.Unauthorized("the request has no bearer token")
-	}
-	authenticated, err := s.Authenticator.Authenticate(bearer)
+	authenticated, err := x.protocol.authenticate(s, x)
 	if err != nil {
-		return workload.Workload{}, failure.Unauthorized(err.Error())
+		return workload.Workload{}, err
 	}
 	if authenticated.Node.Name != s.NodeName {
 		return authenticated, failure.Denied(failure.ReasonOtherNode, "the pod runs on node "+authenticated.Node.Name)

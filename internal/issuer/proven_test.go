@@ -17,23 +17,38 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/proving"
 )
 
-func TestAuthenticatedRequestProvesItsConnection(t *testing.T) {
-	t.Parallel()
-	server := &Server{
+// reachable returns a server of node-1 for connections from loopback.
+func reachable(t *testing.T) *Server {
+	t.Helper()
+	keys := bound.Keys(t)
+	return &Server{
 		NodeName:      "node-1",
-		Authenticator: workload.NewAuthenticator(bound.Keys(t), issuerapi.Audience, time.Now),
+		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now),
+		Assertions:    workload.NewAuthenticator(keys, assertionAudience, time.Now),
 		Directory:     &directory.Directory{Source: directory.Caches{Reader: newWorld().client(t)}, Changes: directory.NewChanges()},
 		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: &countingMinter{life: time.Hour}},
-		AnyAddress:    true, // the connection comes from loopback
+		AnyAddress:    true,
 		Limits:        NewLimits(PodLimits{RequestsPerSecond: 1e6, Burst: 1e6, Concurrent: 8}, time.Now),
 		Log:           logr.Discard(),
 		Now:           time.Now,
 	}
-	orders := bound.Token{Audience: issuerapi.Audience, Workload: workload.Workload{
-		Namespace: "shop", Pod: workload.Reference{Name: "orders-0", UID: "pod-uid"},
-		ServiceAccount: workload.Reference{Name: "orders", UID: "account-uid"}, Node: workload.Reference{Name: "node-1", UID: "node-uid"},
-	}}
-	proving.Check(t, server.Handler(), orders.Sign(t), func(baseURL string) (*http.Request, error) {
+}
+
+func TestAuthenticatedRequestProvesItsConnection(t *testing.T) {
+	t.Parallel()
+	proving.Check(t, reachable(t).Handler(), ordersPod().sign(t), func(baseURL string) (*http.Request, error) {
 		return http.NewRequestWithContext(t.Context(), http.MethodPost, baseURL+issuerapi.TokenPath, strings.NewReader(askVault))
+	})
+}
+
+func TestAssertionProvesItsConnection(t *testing.T) {
+	t.Parallel()
+	form := formOf(assertionOf(ordersPod()).sign(t))
+	proving.Check(t, reachable(t).Handler(), "", func(baseURL string) (*http.Request, error) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, baseURL+tokenPath, strings.NewReader(form.Encode()))
+		if err == nil {
+			request.Header.Set("Content-Type", formType)
+		}
+		return request, err
 	})
 }

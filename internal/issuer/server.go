@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,8 +17,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
+	"github.com/kube-imds/kube-imds/internal/issuer/tokenendpoint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
-	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 // Server answers the sidecars of one node.
@@ -27,6 +28,9 @@ type Server struct {
 
 	// Authenticator verifies the tokens of pods.
 	Authenticator *workload.Authenticator
+
+	// Assertions verifies the assertions that applications send to the token endpoint. Without it there is no such endpoint.
+	Assertions *workload.Authenticator
 
 	// Directory holds the node's pods and what their grants depend on.
 	Directory *directory.Directory
@@ -69,8 +73,13 @@ type endpoint struct {
 	// audited endpoints give out what a pod can act with: each answer leaves a line in the audit log.
 	audited bool
 
+	protocol protocol
+
 	answer func(*Server, *exchange) (answer, error)
 }
+
+// issues reports whether the endpoint issues tokens.
+func (e endpoint) issues() bool { return e.name == nameToken || e.name == nameEntra }
 
 // The names of endpoints.
 const (
@@ -81,22 +90,28 @@ const (
 	nameInstance     = "instance"
 	nameLoadBalancer = "loadbalancer"
 	nameEvents       = "scheduledevents"
+	nameEntra        = "tokenendpoint"
 )
 
 var endpoints = []endpoint{
-	{"POST " + issuerapi.TokenPath, nameToken, true, (*Server).answerToken},
-	{"POST " + issuerapi.AttestationPath, nameAttestation, true, (*Server).answerAttestation},
-	{"GET " + issuerapi.GrantPath, nameGrant, false, (*Server).answerGrant},
-	{"POST " + issuerapi.IdentityPath, nameIdentity, false, (*Server).answerIdentity},
-	{"GET " + issuerapi.InstancePath, nameInstance, false, (*Server).answerInstance},
-	{"GET " + issuerapi.LoadBalancerPath, nameLoadBalancer, false, (*Server).answerLoadBalancer},
-	{"GET " + issuerapi.EventsPath, nameEvents, false, (*Server).answerEvents},
+	{"POST " + issuerapi.TokenPath, nameToken, true, sidecars, (*Server).answerToken},
+	{"POST " + issuerapi.AttestationPath, nameAttestation, true, sidecars, (*Server).answerAttestation},
+	{"GET " + issuerapi.GrantPath, nameGrant, false, sidecars, (*Server).answerGrant},
+	{"POST " + issuerapi.IdentityPath, nameIdentity, false, sidecars, (*Server).answerIdentity},
+	{"GET " + issuerapi.InstancePath, nameInstance, false, sidecars, (*Server).answerInstance},
+	{"GET " + issuerapi.LoadBalancerPath, nameLoadBalancer, false, sidecars, (*Server).answerLoadBalancer},
+	{"GET " + issuerapi.EventsPath, nameEvents, false, sidecars, (*Server).answerEvents},
 }
 
 // Handler returns the API's handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, e := range endpoints {
+	served := endpoints
+	if s.Assertions != nil {
+		served = slices.Concat(endpoints, tokenEndpoints)
+		tokenendpoint.HandleOthers(mux, s.Now)
+	}
+	for _, e := range served {
 		mux.HandleFunc(e.pattern, func(writer http.ResponseWriter, request *http.Request) { s.serve(e, writer, request) })
 	}
 	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
@@ -104,7 +119,12 @@ func (s *Server) Handler() http.Handler {
 
 // exchange is one request and what is known of it.
 type exchange struct {
-	request *http.Request
+	request  *http.Request
+	protocol protocol
+
+	// asked is the request to the token endpoint once it has been read, and trace its traceID.
+	asked *tokenendpoint.Request
+	trace string
 
 	// source is the address of the client.
 	source   string
@@ -134,7 +154,7 @@ type answer struct {
 
 // serve takes a request the same way at every endpoint: authenticate, decide, answer, count, audit, respond.
 func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Request) {
-	x := &exchange{request: request, source: sourceOf(request.RemoteAddr), done: nothing}
+	x := &exchange{request: request, protocol: e.protocol, source: sourceOf(request.RemoteAddr), done: nothing}
 	err := s.identify(x)
 	defer func() { x.done() }()
 	var response answer
@@ -151,27 +171,11 @@ func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Req
 	if e.audited {
 		s.audit(e, x)
 	}
-	respond(writer, response, x.failure)
+	x.protocol.respond(s, writer, x, response, err)
 }
 
 // isGone reports whether the client is gone. It gets no answer, and failures mean nothing.
 func isGone(ctx context.Context) bool { return ctx.Err() != nil }
-
-func respond(writer http.ResponseWriter, response answer, failed *failure.Failure) {
-	if failed != nil {
-		_, code := reply.Status(failed)
-		reply.Fail(writer, failed, issuerapi.Error{Code: code, Description: failed.Description})
-		return
-	}
-	if response.etag != "" {
-		writer.Header().Set("ETag", response.etag)
-	}
-	if response.unchanged {
-		writer.WriteHeader(http.StatusNotModified)
-		return
-	}
-	reply.JSON(writer, http.StatusOK, response.body)
-}
 
 // read parses the JSON body of a request. name is what it should be, as in "a token request".
 func (x *exchange) read(name string, into any) error {

@@ -165,6 +165,7 @@ func TestValuesReachThePods(t *testing.T) {
 		`issuer.nodeSelector={"pool":"apps"}`,
 		`issuer.resources={"requests":{"cpu":"1m","memory":"2Mi"},"limits":{"cpu":"3m","memory":"4Mi"}}`,
 		`issuer.podLimits={"requestsPerSecond":2.5,"burst":100000,"concurrent":3}`, `issuer.requirePodAddress=false`,
+		`workloadIdentity.localTokenEndpoint=true`,
 	))
 	issuer := pods["DaemonSet/kube-imds-issuer"].Spec
 	if got := issuer.Containers[0].Image; got != "registry.example/imds/issuer:9.9.9" {
@@ -182,10 +183,17 @@ func TestValuesReachThePods(t *testing.T) {
 	if got := issuer.Containers[0].Resources.Limits.Memory().String(); got != "4Mi" {
 		t.Error("memory limit", got)
 	}
-	for _, flag := range []string{"--pod-requests-per-second=2.5", "--pod-burst=100000", "--pod-concurrent=3", "--any-address"} {
+	for _, flag := range []string{"--pod-requests-per-second=2.5", "--pod-burst=100000", "--pod-concurrent=3", "--any-address", "--token-endpoint"} {
 		if !slices.Contains(issuer.Containers[0].Args, flag) {
 			t.Errorf("issuer's arguments = %[2]v, want %[1]s", flag, issuer.Containers[0].Args)
 		}
+	}
+}
+
+func TestIssuersHaveNoTokenEndpointByDefault(t *testing.T) {
+	t.Parallel()
+	if args := podsOf(t, render(t))["DaemonSet/kube-imds-issuer"].Spec.Containers[0].Args; slices.Contains(args, "--token-endpoint") {
+		t.Errorf("issuer's arguments = %v", args)
 	}
 }
 

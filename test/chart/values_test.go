@@ -42,6 +42,8 @@ func TestInvalidValueIsNamed(t *testing.T) {
 		`federation.keys.keep="a week"`:                   "/federation/keys/keep",
 		`federation.proxy="proxy:3128"`:                   "/federation/proxy",
 		`federation.caBundle="none"`:                      "/federation/caBundle",
+		`workloadIdentity.localTokenEndpoint="yes"`:       "/workloadIdentity/localTokenEndpoint",
+		`workloadIdentity.tokenEndpoint=true`:             "/workloadIdentity",
 		`logLevel="loud"`:                                 "/logLevel",
 		`image.pullPolicy="Sometimes"`:                    "/image/pullPolicy",
 		`networkPolicy.metricsFrom=[{}]`:                  "/networkPolicy/metricsFrom/0",

@@ -10,7 +10,7 @@ import "testing"
 func TestIssuer(t *testing.T) {
 	c := startCluster(t)
 	s := c.startSigner(t)
-	i := c.startIssuer(t, "node-1")
+	i := c.startIssuer(t, "node-1", "--token-endpoint")
 
 	t.Run("Running", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *issuerProcess){
@@ -29,6 +29,8 @@ func TestIssuer(t *testing.T) {
 			"LaterChangesTakeEffect":          testLaterChangesTakeEffect,
 			"LoadBalancerLeadsToThePod":       testLoadBalancerLeadsToThePod,
 			"DeletionIsTold":                  testDeletionIsTold,
+			"AssertionIsExchanged":            testAssertionIsExchanged,
+			"AssertionIsOfNoUseElsewhere":     testAssertionIsOfNoUseElsewhere,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -43,6 +45,7 @@ func TestIssuer(t *testing.T) {
 	t.Run("SignerIsKilled", func(t *testing.T) { testSignerIsKilled(t, i, s) })
 	t.Run("MetricsTell", func(t *testing.T) { testMetricsTell(t, i) })
 	quiet := c.startIssuer(t, "node-2", "--log-level=error")
+	t.Run("NoTokenEndpoint", func(t *testing.T) { testNoTokenEndpoint(t, quiet) })
 	t.Run("AuditLogIsKept", func(t *testing.T) { testAuditLogIsKept(t, quiet) })
 	t.Run("Stopped", func(t *testing.T) { testStopped(t, quiet) })
 	t.Run("APIServerIsAway", func(t *testing.T) { testAPIServerIsAway(t, i) })
