@@ -3,9 +3,11 @@ package webhook
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
@@ -50,6 +52,7 @@ func (p plan) sidecar() corev1.Container {
 	if p.options.Interception == Address {
 		address = fmt.Sprintf("%s:%d", imdsAddress, imdsPort)
 	}
+	variables, mounts := p.assertionParts()
 	return corev1.Container{
 		Name:            sidecarName,
 		Image:           p.options.SidecarImage,
@@ -58,8 +61,8 @@ func (p plan) sidecar() corev1.Container {
 		RestartPolicy:   new(corev1.ContainerRestartPolicyAlways),
 		Resources:       p.options.SidecarResources,
 		SecurityContext: install.Restricted(),
-		Env:             p.sidecarVariables(),
-		VolumeMounts:    []corev1.VolumeMount{{Name: tokenVolumeName, MountPath: settings.TokenFolder, ReadOnly: true}},
+		Env:             append(p.sidecarVariables(), variables...),
+		VolumeMounts:    append([]corev1.VolumeMount{{Name: tokenVolumeName, MountPath: settings.TokenFolder, ReadOnly: true}}, mounts...),
 		StartupProbe: &corev1.Probe{
 			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{settings.Program, settings.Ready}}},
 			PeriodSeconds:    1,
@@ -85,6 +88,9 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
 		variables = append(variables, corev1.EnvVar{Name: settings.LogLevel, Value: level})
 	}
+	if len(p.assertionAudiences()) > 0 {
+		variables = append(variables, corev1.EnvVar{Name: settings.AssertionsFolder, Value: settings.TokenFolder + "/" + settings.Assertions})
+	}
 	if p.options.AzureLimits {
 		variables = append(variables, corev1.EnvVar{Name: settings.Limits, Value: settings.LimitsAzure})
 	}
@@ -94,7 +100,7 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 // tokenVolume returns the volume with the ServiceAccount token for the issuer, and the authorities of the issuer's
 // certificate. Those are optional: a pod starts with the ones in its environment.
 func (p plan) tokenVolume() corev1.Volume {
-	return corev1.Volume{
+	volume := corev1.Volume{
 		Name: tokenVolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			DefaultMode: new(int32(0o644)),
@@ -110,6 +116,29 @@ func (p plan) tokenVolume() corev1.Volume {
 			},
 		}},
 	}
+	for n, audience := range p.assertionAudiences() {
+		volume.Projected.Sources = append(volume.Projected.Sources, corev1.VolumeProjection{
+			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+				Audience: audience, ExpirationSeconds: new(int64(assertionSeconds)), Path: fmt.Sprintf("%s/%d", settings.Assertions, n),
+			}})
+	}
+	return volume
+}
+
+// assertionSeconds is the validity of the pod's ServiceAccount tokens for Entra ID. The issuer exchanges the last one that it was sent.
+const assertionSeconds = 3600
+
+// assertionAudiences returns the audiences of the ServiceAccount tokens with which the pod's identities are exchanged at Entra ID.
+func (p plan) assertionAudiences() []string {
+	var audiences []string
+	for _, identity := range slices.Concat(p.grant.Identities, p.grant.Pending) {
+		if entra.AssertsServiceAccount(identity) {
+			audiences = append(audiences, entra.AudienceFor(identity, p.options.AzureEnvironment))
+		}
+	}
+	slices.Sort(audiences)
+	audiences = slices.Compact(audiences)
+	return audiences[:min(len(audiences), issuerapi.MaxAssertions)]
 }
 
 func fieldVariable(name, path string) corev1.EnvVar {

@@ -14,11 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
@@ -63,13 +65,15 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 		decoder: admission.NewDecoder(kinds(t)),
 		lookup:  lookup{cached: reader(t, cached...), live: reader(t)},
 		room:    newRoom(),
+		events:  events.NewFakeRecorder(100),
 		log:     logr.Discard(),
 	}
 }
 
 func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 	t.Helper()
-	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).Build()
+	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).
+		WithIndex(&v1alpha1.ManagedIdentity{}, clientid.Field, clientid.Values).Build()
 }
 
 // plain returns the objects without their builders.

@@ -29,6 +29,12 @@ func TestInjectionByAddress(t *testing.T) {
 	testInjection(t, "testdata/address", m)
 }
 
+// TestInjectionOfWorkloadIdentity does the same for manifests for azure-workload-identity, in testdata/workload-identity.
+func TestInjectionOfWorkloadIdentity(t *testing.T) {
+	t.Parallel()
+	testInjection(t, "testdata/workload-identity", newWorkloadIdentityMutator(t))
+}
+
 func testInjection(t *testing.T, folder string, m *mutator) {
 	t.Helper()
 	inputs, err := filepath.Glob(filepath.Join(folder, "*.in.yaml"))
@@ -133,8 +139,11 @@ func trim(part any) any {
 func isAdded(item any) bool {
 	fields, _ := item.(map[string]any)
 	switch fields["name"] {
-	case "kube-imds", "kube-imds-net-init", "kube-imds-token", "NO_PROXY", "no_proxy", "net.ipv4.ip_unprivileged_port_start":
+	case "kube-imds", "kube-imds-net-init", "kube-imds-token", "NO_PROXY", "no_proxy", "net.ipv4.ip_unprivileged_port_start",
+		"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
+		"azwi-proxy", "azwi-proxy-init":
 		return true
 	}
-	return false
+	name, _ := fields["name"].(string)
+	return strings.HasPrefix(name, "azure-workload-identity-reserved-")
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
@@ -26,11 +28,44 @@ type lookup struct {
 	live   client.Reader
 }
 
-// grant returns what a pod may have.
-func (l lookup) grant(ctx context.Context, pod *corev1.Pod) (grant.Grant, error) {
+// grant returns what a pod may have, and what it gets if it asks as manifests for azure-workload-identity do. Unless labelled, its
+// label is ignored.
+func (l lookup) grant(ctx context.Context, pod *corev1.Pod, labelled bool) (grant.Grant, *workloadIdentity, error) {
 	subject := *pod
 	subject.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default")
-	return grant.Load(ctx, &podLookup{lookup: l, live: maxLive}, &subject, "")
+	if !labelled {
+		subject.Labels = nil
+	}
+	reader := &podLookup{lookup: l, live: maxLive}
+	annotated, missing, err := grant.WithWorkloadIdentity(ctx, reader, reader.IdentityWithClientID, &subject)
+	if err != nil {
+		return grant.Grant{}, nil, err
+	}
+	decided, err := grant.Load(ctx, reader, annotated, "")
+	if err != nil {
+		return decided, nil, err
+	}
+	if missing != nil {
+		decided.Refusals = append(decided.Refusals, *missing)
+	}
+	workload, err := reader.workloadOf(ctx, annotated, decided)
+	return decided, workload, err
+}
+
+// workloadOf returns what a pod gets for the identity of its WorkloadIdentityAnnotation, if it may have that.
+func (a *podLookup) workloadOf(ctx context.Context, pod *corev1.Pod, decided grant.Grant) (*workloadIdentity, error) {
+	name := pod.Annotations[v1alpha1.WorkloadIdentityAnnotation]
+	for _, identity := range slices.Concat(decided.Identities, decided.Pending) {
+		if identity.Name != name {
+			continue
+		}
+		account, err := a.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
+		if err != nil {
+			return nil, err
+		}
+		return &workloadIdentity{identity: identity, account: account.Annotations}, nil
+	}
+	return nil, nil
 }
 
 // podLookup is a lookup for one pod that is admitted.
@@ -84,6 +119,15 @@ func (a *podLookup) Identity(ctx context.Context, name string) (*v1alpha1.Manage
 		return nil, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
 	}
 	return &identity, nil
+}
+
+// IdentityWithClientID returns the identity with a client ID, from the cache or else the API server.
+func (a *podLookup) IdentityWithClientID(ctx context.Context, clientID string) (*v1alpha1.ManagedIdentity, error) {
+	identity, err := clientid.Find(ctx, a.cached, clientID)
+	if err != nil || identity != nil {
+		return identity, err
+	}
+	return clientid.Find(ctx, a.lookup.live, clientID)
 }
 
 // metadata returns the metadata of an object of the core group, from the cache or else the API server.

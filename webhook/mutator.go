@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -23,7 +26,11 @@ type mutator struct {
 	decoder admission.Decoder
 	lookup  lookup
 	room    room
+	events  events.EventRecorder
 	log     logr.Logger
+
+	// onlyLabelled means that pods ask by the label of azure-workload-identity and by nothing else.
+	onlyLabelled bool
 }
 
 // Handle handles one admission request.
@@ -48,11 +55,23 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	if _, found := pod.Annotations[corev1.MirrorPodAnnotationKey]; found {
 		return admission.Allowed("the pod only shows a static pod, which its kubelet runs as it is")
 	}
-	decided, err := m.lookup.grant(ctx, &pod)
+	labelled, elsewhere := m.options.WorkloadIdentity, []string(nil)
+	if labelled && handledElsewhere(&pod) {
+		m.tellOfOtherWebhook(ctx, request, &pod)
+		labelled, elsewhere = false, []string{"kube-imds: " + otherWebhookActs}
+		if m.onlyLabelled {
+			return admission.Allowed("the webhook of azure-workload-identity acts on the pod").WithWarnings(elsewhere...)
+		}
+	}
+	decided, workload, err := m.lookup.grant(ctx, &pod, labelled)
 	if err != nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
-	if denial := m.options.deny(&pod, decided); denial != nil {
+	denial := m.options.deny(&pod, decided)
+	if denial == nil {
+		denial = denyExpiration(&pod, workload)
+	}
+	if denial != nil {
 		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
 	authorities := m.options.CABundle(ctx)
@@ -61,13 +80,33 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
 	}
 	injected, err := m.inject(request.Object.Raw, plan{
-		pod: &pod, grant: decided, options: m.options, authorities: string(authorities),
+		pod: &pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities),
 	})
 	if err != nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
 	response := admission.PatchResponseFromRaw(request.Object.Raw, injected)
-	return m.record(request, &pod, decided, response.WithWarnings(m.options.warnings(&pod, decided)...), "")
+	warnings := append(elsewhere, m.options.warnings(&pod, decided, workload)...)
+	return m.record(request, &pod, decided, response.WithWarnings(warnings...), "")
+}
+
+// otherWebhookActs is what a person must know of a pod with the volume of another webhook.
+const otherWebhookActs = "the webhook of azure-workload-identity has acted on the pod, so kube-imds leaves that part to it: " +
+	"uninstall it, or install kube-imds with workloadIdentity.enabled=false"
+
+// tellOfOtherWebhook creates an event at the pod's ServiceAccount, because there is no pod yet.
+func (m *mutator) tellOfOtherWebhook(ctx context.Context, request admission.Request, pod *corev1.Pod) {
+	if request.DryRun != nil && *request.DryRun {
+		return
+	}
+	account, err := m.lookup.metadata(ctx, "ServiceAccount", client.ObjectKey{
+		Namespace: pod.Namespace, Name: cmp.Or(pod.Spec.ServiceAccountName, "default"),
+	})
+	if err != nil {
+		m.log.Error(err, "no event tells that another webhook acts on a pod")
+		return
+	}
+	m.events.Eventf(account, nil, corev1.EventTypeWarning, "OtherWebhookActs", "Admit", "%s", otherWebhookActs)
 }
 
 // inject patches the object as it was sent, so that fields newer than this program's types survive.

@@ -18,6 +18,9 @@ const (
 	namespaceWebhook = "namespaces.kube-imds.io"
 	identityWebhook  = "managedidentities.kube-imds.io"
 	bindingWebhook   = "identitybindings.kube-imds.io"
+
+	// workloadIdentityWebhook is called for pods that ask only as manifests for azure-workload-identity do.
+	workloadIdentityWebhook = "workload-identity.kube-imds.io"
 )
 
 // Options configure injected pods.
@@ -46,6 +49,15 @@ type Options struct {
 	// any. A pod starts with them.
 	CABundle func(context.Context) []byte
 
+	// WorkloadIdentity makes pods with the label of azure-workload-identity get what its webhook would give them.
+	WorkloadIdentity bool
+
+	// AzureEnvironment is the Azure cloud by its name in IMDS, and TenantID the tenant of identities that name none.
+	AzureEnvironment, TenantID string
+
+	// TokenEndpoint reports whether issuers serve the token endpoint.
+	TokenEndpoint bool
+
 	// TrustName is the name of the ConfigMap, in the pod's namespace, that keeps them current.
 	TrustName string
 }
@@ -57,10 +69,13 @@ func (o Options) SetupWithManager(manager ctrl.Manager) error {
 		decoder: admission.NewDecoder(manager.GetScheme()),
 		lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
 		room:    newRoom(),
+		events:  manager.GetEventRecorder("kube-imds"),
 		log:     ctrl.Log.WithName("audit"),
 	}
-	for _, name := range []string{podWebhook, namespaceWebhook} {
-		manager.GetWebhookServer().Register(capability.Route(name), &admission.Webhook{Handler: pods, RecoverPanic: new(true)})
+	labelled := *pods
+	labelled.onlyLabelled = true
+	for name, handler := range map[string]*mutator{podWebhook: pods, namespaceWebhook: pods, workloadIdentityWebhook: &labelled} {
+		manager.GetWebhookServer().Register(capability.Route(name), &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
 	}
 	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.ManagedIdentity{}).WithValidator(identityValidator{}).
 		WithValidatorCustomPath(capability.Route(identityWebhook)).Complete(); err != nil {

@@ -17,13 +17,14 @@ import (
 type plan struct {
 	pod         *corev1.Pod
 	grant       grant.Grant
+	workload    *workloadIdentity
 	options     Options
 	authorities string
 }
 
 // apply applies the plan to a pod in generic form.
 func (p plan) apply(pod map[string]any) error {
-	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.extendNoProxy} {
+	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.addWorkloadIdentity, p.extendNoProxy} {
 		if err := step(pod); err != nil {
 			return err
 		}

@@ -3,15 +3,17 @@ package webhook
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // warnings returns what a person should know about an admitted pod.
-func (o Options) warnings(pod *corev1.Pod, decided grant.Grant) []string {
+func (o Options) warnings(pod *corev1.Pod, decided grant.Grant, workload *workloadIdentity) []string {
 	var all []string
 	for _, refusal := range decided.Refusals {
 		if refusal.Temporary() {
@@ -19,11 +21,14 @@ func (o Options) warnings(pod *corev1.Pod, decided grant.Grant) []string {
 		}
 	}
 	for _, warn := range []func(*corev1.Pod) string{
-		warnInject, warnFederated, warnDNS, warnNoProxy, warnSharedProcesses, o.warnInterception,
+		warnInject, o.warnFederated, o.warnTokenEndpoint, warnDNS, warnNoProxy, warnSharedProcesses, o.warnInterception,
 	} {
 		if warning := warn(pod); warning != "" {
 			all = append(all, "kube-imds: "+warning)
 		}
+	}
+	if warning := o.warnWorkloadIdentity(pod, workload); warning != "" {
+		all = append(all, "kube-imds: "+warning)
 	}
 	return all
 }
@@ -38,13 +43,40 @@ func warnInject(pod *corev1.Pod) string {
 
 // warnFederated warns about an environment that makes SDKs bypass IMDS (clients.md, "Federated env wins over IMDS inside
 // MIC").
-func warnFederated(pod *corev1.Pod) string {
-	const otherWebhook = "azure.workload.identity/use"
-	if pod.Labels[otherWebhook] == "true" || slices.ContainsFunc(ownContainers(pod), func(container corev1.Container) bool {
-		return hasVariable(container, "AZURE_FEDERATED_TOKEN_FILE")
-	}) {
-		return "the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label " + otherWebhook +
+func (o Options) warnFederated(pod *corev1.Pod) string {
+	const label = workloadidentity.UseLabel
+	if pod.Annotations[v1alpha1.WorkloadIdentityVariablesAnnotation] == "" && (pod.Labels[label] == "true" && !o.WorkloadIdentity ||
+		slices.ContainsFunc(ownContainers(pod), func(container corev1.Container) bool {
+			return hasVariable(container, workloadidentity.TokenFileVariable)
+		})) {
+		return "the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label " + label +
 			": the Azure SDKs of Python, JavaScript, Java and .NET then bypass IMDS; use only one of the two"
+	}
+	return ""
+}
+
+// warnWorkloadIdentity warns about a label that gives the pod nothing, and about a tenant that is not the identity's.
+func (o Options) warnWorkloadIdentity(pod *corev1.Pod, workload *workloadIdentity) string {
+	if !o.WorkloadIdentity || pod.Labels[workloadidentity.UseLabel] != "true" {
+		return ""
+	}
+	if workload == nil {
+		return fmt.Sprintf("the pod has the label %s, and its ServiceAccount no annotation %s: its containers get no AZURE_CLIENT_ID",
+			workloadidentity.UseLabel, workloadidentity.ClientIDAnnotation)
+	}
+	tenant := workload.account[workloadidentity.TenantIDAnnotation]
+	if own := string(workload.identity.Spec.TenantID); tenant != "" && own != "" && !strings.EqualFold(tenant, own) {
+		return fmt.Sprintf("the ServiceAccount's annotation %s is %q, and ManagedIdentity %q is of tenant %s",
+			workloadidentity.TenantIDAnnotation, cut(tenant), workload.identity.Name, own)
+	}
+	return ""
+}
+
+// warnTokenEndpoint warns about an annotation that has no effect.
+func (o Options) warnTokenEndpoint(pod *corev1.Pod) string {
+	if wantsTokenEndpoint(pod) && !o.TokenEndpoint {
+		return fmt.Sprintf("the annotation %s leads to an endpoint that is off: install kube-imds with workloadIdentity.localTokenEndpoint=true",
+			v1alpha1.TokenEndpointAnnotation)
 	}
 	return ""
 }

@@ -27,6 +27,10 @@ const (
 	// ModeAnnotation on a pod chooses how it gets IMDS; see ModeSidecar.
 	ModeAnnotation = "kube-imds.io/mode"
 
+	// TokenEndpointAnnotation on a pod, with the value "true", points SDKs that use workload identity at the cluster's own
+	// token endpoint, for identities whose tokens the cluster issues (docs/workload-identity.md).
+	TokenEndpointAnnotation = "kube-imds.io/token-endpoint"
+
 	// ModeSidecar serves IMDS at 169.254.169.254 on the pod's own loopback device.
 	ModeSidecar = "sidecar"
 )
@@ -42,6 +46,9 @@ const (
 
 	// GrantedAnnotation has the names of the identities granted at admission, the default first.
 	GrantedAnnotation = "kube-imds.io/granted"
+
+	// WorkloadIdentityVariablesAnnotation has the variables of azure-workload-identity that were added, as CONTAINER/VARIABLE.
+	WorkloadIdentityVariablesAnnotation = "kube-imds.io/workload-identity-variables"
 
 	// NoProxyAnnotation has the names of the containers whose NO_PROXY was extended.
 	NoProxyAnnotation = "kube-imds.io/no-proxy"

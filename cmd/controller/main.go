@@ -33,6 +33,10 @@ type options struct {
 	resourceGroup  string
 	federated      bool
 
+	workloadIdentity bool
+	tokenEndpoint    bool
+	azureEnvironment string
+
 	sidecarImage           string
 	sidecarImagePullPolicy string
 	sidecarResources       resources
@@ -60,6 +64,10 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.subscriptionID, "subscription-id", "", "the subscription `ID` in generated resource IDs")
 	flags.StringVar(&o.resourceGroup, "resource-group", "kube-imds", "the resource `group` in generated resource IDs")
 	flags.BoolVar(&o.federated, "federated", false, "whether there is a federation issuer, which identities of Entra ID need")
+	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
+		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
+	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")
+	flags.StringVar(&o.azureEnvironment, "azure-environment", "AzurePublicCloud", "the Azure `cloud` of identities that name no authority")
 	flags.StringVar(&o.sidecarImage, "sidecar-image", "", "the `image` of the sidecar")
 	flags.StringVar(&o.sidecarImagePullPolicy, "sidecar-image-pull-policy", string(corev1.PullIfNotPresent), "when the sidecar's image is pulled")
 	flags.Var(&o.sidecarResources, "sidecar-resources", "the sidecar's requests and limits")

@@ -88,6 +88,11 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		IssuerURL:        o.Names.URL(install.Issuer),
 		CABundle:         trust.Bundle,
 		TrustName:        o.Names.Trust(),
+
+		WorkloadIdentity: o.workloadIdentity,
+		TokenEndpoint:    o.tokenEndpoint,
+		AzureEnvironment: o.azureEnvironment,
+		TenantID:         o.tenantID,
 	}
 }
 

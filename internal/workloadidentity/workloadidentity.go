@@ -34,12 +34,23 @@ const (
 	AuthorityHostVariable = "AZURE_AUTHORITY_HOST"
 )
 
-// The folder that is mounted into containers, and the file with the assertion in it.
+// The volume with the assertion: its name is the prefix and a hash of the pod's name, or, before version 1.6, OldVolume. It is mounted
+// into containers at MountFolder, and has the assertion at TokenPath.
 const (
-	MountName   = "azure-identity-token"
-	MountFolder = "/var/run/secrets/azure/wi"
-	TokenPath   = "token/azure-identity-token"
+	VolumePrefix = "azure-workload-identity-reserved-"
+	OldVolume    = "azure-identity-token"
+	MountFolder  = "/var/run/secrets/azure/wi"
+	TokenPath    = "token/azure-identity-token"
 )
+
+// AuthoritiesPath is where the volume has the certificates of an authority that is not Entra ID's.
+const AuthoritiesPath = "ca-cert/ca.crt"
+
+// ProxyContainers are the sidecar that imitates IMDS and its init container, and ProxyImage is part of the names of their images.
+var ProxyContainers = []string{"azwi-proxy-init", "azwi-proxy"}
+
+// ProxyImage is part of the names of the proxy's images.
+const ProxyImage = "workload-identity/proxy"
 
 // The bounds and the default of ExpirationAnnotation, in seconds.
 const (

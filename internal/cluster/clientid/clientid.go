@@ -18,17 +18,19 @@ const Field = "spec.clientID"
 
 // Index makes a cache able to find identities.
 func Index(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.ManagedIdentity{}, Field, func(object client.Object) []string {
-		identity, ok := object.(*v1alpha1.ManagedIdentity)
-		if !ok || identity.Spec.ClientID == "" {
-			return nil
-		}
-		return []string{string(identity.Spec.ClientID)}
-	})
-	if err != nil {
+	if err := indexer.IndexField(ctx, &v1alpha1.ManagedIdentity{}, Field, Values); err != nil {
 		return fmt.Errorf("index the identities by client ID: %w", err)
 	}
 	return nil
+}
+
+// Values returns the value of Field.
+func Values(object client.Object) []string {
+	identity, ok := object.(*v1alpha1.ManagedIdentity)
+	if !ok || identity.Spec.ClientID == "" {
+		return nil
+	}
+	return []string{string(identity.Spec.ClientID)}
 }
 
 // Find returns the identity with a client ID as manifests write it, or nil if there is none. Of several it is the oldest: the

@@ -40,6 +40,11 @@ const (
 	// AssertionsFolder is the folder with the pod's ServiceAccount tokens for Entra ID; empty if the pod has none.
 	AssertionsFolder = "KUBE_IMDS_ASSERTIONS_FOLDER"
 
+	// AssertionFile is the file that the sidecar keeps the assertion of an identity in, for SDKs that exchange it themselves; empty
+	// for none. AssertionClientID is the identity's client ID.
+	AssertionFile     = "KUBE_IMDS_ASSERTION_FILE"
+	AssertionClientID = "KUBE_IMDS_ASSERTION_CLIENT_ID"
+
 	// LogLevel is debug, info, warn or error; the default is info.
 	LogLevel = "KUBE_IMDS_LOG_LEVEL"
 

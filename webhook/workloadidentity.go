@@ -1,0 +1,341 @@
+package webhook
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/entra"
+	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
+	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
+)
+
+// workloadIdentity is what a pod gets that asks as manifests for azure-workload-identity do; nil for nothing.
+type workloadIdentity struct {
+	// identity is granted, or will be once it is ready.
+	identity *v1alpha1.ManagedIdentity
+
+	// account has the annotations of the pod's ServiceAccount.
+	account map[string]string
+}
+
+// reservedVolume returns the name of the volume with the assertion: that of azure-workload-identity, which depends on the pod's name
+// as it was sent.
+func reservedVolume(pod *corev1.Pod) string {
+	name := pod.Name
+	if name == "" {
+		name = pod.GenerateName + " (prefix)"
+	}
+	hash := sha256.Sum256([]byte(name))
+	return (workloadidentity.VolumePrefix + hex.EncodeToString(hash[:]))[:63]
+}
+
+// isReserved reports whether a volume has the name of one with an assertion, of this pod's name or of another.
+func isReserved(name string) bool {
+	return strings.HasPrefix(name, workloadidentity.VolumePrefix) || name == workloadidentity.OldVolume
+}
+
+// handledElsewhere reports whether the webhook of azure-workload-identity has acted on a pod: there is its volume, and it is not of
+// an earlier admission here.
+func handledElsewhere(pod *corev1.Pod) bool {
+	earlier := additionsOf(pod)
+	for _, volume := range pod.Spec.Volumes {
+		switch {
+		case !isReserved(volume.Name):
+		case pod.Annotations[v1alpha1.WorkloadIdentityAnnotation] == "":
+			return true
+		case sidecarAsserted(pod):
+			return volume.EmptyDir == nil
+		default:
+			return volume.Projected == nil || !earlier.have(workloadidentity.TokenFileVariable)
+		}
+	}
+	return false
+}
+
+// sidecarAsserted reports whether an earlier admission made the sidecar write the assertion.
+func sidecarAsserted(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(container corev1.Container) bool {
+		return container.Name == sidecarName && hasVariable(container, settings.AssertionFile)
+	})
+}
+
+// assertionVolume returns the volume with the assertion, or nil for a pod that gets none. The sidecar keeps the file of an identity's
+// own assertion fresh, and the kubelet that of the ServiceAccount's token.
+func (o Options) assertionVolume(pod *corev1.Pod, own *workloadIdentity) *corev1.Volume {
+	if own == nil {
+		return nil
+	}
+	volume := &corev1.Volume{Name: reservedVolume(pod)}
+	switch {
+	case own.sidecarAsserts():
+		volume.EmptyDir = &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: new(resource.MustParse("1Mi"))}
+	case own.identity.Spec.TokenSource == v1alpha1.TokenSourceEntra:
+		volume.Projected = &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{o.accountToken(pod, own)}}
+	case o.TokenEndpoint && wantsTokenEndpoint(pod):
+		volume.Projected = &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{o.accountToken(pod, own), {
+			ConfigMap: &corev1.ConfigMapProjection{
+				LocalObjectReference: corev1.LocalObjectReference{Name: o.TrustName},
+				Items:                []corev1.KeyToPath{{Key: cabundle.Key, Path: workloadidentity.AuthoritiesPath}},
+			},
+		}}}
+	default:
+		return nil
+	}
+	return volume
+}
+
+// sidecarAsserts reports whether the sidecar writes the assertion, because it is not a token of the pod's ServiceAccount.
+func (w *workloadIdentity) sidecarAsserts() bool {
+	return w != nil && w.identity.Spec.TokenSource == v1alpha1.TokenSourceEntra && !entra.AssertsServiceAccount(w.identity)
+}
+
+// wantsTokenEndpoint reports whether a pod wants tokens of this cluster from an endpoint like Entra ID's.
+func wantsTokenEndpoint(pod *corev1.Pod) bool {
+	return pod.Annotations[v1alpha1.TokenEndpointAnnotation] == "true"
+}
+
+func (o Options) accountToken(pod *corev1.Pod, own *workloadIdentity) corev1.VolumeProjection {
+	// A pod with an invalid annotation was denied.
+	seconds, _ := expirationOf(pod, own.account)
+	return corev1.VolumeProjection{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+		Audience: entra.AudienceFor(own.identity, o.AzureEnvironment), ExpirationSeconds: &seconds, Path: workloadidentity.TokenPath,
+	}}
+}
+
+// expirationOf returns the validity of the projected token in seconds: the pod's annotation, or else the ServiceAccount's.
+func expirationOf(pod *corev1.Pod, account map[string]string) (int64, error) {
+	const name = workloadidentity.ExpirationAnnotation
+	value := cmp.Or(pod.Annotations[name], account[name])
+	if value == "" {
+		return workloadidentity.DefaultExpiration, nil
+	}
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || seconds < workloadidentity.MinExpiration || seconds > workloadidentity.MaxExpiration {
+		return 0, fmt.Errorf("the annotation %s is %q: it must be a number of seconds from %d to %d",
+			name, cut(value), workloadidentity.MinExpiration, workloadidentity.MaxExpiration)
+	}
+	return seconds, nil
+}
+
+// denyExpiration denies a pod whose token could not be projected.
+func denyExpiration(pod *corev1.Pod, own *workloadIdentity) *denial {
+	if own == nil {
+		return nil
+	}
+	if _, err := expirationOf(pod, own.account); err != nil {
+		return &denial{"TokenExpiration", err.Error()}
+	}
+	return nil
+}
+
+// workloadVariables returns the environment variables that each container gets if it does not have them.
+func (p plan) workloadVariables() []corev1.EnvVar {
+	identity := p.workload.identity
+	variables := []corev1.EnvVar{
+		{Name: workloadidentity.ClientIDVariable, Value: strings.TrimSpace(p.workload.account[workloadidentity.ClientIDAnnotation])},
+		{Name: workloadidentity.TenantIDVariable, Value: cmp.Or(p.workload.account[workloadidentity.TenantIDAnnotation],
+			string(identity.Spec.TenantID), string(identity.Status.TenantID), p.options.TenantID)},
+	}
+	if p.options.assertionVolume(p.pod, p.workload) == nil {
+		// Without a file, DefaultAzureCredential goes on to IMDS.
+		return variables
+	}
+	variables = append(variables, corev1.EnvVar{Name: workloadidentity.TokenFileVariable, Value: assertionFile})
+	if identity.Spec.TokenSource == v1alpha1.TokenSourceEntra {
+		return append(variables, corev1.EnvVar{
+			Name: workloadidentity.AuthorityHostVariable, Value: entra.AuthorityFor(identity, p.options.AzureEnvironment) + "/"})
+	}
+	authorities := workloadidentity.MountFolder + "/" + workloadidentity.AuthoritiesPath
+	return append(variables,
+		corev1.EnvVar{Name: workloadidentity.AuthorityHostVariable, Value: p.options.IssuerURL + "/"},
+		corev1.EnvVar{Name: "REQUESTS_CA_BUNDLE", Value: authorities}, corev1.EnvVar{Name: "SSL_CERT_FILE", Value: authorities})
+}
+
+// assertionFile is the file with the assertion in each container.
+const assertionFile = workloadidentity.MountFolder + "/" + workloadidentity.TokenPath
+
+// addWorkloadIdentity gives the pod's containers what the webhook of azure-workload-identity would give them, and takes away what
+// an earlier admission gave them.
+func (p plan) addWorkloadIdentity(pod map[string]any) error {
+	volume := p.options.assertionVolume(p.pod, p.workload)
+	before := additionsOf(p.pod)
+	added := additions{}
+	for _, list := range []string{"initContainers", "containers"} {
+		err := editList(pod, func(containers []any) ([]any, error) {
+			if p.workload != nil {
+				containers = slices.DeleteFunc(containers, isProxy)
+			}
+			for _, container := range containers {
+				fields, ok := container.(map[string]any)
+				if !ok {
+					continue
+				}
+				name, _ := fields["name"].(string)
+				if _, ours := ownSubcommands[name]; ours {
+					continue
+				}
+				if err := p.equip(fields, name, volume, before, added); err != nil {
+					return nil, err
+				}
+			}
+			return containers, nil
+		}, "spec", list)
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.annotateWorkloadIdentity(pod, added); err != nil {
+		return err
+	}
+	return replaceVolume(pod, p.pod, volume)
+}
+
+// equip gives a container its variables and the mount.
+func (p plan) equip(container map[string]any, name string, volume *corev1.Volume, before, added additions) error {
+	variables, _ := container["env"].([]any)
+	variables = withoutNames(variables, before[name]...)
+	mounts, _ := container["volumeMounts"].([]any)
+	hadMount := len(mounts)
+	if len(before[name]) > 0 || volume != nil {
+		mounts = slices.DeleteFunc(mounts, func(mount any) bool {
+			fields, _ := mount.(map[string]any)
+			named, _ := fields["name"].(string)
+			return isReserved(named)
+		})
+	}
+	if p.workload != nil && !slices.Contains(skipped(p.pod), name) {
+		for _, variable := range p.workloadVariables() {
+			if variable.Value == "" || find(variables, variable.Name) != nil {
+				continue
+			}
+			variables = append(variables, map[string]any{"name": variable.Name, "value": variable.Value})
+			added[name] = append(added[name], variable.Name)
+		}
+		if volume != nil {
+			mounts = append(mounts, map[string]any{"name": volume.Name, "mountPath": workloadidentity.MountFolder, "readOnly": true})
+		}
+	}
+	if len(variables) > 0 || len(before[name]) > 0 {
+		container["env"] = variables
+	}
+	if len(mounts) > 0 || hadMount > 0 {
+		container["volumeMounts"] = mounts
+	}
+	return nil
+}
+
+// replaceVolume replaces the volume with the assertion.
+func replaceVolume(pod map[string]any, sent *corev1.Pod, volume *corev1.Volume) error {
+	earlier := sent.Annotations[v1alpha1.WorkloadIdentityAnnotation] != ""
+	return editList(pod, func(volumes []any) ([]any, error) {
+		if earlier || volume != nil {
+			volumes = slices.DeleteFunc(volumes, func(one any) bool {
+				fields, _ := one.(map[string]any)
+				name, _ := fields["name"].(string)
+				return isReserved(name)
+			})
+		}
+		if volume == nil {
+			return volumes, nil
+		}
+		own, err := generic(volume)
+		return append(volumes, own...), err
+	}, "spec", "volumes")
+}
+
+// skipped returns the names of the containers that get nothing.
+func skipped(pod *corev1.Pod) []string {
+	var names []string
+	for name := range strings.SplitSeq(pod.Annotations[workloadidentity.SkipContainersAnnotation], ";") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names
+}
+
+// isProxy reports whether a container is azure-workload-identity's imitation of IMDS, or the privileged init container that redirects
+// to it, which IMDS replaces.
+func isProxy(container any) bool {
+	fields, _ := container.(map[string]any)
+	name, _ := fields["name"].(string)
+	image, _ := fields["image"].(string)
+	return slices.Contains(workloadidentity.ProxyContainers, name) && strings.Contains(image, workloadidentity.ProxyImage)
+}
+
+// additions are the names of the variables that were added, by container.
+type additions map[string][]string
+
+// additionsOf reads what an earlier admission added.
+func additionsOf(pod *corev1.Pod) additions {
+	added := additions{}
+	for entry := range strings.SplitSeq(pod.Annotations[v1alpha1.WorkloadIdentityVariablesAnnotation], ",") {
+		if container, variable, found := strings.Cut(entry, "/"); found {
+			added[container] = append(added[container], variable)
+		}
+	}
+	return added
+}
+
+// have reports whether any container got a variable.
+func (a additions) have(variable string) bool {
+	for _, variables := range a {
+		if slices.Contains(variables, variable) {
+			return true
+		}
+	}
+	return false
+}
+
+// String writes them in order.
+func (a additions) String() string {
+	var entries []string
+	for container, variables := range a {
+		for _, variable := range variables {
+			entries = append(entries, container+"/"+variable)
+		}
+	}
+	slices.Sort(entries)
+	return strings.Join(entries, ",")
+}
+
+// annotateWorkloadIdentity records what was done. The grant reads the identity's name.
+func (p plan) annotateWorkloadIdentity(pod map[string]any, added additions) error {
+	annotations, err := object(pod, "metadata", "annotations")
+	if err != nil {
+		return err
+	}
+	name := ""
+	if p.workload != nil {
+		name = p.workload.identity.Name
+	}
+	for key, value := range map[string]string{
+		v1alpha1.WorkloadIdentityAnnotation:          name,
+		v1alpha1.WorkloadIdentityVariablesAnnotation: added.String(),
+	} {
+		if delete(annotations, key); value != "" {
+			annotations[key] = value
+		}
+	}
+	return nil
+}
+
+// assertionParts returns what the sidecar gets to keep the assertion fresh.
+func (p plan) assertionParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
+	if !p.workload.sidecarAsserts() {
+		return nil, nil
+	}
+	return []corev1.EnvVar{
+			{Name: settings.AssertionFile, Value: assertionFile},
+			{Name: settings.AssertionClientID, Value: string(p.workload.identity.Spec.ClientID)},
+		},
+		[]corev1.VolumeMount{{Name: reservedVolume(p.pod), MountPath: workloadidentity.MountFolder}}
+}
