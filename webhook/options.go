@@ -19,8 +19,10 @@ const (
 	identityWebhook  = "managedidentities.kube-imds.io"
 	bindingWebhook   = "identitybindings.kube-imds.io"
 
-	// workloadIdentityWebhook is called for pods that ask only as manifests for azure-workload-identity do.
+	// workloadIdentityWebhook is called for pods that ask only as manifests for azure-workload-identity do, and elsewhereWebhook
+	// for those of them on which its own webhook has acted.
 	workloadIdentityWebhook = "workload-identity.kube-imds.io"
+	elsewhereWebhook        = "workload-identity-elsewhere.kube-imds.io"
 )
 
 // Options configure injected pods.
@@ -74,7 +76,9 @@ func (o Options) SetupWithManager(manager ctrl.Manager) error {
 	}
 	labelled := *pods
 	labelled.onlyLabelled = true
-	for name, handler := range map[string]*mutator{podWebhook: pods, namespaceWebhook: pods, workloadIdentityWebhook: &labelled} {
+	for name, handler := range map[string]*mutator{
+		podWebhook: pods, namespaceWebhook: pods, workloadIdentityWebhook: &labelled, elsewhereWebhook: &labelled,
+	} {
 		manager.GetWebhookServer().Register(capability.Route(name), &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
 	}
 	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.ManagedIdentity{}).WithValidator(identityValidator{}).

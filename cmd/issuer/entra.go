@@ -21,8 +21,9 @@ func newEntraMinter(o options, signer *signerclient.Client, pods *workload.Authe
 	log := ctrl.Log.WithName("entra")
 	exchange := &entra.Client{HTTP: entra.NewHTTPClient(transport), Now: time.Now}
 	reporter := mint.NewReporter(signer.Outcome, log, time.Now)
+	own := func(audience, token string) (workload.Workload, error) { return pods.For(audience).Authenticate(token) }
 	cache := mint.NewSharedCache(&mint.Entra{
-		Assertions: signer, Own: pods, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
+		Assertions: signer, Own: own, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
 		Pauses: mint.NewPauses(), Report: reporter.Report, Now: time.Now,
 		Log: func(err error, identity, resource string) {
 			log.Info("no token of Entra ID", "identity", identity, "resource", resource, "reason", err.Error())

@@ -90,6 +90,7 @@ func run(ctx context.Context, o options) error {
 		Authenticator: pods,
 		Directory:     &directory.Directory{Source: watches, Changes: changes},
 		Attestations:  signer,
+		Asserter:      mint.NewAssertions(signer, time.Now),
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },
 		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: minter, v1alpha1.TokenSourceEntra: entraMinter},
 		Metadata:      o.metadata,

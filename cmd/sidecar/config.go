@@ -23,6 +23,9 @@ type config struct {
 	issuer issuerclient.Options
 	podIPs []netip.Addr
 
+	// assertionFile is the file to keep an assertion in, of the identity with assertionClientID; "" for none.
+	assertionFile, assertionClientID string
+
 	// pod is for logs.
 	pod string
 
@@ -56,6 +59,8 @@ func readConfig(getenv func(string) string) (config, error) {
 
 			AssertionsFolder: getenv(settings.AssertionsFolder),
 		},
+		assertionFile: getenv(settings.AssertionFile), assertionClientID: getenv(settings.AssertionClientID),
+
 		podIPs: podIPs,
 		pod:    getenv(settings.PodNamespace) + "/" + getenv(settings.PodName),
 

@@ -20,13 +20,19 @@ type readiness struct {
 	started  time.Time
 	now      func() time.Time
 	answered atomic.Bool
+
+	// settled reports whether the file with the assertion is written, if there is to be one.
+	settled atomic.Bool
 }
 
 // issuerAnswered records that the issuer answered.
 func (r *readiness) issuerAnswered() { r.answered.Store(true) }
 
+// assertionSettled records that applications find the assertion, or will not get one.
+func (r *readiness) assertionSettled() { r.settled.Store(true) }
+
 func (r *readiness) ready() bool {
-	return r.answered.Load() || r.now().Sub(r.started) >= issuerPatience
+	return r.answered.Load() && r.settled.Load() || r.now().Sub(r.started) >= issuerPatience
 }
 
 // before serves readyPath and passes everything else to next.

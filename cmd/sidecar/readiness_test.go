@@ -36,6 +36,10 @@ func TestPoint24ReadyWhenTheIssuerAnsweredOrTimeIsUp(t *testing.T) {
 	}
 	now = startup.started
 	startup.issuerAnswered()
+	if got := status(readyPath); got != http.StatusServiceUnavailable {
+		t.Errorf("before the assertion is written: %d", got)
+	}
+	startup.assertionSettled()
 	if got := status(readyPath); got != http.StatusNoContent {
 		t.Errorf("after the issuer has answered: %d", got)
 	}
@@ -57,6 +61,7 @@ func TestReadyAsksServe(t *testing.T) {
 	}
 	waiting := make(chan error)
 	go func() { waiting <- ask("1m") }()
+	startup.assertionSettled()
 	startup.issuerAnswered()
 	if err := <-waiting; err != nil {
 		t.Errorf("after the issuer has answered: %v", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/sidecar/assertionfile"
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 	"github.com/kube-imds/kube-imds/internal/sidecar/podnet"
 	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
@@ -58,13 +59,13 @@ func serve(ctx context.Context, arguments []string) error {
 		logger.Warn("instance metadata will have no network", "error", err)
 	}
 	logger.Info("listening", "address", *listen, "pod", config.pod, "version", version)
-	return answer(ctx, listener, issuer, interfacesOf(devices), config.azureLimits, logger)
+	return answer(ctx, listener, issuer, interfacesOf(devices), config, logger)
 }
 
 // answer wires and runs the parts: tokens come from the cache, which asks the issuer and is emptied by the watch on the
 // grant.
 func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, interfaces []imds.Interface,
-	azureLimits bool, logger *slog.Logger) error {
+	config config, logger *slog.Logger) error {
 	tokens := tokencache.New(issuer, time.Now, logger)
 	sources := imds.Sources{
 		Tokens:     tokens,
@@ -76,14 +77,23 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Events:        scheduledevents.New(issuerclient.NewEventCache(issuer, time.Now), time.Now),
 	}
 	startup := &readiness{started: time.Now(), now: time.Now}
+	assertion := &assertionfile.File{
+		Path: config.assertionFile, ClientID: config.assertionClientID, Assertion: issuer.Assertion, Logger: logger, Settled: startup.assertionSettled,
+	}
+	if assertion.Path == "" {
+		startup.assertionSettled()
+	}
 	watch := &issuerclient.GrantWatch{
 		Source:   issuer,
 		Logger:   logger,
 		Answered: startup.issuerAnswered,
-		Changed:  func(*issuerapi.Grant) { tokens.Drop() },
+		Changed: func(*issuerapi.Grant) {
+			tokens.Drop()
+			assertion.GrantChanged()
+		},
 	}
 	handler := imds.OnlyHosts(imds.NewHandler(sources, time.Now), imds.LocalHost)
-	if azureLimits {
+	if config.azureLimits {
 		handler = imds.LimitAsAzure(handler, time.Now)
 	}
 	handler = imds.LogRequests(handler, logger, time.Now)
@@ -95,6 +105,9 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 	defer cancel()
 	running.Go(func() { watch.Run(ctx) })
 	running.Go(func() { tokens.Run(ctx) })
+	if assertion.Path != "" {
+		running.Go(func() { assertion.Run(ctx) })
+	}
 	running.Go(func() {
 		<-ctx.Done()
 		drain(server, logger)

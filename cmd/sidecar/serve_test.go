@@ -52,7 +52,7 @@ func startWith(t *testing.T, issuer *fakeIssuer, level slog.Level, azureLimits b
 	sidecar := &running{t, "http://" + listener.Addr().String(), &buffer{}, stop, make(chan error, 1)}
 	client := issuer.client(t)
 	go func() {
-		sidecar.stopped <- answer(ctx, listener, client, nil, azureLimits, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
+		sidecar.stopped <- answer(ctx, listener, client, nil, config{azureLimits: azureLimits}, slog.New(slog.NewJSONHandler(sidecar.log, &slog.HandlerOptions{Level: level})))
 	}()
 	t.Cleanup(stop)
 	return sidecar

@@ -34,7 +34,7 @@ func Collectors() []prometheus.Collector {
 func (s *Server) count(e endpoint, x *exchange) {
 	outcome, reason := x.outcome()
 	requests.WithLabelValues(e.name, outcome, reason).Inc()
-	if e.issues() {
+	if e.issues() && e.name != nameAssertion {
 		tokenRequests.WithLabelValues(outcome, reason, strconv.FormatBool(x.issued.minted.Cached)).Inc()
 	}
 }

@@ -29,6 +29,9 @@ type Server struct {
 	// Authenticator verifies the tokens of pods.
 	Authenticator *workload.Authenticator
 
+	// Asserter has assertions of identities signed.
+	Asserter Asserter
+
 	// Assertions verifies the assertions that applications send to the token endpoint. Without it there is no such endpoint.
 	Assertions *workload.Authenticator
 
@@ -78,13 +81,16 @@ type endpoint struct {
 	answer func(*Server, *exchange) (answer, error)
 }
 
-// issues reports whether the endpoint issues tokens.
-func (e endpoint) issues() bool { return e.name == nameToken || e.name == nameEntra }
+// issues reports whether the endpoint issues tokens or assertions.
+func (e endpoint) issues() bool {
+	return e.name == nameToken || e.name == nameEntra || e.name == nameAssertion
+}
 
 // The names of endpoints.
 const (
 	nameToken        = "token"
 	nameAttestation  = "attestation"
+	nameAssertion    = "assertion"
 	nameGrant        = "grant"
 	nameIdentity     = "identity"
 	nameInstance     = "instance"
@@ -96,6 +102,7 @@ const (
 var endpoints = []endpoint{
 	{"POST " + issuerapi.TokenPath, nameToken, true, sidecars, (*Server).answerToken},
 	{"POST " + issuerapi.AttestationPath, nameAttestation, true, sidecars, (*Server).answerAttestation},
+	{"POST " + issuerapi.AssertionPath, nameAssertion, true, sidecars, (*Server).answerAssertion},
 	{"GET " + issuerapi.GrantPath, nameGrant, false, sidecars, (*Server).answerGrant},
 	{"POST " + issuerapi.IdentityPath, nameIdentity, false, sidecars, (*Server).answerIdentity},
 	{"GET " + issuerapi.InstancePath, nameInstance, false, sidecars, (*Server).answerInstance},

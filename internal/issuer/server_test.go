@@ -24,8 +24,12 @@ func (s *stage) askAt(ctx context.Context, e endpoint, bearer string) *httptest.
 func TestEndpointsAreCountedAndAudited(t *testing.T) {
 	for _, e := range endpoints {
 		t.Run(e.name, func(t *testing.T) {
-			onStage(t, newWorld(), func(s *stage) {
-				s.Attestations = &attester{}
+			w := newWorld()
+			if e.name == nameAssertion {
+				w = federatedWorld(nil)
+			}
+			onStage(t, w, func(s *stage) {
+				s.Attestations, s.Asserter = &attester{}, &asserter{}
 				for _, test := range []struct {
 					bearer, outcome, reason string
 					status                  int

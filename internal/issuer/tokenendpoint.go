@@ -21,8 +21,8 @@ const AssertionLife = 24 * time.Hour
 // tokenEndpoints are the token endpoint of Entra ID. An application that has this issuer as its authority gets tokens of the
 // pod's local identities there, by the same rules as the sidecar.
 var tokenEndpoints = []endpoint{
-	{"POST " + tokenendpoint.PathV2, nameEntra, true, asEntra(tokenendpoint.V2), (*Server).answerAssertion},
-	{"POST " + tokenendpoint.PathV1, nameEntra, true, asEntra(tokenendpoint.V1), (*Server).answerAssertion},
+	{"POST " + tokenendpoint.PathV2, nameEntra, true, asEntra(tokenendpoint.V2), (*Server).answerExchange},
+	{"POST " + tokenendpoint.PathV1, nameEntra, true, asEntra(tokenendpoint.V1), (*Server).answerExchange},
 }
 
 // asEntra is the protocol of applications.
@@ -46,8 +46,8 @@ func (s *Server) authenticateAssertion(x *exchange, version tokenendpoint.Versio
 	return authenticated, nil
 }
 
-// answerAssertion issues a token for an assertion. The signer gets no token of the pod with the request: it takes the sidecar's only.
-func (s *Server) answerAssertion(x *exchange) (answer, error) {
+// answerExchange issues a token for an assertion. The signer gets no token of the pod with the request: it takes the sidecar's only.
+func (s *Server) answerExchange(x *exchange) (answer, error) {
 	if identity, refusal := x.grant.Select(grant.Selector{ClientID: x.asked.ClientID}); refusal == nil {
 		if err := checkAsked(identity, x.asked); err != nil {
 			x.issued.identity, x.issued.clientID = identity.Name, string(identity.Status.ClientID)

@@ -190,8 +190,8 @@ func TestAssertionIsNotSentToTheSigner(t *testing.T) {
 		asked := make(askedMinter, 1)
 		s.Minters[v1alpha1.TokenSourceLocal] = asked
 		s.exchange(formOf(assertionOf(ordersPod()).sign(t)))
-		if got := (<-asked).Pod; got != (mint.Pod{UID: "pod-uid"}) {
-			t.Errorf("minted for %+v", got)
+		if diff := cmp.Diff(mint.Pod{UID: "pod-uid"}, (<-asked).Pod); diff != "" {
+			t.Errorf("minted for (-want +got):\n%s", diff)
 		}
 	})
 }

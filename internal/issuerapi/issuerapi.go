@@ -27,6 +27,9 @@ const (
 	// AttestationPath takes a POST of an AttestationRequest and answers with an AttestationResponse.
 	AttestationPath = "/v1/attestation"
 
+	// AssertionPath takes a POST of an AssertionRequest and answers with an AssertionResponse.
+	AssertionPath = "/v1/assertion"
+
 	// LoadBalancerPath takes a GET and answers with the pod's LoadBalancer.
 	LoadBalancerPath = "/v1/loadbalancer"
 
@@ -99,6 +102,17 @@ type AttestationRequest struct {
 // AttestationResponse holds the document: PKCS #7 in DER.
 type AttestationResponse struct {
 	Signature []byte `json:"signature"`
+}
+
+// AssertionRequest asks for an assertion of an identity for Entra ID.
+type AssertionRequest struct {
+	ClientID string `json:"client_id"`
+}
+
+// AssertionResponse is an assertion. The time is in seconds since 1970 UTC.
+type AssertionResponse struct {
+	Assertion string `json:"assertion"`
+	ExpiresOn int64  `json:"expires_on"`
 }
 
 // Error is the body of every error. Code and Description may be shown to the application: the sidecar passes them on in

@@ -21,23 +21,35 @@ func testOutageAffectsOnlyPodsThatAsk(t *testing.T, server apiServer) {
 		return server.Create(t.Context(), newPod("asks", nil), client.DryRunAll) != nil
 	})
 
+	label := map[string]string{"azure.workload.identity/use": "true"}
+	acted := []corev1.Volume{{Name: "azure-workload-identity-reserved-0", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 	for name, test := range map[string]struct {
 		namespace   string
 		annotations map[string]string
 		asks        bool
+		labels      map[string]string
+		volumes     []corev1.Volume
 	}{
+		"a labelled pod":                              {namespace: "default", labels: label, asks: true},
+		"a pod with another value of the label":       {namespace: "default", labels: map[string]string{"azure.workload.identity/use": "false"}},
+		"a labelled pod that declines":                {namespace: "default", labels: label, annotations: map[string]string{"kube-imds.io/inject": "false"}},
+		"a labelled pod of another webhook":           {namespace: "default", labels: label, volumes: acted},
+		"a labelled pod of an earlier admission":      {namespace: "default", labels: label, volumes: acted, annotations: map[string]string{"kube-imds.io/workload-identity": "orders"}, asks: true},
+		"a labelled pod of a namespace that asks":     {namespace: "asks", labels: label, volumes: acted, asks: true},
 		"a pod without annotations":                   {namespace: "default"},
-		"a pod with other annotations":                {"default", map[string]string{"other": "true"}, false},
-		"a pod with an identity":                      {"default", map[string]string{"kube-imds.io/identity": "orders"}, true},
-		"a pod that asks for IMDS":                    {"default", map[string]string{"kube-imds.io/inject": "true"}, true},
-		"a pod that declines":                         {"default", map[string]string{"kube-imds.io/inject": "false"}, false},
-		"a pod with an identity that declines":        {"default", map[string]string{"kube-imds.io/inject": "false", "kube-imds.io/identity": "orders"}, false},
-		"a pod of a namespace that asks":              {"asks", nil, true},
-		"a pod of a namespace that asks and itself":   {"asks", map[string]string{"kube-imds.io/identity": "orders"}, true},
-		"a pod of a namespace that asks and declines": {"asks", map[string]string{"kube-imds.io/inject": "false"}, false},
+		"a pod with other annotations":                {namespace: "default", annotations: map[string]string{"other": "true"}, asks: false},
+		"a pod with an identity":                      {namespace: "default", annotations: map[string]string{"kube-imds.io/identity": "orders"}, asks: true},
+		"a pod that asks for IMDS":                    {namespace: "default", annotations: map[string]string{"kube-imds.io/inject": "true"}, asks: true},
+		"a pod that declines":                         {namespace: "default", annotations: map[string]string{"kube-imds.io/inject": "false"}, asks: false},
+		"a pod with an identity that declines":        {namespace: "default", annotations: map[string]string{"kube-imds.io/inject": "false", "kube-imds.io/identity": "orders"}, asks: false},
+		"a pod of a namespace that asks":              {namespace: "asks", annotations: nil, asks: true},
+		"a pod of a namespace that asks and itself":   {namespace: "asks", annotations: map[string]string{"kube-imds.io/identity": "orders"}, asks: true},
+		"a pod of a namespace that asks and declines": {namespace: "asks", annotations: map[string]string{"kube-imds.io/inject": "false"}, asks: false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := server.Create(t.Context(), newPod(test.namespace, test.annotations), client.DryRunAll)
+			pod := newPod(test.namespace, test.annotations)
+			pod.Labels, pod.Spec.Volumes = test.labels, test.volumes
+			err := server.Create(t.Context(), pod, client.DryRunAll)
 			switch {
 			case test.asks && (err == nil || !strings.Contains(err.Error(), "failed calling webhook")):
 				t.Errorf("the webhook is not called: %v", err)

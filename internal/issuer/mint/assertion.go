@@ -35,9 +35,9 @@ func (e *Entra) assertion(ctx context.Context, request Request) (string, error) 
 // own returns the pod's ServiceAccount token for an audience. It must be bound to that very pod, so that a token taken from another
 // one proves nothing here.
 func (e *Entra) own(pod Pod, audience string) (string, error) {
-	authenticator, expired := e.Own.For(audience), false
+	expired := false
 	for _, assertion := range pod.Assertions[:min(len(pod.Assertions), issuerapi.MaxAssertions)] {
-		found, err := authenticator.Authenticate(assertion)
+		found, err := e.Own(audience, assertion)
 		if err == nil && found.Pod.UID == pod.UID {
 			return assertion, nil
 		}

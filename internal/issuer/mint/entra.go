@@ -18,8 +18,8 @@ import (
 type Entra struct {
 	Assertions AssertionClient
 
-	// Own authenticates pods by their ServiceAccount tokens for Entra ID.
-	Own *workload.Authenticator
+	// Own returns the pod that a ServiceAccount token for an audience is bound to.
+	Own func(audience, token string) (workload.Workload, error)
 
 	Exchange func(ctx context.Context, request entra.Request) (*entra.Token, error)
 

@@ -41,6 +41,18 @@ func (c *Client) Token(ctx context.Context, request imds.TokenRequest) (*imds.To
 	}, nil
 }
 
+// Assertion asks the issuer for an assertion of an identity, and returns when it expires.
+func (c *Client) Assertion(ctx context.Context, clientID string) (string, time.Time, error) {
+	var answer issuerapi.AssertionResponse
+	if err := c.ask(ctx, http.MethodPost, issuerapi.AssertionPath, issuerapi.AssertionRequest{ClientID: clientID}, &answer); err != nil {
+		return "", time.Time{}, err
+	}
+	if answer.Assertion == "" {
+		return "", time.Time{}, errors.New("the issuer's answer holds no assertion")
+	}
+	return answer.Assertion, time.Unix(answer.ExpiresOn, 0), nil
+}
+
 var _ imds.IdentitySource = (*Client)(nil)
 
 // Identity asks the issuer about an identity.
