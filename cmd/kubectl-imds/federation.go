@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/federation"
 	"github.com/kube-imds/kube-imds/internal/federation/installation"
 )
@@ -127,57 +124,4 @@ func checkPublished(ctx context.Context, reader *http.Client, found *installatio
 		return errNotPublished
 	}
 	return nil
-}
-
-// formats print a credential.
-var formats = map[string]func(federation.Credential) string{
-	"az":        func(c federation.Credential) string { return c.AzureCLI() + "\n" },
-	"bicep":     federation.Credential.Bicep,
-	"terraform": federation.Credential.Terraform,
-}
-
-// formatNames are in the order of the help.
-var formatNames = []string{"az", "bicep", "terraform"}
-
-func newCredentialCommand() *cobra.Command {
-	var o federationOptions
-	var format string
-	command := &cobra.Command{
-		Use:   "credential NAME",
-		Short: "Print the federated credential that an identity needs in Entra ID",
-		Long: `Print the federated identity credential that an identity needs in Entra ID: one, whichever ServiceAccounts may assume it. It
-takes effect some minutes after it is created.`,
-		Example: `  # Create it with the Azure CLI
-  kubectl imds federation credential orders | sh
-
-  # As a resource of Bicep
-  kubectl imds federation credential orders -o bicep`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, arguments []string) error {
-			render, known := formats[format]
-			if !known {
-				return fmt.Errorf("unknown format %q: want %s", format, strings.Join(formatNames, ", "))
-			}
-			found, reader, err := o.find(command.Context())
-			if err != nil {
-				return err
-			}
-			var identity v1alpha1.ManagedIdentity
-			if err := reader.Get(command.Context(), client.ObjectKey{Name: arguments[0]}, &identity); err != nil {
-				return fmt.Errorf("read the ManagedIdentity: %w", err)
-			}
-			if identity.Spec.TokenSource != v1alpha1.TokenSourceEntra {
-				return fmt.Errorf("ManagedIdentity %q has the tokenSource %s: its tokens do not come from Entra ID",
-					identity.Name, identity.Spec.TokenSource)
-			}
-			credential := found.Issuer.CredentialFor(&identity, entra.AudienceFor(&identity, found.Environment))
-			_, err = fmt.Fprint(command.OutOrStdout(), render(credential))
-			return err
-		},
-	}
-	flags := command.Flags()
-	flags.SortFlags = false
-	flags.StringVarP(&format, "output", "o", formatNames[0], "the `format`: "+strings.Join(formatNames, ", "))
-	o.cluster = newCluster(flags)
-	return command
 }

@@ -28,6 +28,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
@@ -136,6 +137,7 @@ func authorityOptions(object client.ObjectKey) authority.Options {
 func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	api, recorder := manager.GetClient(), manager.GetEventRecorder(release)
 	return errors.Join(
+		clientid.Index(context.Background(), manager.GetFieldIndexer()),
 		trust.SetupWithManager(manager),
 		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
 		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),

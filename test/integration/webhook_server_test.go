@@ -24,6 +24,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -133,6 +134,11 @@ func (s *webhookServer) bringUp(t *testing.T) {
 		IssuerURL: "https://kube-imds-issuer.kube-imds-system.svc",
 		TrustName: "kube-imds-trust",
 		CABundle:  func(context.Context) []byte { return []byte("the authority's certificate") },
+
+		WorkloadIdentity: true, AzureEnvironment: "AzurePublicCloud",
+	}
+	if err := clientid.Index(t.Context(), manager.GetFieldIndexer()); err != nil {
+		t.Fatal(err)
 	}
 	if err := options.SetupWithManager(manager); err != nil {
 		t.Fatal(err)

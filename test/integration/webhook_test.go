@@ -17,6 +17,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
 // The API server calls the webhook by the chart's configuration, and accepts its patches.
@@ -37,8 +38,30 @@ func TestWebhook(t *testing.T) {
 	s.webhookIdentity(t, build.NewIdentity("closed").Ready())
 	t.Run("who is injected", s.testInjected)
 	t.Run("who is denied", s.testDenied)
+	t.Run("manifest of workload identity", s.testWorkloadIdentity)
 	t.Run("pods of controllers", s.testTemplates)
 	t.Run("validation", s.testValidation)
+}
+
+// The API server finds an identity by its client ID, for a pod that is created together with it, and accepts the pod.
+func (s *webhookServer) testWorkloadIdentity(t *testing.T) {
+	const clientID = "5f0d1d8c-0000-4000-8000-0000000000c2"
+	identity := build.NewIdentity("aks").Admitting("shop", "aks").WithClientID(clientID)
+	identity.Spec.TokenSource, identity.Spec.TenantID = v1alpha1.TokenSourceEntra, "72f988bf-86f1-41af-91ab-2d7cd011db47"
+	s.webhookCreate(t, identity.ManagedIdentity)
+	s.webhookCreate(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "aks", Annotations: map[string]string{workloadidentity.ClientIDAnnotation: clientID},
+	}})
+	pod := webhookPod("shop", "")
+	pod.Labels, pod.Spec.ServiceAccountName = map[string]string{workloadidentity.UseLabel: "true"}, "aks"
+	s.webhookCreate(t, pod)
+	values := map[string]string{}
+	for _, variable := range pod.Spec.Containers[0].Env {
+		values[variable.Name] = variable.Value
+	}
+	if values["AZURE_CLIENT_ID"] != clientID || values["AZURE_FEDERATED_TOKEN_FILE"] == "" || pod.Annotations[v1alpha1.WorkloadIdentityAnnotation] != "aks" {
+		t.Errorf("variables = %v, annotations %v", values, pod.Annotations)
+	}
 }
 
 // An outage affects only pods that ask.

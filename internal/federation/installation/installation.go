@@ -37,18 +37,19 @@ type Installation struct {
 }
 
 var (
-	errNone = errors.New("no installation of kube-imds in this cluster has a federation issuer: set federation.issuerURL in the chart's values")
+	errNone         = errors.New("no installation of kube-imds in this cluster has a federation issuer: set federation.issuerURL in the chart's values")
+	errNotInstalled = errors.New("there is no installation of kube-imds in this cluster")
+
 	errKeys = errors.New("the signer has not made its federation keys yet: look at its log")
 )
 
 // Find finds the installation in a namespace, or in all if it is "".
 func Find(ctx context.Context, reader client.Reader, namespace string) (*Installation, error) {
-	var all corev1.ConfigMapList
-	selector := client.MatchingLabels{"app.kubernetes.io/component": "signer"}
-	if err := reader.List(ctx, &all, client.InNamespace(namespace), selector); err != nil {
-		return nil, fmt.Errorf("list the ConfigMaps of the signer: %w", err)
+	all, err := configMaps(ctx, reader, namespace)
+	if err != nil {
+		return nil, err
 	}
-	found := slices.DeleteFunc(all.Items, func(one corev1.ConfigMap) bool { return one.Annotations[issuerAnnotation] == "" })
+	found := slices.DeleteFunc(all, func(one corev1.ConfigMap) bool { return one.Annotations[issuerAnnotation] == "" })
 	switch len(found) {
 	case 0:
 		return nil, errNone
@@ -57,6 +58,30 @@ func Find(ctx context.Context, reader client.Reader, namespace string) (*Install
 	}
 	return nil, fmt.Errorf("several installations have a federation issuer, among them those in the namespaces %s and %s: choose with --namespace",
 		found[0].Namespace, found[1].Namespace)
+}
+
+// Environment returns the Azure cloud of the installation in a namespace, or in all if it is "", by its name in IMDS.
+func Environment(ctx context.Context, reader client.Reader, namespace string) (string, error) {
+	all, err := configMaps(ctx, reader, namespace)
+	if err != nil {
+		return "", err
+	}
+	for _, one := range all {
+		if environment := one.Annotations[environmentAnnotation]; environment != "" {
+			return environment, nil
+		}
+	}
+	return "", errNotInstalled
+}
+
+// configMaps returns the ConfigMaps of the signer.
+func configMaps(ctx context.Context, reader client.Reader, namespace string) ([]corev1.ConfigMap, error) {
+	var all corev1.ConfigMapList
+	selector := client.MatchingLabels{"app.kubernetes.io/component": "signer"}
+	if err := reader.List(ctx, &all, client.InNamespace(namespace), selector); err != nil {
+		return nil, fmt.Errorf("list the ConfigMaps of the signer: %w", err)
+	}
+	return all.Items, nil
 }
 
 func read(configMap *corev1.ConfigMap) (*Installation, error) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
@@ -50,6 +51,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	must(t, err, "make the controller")
 	made := &controller{authority: newCA(t)}
 	c.handOut(t, made.bundle())
+	must(t, clientid.Index(t.Context(), manager.GetFieldIndexer()), "index the identities")
 	api := manager.GetClient()
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
