@@ -31,6 +31,9 @@ const (
 	website          = "https://outside." + websiteNamespace + ".svc"
 	authority        = "https://outside." + entraNamespace + ".svc"
 
+	// publicAuthority is the public cloud's, which leads to the stand-in where a pod's hostAliases say so.
+	publicAuthority = "login.microsoftonline.com"
+
 	entraTenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 	entraClient = "5f0d1d8c-0000-4000-8000-0000000000a1"
 	vault       = "https://vault.azure.net"
@@ -102,6 +105,13 @@ func (c *cluster) entraIdentity(t *testing.T, first, second string) *v1alpha1.Ma
 			{Namespaces: []string{second}, ServiceAccounts: []string{"stock"}},
 		},
 	}}
+	c.createResolved(t, identity)
+	return identity
+}
+
+// createResolved creates an identity, and waits until it has its IDs.
+func (c *cluster) createResolved(t *testing.T, identity *v1alpha1.ManagedIdentity) {
+	t.Helper()
 	c.create(t, identity)
 	eventually(t, time.Minute, "the identity is resolved", func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(identity), identity); err != nil {
@@ -112,7 +122,6 @@ func (c *cluster) entraIdentity(t *testing.T, first, second string) *v1alpha1.Ma
 		}
 		return nil
 	})
-	return identity
 }
 
 // podOfAccount returns a pod of a ServiceAccount, which it creates.
@@ -147,36 +156,68 @@ func (c *cluster) startWebsite(t *testing.T) {
 	})
 	discovery, err := found.Issuer.Discovery()
 	must(t, err, "render the discovery document")
-	c.startOutside(t, websiteNamespace, map[string][]byte{"discovery": discovery, "keys": found.JWKS}, []corev1.KeyToPath{
-		{Key: "discovery", Path: strings.TrimPrefix(federation.DiscoveryPath, "/")}, {Key: "keys", Path: strings.TrimPrefix(federation.KeysPath, "/")},
-	}, "-public", "/data")
+	c.startOutside(t, outsideHost{
+		namespace: websiteNamespace, data: map[string][]byte{"discovery": discovery, "keys": found.JWKS},
+		files: []corev1.KeyToPath{
+			{Key: "discovery", Path: strings.TrimPrefix(federation.DiscoveryPath, "/")}, {Key: "keys", Path: strings.TrimPrefix(federation.KeysPath, "/")},
+		},
+		arguments: []string{"-public", "/data"},
+	})
 }
 
 // startEntra starts the stand-in for Entra ID.
-func (c *cluster) startEntra(t *testing.T, identity entra.Identity) {
+func (c *cluster) startEntra(t *testing.T, identities ...entra.Identity) startedHost {
 	t.Helper()
-	config, err := json.Marshal(map[string]any{"identities": []entra.Identity{identity}, "resources": []string{vault}})
+	config, err := json.Marshal(map[string]any{
+		"identities": identities, "resources": []string{vault}, "hosts": []string{strings.TrimPrefix(authority, "https://")},
+	})
 	must(t, err, "render the configuration of Entra ID")
-	c.startOutside(t, entraNamespace, map[string][]byte{"config": config}, []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, "-config", "/data/config.json")
+	return c.startOutside(t, outsideHost{
+		namespace: entraNamespace, names: []string{publicAuthority}, data: map[string][]byte{"config": config},
+		files: []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, arguments: []string{"-config", "/data/config.json"},
+	})
 }
 
-// startOutside starts a host outside the cluster, in a namespace of its own, with data at /data.
-func (c *cluster) startOutside(t *testing.T, namespace string, data map[string][]byte, items []corev1.KeyToPath, arguments ...string) {
+// outsideHost is a host outside the cluster.
+type outsideHost struct {
+	namespace string
+
+	// names are those of its certificate beside its Service's.
+	names []string
+
+	// data is at /data, as files.
+	data      map[string][]byte
+	files     []corev1.KeyToPath
+	arguments []string
+}
+
+// startedHost is a host that runs, in a namespace of its own.
+type startedHost struct {
+	service *corev1.Service
+	pod     *corev1.Pod
+}
+
+// startOutside starts a host outside the cluster. It trusts the tests' authority and the cluster's.
+func (c *cluster) startOutside(t *testing.T, host outsideHost) startedHost {
 	t.Helper()
 	const name = "outside"
+	namespace := host.namespace
 	c.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}}
-	c.create(t, &corev1.Secret{ObjectMeta: meta, Data: data})
+	c.create(t, &corev1.Secret{ObjectMeta: meta, Data: host.data})
 	certificates := meta
 	certificates.Name = "tls"
-	c.create(t, &corev1.Secret{ObjectMeta: certificates, Data: c.outside.issue(t, name+"."+namespace+".svc")})
-	c.create(t, &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+	issued := c.outside.issue(t, append(host.names, name+"."+namespace+".svc")...)
+	issued["ca.crt"] = append(issued["ca.crt"], c.clusterCA(t)...)
+	c.create(t, &corev1.Secret{ObjectMeta: certificates, Data: issued})
+	service := &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
 		Selector: meta.Labels, Ports: []corev1.ServicePort{{Port: 443, TargetPort: intstr.FromInt32(8443)}},
-	}})
-	pod := newProbePod(c, namespace, name, arguments...)
+	}}
+	c.create(t, service)
+	pod := newProbePod(c, namespace, name, host.arguments...)
 	pod.Labels = meta.Labels
 	pod.Spec.Volumes = []corev1.Volume{
-		{Name: "data", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name, Items: items}}},
+		{Name: "data", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: name, Items: host.files}}},
 		{Name: "tls", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "tls"}}},
 	}
 	container := &pod.Spec.Containers[0]
@@ -185,5 +226,5 @@ func (c *cluster) startOutside(t *testing.T, namespace string, data map[string][
 	container.ReadinessProbe = &corev1.Probe{
 		PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(8443)}},
 	}
-	c.start(t, pod)
+	return startedHost{service, c.start(t, pod)}
 }

@@ -19,6 +19,9 @@ type sdkAttempt struct {
 	// At is the time of the token in milliseconds since 1970.
 	At int64
 
+	// Milliseconds is how long the attempt took.
+	Milliseconds float64
+
 	Token, Error string
 
 	// Sent are the requests of this attempt.
@@ -44,6 +47,17 @@ func (r sdkRun) firstToken() time.Duration {
 // readRun parses a client's output and its sidecar's log.
 func readRun(t *testing.T, printed, logged string) sdkRun {
 	t.Helper()
+	run := readPrinted(t, printed)
+	if run.Started.IsZero() {
+		t.Fatalf("the client's start was not printed: %s", printed)
+	}
+	attribute(run.Attempts, readSent(t, logged))
+	return run
+}
+
+// readPrinted parses a client's output.
+func readPrinted(t *testing.T, printed string) sdkRun {
+	t.Helper()
 	var run sdkRun
 	for line := range strings.Lines(printed) {
 		var read struct {
@@ -59,10 +73,9 @@ func readRun(t *testing.T, printed, logged string) sdkRun {
 		}
 		run.Attempts = append(run.Attempts, read.sdkAttempt)
 	}
-	if run.Started.IsZero() || len(run.Attempts) == 0 {
+	if len(run.Attempts) == 0 {
 		t.Fatalf("the client printed no attempts: %s", printed)
 	}
-	attribute(run.Attempts, readSent(t, logged))
 	return run
 }
 

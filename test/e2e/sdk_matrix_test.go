@@ -11,7 +11,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -100,9 +99,16 @@ func (m *sdkMatrix) run(t *testing.T, name, temperature string, arguments ...str
 	t.Helper()
 	pod := m.newSDKPod(t, name, strings.Join(append([]string{name, temperature}, arguments...), "-"))
 	pod.Spec.Containers[0].Args = arguments
-	m.create(t, pod)
+	m.runToEnd(t, pod)
+	return readRun(t, m.logs(t, m.home, pod.Name, "client"), m.logs(t, m.home, pod.Name, "kube-imds"))
+}
+
+// runToEnd creates a client's pod and waits until it has ended.
+func (c *cluster) runToEnd(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	c.create(t, pod)
 	eventually(t, 3*time.Minute, "the client ends", func(ctx context.Context) error {
-		if err := m.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
+		if err := c.Get(ctx, client.ObjectKeyFromObject(pod), pod); err != nil {
 			return err
 		}
 		if pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
@@ -110,7 +116,6 @@ func (m *sdkMatrix) run(t *testing.T, name, temperature string, arguments ...str
 		}
 		return nil
 	})
-	return readRun(t, m.logs(t, m.home, pod.Name, "client"), m.logs(t, m.home, pod.Name, "kube-imds"))
 }
 
 // newSDKPod returns a pod that runs a client without any rights and prints its start time.
@@ -118,10 +123,6 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 	t.Helper()
 	status := m.second.Status
 	scratch := []corev1.VolumeMount{{Name: "scratch", MountPath: "/tmp"}}
-	restricted := &corev1.SecurityContext{
-		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), ReadOnlyRootFilesystem: new(true), AllowPrivilegeEscalation: new(false),
-		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-	}
 	var aliases []corev1.HostAlias
 	var sysctls []corev1.Sysctl
 	if slices.Contains(managementOnly, name) {
@@ -141,7 +142,7 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 			Volumes:         []corev1.Volume{{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 			InitContainers: []corev1.Container{{
 				Name: "install", Image: "kube-imds/probe:" + m.version, Args: []string{"install", "/tmp/probe"},
-				SecurityContext: restricted, VolumeMounts: scratch,
+				SecurityContext: restricted(), VolumeMounts: scratch,
 			}},
 			Containers: []corev1.Container{{
 				Name: "client", Image: "kube-imds/sdk-" + name + ":" + m.version,
@@ -153,9 +154,17 @@ func (m *sdkMatrix) newSDKPod(t *testing.T, name, podName string) *corev1.Pod {
 					{Name: "OBJECT_ID", Value: string(status.PrincipalID)},
 					{Name: "RESOURCE_ID", Value: status.ResourceID},
 				},
-				SecurityContext: restricted, VolumeMounts: scratch,
+				SecurityContext: restricted(), VolumeMounts: scratch,
 			}},
 		},
+	}
+}
+
+// restricted runs a container without any rights.
+func restricted() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), ReadOnlyRootFilesystem: new(true), AllowPrivilegeEscalation: new(false),
+		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 }
 
@@ -218,16 +227,7 @@ func (m *sdkMatrix) checkTokens(t *testing.T, run sdkRun) {
 		if attempt.Token == "" {
 			continue
 		}
-		claims := jwt.MapClaims{}
-		_, err := jwt.ParseWithClaims(attempt.Token, claims, func(token *jwt.Token) (any, error) {
-			id, _ := token.Header["kid"].(string)
-			found := keys.Key(id)
-			if len(found) != 1 {
-				return nil, fmt.Errorf("the JWKS has %d keys with the ID %s", len(found), id)
-			}
-			return found[0].Key, nil
-		}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired())
-		must(t, err, "verify the token of %s", attempt)
+		claims := verifyBy(t, keys, attempt.Token)
 		identity := m.second
 		if attempt.Selector == byDefault {
 			identity = m.first

@@ -120,9 +120,14 @@ func (c *cluster) verify(t *testing.T, pod *corev1.Pod, token string) jwt.MapCla
 	if discovery.Issuer != issuer {
 		t.Fatalf("issuer in the discovery document of %s = %s", issuer, discovery.Issuer)
 	}
-	keys := c.jwks(t, pod, discovery.JWKSURI)
+	return verifyBy(t, c.jwks(t, pod, discovery.JWKSURI), token)
+}
+
+// verifyBy verifies a token by its issuer's keys, and returns its claims.
+func verifyBy(t *testing.T, keys *jose.JSONWebKeySet, token string) jwt.MapClaims {
+	t.Helper()
 	claims := jwt.MapClaims{}
-	_, err = jwt.ParseWithClaims(token, claims, func(token *jwt.Token) (any, error) {
+	_, err := jwt.ParseWithClaims(token, claims, func(token *jwt.Token) (any, error) {
 		id, _ := token.Header["kid"].(string)
 		found := keys.Key(id)
 		if len(found) != 1 {

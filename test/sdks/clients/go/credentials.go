@@ -41,12 +41,27 @@ const (
 	msalModule       = "github.com/AzureAD/microsoft-authentication-library-for-go"
 )
 
-var everySelector = []string{byDefault, byClientID, byObjectID, byResourceID}
+var (
+	everySelector = []string{byDefault, byClientID, byObjectID, byResourceID}
+	defaultOnly   = []string{byDefault}
+)
 
+var (
+	defaultAzureCredential     = credential{"go azidentity", azidentityModule, "DefaultAzureCredential", defaultOnly, newDefaultAzureCredential}
+	workloadIdentityCredential = credential{"go azidentity", azidentityModule, "WorkloadIdentityCredential", defaultOnly, newWorkloadIdentityCredential}
+)
+
+// credentials ask IMDS.
 var credentials = []credential{
 	{"go azidentity", azidentityModule, "ManagedIdentityCredential", everySelector, newManagedIdentityCredential},
-	{"go azidentity", azidentityModule, "DefaultAzureCredential", []string{byDefault}, newDefaultAzureCredential},
+	defaultAzureCredential,
 	{"msal-go", msalModule, "managedidentity.Client", everySelector, newMSALClient},
+}
+
+// modes map an argument to a credential that asks Entra ID if the environment says so.
+var modes = map[string]credential{
+	"workload-identity": workloadIdentityCredential,
+	"default":           defaultAzureCredential,
 }
 
 func newManagedIdentityCredential(selector, id string) (ask, error) {
@@ -61,6 +76,11 @@ func newManagedIdentityCredential(selector, id string) (ask, error) {
 
 func newDefaultAzureCredential(string, string) (ask, error) {
 	made, err := azidentity.NewDefaultAzureCredential(nil)
+	return askOf(made), err
+}
+
+func newWorkloadIdentityCredential(string, string) (ask, error) {
+	made, err := azidentity.NewWorkloadIdentityCredential(nil)
 	return askOf(made), err
 }
 

@@ -1,5 +1,10 @@
 // Command client requests tokens with each credential of Azure's SDKs for Go, like an application, and
 // prints a JSON line for every attempt. It fails if one attempt fails.
+//
+//	client [workload-identity | default]
+//
+// Without an argument the credentials ask IMDS. With one, a single credential is used, for a pod that azure-workload-identity's
+// variables send to Entra ID.
 package main
 
 import (
@@ -29,11 +34,14 @@ func exit(everyOne bool) {
 	os.Exit(0)
 }
 
-// askWith requests tokens with the credential at an index.
-func askWith(index string) bool {
-	i, err := strconv.Atoi(index)
+// askWith requests tokens with the credential of a mode, or with the one at an index.
+func askWith(argument string) bool {
+	if only, found := modes[argument]; found {
+		return tryAll(only)
+	}
+	i, err := strconv.Atoi(argument)
 	if err != nil || i < 0 || i >= len(credentials) {
-		fmt.Fprintf(os.Stderr, "client: %q is no credential's index\n", index)
+		fmt.Fprintf(os.Stderr, "client: %q is no mode, and no credential's index\n", argument)
 		return false
 	}
 	return tryAll(credentials[i])

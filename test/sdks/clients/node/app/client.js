@@ -1,16 +1,21 @@
 // Asks for tokens with each credential that Azure's SDKs for JavaScript have, as an application would, and prints a
 // JSON line for every attempt. It fails if one of them got no token.
+//
+//   client.js [workload-identity | default]
+//
+// Without an argument the credentials ask IMDS. With one, a single credential is used, for a pod that the variables of
+// azure-workload-identity send to Entra ID.
 
 import { spawnSync } from "node:child_process";
 import { argv, execPath, exit } from "node:process";
 
 import { tryAll } from "./attempt.js";
-import { credentials } from "./credentials.js";
+import { credentials, modes } from "./credentials.js";
 
 // The first credential asks at once, to see how soon a new container has a token, and each other one in a process of
 // its own, so that none finds what another one cached.
 if (argv.length > 2) {
-  exit((await tryAll(credentials[Number(argv[2])])) ? 0 : 1);
+  exit((await tryAll(modes[argv[2]] ?? credentials[Number(argv[2])])) ? 0 : 1);
 }
 let everyOne = await tryAll(credentials[0]);
 for (let index = 1; index < credentials.length; index++) {

@@ -3,6 +3,15 @@
 
 const everySelector = ["default", "client_id", "object_id", "resource_id"];
 
+const defaultAzureCredential = {
+  client: "js @azure/identity",
+  package: "@azure/identity",
+  name: "DefaultAzureCredential",
+  selectors: ["default"],
+  create: createDefaultAzureCredential,
+};
+
+// Those that ask IMDS.
 export const credentials = [
   {
     client: "js @azure/identity",
@@ -11,13 +20,7 @@ export const credentials = [
     selectors: everySelector,
     create: createManagedIdentityCredential,
   },
-  {
-    client: "js @azure/identity",
-    package: "@azure/identity",
-    name: "DefaultAzureCredential",
-    selectors: ["default"],
-    create: createDefaultAzureCredential,
-  },
+  defaultAzureCredential,
   {
     client: "msal-node",
     package: "@azure/msal-node",
@@ -26,6 +29,18 @@ export const credentials = [
     create: createManagedIdentityApplication,
   },
 ];
+
+// Those that ask Entra ID if the environment says so, by the argument that chooses them.
+export const modes = {
+  "workload-identity": {
+    client: "js @azure/identity",
+    package: "@azure/identity",
+    name: "WorkloadIdentityCredential",
+    selectors: ["default"],
+    create: createWorkloadIdentityCredential,
+  },
+  default: defaultAzureCredential,
+};
 
 async function createManagedIdentityCredential(selector, id) {
   const { ManagedIdentityCredential } = await import("@azure/identity");
@@ -40,6 +55,11 @@ async function createManagedIdentityCredential(selector, id) {
 async function createDefaultAzureCredential() {
   const { DefaultAzureCredential } = await import("@azure/identity");
   return askOf(new DefaultAzureCredential());
+}
+
+async function createWorkloadIdentityCredential() {
+  const { WorkloadIdentityCredential } = await import("@azure/identity");
+  return askOf(new WorkloadIdentityCredential());
 }
 
 function askOf(credential) {

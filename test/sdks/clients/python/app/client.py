@@ -1,18 +1,25 @@
 """Asks for tokens with each credential that Azure's SDKs for Python have, as an application would, and prints a JSON
-line for every attempt. It fails if one of them got no token."""
+line for every attempt. It fails if one of them got no token.
+
+    client.py [workload-identity | default]
+
+Without an argument the credentials ask IMDS. With one, only those of that name are used, for a pod that the variables
+of azure-workload-identity send to Entra ID."""
 
 import subprocess
 import sys
 
 from attempt import try_all
-from credentials import CREDENTIALS
+from credentials import CREDENTIALS, MODES
 
 
 def main() -> int:
     """Asks with the first credential at once, to see how soon a new container has a token, and has a process of its
     own ask with each other one, so that none finds what another one cached."""
     if len(sys.argv) > 1:
-        return 0 if try_all(CREDENTIALS[int(sys.argv[1])]) else 1
+        argument = sys.argv[1]
+        chosen = MODES[argument] if argument in MODES else (CREDENTIALS[int(argument)],)
+        return 0 if all([try_all(credential) for credential in chosen]) else 1
     every_one = try_all(CREDENTIALS[0])
     for index in range(1, len(CREDENTIALS)):
         again = [sys.executable, *sys.orig_argv[1 : -len(sys.argv)], sys.argv[0], str(index)]

@@ -33,6 +33,13 @@ def default_azure(_selector: str, _identifier: str) -> Ask:
     return lambda resource: made.get_token(resource + "/.default").token
 
 
+def workload_identity(_selector: str, _identifier: str) -> Ask:
+    from azure.identity import WorkloadIdentityCredential
+
+    made = WorkloadIdentityCredential()
+    return lambda resource: made.get_token(resource + "/.default").token
+
+
 def managed_identity_aio(selector: str, identifier: str) -> Ask:
     from azure.identity.aio import ManagedIdentityCredential
 
@@ -43,6 +50,12 @@ def default_azure_aio(_selector: str, _identifier: str) -> Ask:
     from azure.identity.aio import DefaultAzureCredential
 
     return ask_aio(DefaultAzureCredential)
+
+
+def workload_identity_aio(_selector: str, _identifier: str) -> Ask:
+    from azure.identity.aio import WorkloadIdentityCredential
+
+    return ask_aio(WorkloadIdentityCredential)
 
 
 def ask_aio(new) -> Ask:
@@ -85,10 +98,25 @@ def msal_client(selector: str, identifier: str) -> Ask:
     return ask
 
 
+SYNC, AIO = "python azure-identity", "python azure-identity aio"
+
+DEFAULT_AZURE = Credential(SYNC, "azure-identity", "DefaultAzureCredential", ("default",), default_azure)
+DEFAULT_AZURE_AIO = Credential(AIO, "azure-identity", "DefaultAzureCredential", ("default",), default_azure_aio)
+
+# Those that ask IMDS.
 CREDENTIALS = (
-    Credential("python azure-identity", "azure-identity", "ManagedIdentityCredential", EVERY_SELECTOR, managed_identity),
-    Credential("python azure-identity", "azure-identity", "DefaultAzureCredential", ("default",), default_azure),
-    Credential("python azure-identity aio", "azure-identity", "ManagedIdentityCredential", EVERY_SELECTOR, managed_identity_aio),
-    Credential("python azure-identity aio", "azure-identity", "DefaultAzureCredential", ("default",), default_azure_aio),
+    Credential(SYNC, "azure-identity", "ManagedIdentityCredential", EVERY_SELECTOR, managed_identity),
+    DEFAULT_AZURE,
+    Credential(AIO, "azure-identity", "ManagedIdentityCredential", EVERY_SELECTOR, managed_identity_aio),
+    DEFAULT_AZURE_AIO,
     Credential("msal-python", "msal", "ManagedIdentityClient", EVERY_SELECTOR, msal_client),
 )
+
+# Those that ask Entra ID if the environment says so, by the argument that chooses them.
+MODES = {
+    "workload-identity": (
+        Credential(SYNC, "azure-identity", "WorkloadIdentityCredential", ("default",), workload_identity),
+        Credential(AIO, "azure-identity", "WorkloadIdentityCredential", ("default",), workload_identity_aio),
+    ),
+    "default": (DEFAULT_AZURE, DEFAULT_AZURE_AIO),
+}

@@ -1,22 +1,27 @@
 import java.io.IOException;
+import java.util.List;
 
 /**
  * Asks for tokens with each credential that Azure's SDKs for Java have, as an application would, and prints a JSON line
  * for every attempt. It fails if one of them got no token.
+ *
+ * <p>Without an argument the credentials ask IMDS. With "workload-identity" or "default" a single credential is used, for
+ * a pod that the variables of azure-workload-identity send to Entra ID.
  */
 public final class Client {
     /**
      * Asks with the first credential at once, to see how soon a new container has a token, and has a process of its own
      * ask with each other one: MSAL keeps tokens for the whole process, so that a second credential would ask nobody.
      */
-    public static void main(String[] index) throws Exception {
-        Credential[] credentials = Credential.values();
-        if (index.length > 0) {
-            exit(Attempt.all(credentials[Integer.parseInt(index[0])]));
+    public static void main(String[] argument) throws Exception {
+        List<Credential> credentials = Credential.OF_IMDS;
+        if (argument.length > 0) {
+            Credential chosen = Credential.MODES.get(argument[0]);
+            exit(Attempt.all(chosen != null ? chosen : credentials.get(Integer.parseInt(argument[0]))));
         }
-        boolean everyOne = Attempt.all(credentials[0]);
-        for (int i = 1; i < credentials.length; i++) {
-            everyOne = again(credentials[i]) && everyOne;
+        boolean everyOne = Attempt.all(credentials.get(0));
+        for (int i = 1; i < credentials.size(); i++) {
+            everyOne = again(i) && everyOne;
         }
         exit(everyOne);
     }
@@ -26,11 +31,11 @@ public final class Client {
         System.exit(everyOne ? 0 : 1);
     }
 
-    /** Runs this program for one credential. */
-    private static boolean again(Credential credential) throws IOException, InterruptedException {
+    /** Runs this program for the credential at an index. */
+    private static boolean again(int index) throws IOException, InterruptedException {
         String java = ProcessHandle.current().info().command().orElseThrow();
         String classPath = System.getProperty("java.class.path");
-        return new ProcessBuilder(java, "-cp", classPath, Client.class.getName(), String.valueOf(credential.ordinal()))
+        return new ProcessBuilder(java, "-cp", classPath, Client.class.getName(), String.valueOf(index))
                 .inheritIO()
                 .start()
                 .waitFor() == 0;

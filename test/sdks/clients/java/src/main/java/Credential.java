@@ -2,9 +2,12 @@ import com.azure.core.credential.TokenCredential;
 import com.azure.core.credential.TokenRequestContext;
 import com.azure.identity.DefaultAzureCredentialBuilder;
 import com.azure.identity.ManagedIdentityCredentialBuilder;
+import com.azure.identity.WorkloadIdentityCredentialBuilder;
 import com.microsoft.aad.msal4j.ManagedIdentityApplication;
 import com.microsoft.aad.msal4j.ManagedIdentityId;
 import com.microsoft.aad.msal4j.ManagedIdentityParameters;
+import java.util.List;
+import java.util.Map;
 
 /** A kind of credential of an SDK. */
 enum Credential {
@@ -43,7 +46,22 @@ enum Credential {
                     .get()
                     .accessToken();
         }
+    },
+
+    WORKLOAD_IDENTITY_CREDENTIAL(Sdk.AZURE_IDENTITY, "WorkloadIdentityCredential", Selector.DEFAULT) {
+        @Override
+        Asking of(Selector selector) {
+            return asking(new WorkloadIdentityCredentialBuilder().build());
+        }
     };
+
+    /** Those that ask IMDS. */
+    static final List<Credential> OF_IMDS =
+            List.of(MANAGED_IDENTITY_CREDENTIAL, DEFAULT_AZURE_CREDENTIAL, MANAGED_IDENTITY_APPLICATION);
+
+    /** Those that ask Entra ID if the environment says so, by the argument that chooses them. */
+    static final Map<String, Credential> MODES =
+            Map.of("workload-identity", WORKLOAD_IDENTITY_CREDENTIAL, "default", DEFAULT_AZURE_CREDENTIAL);
 
     final Sdk sdk;
     final String type;
