@@ -76,6 +76,9 @@ const (
 	// CauseClock is a clock of this cluster that is wrong.
 	CauseClock
 
+	// CauseAlgorithm is a key of the cluster's that Entra takes no signature of.
+	CauseAlgorithm
+
 	// CausePolicy is a policy of the tenant.
 	CausePolicy
 
@@ -113,6 +116,7 @@ var meanings = map[int]meaning{
 	501661:       {noDiscovery, CausePublication, false},
 	700024:       {"the assertion is not valid at Entra ID's time", CauseClock, false},
 	700027:       {"the assertion's signature does not verify with the issuer's public key", CausePublication, false},
+	5002738:      {"the assertion is signed with an algorithm that Entra ID does not take: it takes RSA only", CauseAlgorithm, false},
 	50027:        {"the assertion is malformed", CauseUnknown, false},
 	900384:       {"the assertion is malformed", CauseUnknown, false},
 	700222:       {"an assertion that Entra ID itself issued is not accepted for this identity", CauseCredential, false},

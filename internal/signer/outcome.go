@@ -96,6 +96,8 @@ func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, p
 		return "Ask for a resource that exists in the tenant, or limit spec.allowedResources"
 	case entra.CauseClock:
 		return "Set the clocks of the cluster's nodes"
+	case entra.CauseAlgorithm:
+		return "Give the API server an RSA key to sign ServiceAccount tokens with, or set spec.entra.assertion to Identity"
 	case entra.CausePolicy:
 		return "Ask the tenant's administrator to exclude the identity from the policy"
 	case entra.CauseLoad:

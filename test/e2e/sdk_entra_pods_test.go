@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"path"
-	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,7 +41,8 @@ var entraSDKs = map[string]entraSDK{
 		{Name: "JAVA_TOOL_OPTIONS", Value: "-Djavax.net.ssl.trustStore=" + javaTrust + " -Djavax.net.ssl.trustStorePassword=changeit"}}},
 }
 
-// newWorkloadIdentityPod returns a pod with a container for each credential, and creates its ServiceAccount: both as on AKS.
+// newWorkloadIdentityPod returns a pod with a container for each credential, and creates its ServiceAccount: both as on AKS, without a
+// word about kube-imds.
 // Here login.microsoftonline.com is the stand-in.
 func (m *entraMatrix) newWorkloadIdentityPod(t *testing.T, name, account string, cloud entraCloud) *corev1.Pod {
 	t.Helper()
@@ -57,7 +57,6 @@ func (m *entraMatrix) newWorkloadIdentityPod(t *testing.T, name, account string,
 	for _, mode := range entraModes {
 		m.addClient(t, pod, name, mode.argument, mode.argument)
 	}
-	injectWorkloadIdentity(pod, cloud)
 	return pod
 }
 
@@ -111,28 +110,6 @@ func (m *entraMatrix) addClient(t *testing.T, pod *corev1.Pod, name, containerNa
 		pod.Spec.InitContainers = []corev1.Container{keytool}
 	}
 	pod.Spec.Containers = append(pod.Spec.Containers, container)
-}
-
-// injectWorkloadIdentity adds to a pod what azure-workload-identity's webhook does. kube-imds' webhook does not do that yet.
-func injectWorkloadIdentity(pod *corev1.Pod, cloud entraCloud) {
-	const volume, folder, file = "azure-identity-token", "/var/run/secrets/azure/wi", "token/azure-identity-token"
-	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{
-		Name: volume,
-		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: "api://AzureADTokenExchange", ExpirationSeconds: new(int64(3600)), Path: file,
-			}}},
-		}},
-	})
-	for i := range pod.Spec.Containers {
-		container := &pod.Spec.Containers[i]
-		container.Env = append(container.Env,
-			corev1.EnvVar{Name: "AZURE_CLIENT_ID", Value: cloud.clientID},
-			corev1.EnvVar{Name: "AZURE_TENANT_ID", Value: entraTenant},
-			corev1.EnvVar{Name: "AZURE_FEDERATED_TOKEN_FILE", Value: folder + "/" + file},
-			corev1.EnvVar{Name: "AZURE_AUTHORITY_HOST", Value: cloud.authority + "/"})
-		container.VolumeMounts = append(slices.Clone(container.VolumeMounts), corev1.VolumeMount{Name: volume, MountPath: folder, ReadOnly: true})
-	}
 }
 
 // everybodyReadsIssuer lets everybody read the public files of the cluster's issuer, which otherwise only ServiceAccounts may.

@@ -19,8 +19,8 @@ import (
 	"github.com/kube-imds/kube-imds/test/entra"
 )
 
-// TestSDKsGetEntraTokens runs the published SDKs, unmodified and with default options, in pods that get Entra ID's tokens: with the
-// variables of azure-workload-identity they exchange the token of the pod's ServiceAccount, and without them they ask IMDS. The stand-in for
+// TestSDKsGetEntraTokens runs the published SDKs, unmodified and with default options, in pods that get Entra ID's tokens: with manifests
+// for AKS they exchange the token of the pod's ServiceAccount or an assertion of the identity, and without them they ask IMDS. The stand-in for
 // Entra ID verifies the assertions with the public files of the cluster's own issuer, or of the federation issuer.
 //
 // SDK_ENTRA_TABLE names the file for the table.
@@ -44,13 +44,16 @@ func TestSDKsGetEntraTokens(t *testing.T) {
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
 }
 
-// entraCloud is an authority, with the client ID of an identity of its own.
-type entraCloud struct{ name, authority, clientID string }
+// entraCloud is an authority, with the client ID of an identity of its own, and what proves to it who asks.
+type entraCloud struct {
+	name, authority, clientID string
+	assertion                 v1alpha1.AssertionSource
+}
 
 // entraClouds are the public authority, and one whose name SDKs do not know: they ask the public one about it.
 var entraClouds = []entraCloud{
-	{"public", "https://" + publicAuthority, "5f0d1d8c-0000-4000-8000-0000000000b1"},
-	{"own", authority, "5f0d1d8c-0000-4000-8000-0000000000b2"},
+	{"public", "https://" + publicAuthority, "5f0d1d8c-0000-4000-8000-0000000000b1", v1alpha1.AssertionServiceAccount},
+	{"own", authority, "5f0d1d8c-0000-4000-8000-0000000000b2", v1alpha1.AssertionIdentity},
 }
 
 // entraIMDSClient is the client ID of the identity whose tokens come by IMDS.
@@ -87,6 +90,9 @@ type entraMatrix struct {
 	// keys verify the stand-in's tokens.
 	keys *jose.JSONWebKeySet
 
+	// exchanged counts the exchanges of each subject.
+	exchanged map[string]int
+
 	probe *corev1.Pod
 	rows  []entraRow
 }
@@ -99,7 +105,14 @@ type entraRow struct {
 
 func (c *cluster) newEntraMatrix(t *testing.T, names []string) *entraMatrix {
 	t.Helper()
-	m := &entraMatrix{cluster: c, home: c.namespace(t), issuer: c.publishIssuer(t)}
+	m := &entraMatrix{cluster: c, home: c.namespace(t), issuer: c.publishIssuer(t), exchanged: map[string]int{}}
+	for _, cloud := range entraClouds {
+		m.createResolved(t, &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: m.home + "-" + cloud.name}, Spec: v1alpha1.ManagedIdentitySpec{
+			TokenSource: v1alpha1.TokenSourceEntra, TenantID: entraTenant, ClientID: v1alpha1.GUID(cloud.clientID),
+			Entra:       &v1alpha1.EntraSettings{Authority: cloud.authority, Assertion: cloud.assertion},
+			AssumableBy: []v1alpha1.Admission{{Namespaces: []string{m.home}, ServiceAccounts: []string{"*"}}},
+		}})
+	}
 	m.identity = &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: m.home + "-entra"}, Spec: v1alpha1.ManagedIdentitySpec{
 		TokenSource: v1alpha1.TokenSourceEntra, TenantID: entraTenant, ClientID: entraIMDSClient, Entra: &v1alpha1.EntraSettings{Authority: authority},
 		AssumableBy: []v1alpha1.Admission{{Namespaces: []string{m.home}, ServiceAccounts: []string{"*"}}},
@@ -116,16 +129,20 @@ func (c *cluster) newEntraMatrix(t *testing.T, names []string) *entraMatrix {
 	return m
 }
 
-// registered returns the identities of all clouds, with a federated credential for each client's ServiceAccount, and that of IMDS.
+// registered returns the identities of all clouds, with a federated credential for each client's ServiceAccount or one for the identity,
+// and that of IMDS.
 func (m *entraMatrix) registered(names []string) []entra.Identity {
 	const audience = "api://AzureADTokenExchange"
 	identities := []entra.Identity{{TenantID: entraTenant, ClientID: entraIMDSClient, Credentials: []entra.Credential{
-		{Issuer: website, Subject: m.identitySubject(), Audience: audience},
+		{Issuer: website, Subject: identitySubject(m.identity.Name), Audience: audience},
 	}}}
 	for _, cloud := range entraClouds {
 		identity := entra.Identity{TenantID: entraTenant, ClientID: cloud.clientID}
 		for _, name := range names {
-			identity.Credentials = append(identity.Credentials, entra.Credential{Issuer: m.issuer, Subject: m.subject(cloud.account(name)), Audience: audience})
+			issuer, subject := m.asserted(cloud, name)
+			if credential := (entra.Credential{Issuer: issuer, Subject: subject, Audience: audience}); !slices.Contains(identity.Credentials, credential) {
+				identity.Credentials = append(identity.Credentials, credential)
+			}
 		}
 		identities = append(identities, identity)
 	}
@@ -135,26 +152,28 @@ func (m *entraMatrix) registered(names []string) []entra.Identity {
 // account returns the ServiceAccount of a client's pods.
 func (c entraCloud) account(name string) string { return name + "-" + c.name }
 
-// subject returns the subject of a ServiceAccount's tokens.
-func (m *entraMatrix) subject(account string) string {
-	return "system:serviceaccount:" + m.home + ":" + account
+// asserted returns the issuer and the subject of the assertions of a client's pods.
+func (m *entraMatrix) asserted(cloud entraCloud, name string) (issuer, subject string) {
+	if cloud.assertion == v1alpha1.AssertionIdentity {
+		return website, identitySubject(m.home + "-" + cloud.name)
+	}
+	return m.issuer, "system:serviceaccount:" + m.home + ":" + cloud.account(name)
 }
 
-func (m *entraMatrix) identitySubject() string { return "kube-imds:identity:" + m.identity.Name }
+func identitySubject(identity string) string { return "kube-imds:identity:" + identity }
 
-// testWorkloadIdentity runs a client in a pod of azure-workload-identity, and checks that each token is for an exchange of the
-// ServiceAccount's token.
+// testWorkloadIdentity runs a client in a pod with a manifest for AKS, and checks that each token is for an exchange of its assertion.
 func (m *entraMatrix) testWorkloadIdentity(t *testing.T, name string, cloud entraCloud) {
 	pod := m.newWorkloadIdentityPod(t, name, cloud.account(name), cloud)
 	m.runToEnd(t, pod)
-	asked := 0
+	issuer, subject := m.asserted(cloud, name)
 	for _, mode := range entraModes {
 		attempts := readPrinted(t, m.logs(t, m.home, pod.Name, mode.argument)).Attempts
 		m.check(t, attempts, cloud.clientID, m.wanted(name, mode.credential, defaultOnly))
 		m.addRows(attempts, strings.TrimPrefix(cloud.authority, "https://"))
-		asked += len(attempts)
+		m.exchanged[subject] += len(attempts)
 	}
-	m.checkExchanges(t, m.issuer, m.subject(cloud.account(name)), cloud.clientID, asked)
+	m.checkExchanges(t, issuer, subject, cloud.clientID, m.exchanged[subject])
 }
 
 // testIMDS runs a client in a pod that knows nothing of Entra ID. All its tokens are of one exchange, the node's.
@@ -166,7 +185,7 @@ func (m *entraMatrix) testIMDS(t *testing.T, name string) {
 		m.check(t, attempts, entraIMDSClient, m.wanted(name, mode.credential, mode.selectors))
 		m.addRows(attempts, "IMDS")
 	}
-	m.checkExchanges(t, website, m.identitySubject(), entraIMDSClient, 1)
+	m.checkExchanges(t, website, identitySubject(m.identity.Name), entraIMDSClient, 1)
 }
 
 // testStranger runs a client whose ServiceAccount has no federated credential.

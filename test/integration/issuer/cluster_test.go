@@ -44,11 +44,17 @@ type cluster struct {
 // startCluster starts an API server with the chart, with values like a=b, and two nodes until the test ends.
 func startCluster(t *testing.T, values ...string) *cluster {
 	t.Helper()
+	return startClusterOn(t, startAPIServer(t), values...)
+}
+
+// startClusterOn does the same with an API server.
+func startClusterOn(t *testing.T, environment *envtest.Environment, values ...string) *cluster {
+	t.Helper()
 	helm, err := exec.LookPath(cmp.Or(os.Getenv("HELM"), "helm"))
 	if err != nil {
 		t.Skip("this test needs helm; set HELM to its path:", err)
 	}
-	c := &cluster{environment: startAPIServer(t), issuer: buildPart(t, "issuer"), signer: buildPart(t, "signer")}
+	c := &cluster{environment: environment, issuer: buildPart(t, "issuer"), signer: buildPart(t, "signer")}
 	c.config = c.environment.Config
 	kinds, err := scheme.New()
 	must(t, err, "know the kinds")
@@ -67,13 +73,17 @@ func startCluster(t *testing.T, values ...string) *cluster {
 	return c
 }
 
-func startAPIServer(t *testing.T) *envtest.Environment {
+// startAPIServer starts an API server, after some changes of its flags. It signs ServiceAccount tokens with an ECDSA key.
+func startAPIServer(t *testing.T, changes ...func(*envtest.Arguments)) *envtest.Environment {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
 		t.Skip("this test needs kube-apiserver and etcd; set KUBEBUILDER_ASSETS to their folder")
 	}
 	environment := &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStopTimeout: 5 * time.Second}
+	for _, change := range changes {
+		change(environment.ControlPlane.GetAPIServer().Configure())
+	}
 	_, err := environment.Start()
 	must(t, err, "start the API server")
 	t.Cleanup(func() {

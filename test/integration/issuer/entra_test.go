@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -58,6 +60,7 @@ func TestEntra(t *testing.T) {
 		{"ValidTokensOutliveAnOutage", testValidTokensOutliveAnOutage},
 		{"SuccessorSignsOncePublished", testSuccessorSignsOncePublished},
 		{"WithdrawnGrant", testWithdrawnGrant},
+		{"TokensOfServiceAccounts", testTokensOfServiceAccounts},
 	} {
 		if !t.Run(one.name, func(t *testing.T) { one.run(t, e) }) {
 			break
@@ -79,7 +82,8 @@ func startEntra(t *testing.T) *entraTest {
 	}))
 	t.Cleanup(web.Close)
 	var err error
-	e.entra, err = entra.New(web.Client(), vault, storage)
+	reader := &publicFiles{RoundTripper: web.Client().Transport}
+	e.entra, err = entra.New(&http.Client{Transport: reader}, vault, storage)
 	must(t, err, "make the stand-in for Entra ID")
 	authority := httptest.NewTLSServer(e.entra)
 	t.Cleanup(authority.Close)
@@ -87,7 +91,12 @@ func startEntra(t *testing.T) *entraTest {
 	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600), "write the authority's certificate")
 
 	e.issuer = web.URL + "/cluster"
-	c := startCluster(t, "federation.issuerURL="+e.issuer)
+	c := startClusterOn(t, startAPIServer(t, signingWithRSA(t)), "federation.issuerURL="+e.issuer)
+	reader.api, err = rest.TransportFor(c.config)
+	must(t, err, "make a transport to the API server")
+	server, err := url.Parse(c.config.Host)
+	must(t, err, "read the API server's URL")
+	reader.host = server.Host
 	signer := c.startSigner(t, "--federation-issuer="+e.issuer, "--federation-publish-ahead=0s", "--outbound-ca-file="+roots)
 	e.issuerProcess = c.startIssuer(t, "node-1", "--outbound-ca-file="+roots)
 
@@ -100,6 +109,24 @@ func startEntra(t *testing.T) *entraTest {
 	e.create(t, e.identity)
 	e.bearer = e.issuerProcess.bearer(t, e.newPod(t, "first"))
 	return e
+}
+
+// publicFiles reads what Entra ID reads: the federation issuer's files over TLS, and the cluster issuer's from the API server, which
+// here is not public.
+type publicFiles struct {
+	http.RoundTripper
+	api  http.RoundTripper
+	host string
+}
+
+// RoundTrip sends requests for the cluster's issuer to the API server.
+func (p *publicFiles) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Host == p.host || strings.HasPrefix(request.URL.Path, "/openid/v1/jwks") {
+		request = request.Clone(request.Context())
+		request.URL.Host, request.Host = p.host, p.host
+		return p.api.RoundTrip(request)
+	}
+	return p.RoundTripper.RoundTrip(request)
 }
 
 // wantNoAssertionIn checks that logs contain no assertion, and so no part of one that is worth something.
