@@ -184,9 +184,7 @@ func (p plan) addWorkloadIdentity(pod map[string]any) error {
 				if _, ours := ownSubcommands[name]; ours {
 					continue
 				}
-				if err := p.equip(fields, name, volume, before, added); err != nil {
-					return nil, err
-				}
+				p.equip(fields, name, volume, before, added)
 			}
 			return containers, nil
 		}, "spec", list)
@@ -201,7 +199,7 @@ func (p plan) addWorkloadIdentity(pod map[string]any) error {
 }
 
 // equip gives a container its variables and the mount.
-func (p plan) equip(container map[string]any, name string, volume *corev1.Volume, before, added additions) error {
+func (p plan) equip(container map[string]any, name string, volume *corev1.Volume, before, added additions) {
 	variables, _ := container["env"].([]any)
 	variables = withoutNames(variables, before[name]...)
 	mounts, _ := container["volumeMounts"].([]any)
@@ -231,7 +229,6 @@ func (p plan) equip(container map[string]any, name string, volume *corev1.Volume
 	if len(mounts) > 0 || hadMount > 0 {
 		container["volumeMounts"] = mounts
 	}
-	return nil
 }
 
 // replaceVolume replaces the volume with the assertion.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/federation"
 	"github.com/kube-imds/kube-imds/internal/federation/installation"
@@ -31,13 +30,12 @@ type federationOptions struct {
 	cluster cluster
 }
 
-func (o *federationOptions) find(ctx context.Context) (*installation.Installation, client.Client, error) {
+func (o *federationOptions) find(ctx context.Context) (*installation.Installation, error) {
 	reader, _, err := o.cluster.client()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	found, err := installation.Find(ctx, reader, *o.cluster.Namespace)
-	return found, reader, err
+	return installation.Find(ctx, reader, *o.cluster.Namespace)
 }
 
 const publishExample = `  # Write the files, and publish them as a static website
@@ -57,7 +55,7 @@ seen it there, so do this again when the metric kube_imds_signer_federation_publ
 		Example: publishExample,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			found, _, err := o.find(command.Context())
+			found, err := o.find(command.Context())
 			if err != nil {
 				return err
 			}
@@ -92,7 +90,7 @@ func newFederationCheckCommand() *cobra.Command {
 If something is missing the exit status is 1.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			found, _, err := o.find(command.Context())
+			found, err := o.find(command.Context())
 			if err != nil {
 				return err
 			}

@@ -1,13 +1,17 @@
 package convert
 
-import "cmp"
+import (
+	"cmp"
+
+	"github.com/kube-imds/kube-imds/internal/workloadidentity"
+)
 
 // The labels by which pods ask for their identities, and the annotations of ServiceAccounts for azure-workload-identity.
 const (
 	podIdentityLabel      = "aadpodidbinding"
-	workloadIdentityLabel = "azure.workload.identity/use"
-	clientIDAnnotation    = "azure.workload.identity/client-id"
-	tenantIDAnnotation    = "azure.workload.identity/tenant-id"
+	workloadIdentityLabel = workloadidentity.UseLabel
+	clientIDAnnotation    = workloadidentity.ClientIDAnnotation
+	tenantIDAnnotation    = workloadidentity.TenantIDAnnotation
 )
 
 // object has what is read of every object. Unknown fields are ignored, and the case of names makes no difference:
