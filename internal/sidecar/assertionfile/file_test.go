@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,10 +22,26 @@ import (
 type stage struct {
 	*testing.T
 	*File
-	log     bytes.Buffer
+	log bytes.Buffer
+
+	mu      sync.Mutex
 	err     error
 	asked   int
 	settled int
+}
+
+// become makes the issuer answer with an error or, with nil, an assertion.
+func (s *stage) become(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// count returns how often the issuer was asked, and how often the file was settled.
+func (s *stage) count() (asked, settled int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked, s.settled
 }
 
 func onStage(t *testing.T, test func(*stage)) {
@@ -37,8 +54,14 @@ func onStage(t *testing.T, test func(*stage)) {
 		s := &stage{T: t}
 		s.File = &File{
 			Path: filepath.Join(folder, "token", "assertion"), ClientID: "client", Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
-			Settled: func() { s.settled++ },
+			Settled: func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.settled++
+			},
 			Assertion: func(_ context.Context, clientID string) (string, time.Time, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
 				s.asked++
 				if clientID != "client" {
 					t.Errorf("asked for %q", clientID)
@@ -74,7 +97,7 @@ func TestFileIsKeptFresh(t *testing.T) {
 		s.want("assertion 1")
 		s.after(time.Minute)
 		s.want("assertion 2")
-		if s.settled == 0 {
+		if _, settled := s.count(); settled == 0 {
 			t.Error("nobody is told")
 		}
 		info, err := os.Stat(s.Path)
@@ -94,25 +117,26 @@ func TestFileIsKeptFresh(t *testing.T) {
 // The file outlives an outage of the issuer, and is renewed soon after it.
 func TestFileWhenIssuerIsAway(t *testing.T) {
 	onStage(t, func(s *stage) {
-		s.err = errors.New("connection refused")
+		s.become(errors.New("connection refused"))
 		s.after(9 * time.Minute)
 		s.want("assertion 1")
-		if s.asked > 20 {
-			t.Errorf("the issuer was asked %d times", s.asked)
+		if asked, _ := s.count(); asked > 20 {
+			t.Errorf("the issuer was asked %d times", asked)
 		}
-		s.err = nil
+		s.become(nil)
 		s.after(30 * time.Second)
-		s.want(fmt.Sprint("assertion ", s.asked))
+		asked, _ := s.count()
+		s.want(fmt.Sprint("assertion ", asked))
 	})
 }
 
 func TestWithdrawnIdentityLosesTheFile(t *testing.T) {
 	onStage(t, func(s *stage) {
-		s.err = &imds.Error{Status: http.StatusBadRequest}
+		s.become(&imds.Error{Status: http.StatusBadRequest})
 		s.GrantChanged()
 		synctest.Wait()
 		s.want("")
-		s.err = nil
+		s.become(nil)
 		s.GrantChanged()
 		synctest.Wait()
 		s.want("assertion 3")
@@ -121,16 +145,17 @@ func TestWithdrawnIdentityLosesTheFile(t *testing.T) {
 
 func TestRefusedAtTheStartIsSettled(t *testing.T) {
 	onStage(t, func(s *stage) {
-		s.settled, s.err = 0, &imds.Error{Status: http.StatusServiceUnavailable}
+		_, before := s.count()
+		s.become(&imds.Error{Status: http.StatusServiceUnavailable})
 		s.GrantChanged()
 		synctest.Wait()
-		if s.settled != 0 {
+		if _, settled := s.count(); settled != before {
 			t.Error("settled while the issuer is away")
 		}
-		s.err = &imds.Error{Status: http.StatusBadRequest}
+		s.become(&imds.Error{Status: http.StatusBadRequest})
 		s.GrantChanged()
 		synctest.Wait()
-		if s.settled != 1 {
+		if _, settled := s.count(); settled != before+1 {
 			t.Error("not settled after a refusal")
 		}
 	})
