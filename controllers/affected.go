@@ -42,11 +42,7 @@ func (a *affected) askedByServiceAccount(ctx context.Context, object client.Obje
 
 // withClientID returns the names of the identities whose client ID a ServiceAccount asks for.
 func (a *affected) withClientID(ctx context.Context, object client.Object) []string {
-	clientID := object.GetAnnotations()[workloadidentity.ClientIDAnnotation]
-	if clientID == "" {
-		return nil
-	}
-	names, err := clientid.Names(ctx, a.reader, clientID)
+	names, err := clientid.Names(ctx, a.reader, object.GetAnnotations()[workloadidentity.ClientIDAnnotation])
 	if err != nil {
 		logMissed(ctx, err)
 	}

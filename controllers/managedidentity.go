@@ -113,7 +113,7 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 func (r *ManagedIdentityReconciler) federate(identity *v1alpha1.ManagedIdentity, ready *metav1.Condition) {
 	last := apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionFederated)
 	switch {
-	case !r.Federated && !entra.AssertsServiceAccount(identity):
+	case !r.Federated && entra.AssertsIdentity(identity):
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonTokenSource
 		ready.Message = "there is no federation issuer: set federation.issuerURL in the chart's values, or spec.entra.assertion to " +
 			"ServiceAccount (see docs/entra.md)"

@@ -77,9 +77,9 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		Events:        scheduledevents.New(issuerclient.NewEventCache(issuer, time.Now), time.Now),
 	}
 	startup := &readiness{started: time.Now(), now: time.Now}
-	assertion := &assertionfile.File{
+	assertion := assertionfile.New(assertionfile.Options{
 		Path: config.assertionFile, ClientID: config.assertionClientID, Assertion: issuer.Assertion, Logger: logger, Settled: startup.assertionSettled,
-	}
+	})
 	if assertion.Path == "" {
 		startup.assertionSettled()
 	}

@@ -48,3 +48,8 @@ func AssertsServiceAccount(identity *v1alpha1.ManagedIdentity) bool {
 	settings := identity.Spec.Entra
 	return identity.Spec.TokenSource == v1alpha1.TokenSourceEntra && settings != nil && settings.Assertion == v1alpha1.AssertionServiceAccount
 }
+
+// AssertsIdentity reports whether an identity's assertions are the federation issuer's.
+func AssertsIdentity(identity *v1alpha1.ManagedIdentity) bool {
+	return identity.Spec.TokenSource == v1alpha1.TokenSourceEntra && !AssertsServiceAccount(identity)
+}

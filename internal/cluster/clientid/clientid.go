@@ -43,7 +43,7 @@ func Find(ctx context.Context, reader client.Reader, clientID string) (*v1alpha1
 	return &found[0], nil
 }
 
-// Names returns the names of the identities with a client ID.
+// Names returns the names of the identities with a client ID; none for a text that is no client ID.
 func Names(ctx context.Context, reader client.Reader, clientID string) ([]string, error) {
 	found, err := all(ctx, reader, clientID)
 	var names []string

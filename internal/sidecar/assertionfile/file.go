@@ -11,14 +11,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/imds"
 )
 
-// File is the file of one identity's assertion.
-type File struct {
+// Options say which file has which assertion.
+type Options struct {
 	// Path is the file's, in a folder that the sidecar may write to.
 	Path string
 
@@ -32,10 +31,16 @@ type File struct {
 
 	// Settled is called once the file is written or the identity is refused.
 	Settled func()
+}
 
-	once    sync.Once
+// File is the file of one identity's assertion.
+type File struct {
+	Options
 	changed chan struct{}
 }
+
+// New returns a file that Run keeps fresh.
+func New(options Options) *File { return &File{options, make(chan struct{}, 1)} }
 
 // The pauses between attempts while the issuer is away.
 const (
@@ -46,7 +51,6 @@ const (
 // Run keeps the file fresh until the context ends.
 func (f *File) Run(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; {
-		changed := f.changes()
 		wait, err := f.refresh(ctx)
 		if err != nil {
 			if failures++; failures == 1 && ctx.Err() == nil {
@@ -60,7 +64,7 @@ func (f *File) Run(ctx context.Context) {
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-		case <-changed:
+		case <-f.changed:
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -70,14 +74,9 @@ func (f *File) Run(ctx context.Context) {
 // GrantChanged makes Run look again.
 func (f *File) GrantChanged() {
 	select {
-	case f.changes() <- struct{}{}:
+	case f.changed <- struct{}{}:
 	default:
 	}
-}
-
-func (f *File) changes() chan struct{} {
-	f.once.Do(func() { f.changed = make(chan struct{}, 1) })
-	return f.changed
 }
 
 // refresh writes a new assertion, and returns when to do so again. A refused identity has no file: what it held must not be used

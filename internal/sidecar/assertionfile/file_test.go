@@ -52,7 +52,7 @@ func onStage(t *testing.T, test func(*stage)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		s := &stage{T: t}
-		s.File = &File{
+		s.File = New(Options{
 			Path: filepath.Join(folder, "token", "assertion"), ClientID: "client", Logger: slog.New(slog.NewTextHandler(&s.log, nil)),
 			Settled: func() {
 				s.mu.Lock()
@@ -68,7 +68,7 @@ func onStage(t *testing.T, test func(*stage)) {
 				}
 				return fmt.Sprint("assertion ", s.asked), time.Now().Add(10 * time.Minute), s.err
 			},
-		}
+		})
 		go s.File.Run(ctx)
 		synctest.Wait()
 		test(s)

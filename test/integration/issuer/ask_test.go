@@ -48,7 +48,13 @@ func (i *issuerProcess) do(request *http.Request, bearer string) (answer, error)
 // ask requests a token of the default identity.
 func (i *issuerProcess) ask(t *testing.T, bearer, resource string) answer {
 	t.Helper()
-	body, err := json.Marshal(issuerapi.TokenRequest{Resource: resource})
+	return i.askFor(t, bearer, issuerapi.TokenRequest{Resource: resource})
+}
+
+// askFor sends a token request.
+func (i *issuerProcess) askFor(t *testing.T, bearer string, asked issuerapi.TokenRequest) answer {
+	t.Helper()
+	body, err := json.Marshal(asked)
 	must(t, err, "render a request")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+issuerHost+issuerapi.TokenPath, strings.NewReader(string(body)))
 	must(t, err, "make a request")

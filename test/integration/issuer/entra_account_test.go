@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -43,13 +42,7 @@ func testTokensOfServiceAccounts(t *testing.T, e *entraTest) {
 	bearer := e.issuerProcess.bearer(t, pod)
 	ask := func(assertions ...string) answer {
 		t.Helper()
-		body, err := json.Marshal(issuerapi.TokenRequest{Resource: vault, Assertions: assertions})
-		must(t, err, "render a request")
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+issuerHost+issuerapi.TokenPath, strings.NewReader(string(body)))
-		must(t, err, "make a request")
-		a, err := e.do(request, bearer)
-		must(t, err, "ask for a token")
-		return a
+		return e.askFor(t, bearer, issuerapi.TokenRequest{Resource: vault, Assertions: assertions})
 	}
 	await := func(status int, part string, assertions ...string) {
 		t.Helper()
