@@ -32,7 +32,7 @@ type lookup struct {
 // label is ignored.
 func (l lookup) grant(ctx context.Context, pod *corev1.Pod, labelled bool) (grant.Grant, *workloadIdentity, error) {
 	subject := *pod
-	subject.Spec.ServiceAccountName = cmp.Or(pod.Spec.ServiceAccountName, "default")
+	subject.Spec.ServiceAccountName = accountOf(pod)
 	if !labelled {
 		subject.Labels = nil
 	}
@@ -51,6 +51,9 @@ func (l lookup) grant(ctx context.Context, pod *corev1.Pod, labelled bool) (gran
 	workload, err := reader.workloadOf(ctx, annotated, decided)
 	return decided, workload, err
 }
+
+// accountOf returns the name of a pod's ServiceAccount.
+func accountOf(pod *corev1.Pod) string { return cmp.Or(pod.Spec.ServiceAccountName, "default") }
 
 // workloadOf returns what a pod gets for the identity of its WorkloadIdentityAnnotation, if it may have that.
 func (a *podLookup) workloadOf(ctx context.Context, pod *corev1.Pod, decided grant.Grant) (*workloadIdentity, error) {
@@ -74,13 +77,23 @@ type podLookup struct {
 
 	// live is how many identities may still be read from the API server.
 	live int
+
+	// account is the pod's ServiceAccount once it is read.
+	account *metav1.PartialObjectMetadata
 }
 
 var _ grant.Reader = (*podLookup)(nil)
 
-// ServiceAccount returns the metadata of a ServiceAccount. That it does not exist is an error.
+// ServiceAccount returns the metadata of the pod's ServiceAccount, which is read once. That it does not exist is an error.
 func (a *podLookup) ServiceAccount(ctx context.Context, namespace, name string) (*metav1.PartialObjectMetadata, error) {
-	return a.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: namespace, Name: name})
+	if a.account != nil {
+		return a.account, nil
+	}
+	account, err := a.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: namespace, Name: name})
+	if err == nil {
+		a.account = account
+	}
+	return account, err
 }
 
 // Namespace returns the metadata of a namespace. That it does not exist is an error.

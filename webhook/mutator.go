@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,18 +95,18 @@ const otherWebhookActs = "the webhook of azure-workload-identity has acted on th
 
 // tellOfOtherWebhook creates an event at the pod's ServiceAccount, because there is no pod yet.
 func (m *mutator) tellOfOtherWebhook(ctx context.Context, request admission.Request, pod *corev1.Pod) {
-	if request.DryRun != nil && *request.DryRun {
+	if isDryRun(request) {
 		return
 	}
-	account, err := m.lookup.metadata(ctx, "ServiceAccount", client.ObjectKey{
-		Namespace: pod.Namespace, Name: cmp.Or(pod.Spec.ServiceAccountName, "default"),
-	})
+	account, err := m.lookup.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: pod.Namespace, Name: accountOf(pod)})
 	if err != nil {
 		m.log.Error(err, "no event tells that another webhook acts on a pod")
 		return
 	}
 	m.events.Eventf(account, nil, corev1.EventTypeWarning, "OtherWebhookActs", "Admit", "%s", otherWebhookActs)
 }
+
+func isDryRun(request admission.Request) bool { return request.DryRun != nil && *request.DryRun }
 
 // inject patches the object as it was sent, so that fields newer than this program's types survive.
 func (m *mutator) inject(raw []byte, plan plan) ([]byte, error) {
@@ -132,7 +131,7 @@ func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided gra
 		outcome = outcomeDenied
 	}
 	admissions.WithLabelValues(outcome, reason).Inc()
-	if request.DryRun != nil && *request.DryRun {
+	if isDryRun(request) {
 		return response
 	}
 	message := ""

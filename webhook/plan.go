@@ -54,12 +54,41 @@ func (p plan) addVolume(pod map[string]any) error {
 }
 
 // extendNoProxy keeps containers with a proxy from sending it IMDS requests.
-func (p plan) extendNoProxy(pod map[string]any) error {
-	for _, list := range []string{"initContainers", "containers"} {
+func (p plan) extendNoProxy(pod map[string]any) error { return eachContainer(pod, extendNoProxy) }
+
+// annotate records the injection in an annotation.
+func (p plan) annotate(pod map[string]any) error {
+	return setAnnotations(pod, map[string]string{
+		v1alpha1.InjectedAnnotation: v1alpha1.ModeSidecar,
+		v1alpha1.GrantedAnnotation:  strings.Join(names(p.grant), ","),
+		v1alpha1.NoProxyAnnotation:  strings.Join(proxied(p.pod), ","),
+	})
+}
+
+// setAnnotations sets annotations of the pod, and removes those whose value is empty.
+func setAnnotations(pod map[string]any, values map[string]string) error {
+	annotations, err := object(pod, "metadata", "annotations")
+	if err != nil {
+		return err
+	}
+	for name, value := range values {
+		if delete(annotations, name); value != "" {
+			annotations[name] = value
+		}
+	}
+	return nil
+}
+
+// containerLists are the fields with the containers of a pod that is created.
+var containerLists = []string{"initContainers", "containers"}
+
+// eachContainer edits every container of the pod.
+func eachContainer(pod map[string]any, edit func(container map[string]any) error) error {
+	for _, list := range containerLists {
 		err := editList(pod, func(containers []any) ([]any, error) {
 			for _, container := range containers {
 				if container, ok := container.(map[string]any); ok {
-					if err := extendNoProxy(container); err != nil {
+					if err := edit(container); err != nil {
 						return nil, err
 					}
 				}
@@ -68,24 +97,6 @@ func (p plan) extendNoProxy(pod map[string]any) error {
 		}, "spec", list)
 		if err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// annotate records the injection in an annotation.
-func (p plan) annotate(pod map[string]any) error {
-	annotations, err := object(pod, "metadata", "annotations")
-	if err != nil {
-		return err
-	}
-	annotations[v1alpha1.InjectedAnnotation] = v1alpha1.ModeSidecar
-	for name, value := range map[string]string{
-		v1alpha1.GrantedAnnotation: strings.Join(names(p.grant), ","),
-		v1alpha1.NoProxyAnnotation: strings.Join(proxied(p.pod), ","),
-	} {
-		if delete(annotations, name); value != "" {
-			annotations[name] = value
 		}
 	}
 	return nil
@@ -129,11 +140,14 @@ func object(pod map[string]any, path ...string) (map[string]any, error) {
 
 // withoutNames drops the items with these names.
 func withoutNames(items []any, names ...string) []any {
-	return slices.DeleteFunc(items, func(item any) bool {
-		fields, _ := item.(map[string]any)
-		name, _ := fields["name"].(string)
-		return slices.Contains(names, name)
-	})
+	return slices.DeleteFunc(items, func(item any) bool { return slices.Contains(names, nameOf(item)) })
+}
+
+// nameOf returns the name of an item.
+func nameOf(item any) string {
+	fields, _ := item.(map[string]any)
+	name, _ := fields["name"].(string)
+	return name
 }
 
 // generic converts typed values to generic JSON.

@@ -39,8 +39,10 @@ func reservedVolume(pod *corev1.Pod) string {
 	return (workloadidentity.VolumePrefix + hex.EncodeToString(hash[:]))[:63]
 }
 
-// isReserved reports whether a volume has the name of one with an assertion, of this pod's name or of another.
-func isReserved(name string) bool {
+// isReserved reports whether a volume or mount has a name for an assertion, of this pod's name or of another.
+func isReserved(item any) bool { return isReservedName(nameOf(item)) }
+
+func isReservedName(name string) bool {
 	return strings.HasPrefix(name, workloadidentity.VolumePrefix) || name == workloadidentity.OldVolume
 }
 
@@ -50,7 +52,7 @@ func handledElsewhere(pod *corev1.Pod) bool {
 	earlier := additionsOf(pod)
 	for _, volume := range pod.Spec.Volumes {
 		switch {
-		case !isReserved(volume.Name):
+		case !isReservedName(volume.Name):
 		case pod.Annotations[v1alpha1.WorkloadIdentityAnnotation] == "":
 			return true
 		case sidecarAsserted(pod):
@@ -96,7 +98,7 @@ func (o Options) assertionVolume(pod *corev1.Pod, own *workloadIdentity) *corev1
 
 // sidecarAsserts reports whether the sidecar writes the assertion, because it is not a token of the pod's ServiceAccount.
 func (w *workloadIdentity) sidecarAsserts() bool {
-	return w != nil && w.identity.Spec.TokenSource == v1alpha1.TokenSourceEntra && !entra.AssertsServiceAccount(w.identity)
+	return w != nil && entra.AssertsIdentity(w.identity)
 }
 
 // wantsTokenEndpoint reports whether a pod wants tokens of this cluster from an endpoint like Entra ID's.
@@ -138,15 +140,16 @@ func denyExpiration(pod *corev1.Pod, own *workloadIdentity) *denial {
 	return nil
 }
 
-// workloadVariables returns the environment variables that each container gets if it does not have them.
-func (p plan) workloadVariables() []corev1.EnvVar {
+// workloadVariables returns the environment variables that each container gets if it does not have them. hasFile reports whether
+// there is a file with an assertion.
+func (p plan) workloadVariables(hasFile bool) []corev1.EnvVar {
 	identity := p.workload.identity
 	variables := []corev1.EnvVar{
 		{Name: workloadidentity.ClientIDVariable, Value: strings.TrimSpace(p.workload.account[workloadidentity.ClientIDAnnotation])},
 		{Name: workloadidentity.TenantIDVariable, Value: cmp.Or(p.workload.account[workloadidentity.TenantIDAnnotation],
 			string(identity.Spec.TenantID), string(identity.Status.TenantID), p.options.TenantID)},
 	}
-	if p.options.assertionVolume(p.pod, p.workload) == nil {
+	if !hasFile {
 		// Without a file, DefaultAzureCredential goes on to IMDS.
 		return variables
 	}
@@ -167,68 +170,87 @@ const assertionFile = workloadidentity.MountFolder + "/" + workloadidentity.Toke
 // addWorkloadIdentity gives the pod's containers what the webhook of azure-workload-identity would give them, and takes away what
 // an earlier admission gave them.
 func (p plan) addWorkloadIdentity(pod map[string]any) error {
-	volume := p.options.assertionVolume(p.pod, p.workload)
-	before := additionsOf(p.pod)
-	added := additions{}
-	for _, list := range []string{"initContainers", "containers"} {
+	given := equipment{
+		volume: p.options.assertionVolume(p.pod, p.workload), before: additionsOf(p.pod), added: additions{}, skipped: skipped(p.pod),
+	}
+	name := ""
+	if p.workload != nil {
+		name, given.variables = p.workload.identity.Name, p.workloadVariables(given.volume != nil)
+		if err := dropProxy(pod); err != nil {
+			return err
+		}
+	}
+	if err := eachContainer(pod, given.equip); err != nil {
+		return err
+	}
+	// The grant reads the identity's name.
+	if err := setAnnotations(pod, map[string]string{
+		v1alpha1.WorkloadIdentityAnnotation: name, v1alpha1.WorkloadIdentityVariablesAnnotation: given.added.String(),
+	}); err != nil {
+		return err
+	}
+	return replaceVolume(pod, p.pod, given.volume)
+}
+
+// equipment is what containers are given.
+type equipment struct {
+	variables []corev1.EnvVar
+
+	// volume is mounted; nil for none.
+	volume *corev1.Volume
+
+	// skipped are the names of the containers that get nothing.
+	skipped []string
+
+	// before is what an earlier admission added, and added what this one adds.
+	before, added additions
+}
+
+// equip gives a container its variables and the mount.
+func (e equipment) equip(container map[string]any) error {
+	name := nameOf(container)
+	if _, ours := ownSubcommands[name]; ours {
+		return nil
+	}
+	variables, _ := container["env"].([]any)
+	variables = withoutNames(variables, e.before[name]...)
+	mounts, _ := container["volumeMounts"].([]any)
+	hadMount := len(mounts) > 0
+	if len(e.before[name]) > 0 || e.volume != nil {
+		mounts = slices.DeleteFunc(mounts, isReserved)
+	}
+	if !slices.Contains(e.skipped, name) {
+		for _, variable := range e.variables {
+			if variable.Value == "" || find(variables, variable.Name) != nil {
+				continue
+			}
+			variables = append(variables, map[string]any{"name": variable.Name, "value": variable.Value})
+			e.added[name] = append(e.added[name], variable.Name)
+		}
+		if e.volume != nil {
+			mounts = append(mounts, map[string]any{"name": e.volume.Name, "mountPath": workloadidentity.MountFolder, "readOnly": true})
+		}
+	}
+	if len(variables) > 0 || len(e.before[name]) > 0 {
+		container["env"] = variables
+	}
+	if len(mounts) > 0 || hadMount {
+		container["volumeMounts"] = mounts
+	}
+	return nil
+}
+
+// dropProxy drops azure-workload-identity's imitation of IMDS, which IMDS replaces.
+func dropProxy(pod map[string]any) error {
+	for _, list := range containerLists {
 		err := editList(pod, func(containers []any) ([]any, error) {
-			if p.workload != nil {
-				containers = slices.DeleteFunc(containers, isProxy)
-			}
-			for _, container := range containers {
-				fields, ok := container.(map[string]any)
-				if !ok {
-					continue
-				}
-				name, _ := fields["name"].(string)
-				if _, ours := ownSubcommands[name]; ours {
-					continue
-				}
-				p.equip(fields, name, volume, before, added)
-			}
-			return containers, nil
+			return slices.DeleteFunc(containers, isProxy), nil
 		}, "spec", list)
 		if err != nil {
 			return err
 		}
 	}
-	if err := p.annotateWorkloadIdentity(pod, added); err != nil {
-		return err
-	}
-	return replaceVolume(pod, p.pod, volume)
-}
-
-// equip gives a container its variables and the mount.
-func (p plan) equip(container map[string]any, name string, volume *corev1.Volume, before, added additions) {
-	variables, _ := container["env"].([]any)
-	variables = withoutNames(variables, before[name]...)
-	mounts, _ := container["volumeMounts"].([]any)
-	hadMount := len(mounts)
-	if len(before[name]) > 0 || volume != nil {
-		mounts = slices.DeleteFunc(mounts, func(mount any) bool {
-			fields, _ := mount.(map[string]any)
-			named, _ := fields["name"].(string)
-			return isReserved(named)
-		})
-	}
-	if p.workload != nil && !slices.Contains(skipped(p.pod), name) {
-		for _, variable := range p.workloadVariables() {
-			if variable.Value == "" || find(variables, variable.Name) != nil {
-				continue
-			}
-			variables = append(variables, map[string]any{"name": variable.Name, "value": variable.Value})
-			added[name] = append(added[name], variable.Name)
-		}
-		if volume != nil {
-			mounts = append(mounts, map[string]any{"name": volume.Name, "mountPath": workloadidentity.MountFolder, "readOnly": true})
-		}
-	}
-	if len(variables) > 0 || len(before[name]) > 0 {
-		container["env"] = variables
-	}
-	if len(mounts) > 0 || hadMount > 0 {
-		container["volumeMounts"] = mounts
-	}
+	return nil
 }
 
 // replaceVolume replaces the volume with the assertion.
@@ -236,11 +258,7 @@ func replaceVolume(pod map[string]any, sent *corev1.Pod, volume *corev1.Volume) 
 	earlier := sent.Annotations[v1alpha1.WorkloadIdentityAnnotation] != ""
 	return editList(pod, func(volumes []any) ([]any, error) {
 		if earlier || volume != nil {
-			volumes = slices.DeleteFunc(volumes, func(one any) bool {
-				fields, _ := one.(map[string]any)
-				name, _ := fields["name"].(string)
-				return isReserved(name)
-			})
+			volumes = slices.DeleteFunc(volumes, isReserved)
 		}
 		if volume == nil {
 			return volumes, nil
@@ -263,9 +281,8 @@ func skipped(pod *corev1.Pod) []string {
 // to it, which IMDS replaces.
 func isProxy(container any) bool {
 	fields, _ := container.(map[string]any)
-	name, _ := fields["name"].(string)
 	image, _ := fields["image"].(string)
-	return slices.Contains(workloadidentity.ProxyContainers, name) && strings.Contains(image, workloadidentity.ProxyImage)
+	return slices.Contains(workloadidentity.ProxyContainers, nameOf(container)) && strings.Contains(image, workloadidentity.ProxyImage)
 }
 
 // additions are the names of the variables that were added, by container.
@@ -302,27 +319,6 @@ func (a additions) String() string {
 	}
 	slices.Sort(entries)
 	return strings.Join(entries, ",")
-}
-
-// annotateWorkloadIdentity records what was done. The grant reads the identity's name.
-func (p plan) annotateWorkloadIdentity(pod map[string]any, added additions) error {
-	annotations, err := object(pod, "metadata", "annotations")
-	if err != nil {
-		return err
-	}
-	name := ""
-	if p.workload != nil {
-		name = p.workload.identity.Name
-	}
-	for key, value := range map[string]string{
-		v1alpha1.WorkloadIdentityAnnotation:          name,
-		v1alpha1.WorkloadIdentityVariablesAnnotation: added.String(),
-	} {
-		if delete(annotations, key); value != "" {
-			annotations[key] = value
-		}
-	}
-	return nil
 }
 
 // assertionParts returns what the sidecar gets to keep the assertion fresh.

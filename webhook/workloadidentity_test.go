@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
@@ -171,7 +173,7 @@ func TestOtherWebhookActsLater(t *testing.T) {
 	m := newWorkloadIdentityMutator(t)
 	pod := injectedPod(t, m, labelledPod("by-identity"))
 	for n, volume := range pod.Spec.Volumes {
-		if isReserved(volume.Name) {
+		if isReservedName(volume.Name) {
 			pod.Spec.Volumes[n].VolumeSource = corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{}}
 		}
 	}
@@ -242,5 +244,22 @@ func TestAssertionsOfServiceAccounts(t *testing.T) {
 	}
 	if valueOf(got.Spec.InitContainers[1], "KUBE_IMDS_ASSERTIONS_FOLDER") != "/var/run/secrets/kube-imds.io/assertions" {
 		t.Errorf("the sidecar is not told: %+v", got.Spec.InitContainers[1].Env)
+	}
+}
+
+// A ServiceAccount that is created together with the pod is read from the API server, once.
+func TestServiceAccountIsReadOnce(t *testing.T) {
+	t.Parallel()
+	m := newWorkloadIdentityMutator(t)
+	fresh := clientAccount("fresh", accountClient)
+	reads := 0
+	m.lookup.live = interceptor.NewClient(reader(t, fresh), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			reads++
+			return c.Get(ctx, key, object, options...)
+		},
+	})
+	if got := injectedPod(t, m, labelledPod("fresh")); valueOf(got.Spec.Containers[0], "AZURE_CLIENT_ID") != accountClient || reads != 1 {
+		t.Errorf("variables = %+v, %d reads", got.Spec.Containers[0].Env, reads)
 	}
 }

@@ -17,14 +17,8 @@ const (
 	ExpirationAnnotation = "azure.workload.identity/service-account-token-expiration"
 )
 
-// The annotations of pods.
-const (
-	// SkipContainersAnnotation has the names of containers that get nothing, separated by semicolons.
-	SkipContainersAnnotation = "azure.workload.identity/skip-containers"
-
-	// InjectProxyAnnotation asks, with any value, for a sidecar that imitates IMDS, and an init container that redirects to it.
-	InjectProxyAnnotation = "azure.workload.identity/inject-proxy-sidecar"
-)
+// SkipContainersAnnotation on a pod has the names of containers that get nothing, separated by semicolons.
+const SkipContainersAnnotation = "azure.workload.identity/skip-containers"
 
 // The environment variables that SDKs read.
 const (
@@ -46,7 +40,7 @@ const (
 // AuthoritiesPath is where the volume has the certificates of an authority that is not Entra ID's.
 const AuthoritiesPath = "ca-cert/ca.crt"
 
-// ProxyContainers are the sidecar that imitates IMDS and its init container, and ProxyImage is part of the names of their images.
+// ProxyContainers are the sidecar that imitates IMDS and its init container.
 var ProxyContainers = []string{"azwi-proxy-init", "azwi-proxy"}
 
 // ProxyImage is part of the names of the proxy's images.
