@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -23,14 +22,13 @@ func (s *Server) answerAssertion(x *exchange) (answer, error) {
 	if err := x.read("an assertion request", &asked); err != nil {
 		return answer{}, err
 	}
-	identity, refusal := x.grant.Select(grant.Selector{ClientID: asked.ClientID})
+	identity, refusal := x.issued.selected(x.grant, grant.Selector{ClientID: asked.ClientID})
 	if refusal != nil {
-		x.issued.identity = refusal.Identity
 		return answer{}, s.refuse(x, refusal)
 	}
 	audience := entra.AudienceFor(identity, s.Metadata.Environment)
-	x.issued.identity, x.issued.clientID, x.issued.resource = identity.Name, string(identity.Status.ClientID), audience
-	if identity.Spec.TokenSource != v1alpha1.TokenSourceEntra || entra.AssertsServiceAccount(identity) {
+	x.issued.resource = audience
+	if !entra.AssertsIdentity(identity) {
 		return answer{}, failure.BadRequest("the federation issuer makes no assertions of this identity")
 	}
 	signed, err := s.Asserter.Assertion(x.request.Context(), signerapi.AssertionRequest{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
@@ -44,6 +45,17 @@ type issued struct {
 	minted                       mint.Minted
 }
 
+// selected records and returns the identity of a grant that is asked for, or why there is none.
+func (i *issued) selected(granted grant.Grant, selector grant.Selector) (*v1alpha1.ManagedIdentity, *grant.Refusal) {
+	identity, refusal := granted.Select(selector)
+	if refusal != nil {
+		i.identity = refusal.Identity
+		return nil, refusal
+	}
+	i.identity, i.clientID = identity.Name, string(identity.Status.ClientID)
+	return identity, nil
+}
+
 // issue mints a token of an identity of the grant. refuse turns a refused identity into an error. It fills in record as far as
 // it comes.
 func issue(ctx context.Context, minters mint.Minters, pod mint.Pod, granted grant.Grant, asked issuerapi.TokenRequest,
@@ -53,14 +65,12 @@ func issue(ctx context.Context, minters mint.Minters, pod mint.Pod, granted gran
 		return nil, failure.BadRequest(complaint)
 	}
 	record.resource = asked.Resource
-	identity, refusal := granted.Select(grant.Selector{
+	identity, refusal := record.selected(granted, grant.Selector{
 		ClientID: asked.ClientID, ObjectID: asked.ObjectID, ResourceID: asked.ResourceID,
 	})
 	if refusal != nil {
-		record.identity = refusal.Identity
 		return nil, refuse(refusal)
 	}
-	record.identity, record.clientID = identity.Name, string(identity.Status.ClientID)
 	if !grant.AllowsResource(identity, asked.Resource) {
 		return nil, failure.ResourceNotAllowed(identity, asked.Resource)
 	}

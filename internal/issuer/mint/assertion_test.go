@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -179,4 +181,51 @@ func TestAssertionsAreKeptForMinutes(t *testing.T) {
 	if len(assertions.kept) > maxAssertions {
 		t.Errorf("%d assertions are kept", len(assertions.kept))
 	}
+}
+
+// Pods that ask at once share a signature, and one that is refused does not fail the others.
+func TestConcurrentAssertionsAreSignedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		signer := &waiting{proceed: make(chan struct{})}
+		assertions := NewAssertions(signer, time.Now)
+		results := map[string]chan error{"stranger": make(chan error, 1), "a": make(chan error, 1), "b": make(chan error, 1)}
+		ask := func(pod string) {
+			go func() {
+				_, err := assertions.Assertion(t.Context(), signerapi.AssertionRequest{Pod: signerapi.Pod{UID: pod}, Identity: "orders"}, "x")
+				results[pod] <- err
+			}()
+			synctest.Wait()
+		}
+		ask("a")
+		ask("b")
+		close(signer.proceed)
+		if errA, errB := <-results["a"], <-results["b"]; errA != nil || errB != nil || signer.asked.Load() != 1 {
+			t.Errorf("errors %v and %v, the signer was asked %d times", errA, errB, signer.asked.Load())
+		}
+
+		signer.proceed = make(chan struct{})
+		assertions = NewAssertions(signer, time.Now)
+		ask("stranger")
+		ask("a")
+		close(signer.proceed)
+		if errStranger, errA := <-results["stranger"], <-results["a"]; errStranger == nil || errA != nil {
+			t.Errorf("the stranger got %v, the other pod %v", errStranger, errA)
+		}
+	})
+}
+
+// waiting signs once it may proceed. It refuses the pod "stranger".
+type waiting struct {
+	asked   atomic.Int64
+	proceed chan struct{}
+}
+
+func (w *waiting) Assertion(_ context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error) {
+	w.asked.Add(1)
+	<-w.proceed
+	if request.UID == "stranger" {
+		return nil, failure.Denied(failure.ReasonUnknownPod, "there is no such pod")
+	}
+	return &signerapi.AssertionResponse{Assertion: "signed", ExpiresOn: time.Now().Add(10 * time.Minute).Unix()}, nil
 }

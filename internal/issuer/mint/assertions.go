@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -21,9 +19,9 @@ const (
 // Assertions keeps the signer's assertions: they are of the identity, so that all pods of the node that are granted it can have the
 // same one. Whether a pod may have it is the issuer's decision each time, and the signer's for each signature.
 type Assertions struct {
-	client AssertionClient
-	now    func() time.Time
-	flight singleflight.Group
+	client  AssertionClient
+	now     func() time.Time
+	flights flights
 
 	mu   sync.Mutex
 	kept map[string]*signerapi.AssertionResponse
@@ -40,8 +38,7 @@ func (a *Assertions) Assertion(ctx context.Context, request signerapi.AssertionR
 	if kept := a.find(key); kept != nil {
 		return kept, nil
 	}
-	// A pod that is refused must not fail the others, so each pod has a flight of its own.
-	signed, err, _ := a.flight.Do(key+"\n"+request.UID, func() (any, error) {
+	signed, err := a.flights.do(key, request.UID, func() (any, error) {
 		fresh, err := a.client.Assertion(context.WithoutCancel(ctx), request)
 		if err == nil {
 			a.keep(key, fresh)

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/token"
@@ -41,7 +39,7 @@ type Cache struct {
 	// assertions. The issuer's own decision keeps others away.
 	shared bool
 
-	flight singleflight.Group
+	flights flights
 
 	mu     sync.Mutex
 	tokens map[string]*cached
@@ -98,22 +96,18 @@ func (c *Cache) find(request Request) (*cached, int) {
 
 // mint mints a token and caches it. Other requests for the token wait for it too.
 func (c *Cache) mint(ctx context.Context, request Request, generation int, used bool) (Minted, error) {
-	key, own := c.key(request), false
-	mint := func() (any, error) {
-		own = true
+	key, pod := c.key(request), ""
+	if c.shared {
+		pod = request.Pod.UID
+	}
+	minted, err := c.flights.do(strconv.Itoa(generation)+"\n"+key, pod, func() (any, error) {
 		// Others wait for it too, so it must not end with the first one's request.
 		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
 		if err == nil {
 			c.store(key, generation, newCached(request, minted, used, c.now()))
 		}
 		return minted, err
-	}
-	flight := strconv.Itoa(generation) + "\n" + key
-	minted, err, _ := c.flight.Do(flight, mint)
-	if err != nil && c.shared && !own && !failure.Of(err).Temporary() {
-		// What another pod was refused says nothing about this one.
-		minted, err, _ = c.flight.Do(flight+"\n"+request.Pod.UID, mint)
-	}
+	})
 	if err != nil {
 		return Minted{}, err
 	}
