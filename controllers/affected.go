@@ -3,17 +3,19 @@ package controllers
 import (
 	"context"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
-// affected maps objects to the identities whose count of ServiceAccounts they affect.
+// affected maps objects to the identities whose counts they affect.
 type affected struct {
 	reader client.Reader
 }
@@ -38,6 +40,18 @@ func (a *affected) askedByServiceAccount(ctx context.Context, object client.Obje
 		names = append(names, binding.Spec.Identities...)
 	}
 	return requestsFor(names)
+}
+
+// recounted maps a ServiceAccount whose pods were counted to its identities. If it was deleted, its own event does.
+func (a *affected) recounted(ctx context.Context, account types.NamespacedName) []ctrl.Request {
+	object := directory.Metadata("ServiceAccount")
+	if err := a.reader.Get(ctx, account, object); err != nil {
+		if !apierrors.IsNotFound(err) {
+			logMissed(ctx, err)
+		}
+		return nil
+	}
+	return a.askedByServiceAccount(ctx, object)
 }
 
 // withClientID returns the names of the identities whose client ID a ServiceAccount asks for.

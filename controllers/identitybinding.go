@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -18,7 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
@@ -26,18 +29,23 @@ import (
 type IdentityBindingReconciler struct {
 	Client client.Client
 	Events events.EventRecorder
+
+	// Uninjected has the numbers of pods without IMDS; nil if they are not counted.
+	Uninjected *uninjected.Counts
 }
 
 // SetupWithManager registers the reconciler.
 func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error {
-	err := ctrl.NewControllerManagedBy(manager).
+	bindings := ctrl.NewControllerManagedBy(manager).
 		Named("identitybinding").
 		For(&v1alpha1.IdentityBinding{}).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.naming)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace),
-			builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Complete(r)
-	if err != nil {
+			builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	if r.Uninjected != nil {
+		bindings.WatchesRawSource(recounted(r.Uninjected, r.mapping))
+	}
+	if err := bindings.Complete(r); err != nil {
 		return fmt.Errorf("set up the reconciler of IdentityBindings: %w", err)
 	}
 	return nil
@@ -55,6 +63,9 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, err
 	}
 	apimeta.SetStatusCondition(&binding.Status.Conditions, ready)
+	if err := r.countPods(ctx, &binding); err != nil {
+		return ctrl.Result{}, err
+	}
 	if equality.Semantic.DeepEqual(before.Status, binding.Status) {
 		return ctrl.Result{}, nil
 	}
@@ -62,6 +73,7 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, fmt.Errorf("write the status of IdentityBinding %s: %w", request, err)
 	}
 	announce(r.Events, &binding, before.Status.Conditions, ready)
+	announceInjection(r.Events, &binding, before.Status.Conditions, binding.Status.Conditions)
 	return ctrl.Result{}, nil
 }
 
@@ -96,6 +108,17 @@ func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1
 	return ready, nil
 }
 
+// countPods sets how many of the binding's pods have no IMDS.
+func (r *IdentityBindingReconciler) countPods(ctx context.Context, binding *v1alpha1.IdentityBinding) error {
+	accounts, err := census.Bound(ctx, r.Client, binding)
+	if err != nil {
+		return err
+	}
+	status := &binding.Status
+	injectionStatus{&status.Conditions, &status.UninjectedPods, binding.Generation}.set(r.Uninjected, accounts)
+	return nil
+}
+
 // naming maps an identity to the bindings that name it.
 func (r *IdentityBindingReconciler) naming(ctx context.Context, identity client.Object) []ctrl.Request {
 	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
@@ -106,6 +129,13 @@ func (r *IdentityBindingReconciler) naming(ctx context.Context, identity client.
 // inNamespace maps a namespace to its bindings.
 func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace client.Object) []ctrl.Request {
 	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool { return binding.Namespace == namespace.GetName() })
+}
+
+// mapping maps a ServiceAccount to the bindings that map it.
+func (r *IdentityBindingReconciler) mapping(ctx context.Context, account types.NamespacedName) []ctrl.Request {
+	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
+		return binding.Namespace == account.Namespace && grant.Maps(&binding, account.Name)
+	})
 }
 
 func (r *IdentityBindingReconciler) list(ctx context.Context, wanted func(v1alpha1.IdentityBinding) bool) []ctrl.Request {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/census"
+	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 )
@@ -28,6 +29,12 @@ type ManagedIdentityReconciler struct {
 	Events   events.EventRecorder
 	Defaults identifier.Defaults
 
+	// WorkloadIdentity reports whether annotations of azure-workload-identity ask for identities.
+	WorkloadIdentity bool
+
+	// Uninjected has the numbers of pods without IMDS; nil if they are not counted.
+	Uninjected *uninjected.Counts
+
 	// Federated reports whether there is a federation issuer, without which Entra ID issues no tokens.
 	Federated bool
 }
@@ -35,16 +42,18 @@ type ManagedIdentityReconciler struct {
 // SetupWithManager registers the reconciler.
 func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
 	affected := &affected{r.Client}
-	err := ctrl.NewControllerManagedBy(manager).
+	identities := ctrl.NewControllerManagedBy(manager).
 		Named("managedidentity").
 		For(&v1alpha1.ManagedIdentity{}).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.conflicting)).
 		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding)).
 		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(affected.all),
-			builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		Complete(r)
-	if err != nil {
+			builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	if r.Uninjected != nil {
+		identities.WatchesRawSource(recounted(r.Uninjected, affected.recounted))
+	}
+	if err := identities.Complete(r); err != nil {
 		return fmt.Errorf("set up the reconciler of ManagedIdentities: %w", err)
 	}
 	return nil
@@ -62,11 +71,9 @@ func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, err
 	}
 	apimeta.SetStatusCondition(&identity.Status.Conditions, ready)
-	accounts, err := census.Accounts(ctx, r.Client, &identity)
-	if err != nil {
+	if err := r.count(ctx, &identity); err != nil {
 		return ctrl.Result{}, err
 	}
-	identity.Status.BoundServiceAccounts = new(int32(len(accounts)))
 	if equality.Semantic.DeepEqual(before.Status, identity.Status) {
 		return ctrl.Result{}, nil
 	}
@@ -81,7 +88,20 @@ func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, fmt.Errorf("write the status of ManagedIdentity %s: %w", identity.Name, err)
 	}
 	announce(r.Events, &identity, before.Status.Conditions, ready)
+	announceInjection(r.Events, &identity, before.Status.Conditions, identity.Status.Conditions)
 	return ctrl.Result{}, nil
+}
+
+// count sets the number of the ServiceAccounts that the identity is granted to, and how many of their pods have no IMDS.
+func (r *ManagedIdentityReconciler) count(ctx context.Context, identity *v1alpha1.ManagedIdentity) error {
+	accounts, err := census.Accounts(ctx, r.Client, identity, r.WorkloadIdentity)
+	if err != nil {
+		return err
+	}
+	status := &identity.Status
+	status.BoundServiceAccounts = new(int32(len(accounts)))
+	injectionStatus{&status.Conditions, &status.UninjectedPods, identity.Generation}.set(r.Uninjected, accounts)
+	return nil
 }
 
 // resolve writes the identity's IDs into its status and sets its readiness.

@@ -8,6 +8,10 @@ const (
 
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
 	ConditionFederated = "Federated"
+
+	// ConditionPodsInjected of a ManagedIdentity or an IdentityBinding means that every running pod of its ServiceAccounts has IMDS,
+	// or declines it.
+	ConditionPodsInjected = "PodsInjected"
 )
 
 // MaxFederatedMessage bounds the message of the condition Federated, in bytes.
@@ -25,6 +29,8 @@ const (
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"
 	ReasonNotAdmitted      = "NotAdmitted"
+	ReasonAllInjected      = "AllPodsInjected"
+	ReasonNotInjected      = "PodsNotInjected"
 )
 
 // CanBeTried reports whether tokens can be asked for: a federated identity is granted before Entra ID has accepted it, or else

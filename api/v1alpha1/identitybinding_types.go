@@ -13,6 +13,7 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Service Accounts",type=string,JSONPath=`.spec.serviceAccounts`
 // +kubebuilder:printcolumn:name="Identities",type=string,JSONPath=`.spec.identities`
+// +kubebuilder:printcolumn:name="Uninjected",type=integer,JSONPath=`.status.uninjectedPods`
 // +kubebuilder:printcolumn:name="Default",type=string,priority=1,JSONPath=`.spec.defaultIdentity`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
@@ -61,7 +62,12 @@ type IdentityBindingSpec struct {
 
 // IdentityBindingStatus says whether the binding takes effect.
 type IdentityBindingStatus struct {
-	// conditions say whether the binding is Ready, and if not, why.
+	// uninjectedPods is the number of running pods of the binding's ServiceAccounts that have no IMDS, and so no tokens, although they do
+	// not decline it. It is counted again every few minutes.
+	// +optional
+	UninjectedPods *int32 `json:"uninjectedPods,omitempty"`
+
+	// conditions say whether the binding is Ready, and if not, why. PodsInjected says whether its pods have IMDS.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

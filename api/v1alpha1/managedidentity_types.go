@@ -15,6 +15,7 @@ import (
 // +kubebuilder:printcolumn:name="Source",type=string,JSONPath=`.spec.tokenSource`
 // +kubebuilder:printcolumn:name="Client ID",type=string,JSONPath=`.status.clientID`
 // +kubebuilder:printcolumn:name="Service Accounts",type=integer,JSONPath=`.status.boundServiceAccounts`
+// +kubebuilder:printcolumn:name="Uninjected",type=integer,JSONPath=`.status.uninjectedPods`
 // +kubebuilder:printcolumn:name="Federated",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Federated")].status`
 // +kubebuilder:printcolumn:name="Type",type=string,priority=1,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Principal ID",type=string,priority=1,JSONPath=`.status.principalID`
@@ -173,7 +174,13 @@ type ManagedIdentityStatus struct {
 	// +optional
 	BoundServiceAccounts *int32 `json:"boundServiceAccounts,omitempty"`
 
-	// conditions say whether the identity is Ready, and if not, why. Federated says what Entra ID last answered.
+	// uninjectedPods is the number of running pods of those ServiceAccounts that have no IMDS, and so no tokens, although they do not
+	// decline it. It is counted again every few minutes.
+	// +optional
+	UninjectedPods *int32 `json:"uninjectedPods,omitempty"`
+
+	// conditions say whether the identity is Ready, and if not, why. Federated says what Entra ID last answered, and PodsInjected whether
+	// the pods of its ServiceAccounts have IMDS.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

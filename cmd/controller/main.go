@@ -33,6 +33,8 @@ type options struct {
 	resourceGroup  string
 	federated      bool
 
+	countUninjected bool
+
 	workloadIdentity bool
 	tokenEndpoint    bool
 	azureEnvironment string
@@ -64,6 +66,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.subscriptionID, "subscription-id", "", "the subscription `ID` in generated resource IDs")
 	flags.StringVar(&o.resourceGroup, "resource-group", "kube-imds", "the resource `group` in generated resource IDs")
 	flags.BoolVar(&o.federated, "federated", false, "whether there is a federation issuer, which identities of Entra ID need")
+	flags.BoolVar(&o.countUninjected, "count-uninjected-pods", true,
+		"whether to count the running pods without IMDS of ServiceAccounts that have identities, for conditions and events")
 	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
 		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
 	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")

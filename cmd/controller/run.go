@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"slices"
 	"time"
 
@@ -19,13 +20,16 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
+	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
@@ -57,7 +61,7 @@ func run(ctx context.Context, o options) error {
 		Issue: trust.Issue, Authorities: trust.Latest(),
 	}, ctrl.Log.WithName("certificate"))
 
-	if err := clientid.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := errors.Join(clientid.Index(ctx, mgr.GetFieldIndexer()), census.Index(ctx, mgr.GetFieldIndexer())); err != nil {
 		return err
 	}
 	if err := addReconcilers(mgr, o, trust, capabilities); err != nil {
@@ -134,21 +138,34 @@ func (o options) cache() cache.Options {
 	}
 }
 
+// reconciler is one of the controller's.
+type reconciler interface {
+	SetupWithManager(manager ctrl.Manager) error
+}
+
 func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
-	api := mgr.GetClient()
-	recorder := mgr.GetEventRecorder("kube-imds")
-	for _, reconciler := range []interface {
-		SetupWithManager(ctrl.Manager) error
-	}{
-		&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Federated: o.federated, Defaults: identifier.Defaults{
-			TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup,
-		}},
-		&controllers.IdentityBindingReconciler{Client: api, Events: recorder},
+	api, recorder := mgr.GetClient(), mgr.GetEventRecorder("kube-imds")
+	var counts *uninjected.Counts
+	var all []reconciler
+	if o.countUninjected {
+		counts = &uninjected.Counts{}
+		metrics.Registry.MustRegister(counts)
+		all = append(all, &controllers.UninjectedReconciler{
+			Client: api, Events: recorder, Counts: counts, Found: time.Minute, NotFound: 5 * time.Minute,
+			Counter: &uninjected.Counter{Reader: mgr.GetAPIReader(), Pages: rate.NewLimiter(5, 50), WorkloadIdentity: o.workloadIdentity},
+		})
+	}
+	for _, reconciler := range append(all,
+		&controllers.ManagedIdentityReconciler{
+			Client: api, Events: recorder, Uninjected: counts, WorkloadIdentity: o.workloadIdentity, Federated: o.federated,
+			Defaults: identifier.Defaults{TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup},
+		},
+		&controllers.IdentityBindingReconciler{Client: api, Events: recorder, Uninjected: counts},
 		trust,
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(o.Names)},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.Names.Name, Now: time.Now},
 		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.Names},
-	} {
+	) {
 		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return err
 		}

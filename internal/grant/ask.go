@@ -106,8 +106,7 @@ func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, def
 		return strings.Compare(a.Name, b.Name)
 	})
 	for _, binding := range ordered {
-		if binding.Namespace != principal.Namespace || !binding.DeletionTimestamp.IsZero() ||
-			!matchesName(binding.Spec.ServiceAccounts, principal.ServiceAccount) {
+		if binding.Namespace != principal.Namespace || !Maps(&binding, principal.ServiceAccount) {
 			continue
 		}
 		names = appendNew(names, binding.Spec.Identities...)
@@ -119,6 +118,11 @@ func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, def
 		}
 	}
 	return names, defaults
+}
+
+// Maps reports whether a binding maps a ServiceAccount of its namespace.
+func Maps(binding *v1alpha1.IdentityBinding, serviceAccount string) bool {
+	return binding.DeletionTimestamp.IsZero() && matchesName(binding.Spec.ServiceAccounts, serviceAccount)
 }
 
 // defaultOf chooses the default as Azure does: the named one, else the only system-assigned one, else the only one. If bindings

@@ -2,12 +2,15 @@ package chart
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -40,6 +43,21 @@ func TestHintsOnlyWarn(t *testing.T) {
 			if got != want {
 				t.Errorf("%s: the chart has %d hints of kind %s, want %d", value, got, kind, want)
 			}
+		}
+	}
+}
+
+// Pods are counted, and may be listed for it, only with the hints.
+func TestPodsAreCountedForHints(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"hints.enabled=true": true, "hints.enabled=false": false} {
+		rendered := render(t, value)
+		rules := as[rbacv1.ClusterRole](t, rendered.named(t, "ClusterRole", release+"-controller")).Rules
+		mayList := slices.ContainsFunc(rules, func(rule rbacv1.PolicyRule) bool { return slices.Contains(rule.Resources, "pods") })
+		deployment := as[appsv1.Deployment](t, rendered.named(t, "Deployment", release+"-controller"))
+		counts := slices.Contains(deployment.Spec.Template.Spec.Containers[0].Args, fmt.Sprintf("--count-uninjected-pods=%t", want))
+		if mayList != want || !counts {
+			t.Errorf("%s: the controller may list pods: %t, and is told so: %t", value, mayList, counts)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,9 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
+	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyring"
@@ -135,12 +138,19 @@ func authorityOptions(object client.ObjectKey) authority.Options {
 }
 
 func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
-	api, recorder := manager.GetClient(), manager.GetEventRecorder(release)
+	api, recorder, counts := manager.GetClient(), manager.GetEventRecorder(release), &uninjected.Counts{}
 	return errors.Join(
 		clientid.Index(context.Background(), manager.GetFieldIndexer()),
+		census.Index(context.Background(), manager.GetFieldIndexer()),
 		trust.SetupWithManager(manager),
-		(&controllers.ManagedIdentityReconciler{Client: api, Events: recorder, Defaults: defaults}).SetupWithManager(manager),
-		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder}).SetupWithManager(manager),
+		(&controllers.ManagedIdentityReconciler{
+			Client: api, Events: recorder, Defaults: defaults, WorkloadIdentity: true, Uninjected: counts,
+		}).SetupWithManager(manager),
+		(&controllers.IdentityBindingReconciler{Client: api, Events: recorder, Uninjected: counts}).SetupWithManager(manager),
+		(&controllers.UninjectedReconciler{
+			Client: api, Events: recorder, Counts: counts, Found: 300 * time.Millisecond, NotFound: 300 * time.Millisecond,
+			Counter: &uninjected.Counter{Reader: manager.GetAPIReader(), Pages: rate.NewLimiter(100, 100), WorkloadIdentity: true},
+		}).SetupWithManager(manager),
 		(&controllers.IssuerCertificateReconciler{Client: api, Rules: issuerRules, Sign: trust.Sign}).SetupWithManager(manager),
 		(&controllers.TrustReconciler{
 			Client: api, Authority: trust, Capabilities: capability.Store{Client: api, Key: caKey}, Name: release, Now: time.Now,

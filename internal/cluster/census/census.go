@@ -15,9 +15,12 @@ import (
 	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
-// Accounts returns the ServiceAccounts that an identity is granted to, by annotation or binding, whether it is ready or not. What
-// single pods ask for does not count. It lists the namespaces, bindings and ServiceAccounts of the cluster.
-func Accounts(ctx context.Context, reader client.Reader, identity *v1alpha1.ManagedIdentity) ([]types.NamespacedName, error) {
+// Accounts returns the ServiceAccounts that an identity is granted to, by annotation or binding, whether it is ready or not; by
+// annotations of azure-workload-identity only if workloadIdentity says so. What single pods ask for does not count. It lists the
+// namespaces, bindings and ServiceAccounts of the cluster.
+func Accounts(
+	ctx context.Context, reader client.Reader, identity *v1alpha1.ManagedIdentity, workloadIdentity bool,
+) ([]types.NamespacedName, error) {
 	namespaces, err := namespaceLabels(ctx, reader)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func Accounts(ctx context.Context, reader client.Reader, identity *v1alpha1.Mana
 	}
 	var granted []types.NamespacedName
 	for _, account := range accounts.Items {
-		principal := principalOf(account, namespaces[account.Namespace], identity)
+		principal := principalOf(account, namespaces[account.Namespace], identity, workloadIdentity)
 		// Admission is cheap to check, and most ServiceAccounts fail it.
 		if grant.Admits(identity, principal) && isGranted(principal, identity, bindings[account.Namespace]) {
 			granted = append(granted, types.NamespacedName{Namespace: account.Namespace, Name: account.Name})
@@ -42,12 +45,14 @@ func Accounts(ctx context.Context, reader client.Reader, identity *v1alpha1.Mana
 }
 
 // principalOf returns the principal of a ServiceAccount's pods. Their webhook finds the identity by the annotated client ID.
-func principalOf(account metav1.PartialObjectMetadata, namespace map[string]string, identity *v1alpha1.ManagedIdentity) grant.Principal {
+func principalOf(
+	account metav1.PartialObjectMetadata, namespace map[string]string, identity *v1alpha1.ManagedIdentity, workloadIdentity bool,
+) grant.Principal {
 	principal := grant.Principal{
 		Namespace: account.Namespace, NamespaceLabels: namespace,
 		ServiceAccount: account.Name, ServiceAccountAnnotations: account.Annotations,
 	}
-	if grant.HasClientID(identity, account.Annotations[workloadidentity.ClientIDAnnotation]) {
+	if workloadIdentity && grant.HasClientID(identity, account.Annotations[workloadidentity.ClientIDAnnotation]) {
 		principal.PodAnnotations = map[string]string{v1alpha1.WorkloadIdentityAnnotation: identity.Name}
 	}
 	return principal

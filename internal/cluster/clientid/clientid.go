@@ -33,6 +33,15 @@ func Values(object client.Object) []string {
 	return []string{string(identity.Spec.ClientID)}
 }
 
+// Canonical returns a client ID as manifests write it in the form of specs; "" for a text that is none.
+func Canonical(text string) string {
+	text = strings.TrimSpace(text)
+	if uuid.Validate(text) != nil {
+		return ""
+	}
+	return strings.ToLower(text)
+}
+
 // Find returns the identity with a client ID as manifests write it, or nil if there is none. Of several it is the oldest: the
 // others are not ready.
 func Find(ctx context.Context, reader client.Reader, clientID string) (*v1alpha1.ManagedIdentity, error) {
@@ -55,12 +64,12 @@ func Names(ctx context.Context, reader client.Reader, clientID string) ([]string
 
 // all returns the identities with a client ID, the oldest first.
 func all(ctx context.Context, reader client.Reader, clientID string) ([]v1alpha1.ManagedIdentity, error) {
-	clientID = strings.TrimSpace(clientID)
-	if uuid.Validate(clientID) != nil {
+	clientID = Canonical(clientID)
+	if clientID == "" {
 		return nil, nil
 	}
 	var list v1alpha1.ManagedIdentityList
-	if err := reader.List(ctx, &list, client.MatchingFields{Field: strings.ToLower(clientID)}); err != nil {
+	if err := reader.List(ctx, &list, client.MatchingFields{Field: clientID}); err != nil {
 		return nil, fmt.Errorf("find the ManagedIdentity with the client ID %s: %w", clientID, err)
 	}
 	slices.SortFunc(list.Items, func(a, b v1alpha1.ManagedIdentity) int {
