@@ -25,6 +25,6 @@ func warnSharedProcesses(pod *corev1.Pod) string {
 	if shared := pod.Spec.ShareProcessNamespace; shared == nil || !*shared {
 		return ""
 	}
-	return "with shareProcessNamespace, a container that runs as user 65532 or may trace other processes can read the token with which " +
-		"the pod authenticates to the issuer"
+	return "with shareProcessNamespace, a container that may trace other processes, or runs as user 65532 while the sidecar starts, " +
+		"can read the token with which the pod authenticates to the issuer"
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/coredump"
 	"github.com/kube-imds/kube-imds/internal/imds"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/sidecar/assertionfile"
@@ -39,6 +40,9 @@ func serve(ctx context.Context, arguments []string) error {
 		return err
 	}
 	debug.SetMemoryLimit(memoryLimit)
+	if err := coredump.Disable(); err != nil {
+		return err
+	}
 
 	config, err := readConfig(os.Getenv)
 	if err != nil {

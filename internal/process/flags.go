@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/kube-imds/kube-imds/internal/coredump"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/logging"
 )
@@ -55,7 +56,11 @@ func (f *Flags) Command(part install.Part, short, version string, run func(conte
 
 // Main runs a command until it ends or SIGTERM or SIGINT stops it. After an error the process ends with status 1.
 func Main(command *cobra.Command) {
-	if err := command.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+	err := coredump.Disable()
+	if err == nil {
+		err = command.ExecuteContext(ctrl.SetupSignalHandler())
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", command.Name(), err)
 		os.Exit(1)
 	}
