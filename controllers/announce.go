@@ -8,14 +8,14 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// announce creates an event for a changed condition: a warning if it is not True.
+// announce creates an event for a changed condition: a warning if it is False.
 func announce(recorder events.EventRecorder, object runtime.Object, before []metav1.Condition, condition metav1.Condition) {
 	last := apimeta.FindStatusCondition(before, condition.Type)
 	if last != nil && last.Status == condition.Status && last.Reason == condition.Reason && last.Message == condition.Message {
 		return
 	}
 	kind := corev1.EventTypeNormal
-	if condition.Status != metav1.ConditionTrue {
+	if condition.Status == metav1.ConditionFalse {
 		kind = corev1.EventTypeWarning
 	}
 	recorder.Eventf(object, nil, kind, condition.Reason, "Reconcile", "%s", condition.Message)

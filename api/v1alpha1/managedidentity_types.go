@@ -66,7 +66,8 @@ type ManagedIdentitySpec struct {
 	// +optional
 	ClientID GUID `json:"clientID,omitempty"`
 
-	// principalID is the identity's principal (object) ID, a GUID. If omitted, one is generated.
+	// principalID is the identity's principal (object) ID, a GUID. If omitted, one is generated, but not for tokenSource Entra: there
+	// it is needed only by applications that select the identity by its object ID.
 	// +optional
 	PrincipalID GUID `json:"principalID,omitempty"`
 
@@ -162,7 +163,7 @@ type ManagedIdentityStatus struct {
 	// +optional
 	ClientID GUID `json:"clientID,omitempty"`
 
-	// principalID is the identity's principal (object) ID.
+	// principalID is the identity's principal (object) ID; empty for an identity of Entra ID that does not name it.
 	// +optional
 	PrincipalID GUID `json:"principalID,omitempty"`
 

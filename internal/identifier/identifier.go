@@ -15,6 +15,8 @@ import (
 type Set struct {
 	TenantID    v1alpha1.GUID
 	ClientID    v1alpha1.GUID
+
+	// PrincipalID is "" for an identity of Entra ID that does not name the one that it has there.
 	PrincipalID v1alpha1.GUID
 
 	// ResourceID is "" for a system-assigned identity that names no machine: it stands for each machine that has it, and
@@ -36,8 +38,11 @@ func Resolve(identity *v1alpha1.ManagedIdentity, defaults Defaults) Set {
 	ids := Set{
 		TenantID:    tenant,
 		ClientID:    cmp.Or(spec.ClientID, status.ClientID, generate(tenant, "client/"+identity.Name)),
-		PrincipalID: cmp.Or(spec.PrincipalID, status.PrincipalID, generate(tenant, "principal/"+identity.Name)),
+		PrincipalID: spec.PrincipalID,
 		ResourceID:  spec.ResourceID,
+	}
+	if spec.TokenSource != v1alpha1.TokenSourceEntra {
+		ids.PrincipalID = cmp.Or(spec.PrincipalID, status.PrincipalID, generate(tenant, "principal/"+identity.Name))
 	}
 	if spec.Type != v1alpha1.SystemAssigned {
 		ids.ResourceID = cmp.Or(spec.ResourceID, status.ResourceID, defaults.resourceID(identity.Name))
@@ -53,7 +58,7 @@ func (s Set) WriteTo(status *v1alpha1.ManagedIdentityStatus) {
 
 // Conflicts reports whether two sets share an ID that must be unique.
 func (s Set) Conflicts(other Set) bool {
-	return s.ClientID == other.ClientID || s.PrincipalID == other.PrincipalID ||
+	return s.ClientID == other.ClientID || s.PrincipalID != "" && s.PrincipalID == other.PrincipalID ||
 		s.ResourceID != "" && strings.EqualFold(s.ResourceID, other.ResourceID)
 }
 

@@ -71,6 +71,17 @@ func TestResolve(t *testing.T) {
 			want:   Set{tenant, ordersClient, statusPrincipal, ordersResourceID},
 		},
 		{
+			name:   "the principal of Entra ID is not generated",
+			spec:   v1alpha1.ManagedIdentitySpec{TokenSource: v1alpha1.TokenSourceEntra, TenantID: tenant, ClientID: specClient},
+			status: v1alpha1.ManagedIdentityStatus{PrincipalID: statusPrincipal},
+			want:   Set{tenant, specClient, "", ordersResourceID},
+		},
+		{
+			name: "the principal of Entra ID is named",
+			spec: v1alpha1.ManagedIdentitySpec{TokenSource: v1alpha1.TokenSourceEntra, ClientID: specClient, PrincipalID: specPrincipal},
+			want: Set{tenant, specClient, specPrincipal, ordersResourceID},
+		},
+		{
 			name: "a system-assigned identity has the resource ID of each machine",
 			spec: v1alpha1.ManagedIdentitySpec{Type: v1alpha1.SystemAssigned}, status: v1alpha1.ManagedIdentityStatus{ResourceID: statusResourceID},
 			want: Set{tenant, ordersClient, ordersPrincipal, ""},
@@ -143,6 +154,14 @@ func TestConflicts(t *testing.T) {
 }
 
 // Two system-assigned identities without a resource ID do not share one.
+func TestMissingPrincipalsDoNotConflict(t *testing.T) {
+	t.Parallel()
+	first, second := Set{ClientID: "one"}, Set{ClientID: "two"}
+	if first.Conflicts(second) {
+		t.Error("two identities without a principal ID conflict")
+	}
+}
+
 func TestMissingResourceIDsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	one, other := Set{tenant, specClient, specPrincipal, ""}, Set{tenant, statusClient, statusPrincipal, ""}
