@@ -153,7 +153,7 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-// Two system-assigned identities without a resource ID do not share one.
+// Two identities of Entra ID without a principal ID do not share one.
 func TestMissingPrincipalsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	first, second := Set{ClientID: "one"}, Set{ClientID: "two"}
@@ -162,6 +162,7 @@ func TestMissingPrincipalsDoNotConflict(t *testing.T) {
 	}
 }
 
+// Two system-assigned identities without a resource ID do not share one.
 func TestMissingResourceIDsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	one, other := Set{tenant, specClient, specPrincipal, ""}, Set{tenant, statusClient, statusPrincipal, ""}
