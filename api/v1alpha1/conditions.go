@@ -25,6 +25,7 @@ const (
 	ReasonNotTried         = "NotTriedYet"
 	ReasonFederated        = "Federated"
 	ReasonNotFederated     = "NotFederated"
+	ReasonNotPublished     = "KeysNotPublished"
 	ReasonBound            = "Bound"
 	ReasonIdentityNotFound = "IdentityNotFound"
 	ReasonIdentityNotReady = "IdentityNotReady"

@@ -24,7 +24,7 @@ func newEntraMinter(o options, signer *signerclient.Client, pods *workload.Authe
 	own := func(audience, token string) (workload.Workload, error) { return pods.For(audience).Authenticate(token) }
 	cache := mint.NewSharedCache(&mint.Entra{
 		Assertions: signer, Own: own, Exchange: exchange.Exchange, Cloud: o.metadata.Environment,
-		Pauses: mint.NewPauses(), Report: reporter.Report, Now: time.Now,
+		Pauses: mint.NewPauses(), Outcomes: reporter, Now: time.Now,
 		Log: func(err error, identity, resource string) {
 			log.Info("no token of Entra ID", "identity", identity, "resource", resource, "reason", err.Error())
 		},

@@ -47,6 +47,7 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 	}
 	key := s.Federation.Key()
 	if key == nil {
+		s.tellUnpublished(request.Context(), identity, entry)
 		return token.Signed{}, failure.NotPublished()
 	}
 	entry.resource = entra.AudienceFor(identity, s.Machine.Environment)

@@ -46,10 +46,29 @@ func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 	if err != nil {
 		return err
 	}
-	if wait := s.Outcomes.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
-		return failure.TooMany(wait)
+	return s.keepCondition(request.Context(), entry, identity, s.conditionOf(identity, told, entry))
+}
+
+// keepCondition keeps a condition. What an issuer can have written is limited.
+func (s *Server) keepCondition(ctx context.Context, entry *entry, identity *v1alpha1.ManagedIdentity, condition metav1.Condition) error {
+	return s.Outcomes.Keep(ctx, identity, condition, func() error {
+		if wait := s.Outcomes.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
+			return failure.TooMany(wait)
+		}
+		return nil
+	})
+}
+
+// tellUnpublished keeps that nothing is signed for an identity because no key is public.
+func (s *Server) tellUnpublished(ctx context.Context, identity *v1alpha1.ManagedIdentity, entry *entry) {
+	err := s.keepCondition(ctx, entry, identity, metav1.Condition{
+		Type: v1alpha1.ConditionFederated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotPublished, ObservedGeneration: identity.Generation,
+		Message: "Entra ID was not asked, because no key of the federation issuer is public. " + s.publish(),
+	})
+	if err != nil {
+		// The next request tries again.
+		s.Log.V(1).Info("the condition is not kept", "identity", identity.Name, "reason", err.Error())
 	}
-	return s.Outcomes.Keep(request.Context(), identity, s.conditionOf(identity, told, entry))
 }
 
 // conditionOf returns the condition Federated after an outcome.
@@ -89,7 +108,7 @@ func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, p
 		if entra.AssertsServiceAccount(identity) {
 			return "Entra ID must be able to read the discovery document and the keys of the cluster's issuer " + s.Outcomes.ClusterIssuer()
 		}
-		return "Publish the files of `kubectl imds federation publish` at " + s.Outcomes.Issuer.URL + " and look with `kubectl imds federation check`"
+		return s.publish()
 	case entra.CauseIdentity:
 		return "Put spec.clientID and spec.tenantID right"
 	case entra.CauseResource:
@@ -105,6 +124,11 @@ func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, p
 	default:
 		return "The trace ID for Microsoft's support is in the issuer's log"
 	}
+}
+
+// publish says how the federation issuer's keys become public.
+func (s *Server) publish() string {
+	return "Publish the files of `kubectl imds federation publish` at " + s.Outcomes.Issuer.URL + " and look with `kubectl imds federation check`"
 }
 
 // credentialOf returns the federated credential that an identity needs for a pod.
@@ -133,8 +157,8 @@ type Outcomes struct {
 	Write func(ctx context.Context, identity string, condition metav1.Condition) error
 }
 
-// Keep writes a condition, unless the identity has it already.
-func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity, condition metav1.Condition) error {
+// Keep writes a condition if admit lets it, unless the identity has it already.
+func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity, condition metav1.Condition, admit func() error) error {
 	var current v1alpha1.ManagedIdentity
 	if err := o.Reader.Get(ctx, client.ObjectKeyFromObject(identity), &current); err != nil {
 		return fmt.Errorf("read ManagedIdentity %s: %w", identity.Name, err)
@@ -142,6 +166,9 @@ func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity,
 	conditions := slices.Clone(current.Status.Conditions)
 	if !apimeta.SetStatusCondition(&conditions, condition) {
 		return nil
+	}
+	if err := admit(); err != nil {
+		return err
 	}
 	if err := o.Write(ctx, identity.Name, *apimeta.FindStatusCondition(conditions, condition.Type)); err != nil {
 		return fmt.Errorf("write the condition %s of ManagedIdentity %s: %w", condition.Type, identity.Name, err)

@@ -29,11 +29,20 @@ type Entra struct {
 	// Pauses keeps an identity that fails from asking too often.
 	Pauses *Pauses
 
-	// Report hears of every answer to an assertion with a subject, "" for the identity itself, and Log of failures.
-	Report func(subject string, outcome signerapi.OutcomeRequest)
-	Log    func(err error, identity, resource string)
+	// Outcomes hears of every answer to an assertion, and Log of failures.
+	Outcomes Outcomes
+	Log      func(err error, identity, resource string)
 
 	Now func() time.Time
+}
+
+// Outcomes hears what became of assertions with a subject, which is "" for the identity itself.
+type Outcomes interface {
+	// Report hears what Entra ID answered.
+	Report(subject string, outcome signerapi.OutcomeRequest)
+
+	// Forget hears that the signer keeps something else of an identity than what was reported: that no key is public.
+	Forget(subject, identity string)
 }
 
 var exchanges = prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -52,6 +61,7 @@ func (e *Entra) Mint(ctx context.Context, request Request) (Minted, error) {
 	assertion, err := e.assertion(ctx, request)
 	if err != nil {
 		refund()
+		e.unasked(request, err)
 		return Minted{}, err
 	}
 	start := time.Now()
@@ -83,7 +93,14 @@ func (e *Entra) tell(request Request, err error) {
 		}
 		outcome.Unreachable = outcome.Code == 0
 	}
-	e.Report(subjectOf(request), outcome)
+	e.Outcomes.Report(subjectOf(request), outcome)
+}
+
+// unasked makes the next answer news if the signer has signed nothing because no key is public.
+func (e *Entra) unasked(request Request, err error) {
+	if failed, ok := errors.AsType[*failure.Failure](err); ok && failed.Reason == failure.ReasonNotPublished {
+		e.Outcomes.Forget(subjectOf(request), request.Identity.Name)
+	}
 }
 
 func outcomeOf(err error) string {

@@ -21,17 +21,22 @@ type federated struct {
 	*Entra
 	asked atomic.Int64
 
-	mu       sync.Mutex
-	refused  map[string]bool
-	answer   func() (*entra.Token, error)
-	outcomes []signerapi.OutcomeRequest
+	mu          sync.Mutex
+	refused     map[string]bool
+	unpublished bool
+	answer      func() (*entra.Token, error)
+	outcomes    []signerapi.OutcomeRequest
+	forgotten   []string
 }
 
 func (f *federated) Assertion(_ context.Context, request signerapi.AssertionRequest) (*signerapi.AssertionResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.refused[request.UID] {
+	switch {
+	case f.refused[request.UID]:
 		return nil, failure.Denied(failure.ReasonUnknownPod, "there is no such pod")
+	case f.unpublished:
+		return nil, failure.NotPublished()
 	}
 	return &signerapi.AssertionResponse{Assertion: "assertion of " + request.Identity}, nil
 }
@@ -42,10 +47,7 @@ func newFederated() *federated {
 		return &entra.Token{AccessToken: fmt.Sprint("token ", f.asked.Load()), Issued: time.Now(), Expiry: time.Now().Add(24 * time.Hour)}, nil
 	}
 	f.Entra = &Entra{
-		Assertions: f, Cloud: "AzurePublicCloud", Pauses: NewPauses(), Now: time.Now, Log: func(error, string, string) {},
-		Report: func(_ string, outcome signerapi.OutcomeRequest) {
-			f.become(func() { f.outcomes = append(f.outcomes, outcome) })
-		},
+		Assertions: f, Outcomes: f, Cloud: "AzurePublicCloud", Pauses: NewPauses(), Now: time.Now, Log: func(error, string, string) {},
 		Exchange: func(context.Context, entra.Request) (*entra.Token, error) {
 			f.asked.Add(1)
 			f.mu.Lock()
@@ -54,6 +56,14 @@ func newFederated() *federated {
 		},
 	}
 	return f
+}
+
+func (f *federated) Report(_ string, outcome signerapi.OutcomeRequest) {
+	f.become(func() { f.outcomes = append(f.outcomes, outcome) })
+}
+
+func (f *federated) Forget(_, identity string) {
+	f.become(func() { f.forgotten = append(f.forgotten, identity) })
 }
 
 // become changes the minter's surroundings.
@@ -100,6 +110,21 @@ func TestExchangeOfEntra(t *testing.T) {
 	}
 	if len(f.outcomes) != 1 || f.outcomes[0].Code != 0 || f.outcomes[0].Unreachable || f.outcomes[0].UID != "pod" {
 		t.Errorf("reported %+v", f.outcomes)
+	}
+}
+
+// The signer keeps that nothing is public in place of what was reported before, so the next answer is news again.
+func TestUnpublishedKeysMakeTheNextAnswerNews(t *testing.T) {
+	t.Parallel()
+	f := newFederated()
+	f.refused["stranger"] = true
+	if _, err := f.Mint(t.Context(), of("stranger")); err == nil || len(f.forgotten) != 0 {
+		t.Errorf("another refusal: error %v, forgotten %q", err, f.forgotten)
+	}
+	f.become(func() { f.unpublished = true })
+	_, err := f.Mint(t.Context(), of("pod"))
+	if failure.Of(err).Reason != failure.ReasonNotPublished || fmt.Sprint(f.forgotten) != "[orders]" || len(f.outcomes) != 0 {
+		t.Errorf("error %v, forgotten %q, reported %v", err, f.forgotten, f.outcomes)
 	}
 }
 

@@ -84,15 +84,15 @@ func (r *Reporter) Start(ctx context.Context) error {
 		case report := <-r.waiting:
 			if err := r.send(ctx, report.outcome); err != nil && ctx.Err() == nil {
 				r.log.Info("cannot report what Entra ID answered", "identity", report.topic.identity, "reason", err.Error())
-				r.forget(report.topic)
+				r.Forget(report.topic.subject, report.topic.identity)
 			}
 		}
 	}
 }
 
-// forget makes the next outcome news.
-func (r *Reporter) forget(on topic) {
+// Forget makes the next outcome news.
+func (r *Reporter) Forget(subject, identity string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.told, on)
+	delete(r.told, topic{identity, subject})
 }

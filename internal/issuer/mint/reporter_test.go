@@ -38,7 +38,11 @@ func TestReporterReportsNews(t *testing.T) {
 		report(70025)
 		away = nil
 		report(70025)
-		if want := fmt.Sprint([]int{0, 700213, 0, 0, 70025, 70025}); fmt.Sprint(sent) != want {
+		reporter.Forget("", "bills")
+		report(70025)
+		reporter.Forget("", "orders")
+		report(70025)
+		if want := fmt.Sprint([]int{0, 700213, 0, 0, 70025, 70025, 70025}); fmt.Sprint(sent) != want {
 			t.Errorf("sent %v, want %s", sent, want)
 		}
 	})

@@ -203,6 +203,7 @@ func testNothingIsSignedBeforePublication(t *testing.T, e *entraTest) {
 		}
 		return nil
 	})
+	e.awaitCondition(t, v1alpha1.ConditionFederated, metav1.ConditionFalse, "kubectl imds federation publish", e.issuer)
 	if asked := e.entra.Asked(entra.Exchange{ClientID: entraClient, Resource: vault}); asked != 0 {
 		t.Errorf("Entra ID was asked %d times", asked)
 	}
