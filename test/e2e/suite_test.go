@@ -44,6 +44,7 @@ func TestEndToEnd(t *testing.T) {
 			"PoliciesFitTheirObjects":       testPoliciesFitTheirObjects,
 			"ChartTestPasses":               testChartTestPasses,
 			"EntraIssuesTokens":             testEntraIssuesTokens,
+			"UninjectedPodsAreCounted":      testUninjectedPodsAreCounted,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
