@@ -53,7 +53,7 @@ func (c *cluster) awaitReady(t *testing.T, identity *v1alpha1.ManagedIdentity) {
 	})
 }
 
-// podAddress is the address of all pods: a loopback address, from which the tests send requests.
+// podAddress is the address of most pods: a loopback address, from which the tests send requests.
 const podAddress = "127.0.0.7"
 
 // newPod creates a running pod that asks for the identity.
@@ -70,6 +70,12 @@ func (h home) newPlainPod(t *testing.T, name, node string) *corev1.Pod {
 
 func (h home) runPod(t *testing.T, name, node string, annotations map[string]string) *corev1.Pod {
 	t.Helper()
+	return h.runPodAt(t, podAddress, name, node, annotations)
+}
+
+// runPodAt creates a running pod with an address of its own.
+func (h home) runPodAt(t *testing.T, address, name, node string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: h.name, Name: name, Labels: map[string]string{"app": name}, Annotations: annotations,
@@ -80,8 +86,8 @@ func (h home) runPod(t *testing.T, name, node string, annotations map[string]str
 		},
 	}
 	h.create(t, pod)
-	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: podAddress}, {IP: "fd00::7"}}
-	pod.Status.PodIP = podAddress
+	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: address}, {IP: "fd00::7"}}
+	pod.Status.PodIP = address
 	must(t, h.Status().Update(t.Context(), pod), "set the pod running")
 	return pod
 }
