@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -118,12 +119,21 @@ func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
 // tokenFor returns a token with a validity in seconds.
 func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int64) string {
 	t.Helper()
-	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(t.Context(), pod.Spec.ServiceAccountName,
+	token, err := c.requestToken(t.Context(), pod, b, seconds)
+	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
+	return token
+}
+
+// requestToken does the same in any goroutine.
+func (c *cluster) requestToken(ctx context.Context, pod *corev1.Pod, b binding, seconds int64) (string, error) {
+	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName,
 		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 			Audiences: b.audiences, BoundObjectRef: b.object, ExpirationSeconds: &seconds,
 		}}, metav1.CreateOptions{})
-	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
-	return request.Status.Token
+	if err != nil {
+		return "", err
+	}
+	return request.Status.Token, nil
 }
 
 // bearer returns the token of the pod's sidecar.
