@@ -99,7 +99,8 @@ type imdsToken struct {
 
 func (a *application) send(ctx context.Context) (*http.Response, imdsToken, error) {
 	query := url.Values{"api-version": {"2018-02-01"}, "resource": {a.resource}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.sidecar.url+"/metadata/identity/oauth2/token?"+query.Encode(), http.NoBody)
+	address := a.sidecar.url + "/metadata/identity/oauth2/token?" + query.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, imdsToken{}, err
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/test/entra"
 )
@@ -60,7 +59,7 @@ func (e *entraTest) newNeighbours(t *testing.T, count int) []neighbour {
 	made := make([]neighbour, count)
 	for n := range made {
 		address := fmt.Sprintf("127.1.%d.%d", n/250, n%250+1)
-		pod := e.home.runPodAt(t, address, fmt.Sprintf("neighbour-%d", n), "node-1", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
+		pod := e.newPodAt(t, address, fmt.Sprintf("neighbour-%d", n))
 		made[n] = neighbour{bearer: e.issuerProcess.bearer(t, pod), http: e.clientAt(address)}
 	}
 	for _, one := range made {
@@ -75,7 +74,8 @@ func (e *entraTest) newNeighbours(t *testing.T, count int) []neighbour {
 	return made
 }
 
-// disconnect closes the pods' connections: a sidecar's first request for a token needs a new one, because its request for the grant is held.
+// disconnect closes the pods' connections: a sidecar's first request for a token needs a new one, because its request for the grant is
+// held.
 func disconnect(pods []neighbour) {
 	for _, one := range pods {
 		one.http.CloseIdleConnections()
@@ -133,9 +133,8 @@ func (e *entraTest) post(ctx context.Context, from neighbour, path string, asked
 // loadTable returns the table for the documentation. Times depend on the machine, ratios less so.
 func loadTable(exchange time.Duration, cold, cached, kept load) string {
 	var table strings.Builder
-	fmt.Fprintf(&table, "| %d pods ask at once for | median | 99th percentile | slowest | 99th percentile by the exchange's time | by a cached token's |\n",
-		len(cold.took))
-	fmt.Fprintln(&table, "| --- | --- | --- | --- | --- | --- |")
+	fmt.Fprintf(&table, "| %d pods ask at once for | median | p99 | slowest | p99 by the exchange | by a cached token |\n", len(cold.took))
+	fmt.Fprintln(&table, strings.Repeat("| --- ", 6)+"|")
 	for _, row := range []struct {
 		name string
 		took latencies
@@ -145,8 +144,9 @@ func loadTable(exchange time.Duration, cold, cached, kept load) string {
 		{"a cached token, over kept connections", kept.took},
 	} {
 		slow := row.took.quantile(0.99)
-		fmt.Fprintf(&table, "| %s | %d ms | %d ms | %d ms | %.1f× | %.1f× |\n", row.name, row.took.quantile(0.5).Milliseconds(), slow.Milliseconds(),
-			row.took.quantile(1).Milliseconds(), times(slow, exchange), times(slow, cached.took.quantile(0.99)))
+		fmt.Fprintf(&table, "| %s | %d ms | %d ms | %d ms | %.1f× | %.1f× |\n",
+			row.name, row.took.quantile(0.5).Milliseconds(), slow.Milliseconds(), row.took.quantile(1).Milliseconds(),
+			times(slow, exchange), times(slow, cached.took.quantile(0.99)))
 	}
 	return table.String()
 }

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/test/entra"
 )
 
-var entraOutage = flag.Duration("entra-outage", 4*time.Second, "how `long` Entra ID is down in TestEntraOutage; its other troubles last a tenth of that, 3s at least")
+var entraOutage = flag.Duration("entra-outage", 4*time.Second,
+	"how `long` Entra ID is down in TestEntraOutage; its other troubles last a tenth of that, 3s at least")
 
 const (
 	// oldPods is how many pods have tokens before the first trouble. In each trouble one more starts.
@@ -27,9 +28,6 @@ const (
 	// renewalTick is how often an issuer looks for tokens to renew, and longestPause its longest pause after a failure, with jitter.
 	renewalTick  = 15 * time.Second
 	longestPause = 75 * time.Second
-
-	// expiring is a resource whose token expires while Entra ID is down.
-	expiring = "https://expiring.example"
 )
 
 // trouble is something that happens to Entra ID.
@@ -49,7 +47,8 @@ func troubles() []trouble {
 	return []trouble{
 		{"answers as always", entra.Fault{}, brief, http.StatusOK},
 		{fmt.Sprintf("takes %s", slowness), entra.Fault{Delay: slowness}, brief, http.StatusServiceUnavailable},
-		{"throttles: 429 with Retry-After " + wait, entra.Fault{Status: http.StatusTooManyRequests, RetryAfter: wait}, brief, http.StatusTooManyRequests},
+		{"throttles: 429 with Retry-After " + wait, entra.Fault{Status: http.StatusTooManyRequests, RetryAfter: wait}, brief,
+			http.StatusTooManyRequests},
 		{"is down: hangs up", entra.Fault{HangUp: true}, *entraOutage, http.StatusServiceUnavailable},
 		{"fails: 503", entra.Fault{Status: http.StatusServiceUnavailable}, brief, http.StatusServiceUnavailable},
 		{"refuses: AADSTS700016", entra.Fault{Code: 700016}, brief, http.StatusBadRequest},
@@ -68,7 +67,7 @@ func TestEntraOutage(t *testing.T) {
 	}
 	o.cached.end()
 	for _, one := range phases {
-		one.look(o.cached)
+		one.cached = o.cached.between(one.began, one.over())
 		one.check(t)
 	}
 	o.checkExpiry(t)
@@ -99,8 +98,7 @@ func startOutage(t *testing.T) *outage {
 		o.entra.Resources = append(o.entra.Resources, newResource(n))
 	}
 	for n := range oldPods + len(troubles()) {
-		o.pods = append(o.pods, o.home.runPodAt(t, fmt.Sprintf("127.1.0.%d", n+1), fmt.Sprintf("pod-%d", n), "node-1",
-			map[string]string{v1alpha1.IdentityAnnotation: o.identity.Name}))
+		o.pods = append(o.pods, o.newPodAt(t, fmt.Sprintf("127.1.0.%d", n+1), fmt.Sprintf("pod-%d", n)))
 	}
 	o.federate(t)
 	issuer := o.issuerPod(t, "node-1")
@@ -170,21 +168,6 @@ func (o *outage) asked(resources ...string) (sum int) {
 	return sum
 }
 
-// takeShortToken lets an application have a token that expires while Entra ID is down.
-func (o *outage) takeShortToken(t *testing.T) {
-	t.Helper()
-	life := max(*entraOutage*7/10, 3*time.Second)
-	o.entra.Fail(entra.Fault{Resource: expiring, Times: -1, ExpiresIn: int(life.Seconds())})
-	o.short = newApplications(t)
-	o.short.start(newApplication(o.sidecars[0], expiring))
-	eventually(t, "the application has a short token", func() error {
-		if _, found := o.short.first(sample.granted); !found {
-			return errors.New("it has none")
-		}
-		return nil
-	})
-}
-
 // lasts returns why a trouble is not over: when Entra ID is down, an issuer must have tried to renew, and the short token have expired.
 func (o *outage) lasts(p *phase) error {
 	if time.Since(p.began) < p.trouble.lasts {
@@ -200,4 +183,22 @@ func (o *outage) lasts(p *phase) error {
 		return errors.New("the short token is still served")
 	}
 	return nil
+}
+
+// checkLogs checks that sidecars log no token. The issuer's log is checked when it ends.
+func (o *outage) checkLogs(t *testing.T) {
+	t.Helper()
+	tokens := map[string]bool{}
+	for _, one := range append(o.cached.saw, o.short.saw...) {
+		tokens[one.token] = true
+	}
+	delete(tokens, "")
+	for token := range tokens {
+		o.keepSecret(token)
+		for _, sidecar := range o.sidecars {
+			if strings.Contains(sidecar.log.String(), token) {
+				t.Error("a sidecar's log contains a token")
+			}
+		}
+	}
 }

@@ -148,7 +148,13 @@ func (e *entraTest) wantNoAssertionIn(t *testing.T, logs ...*output) {
 // newPod creates a running pod that asks for the identity of Entra ID.
 func (e *entraTest) newPod(t *testing.T, name string) *corev1.Pod {
 	t.Helper()
-	return e.home.runPod(t, name, "node-1", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
+	return e.newPodAt(t, podAddress, name)
+}
+
+// newPodAt creates such a pod with an address of its own.
+func (e *entraTest) newPodAt(t *testing.T, address, name string) *corev1.Pod {
+	t.Helper()
+	return e.home.runPodAt(t, address, name, "node-1", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
 }
 
 // publish publishes the public files as an administrator does.
