@@ -31,6 +31,9 @@ type ask struct {
 	// now is the time at which assertions are verified and tokens made, which a fault can set wrong.
 	now time.Time
 
+	// expiresIn is the expires_in of the token.
+	expiresIn int
+
 	// host is the authority's, and correlation the client's ID of the request or else a new one.
 	host, correlation, trace string
 }

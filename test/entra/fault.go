@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Fault makes requests for tokens fail, or slow. Without a code, a status and HangUp the request is answered as always.
+// Fault makes requests for tokens fail, or slow, or tokens short. Without a code, a status and HangUp the request is answered as
+// always.
 type Fault struct {
 	// ClientID and Resource say which requests; empty means any.
 	ClientID, Resource string
@@ -32,6 +33,9 @@ type Fault struct {
 	Until <-chan struct{} `json:"-"`
 	Hold  bool
 	Delay time.Duration
+
+	// ExpiresIn is the expires_in of tokens, if not 0.
+	ExpiresIn int
 
 	// ClockOffset is how far the stand-in's clock is ahead, or if negative behind.
 	ClockOffset time.Duration

@@ -70,6 +70,19 @@ func TestFaultsOfPolicy(t *testing.T) {
 	}
 }
 
+func TestFaultsOfLife(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Fail(Fault{Resource: storage, Times: -1, ExpiresIn: 7})
+	for resource, want := range map[string]float64{storage: 7, vault: float64(w.ExpiresIn)} {
+		got := w.ask(t, with("scope", resource+"/.default"))
+		_, claims := w.tokenOf(t, got)
+		if life := claims["exp"].(float64) - claims["iat"].(float64) - backdating.Seconds(); got.body["expires_in"] != want || life != want+1 {
+			t.Errorf("%s: expires_in = %v, the token lives for %v s, want %v", resource, got.body["expires_in"], life, want)
+		}
+	}
+}
+
 func TestHangUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"net/http"
 	"time"
@@ -84,7 +85,7 @@ func (s *Server) token(version int) http.HandlerFunc {
 			s.log.leave(asked, s.Now(), 0, 0)
 			panic(http.ErrAbortHandler)
 		}
-		asked.now = s.Now().Add(fault.ClockOffset)
+		asked.now, asked.expiresIn = s.Now().Add(fault.ClockOffset), cmp.Or(fault.ExpiresIn, s.ExpiresIn)
 		given := s.decide(request, asked, malformed, fault)
 		// Who has the answer sees it counted.
 		s.log.leave(asked, asked.now, given.status, given.code)

@@ -25,7 +25,7 @@ func (s *Server) issue(identity Identity, asked *ask) answer {
 		return answer{status: http.StatusOK, body: s.bodyOfVersion1(asked, signed)}
 	}
 	body := map[string]any{
-		"token_type": "Bearer", "expires_in": s.ExpiresIn, "ext_expires_in": s.ExpiresIn, "access_token": signed,
+		"token_type": "Bearer", "expires_in": asked.expiresIn, "ext_expires_in": asked.expiresIn, "access_token": signed,
 	}
 	if s.RefreshIn != 0 {
 		body["refresh_in"] = s.RefreshIn
@@ -36,8 +36,8 @@ func (s *Server) issue(identity Identity, asked *ask) answer {
 // bodyOfVersion1 has numbers as strings.
 func (s *Server) bodyOfVersion1(asked *ask, signed string) map[string]string {
 	body := map[string]string{
-		"token_type": "Bearer", "expires_in": strconv.Itoa(s.ExpiresIn), "ext_expires_in": strconv.Itoa(s.ExpiresIn),
-		"expires_on": strconv.FormatInt(s.expiry(asked.now), 10), "not_before": strconv.FormatInt(asked.now.Add(-backdating).Unix(), 10),
+		"token_type": "Bearer", "expires_in": strconv.Itoa(asked.expiresIn), "ext_expires_in": strconv.Itoa(asked.expiresIn),
+		"expires_on": strconv.FormatInt(asked.expiry(), 10), "not_before": strconv.FormatInt(asked.now.Add(-backdating).Unix(), 10),
 		"resource": asked.Resource, "access_token": signed,
 	}
 	if s.RefreshIn != 0 {
@@ -47,14 +47,14 @@ func (s *Server) bodyOfVersion1(asked *ask, signed string) map[string]string {
 }
 
 // expiry returns exp. Entra's expires_in is a second less than what remains.
-func (s *Server) expiry(now time.Time) int64 { return now.Unix() + int64(s.ExpiresIn) + 1 }
+func (a *ask) expiry() int64 { return a.now.Unix() + int64(a.expiresIn) + 1 }
 
 // sign makes a token with the claims of a managed identity (tokens.md section 1), of the version that the resource wants.
 func (s *Server) sign(identity Identity, asked *ask) (string, error) {
 	application, versionTwo := s.VersionTwo[asked.Resource]
 	from := asked.now.Add(-backdating).Unix()
 	claims := jwt.MapClaims{
-		"aud": asked.Resource, "iat": from, "nbf": from, "exp": s.expiry(asked.now), "aio": opaque(36), "rh": "1." + opaque(36) + ".",
+		"aud": asked.Resource, "iat": from, "nbf": from, "exp": asked.expiry(), "aio": opaque(36), "rh": "1." + opaque(36) + ".",
 		"idtyp": "app", "oid": identity.ObjectID, "sub": identity.ObjectID, "tid": identity.TenantID, "uti": opaque(16),
 	}
 	if versionTwo {

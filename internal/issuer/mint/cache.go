@@ -63,17 +63,23 @@ func NewSharedCache(minter Minter, now func() time.Time) *Cache {
 // Mint returns the cached token, or mints one: a single one for all concurrent requests.
 func (c *Cache) Mint(ctx context.Context, request Request) (Minted, error) {
 	found, generation := c.find(request)
-	if request.BypassCache && !c.isNew(found) {
-		return c.mint(ctx, request, generation, true)
-	}
-	if found != nil && found.remaining(c.now()) > minRemaining {
+	if c.serves(found, request) {
 		return found.asCached(), nil
 	}
 	minted, err := c.mint(ctx, request, generation, true)
-	if err != nil && found != nil && found.remaining(c.now()) > 0 && (c.shared || failure.Of(err).Temporary()) {
+	mayBeOld := !request.BypassCache || c.isNew(found)
+	if err != nil && mayBeOld && found != nil && found.remaining(c.now()) > 0 && (c.shared || failure.Of(err).Temporary()) {
 		return found.asCached(), nil
 	}
 	return minted, err
+}
+
+// serves reports whether a cached token is what a request wants.
+func (c *Cache) serves(found *cached, request Request) bool {
+	if found == nil || request.BypassCache && !c.isNew(found) {
+		return false
+	}
+	return found.remaining(c.now()) > minRemaining
 }
 
 // isNew reports whether a token is so new that no pod gets another one, because all pods share it.
@@ -94,13 +100,20 @@ func (c *Cache) find(request Request) (*cached, int) {
 	return found, c.generation
 }
 
-// mint mints a token and caches it. Other requests for the token wait for it too.
+// mint mints a token and caches it. Other requests for the token wait for it too. used says whether a pod asked for the token, or a
+// renewal.
 func (c *Cache) mint(ctx context.Context, request Request, generation int, used bool) (Minted, error) {
 	key, pod := c.key(request), ""
 	if c.shared {
 		pod = request.Pod.UID
 	}
 	minted, err := c.flights.do(strconv.Itoa(generation)+"\n"+key, pod, func() (any, error) {
+		// Since the request found nothing, another one's token may have come.
+		if used {
+			if found, now := c.find(request); now == generation && c.serves(found, request) {
+				return found.asCached(), nil
+			}
+		}
 		// Others wait for it too, so it must not end with the first one's request.
 		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
 		if err == nil {

@@ -107,6 +107,24 @@ func TestConcurrentRequestsMintOneToken(t *testing.T) {
 	})
 }
 
+// A request that found nothing, and gets on only when another one has its token, must not mint a second one.
+func TestLateRequestGetsTheTokenOfAnother(t *testing.T) {
+	withCache(t, func(t *testing.T, source *countingMinter, cache *Cache) {
+		late := Request{Identity: identity("orders"), Resource: vault}
+		_, generation := cache.find(late)
+		first := mint(t, cache, identity("orders"), vault)
+		got, err := cache.mint(t.Context(), late, generation, true)
+		if err != nil || got.Token != first.Token || !got.Cached {
+			t.Errorf("got %+v, error %v", got, err)
+		}
+		source.wantMade(t, 1)
+		if _, err := cache.mint(t.Context(), late, generation, false); err != nil {
+			t.Errorf("a renewal: %v", err)
+		}
+		source.wantMade(t, 2)
+	})
+}
+
 func TestMintingOutlivesTheFirstRequest(t *testing.T) {
 	t.Parallel()
 	cache := NewCache(minterFunc(func(ctx context.Context) (Minted, error) { return Minted{}, ctx.Err() }), time.Now)

@@ -27,9 +27,14 @@ type answer struct {
 
 // do sends a request, and records the tokens of both sides. It does not fail the test, so it can be called from any goroutine.
 func (i *issuerProcess) do(request *http.Request, bearer string) (answer, error) {
+	return i.doOver(i.http, request, bearer)
+}
+
+// doOver does the same with another client.
+func (i *issuerProcess) doOver(client *http.Client, request *http.Request, bearer string) (answer, error) {
 	i.keepSecret(bearer)
 	request.Header.Set("Authorization", "Bearer "+bearer)
-	response, err := i.http.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, err
 	}

@@ -129,10 +129,16 @@ func must(t *testing.T, err error, format string, arguments ...any) {
 	}
 }
 
-// eventually repeats a check until it returns nil.
+// eventually repeats a check until it returns nil, for a minute at the most.
 func eventually(t *testing.T, what string, wrong func() error) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	within(t, time.Minute, what, wrong)
+}
+
+// within does the same for another time.
+func within(t *testing.T, limit time.Duration, what string, wrong func() error) {
+	t.Helper()
+	deadline := time.After(limit)
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -143,7 +149,7 @@ func eventually(t *testing.T, what string, wrong func() error) {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("%s: timed out after a minute: %v", what, err)
+			t.Fatalf("%s: timed out after %s: %v", what, limit, err)
 		}
 	}
 }

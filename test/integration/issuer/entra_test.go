@@ -148,7 +148,13 @@ func (e *entraTest) wantNoAssertionIn(t *testing.T, logs ...*output) {
 // newPod creates a running pod that asks for the identity of Entra ID.
 func (e *entraTest) newPod(t *testing.T, name string) *corev1.Pod {
 	t.Helper()
-	return e.home.runPod(t, name, "node-1", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
+	return e.newPodAt(t, podAddress, name)
+}
+
+// newPodAt creates such a pod with an address of its own.
+func (e *entraTest) newPodAt(t *testing.T, address, name string) *corev1.Pod {
+	t.Helper()
+	return e.home.runPodAt(t, address, name, "node-1", map[string]string{v1alpha1.IdentityAnnotation: e.identity.Name})
 }
 
 // publish publishes the public files as an administrator does.
@@ -167,6 +173,24 @@ func (e *entraTest) publish(t *testing.T) {
 // register registers the identity in the stand-in.
 func (e *entraTest) register(credentials ...entra.Credential) {
 	e.entra.Register(entra.Identity{TenantID: entraTenant, ClientID: entraClient, ObjectID: "object", Credentials: credentials})
+}
+
+// federate publishes the public files, registers the identity with its federated credential, and waits until the signer signs assertions.
+func (e *entraTest) federate(t *testing.T) {
+	t.Helper()
+	e.publish(t)
+	e.register(e.credential())
+	eventually(t, "the signer signs assertions", func() error {
+		if a := e.askForAssertion(t); a.status != http.StatusOK {
+			return fmt.Errorf("got %d %s", a.status, a.body)
+		}
+		return nil
+	})
+}
+
+// credential is the identity's federated credential.
+func (e *entraTest) credential() entra.Credential {
+	return entra.Credential{Issuer: e.issuer, Subject: "kube-imds:identity:entra", Audience: exchangeAudience}
 }
 
 // awaitCondition waits until a condition of the identity has a status and its message has all parts.
@@ -222,7 +246,7 @@ func testMissingCredential(t *testing.T, e *entraTest) {
 }
 
 func testCredentialTakesEffect(t *testing.T, e *entraTest) {
-	e.register(entra.Credential{Issuer: e.issuer, Subject: "kube-imds:identity:entra", Audience: "api://AzureADTokenExchange"})
+	e.register(e.credential())
 	claims := jwt.MapClaims{}
 	_, err := jwt.ParseWithClaims(e.grantedTo(t, e.bearer, vault), claims, func(*jwt.Token) (any, error) { return e.entra.Public(), nil })
 	must(t, err, "verify the token of Entra ID")
@@ -358,14 +382,20 @@ func testSuccessorSignsOncePublished(t *testing.T, e *entraTest) {
 	})
 }
 
-// assertionKey returns the ID of the key that signs assertions.
-func (e *entraTest) assertionKey(t *testing.T) string {
+// askForAssertion asks the signer for an assertion, as the issuer.
+func (e *entraTest) askForAssertion(t *testing.T) answer {
 	t.Helper()
 	issuer := e.issuerPod(t, "node-1")
 	var pod corev1.Pod
 	must(t, e.Get(t.Context(), client.ObjectKey{Namespace: e.home.name, Name: "first"}, &pod), "read the pod")
-	a := e.askSigner(t, e.token(t, issuer, toPod(issuer).forSigner()), signerapi.AssertionPath,
+	return e.askSigner(t, e.token(t, issuer, toPod(issuer).forSigner()), signerapi.AssertionPath,
 		signerapi.AssertionRequest{Pod: signerapi.Pod{UID: string(pod.UID)}, Identity: e.identity.Name})
+}
+
+// assertionKey returns the ID of the key that signs assertions.
+func (e *entraTest) assertionKey(t *testing.T) string {
+	t.Helper()
+	a := e.askForAssertion(t)
 	var response signerapi.AssertionResponse
 	if a.status != http.StatusOK || json.Unmarshal([]byte(a.body), &response) != nil {
 		t.Fatalf("no assertion: %d %s", a.status, a.body)

@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -53,7 +54,7 @@ func (c *cluster) awaitReady(t *testing.T, identity *v1alpha1.ManagedIdentity) {
 	})
 }
 
-// podAddress is the address of all pods: a loopback address, from which the tests send requests.
+// podAddress is the address of most pods: a loopback address, from which the tests send requests.
 const podAddress = "127.0.0.7"
 
 // newPod creates a running pod that asks for the identity.
@@ -70,6 +71,12 @@ func (h home) newPlainPod(t *testing.T, name, node string) *corev1.Pod {
 
 func (h home) runPod(t *testing.T, name, node string, annotations map[string]string) *corev1.Pod {
 	t.Helper()
+	return h.runPodAt(t, podAddress, name, node, annotations)
+}
+
+// runPodAt creates a running pod with an address of its own.
+func (h home) runPodAt(t *testing.T, address, name, node string, annotations map[string]string) *corev1.Pod {
+	t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: h.name, Name: name, Labels: map[string]string{"app": name}, Annotations: annotations,
@@ -80,8 +87,8 @@ func (h home) runPod(t *testing.T, name, node string, annotations map[string]str
 		},
 	}
 	h.create(t, pod)
-	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: podAddress}, {IP: "fd00::7"}}
-	pod.Status.PodIP = podAddress
+	pod.Status.Phase, pod.Status.PodIPs = corev1.PodRunning, []corev1.PodIP{{IP: address}, {IP: "fd00::7"}}
+	pod.Status.PodIP = address
 	must(t, h.Status().Update(t.Context(), pod), "set the pod running")
 	return pod
 }
@@ -112,12 +119,21 @@ func (c *cluster) token(t *testing.T, pod *corev1.Pod, b binding) string {
 // tokenFor returns a token with a validity in seconds.
 func (c *cluster) tokenFor(t *testing.T, pod *corev1.Pod, b binding, seconds int64) string {
 	t.Helper()
-	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(t.Context(), pod.Spec.ServiceAccountName,
+	token, err := c.requestToken(t.Context(), pod, b, seconds)
+	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
+	return token
+}
+
+// requestToken does the same in any goroutine.
+func (c *cluster) requestToken(ctx context.Context, pod *corev1.Pod, b binding, seconds int64) (string, error) {
+	request, err := c.kube.CoreV1().ServiceAccounts(pod.Namespace).CreateToken(ctx, pod.Spec.ServiceAccountName,
 		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 			Audiences: b.audiences, BoundObjectRef: b.object, ExpirationSeconds: &seconds,
 		}}, metav1.CreateOptions{})
-	must(t, err, "request a token of ServiceAccount %s", pod.Spec.ServiceAccountName)
-	return request.Status.Token
+	if err != nil {
+		return "", err
+	}
+	return request.Status.Token, nil
 }
 
 // bearer returns the token of the pod's sidecar.

@@ -37,6 +37,9 @@ type issuerProcess struct {
 	health  string
 	metrics string
 
+	// signerTokenFile has its token for the signer.
+	signerTokenFile string
+
 	mu      sync.Mutex
 	secrets []string
 }
@@ -51,11 +54,11 @@ func (c *cluster) startIssuer(t *testing.T, node string, arguments ...string) *i
 func (c *cluster) startIssuerOf(t *testing.T, node, apiServer string, arguments ...string) *issuerProcess {
 	t.Helper()
 	addresses, pod := freeAddresses(t, 3), c.partPod(t, "issuer", node)
-	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{},
+	i := &issuerProcess{cluster: c, ended: make(chan error, 1), log: &output{}, signerTokenFile: c.signerToken(t, pod),
 		metrics: "http://" + addresses[1] + "/metrics", health: "http://" + addresses[2] + "/readyz"}
 	i.command = exec.Command(c.issuer, append([]string{"--node-name=" + node, "--namespace=" + namespace,
 		"--subscription-id=subscription", "--resource-group=group", "--signer-address=" + c.signerAddress,
-		"--signer-token-file=" + c.signerToken(t, pod),
+		"--signer-token-file=" + i.signerTokenFile,
 		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2]}, arguments...)...)
 	i.command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, pod, apiServer))
 	i.command.Stdout, i.command.Stderr = i.log, i.log
@@ -139,13 +142,13 @@ func (c *cluster) partPod(t *testing.T, part, node string) *corev1.Pod {
 	return pod
 }
 
-// kubeconfig writes the credentials that kubelet gives a pod: a token bound to it.
+// kubeconfig writes the credentials that kubelet gives a pod: a token bound to it, for an hour.
 func (c *cluster) kubeconfig(t *testing.T, pod *corev1.Pod, apiServer string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, clientcmd.WriteToFile(clientcmdapi.Config{
 		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: apiServer, CertificateAuthorityData: c.config.CAData}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: c.token(t, pod, toPod(pod))}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {Token: c.tokenFor(t, pod, toPod(pod), 3600)}},
 		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
 		CurrentContext: "x",
 	}, path), "write the kubeconfig of pod %s", pod.Name)
