@@ -32,6 +32,8 @@ const (
 	entraTenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 	entraClient = "5f0d1d8c-0000-4000-8000-0000000000a1"
 	storage     = "https://storage.azure.com"
+
+	afterRotation = "https://after.example"
 )
 
 // entraTest is an issuer and a signer that are federated with a stand-in for Entra ID.
@@ -83,7 +85,7 @@ func startEntra(t *testing.T) *entraTest {
 	t.Cleanup(web.Close)
 	var err error
 	reader := &publicFiles{RoundTripper: web.Client().Transport}
-	e.entra, err = entra.New(&http.Client{Transport: reader}, vault, storage)
+	e.entra, err = entra.New(&http.Client{Transport: reader}, vault, storage, afterRotation)
 	must(t, err, "make the stand-in for Entra ID")
 	authority := httptest.NewTLSServer(e.entra)
 	t.Cleanup(authority.Close)
@@ -380,6 +382,16 @@ func testSuccessorSignsOncePublished(t *testing.T, e *entraTest) {
 		}
 		return nil
 	})
+	e.exchanged(t, afterRotation)
+}
+
+// exchanged asks for a first token for a resource, which needs an assertion that Entra ID can verify.
+func (e *entraTest) exchanged(t *testing.T, resource string) {
+	t.Helper()
+	e.grantedTo(t, e.bearer, resource)
+	if asked := e.entra.Asked(entra.Exchange{ClientID: entraClient, Resource: resource}); asked != 1 {
+		t.Errorf("%s: Entra ID was asked %d times, want once", resource, asked)
+	}
 }
 
 // askForAssertion asks the signer for an assertion, as the issuer.
