@@ -32,15 +32,22 @@ func TestCheckComparesWithWhatIsPublic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		keys []string
-		err  error
-		line string
+		keys     []string
+		recorded map[string]bool // nil if the signer reads the files itself
+		err      error
+		line     string
 	}{
-		"all are public": {[]string{key.ID}, nil, "key " + key.ID + " is public"},
-		"one is missing": {[]string{key.ID, "next"}, errNotPublished, "key next is missing"},
+		"all are public":  {[]string{key.ID}, nil, nil, "key " + key.ID + " is public\n"},
+		"one is missing":  {[]string{key.ID, "next"}, nil, errNotPublished, "key next is missing"},
+		"not recorded":    {[]string{key.ID}, map[string]bool{}, errNotRecorded, "key " + key.ID + " is public, but not recorded"},
+		"recorded":        {[]string{key.ID}, map[string]bool{key.ID: true}, nil, "key " + key.ID + " is public, and recorded"},
+		"gone since then": {[]string{"gone", key.ID}, map[string]bool{"gone": true}, errNotPublished, "key gone is missing"},
 	} {
 		var output bytes.Buffer
-		err := checkPublished(t.Context(), server.Client(), &installation.Installation{Issuer: issuer, KeyIDs: test.keys}, &output)
+		issuer.Recorded = test.recorded != nil
+		err := publicationCheck{
+			found: &installation.Installation{Issuer: issuer, KeyIDs: test.keys, Recorded: test.recorded}, web: server.Client(), output: &output,
+		}.run(t.Context())
 		if !errors.Is(err, test.err) || !strings.Contains(output.String(), test.line) {
 			t.Errorf("%s: got %v:\n%s", name, err, &output)
 		}

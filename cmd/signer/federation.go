@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -20,10 +21,6 @@ import (
 // federate adds the federation issuer to the manager: its keys, in objects and a cache of their own, and the watch of its public
 // files.
 func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Federation, error) {
-	transport, err := o.outbound.Transport()
-	if err != nil {
-		return nil, err
-	}
 	own, err := cluster.New(mgr.GetConfig(), func(options *cluster.Options) {
 		options.Scheme = mgr.GetScheme()
 		options.Cache = signer.KeysCacheOptions(o.Names.FederationKeys(), o.Names.Federation())
@@ -35,8 +32,12 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 	if err := notify(ctx, own.GetCache(), changes, &corev1.Secret{}, &corev1.ConfigMap{}); err != nil {
 		return nil, err
 	}
+	read, err := o.publicKeys(own.GetClient())
+	if err != nil {
+		return nil, err
+	}
 	watch := &federation.Watch{
-		Issuer: o.federation, HTTP: &http.Client{Transport: transport}, OnChange: changes.Notify, Changed: changes.Next, Log: ctrl.Log.WithName("federation"),
+		Issuer: o.federation, Read: read, OnChange: changes.Notify, Changed: changes.Next, Log: ctrl.Log.WithName("federation"),
 	}
 	keeper := &keys.Keeper{
 		Name: "federation", Client: own.GetClient(), Secret: o.Names.FederationKeys(), ConfigMap: o.Names.Federation(),
@@ -51,4 +52,25 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 		}
 	}
 	return &signer.Federation{Issuer: o.federation, Key: keeper.Key}, nil
+}
+
+// publicKeys returns the function that finds out which keys are public: from the public files, or from what an administrator has recorded.
+func (o options) publicKeys(reader client.Reader) (func(context.Context) (map[string]bool, error), error) {
+	if o.federation.Recorded {
+		return func(ctx context.Context) (map[string]bool, error) {
+			var configMap corev1.ConfigMap
+			if err := reader.Get(ctx, o.Names.Federation(), &configMap); err != nil {
+				return nil, fmt.Errorf("read which federation keys are recorded as public: %w", err)
+			}
+			return federation.Recorded(configMap.Annotations[federation.RecordAnnotation]), nil
+		}, nil
+	}
+	transport, err := o.outbound.Transport()
+	if err != nil {
+		return nil, err
+	}
+	web := &http.Client{Transport: transport}
+	return func(ctx context.Context) (map[string]bool, error) {
+		return federation.ReadPublic(ctx, web, o.federation.URL)
+	}, nil
 }

@@ -35,9 +35,10 @@ type options struct {
 	nodeBurst      int
 	listen         string
 
-	federation     federation.Issuer
-	federationKeys keyring.Policy
-	outbound       outbound.Options
+	federation        federation.Issuer
+	verifyPublication bool
+	federationKeys    keyring.Policy
+	outbound          outbound.Options
 }
 
 // longestToken is the longest validity of a token, plus the difference of clocks.
@@ -69,6 +70,8 @@ func newCommand() *cobra.Command {
 	flags.IntVar(&o.nodeBurst, "node-burst", 1000, "how many `requests` a node may send at once")
 	flags.StringVar(&o.federation.URL, "federation-issuer", "", "the public `URL` of the issuer that Entra ID trusts, without a slash at its end; without, no identity is federated")
 	flags.StringVar(&o.federation.Cluster, "federation-cluster", "", "the `name` of the cluster in the subjects of assertions")
+	flags.BoolVar(&o.verifyPublication, "federation-verify-publication", true,
+		"whether to read the public files at that URL; otherwise an administrator records which keys are public: kubectl imds federation check --record")
 	flags.DurationVar(&o.federationKeys.Every, "federation-rotate-every", 90*24*time.Hour, "how `long` a key signs assertions")
 	flags.DurationVar(&o.federationKeys.Ahead, "federation-publish-ahead", 7*24*time.Hour, "how `long` a key is public before it signs assertions")
 	flags.DurationVar(&o.federationKeys.Keep, "federation-keep", 7*24*time.Hour, "how `long` a key stays public after it has signed its last assertion")
@@ -78,7 +81,7 @@ func newCommand() *cobra.Command {
 }
 
 func (o *options) check() error {
-	o.keys.Keep = longestToken
+	o.keys.Keep, o.federation.Recorded = longestToken, !o.verifyPublication
 	switch {
 	case o.keys.Every <= 0 || o.keys.Ahead < 0:
 		return errors.New("--rotate-every must be above 0, --publish-ahead at least 0")

@@ -124,9 +124,9 @@ func NotSigned(detail string) *Failure {
 	return f
 }
 
-// NotPublished returns the failure while Entra ID could not verify an assertion.
-func NotPublished() *Failure {
-	f := NotNow("no key of the federation issuer has been seen at its public URL: publish the files of kubectl imds federation publish")
+// NotPublished returns the failure while Entra ID could not verify an assertion, with the way out.
+func NotPublished(wayOut string) *Failure {
+	f := NotNow("no key of the federation issuer has been seen at its public URL: " + wayOut)
 	f.Reason = ReasonNotPublished
 	return f
 }

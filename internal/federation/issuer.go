@@ -22,6 +22,18 @@ type Issuer struct {
 
 	// Cluster is part of subjects, if it is set, so that clusters that share an issuer have subjects of their own.
 	Cluster string
+
+	// Recorded reports whether an administrator records which keys are public, because the signer does not read the public files.
+	Recorded bool
+}
+
+// HowToPublish says how the keys become public, and the signer knows of it.
+func (i Issuer) HowToPublish() string {
+	publish := "publish the files of `kubectl imds federation publish` at " + i.URL
+	if i.Recorded {
+		return publish + " and record it with `kubectl imds federation check --record`"
+	}
+	return publish + " and look with `kubectl imds federation check`"
 }
 
 // The paths of the public files below the issuer's URL.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,10 +28,12 @@ const (
 	readMissingEvery = 10 * time.Second
 )
 
-// Watch reads the public files again and again, and knows which keys are in them.
+// Watch finds out again and again which keys are public.
 type Watch struct {
 	Issuer Issuer
-	HTTP   *http.Client
+
+	// Read returns the IDs of the keys that are public, or were recorded as such.
+	Read func(ctx context.Context) (map[string]bool, error)
 
 	// Expected returns the IDs of the keys that should be public.
 	Expected func() []string
@@ -47,7 +48,7 @@ type Watch struct {
 	told   *string
 }
 
-// Has reports whether a key was public when the files were last read.
+// Has reports whether a key was public when that was last found out.
 func (w *Watch) Has(id string) bool {
 	public := w.public.Load()
 	return public != nil && (*public)[id]
@@ -56,7 +57,7 @@ func (w *Watch) Has(id string) bool {
 // NeedLeaderElection returns false: every replica looks. The ring keeps when one of them has first seen a key.
 func (w *Watch) NeedLeaderElection() bool { return false }
 
-// Start reads the files until the context ends.
+// Start watches until the context ends.
 func (w *Watch) Start(ctx context.Context) error {
 	for {
 		changed, wait := w.Changed(), readEvery
@@ -80,9 +81,9 @@ func (w *Watch) Start(ctx context.Context) error {
 
 var errNoKeys = errors.New("there is no key yet")
 
-// read reads the files once and compares. What was public stays so when they cannot be read.
+// read finds out once and compares. What was public stays so when it cannot be found out.
 func (w *Watch) read(ctx context.Context) error {
-	public, err := ReadPublic(ctx, w.HTTP, w.Issuer.URL)
+	public, err := w.Read(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (w *Watch) read(ctx context.Context) error {
 	}
 	missing := slices.DeleteFunc(slices.Clone(expected), func(id string) bool { return public[id] })
 	if len(missing) > 0 {
-		return fmt.Errorf("the public keys at %s lack %s: publish the files of kubectl imds federation publish", w.Issuer.URL, strings.Join(missing, ", "))
+		return fmt.Errorf("the public keys lack %s: %s", strings.Join(missing, ", "), w.Issuer.HowToPublish())
 	}
 	return nil
 }

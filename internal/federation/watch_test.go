@@ -41,7 +41,10 @@ func newWatching(t *testing.T) (w *watching, keyID string) {
 	}
 	w.site.files = map[string]string{DiscoveryPath: string(discovery), KeysPath: string(jwks)}
 	w.Watch = &Watch{
-		Issuer: issuer, HTTP: server.Client(), Expected: func() []string { return w.expected }, OnChange: func() { w.changes++ },
+		Issuer: issuer, Expected: func() []string { return w.expected }, OnChange: func() { w.changes++ },
+		Read: func(ctx context.Context) (map[string]bool, error) {
+			return ReadPublic(ctx, server.Client(), issuer.URL)
+		},
 		Log: funcr.New(func(_, line string) { w.log.WriteString(line + "\n") }, funcr.Options{}),
 	}
 	return w, key.ID
@@ -68,7 +71,7 @@ func TestWatchTellsWhatIsMissing(t *testing.T) {
 	w.tell(w.read(t.Context()))
 	w.expected = append(w.expected, "next")
 	w.tell(w.read(t.Context()))
-	if testutil.ToFloat64(published) != 0 || !strings.Contains(w.log.String(), "lack next: publish the files of kubectl imds federation publish") {
+	if testutil.ToFloat64(published) != 0 || !strings.Contains(w.log.String(), "lack next: publish the files of `kubectl imds federation publish`") {
 		t.Errorf("metric %v, log:\n%s", testutil.ToFloat64(published), &w.log)
 	}
 	w.site.files = nil

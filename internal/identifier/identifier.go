@@ -13,8 +13,8 @@ import (
 
 // Set holds an identity's IDs.
 type Set struct {
-	TenantID    v1alpha1.GUID
-	ClientID    v1alpha1.GUID
+	TenantID v1alpha1.GUID
+	ClientID v1alpha1.GUID
 
 	// PrincipalID is "" for an identity of Entra ID that does not name the one that it has there.
 	PrincipalID v1alpha1.GUID

@@ -48,7 +48,7 @@ func (s *Server) assert(request *http.Request, entry *entry) (token.Signed, erro
 	key := s.Federation.Key()
 	if key == nil {
 		s.tellUnpublished(request.Context(), identity, entry)
-		return token.Signed{}, failure.NotPublished()
+		return token.Signed{}, failure.NotPublished(s.Federation.Issuer.HowToPublish())
 	}
 	entry.resource = entra.AudienceFor(identity, s.Machine.Environment)
 	signed, err := s.Federation.Issuer.Assert(request.Context(), key, identity.Name, entry.resource, s.Now())

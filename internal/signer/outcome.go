@@ -63,7 +63,7 @@ func (s *Server) keepCondition(ctx context.Context, entry *entry, identity *v1al
 func (s *Server) tellUnpublished(ctx context.Context, identity *v1alpha1.ManagedIdentity, entry *entry) {
 	err := s.keepCondition(ctx, entry, identity, metav1.Condition{
 		Type: v1alpha1.ConditionFederated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotPublished, ObservedGeneration: identity.Generation,
-		Message: "Entra ID was not asked, because no key of the federation issuer is public. " + s.publish(),
+		Message: "Entra ID was not asked, because no key of the federation issuer is public: " + s.Outcomes.Issuer.HowToPublish(),
 	})
 	if err != nil {
 		// The next request tries again.
@@ -108,7 +108,7 @@ func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, p
 		if entra.AssertsServiceAccount(identity) {
 			return "Entra ID must be able to read the discovery document and the keys of the cluster's issuer " + s.Outcomes.ClusterIssuer()
 		}
-		return s.publish()
+		return "To put that right, " + s.Outcomes.Issuer.HowToPublish()
 	case entra.CauseIdentity:
 		return "Put spec.clientID and spec.tenantID right"
 	case entra.CauseResource:
@@ -124,11 +124,6 @@ func (s *Server) wayOut(cause entra.Cause, identity *v1alpha1.ManagedIdentity, p
 	default:
 		return "The trace ID for Microsoft's support is in the issuer's log"
 	}
-}
-
-// publish says how the federation issuer's keys become public.
-func (s *Server) publish() string {
-	return "Publish the files of `kubectl imds federation publish` at " + s.Outcomes.Issuer.URL + " and look with `kubectl imds federation check`"
 }
 
 // credentialOf returns the federated credential that an identity needs for a pod.

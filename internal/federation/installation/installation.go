@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/internal/federation"
@@ -20,6 +21,7 @@ import (
 // The annotations of the ConfigMap with the public keys, which the chart sets.
 const (
 	issuerAnnotation      = "kube-imds.io/federation-issuer"
+	verifyAnnotation      = "kube-imds.io/federation-verify-publication"
 	clusterAnnotation     = "kube-imds.io/federation-cluster"
 	environmentAnnotation = "kube-imds.io/azure-environment"
 )
@@ -34,6 +36,11 @@ type Installation struct {
 	// JWKS is the document of the public keys, and KeyIDs holds their IDs.
 	JWKS   []byte
 	KeyIDs []string
+
+	// Recorded holds the IDs of keys that were recorded as public.
+	Recorded map[string]bool
+
+	configMap client.ObjectKey
 }
 
 var (
@@ -95,10 +102,23 @@ func read(configMap *corev1.ConfigMap) (*Installation, error) {
 	return &Installation{
 		Issuer: federation.Issuer{
 			URL: configMap.Annotations[issuerAnnotation], Cluster: configMap.Annotations[clusterAnnotation],
+			Recorded: configMap.Annotations[verifyAnnotation] == "false",
 		},
 		Environment: configMap.Annotations[environmentAnnotation], JWKS: keys.JWKS,
-		KeyIDs: slices.Sorted(maps.Keys(keys.KeyIDs)),
+		KeyIDs: slices.Sorted(maps.Keys(keys.KeyIDs)), Recorded: federation.Recorded(configMap.Annotations[federation.RecordAnnotation]),
+		configMap: client.ObjectKeyFromObject(configMap),
 	}, nil
+}
+
+// Record records for the signer which of its keys are public.
+func (i *Installation) Record(ctx context.Context, writer client.Writer, keyIDs []string) error {
+	record := corev1apply.ConfigMap(i.configMap.Name, i.configMap.Namespace).
+		WithAnnotations(map[string]string{federation.RecordAnnotation: federation.Record(keyIDs)})
+	if err := writer.Apply(ctx, record, client.FieldOwner("kubectl-imds"), client.ForceOwnership); err != nil {
+		return fmt.Errorf("record which keys are public: %w", err)
+	}
+	i.Recorded = federation.Recorded(federation.Record(keyIDs))
+	return nil
 }
 
 // Write writes the public files below a directory and returns their paths.

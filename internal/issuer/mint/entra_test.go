@@ -36,7 +36,7 @@ func (f *federated) Assertion(_ context.Context, request signerapi.AssertionRequ
 	case f.refused[request.UID]:
 		return nil, failure.Denied(failure.ReasonUnknownPod, "there is no such pod")
 	case f.unpublished:
-		return nil, failure.NotPublished()
+		return nil, failure.NotPublished("publish")
 	}
 	return &signerapi.AssertionResponse{Assertion: "assertion of " + request.Identity}, nil
 }

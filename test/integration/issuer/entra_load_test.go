@@ -23,7 +23,7 @@ const exchangeTakes = 200 * time.Millisecond
 
 // All pods of a node ask at once for a token that its issuer does not have yet. Entra ID is asked once.
 func TestEntraColdNode(t *testing.T) {
-	e := startEntra(t)
+	e := startEntra(t, false)
 	e.federate(t)
 	pods := e.newNeighbours(t, *entraPods)
 	e.entra.Fail(entra.Fault{Times: -1, Delay: exchangeTakes})

@@ -90,7 +90,7 @@ type outage struct {
 
 func startOutage(t *testing.T) *outage {
 	t.Helper()
-	o := &outage{entraTest: startEntra(t), program: buildPart(t, "sidecar")}
+	o := &outage{entraTest: startEntra(t, false), program: buildPart(t, "sidecar")}
 	// An issuer's tokens are due at once, and outlive the longest trouble and what comes before it.
 	o.entra.RefreshIn, o.entra.ExpiresIn = 1, int(max(2**entraOutage+2*time.Minute, 10*time.Minute).Seconds())
 	o.entra.Resources = append(o.entra.Resources, expiring)

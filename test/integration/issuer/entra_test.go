@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -40,8 +41,9 @@ const (
 type entraTest struct {
 	*issuerProcess
 	entra  *entra.Server
-	public string // the directory of the public files
-	issuer string // their URL
+	public string        // the directory of the public files
+	issuer string        // their URL
+	read   *atomic.Int64 // how often one was read
 
 	identity *v1alpha1.ManagedIdentity
 	home     home
@@ -49,7 +51,7 @@ type entraTest struct {
 }
 
 func TestEntra(t *testing.T) {
-	e := startEntra(t)
+	e := startEntra(t, false)
 	for _, one := range []struct {
 		name string
 		run  func(*testing.T, *entraTest)
@@ -70,10 +72,12 @@ func TestEntra(t *testing.T) {
 	}
 }
 
-func startEntra(t *testing.T) *entraTest {
+// startEntra starts it. The signer reads the public files itself, or with recorded waits for the administrator's record.
+func startEntra(t *testing.T, recorded bool) *entraTest {
 	t.Helper()
-	e := &entraTest{public: t.TempDir()}
+	e := &entraTest{public: t.TempDir(), read: &atomic.Int64{}}
 	web := httptest.NewTLSServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		e.read.Add(1)
 		content, err := os.ReadFile(filepath.Join(e.public, filepath.FromSlash(request.URL.Path)))
 		if err != nil {
 			http.NotFound(writer, request)
@@ -93,13 +97,14 @@ func startEntra(t *testing.T) *entraTest {
 	must(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}), 0o600), "write the authority's certificate")
 
 	e.issuer = web.URL + "/cluster"
-	c := startClusterOn(t, startAPIServer(t, signingWithRSA(t)), "federation.issuerURL="+e.issuer)
+	c := startClusterOn(t, startAPIServer(t, signingWithRSA(t)), "federation.issuerURL="+e.issuer, fmt.Sprintf("federation.verifyPublication=%t", !recorded))
 	reader.api, err = rest.TransportFor(c.config)
 	must(t, err, "make a transport to the API server")
 	server, err := url.Parse(c.config.Host)
 	must(t, err, "read the API server's URL")
 	reader.host = server.Host
-	signer := c.startSigner(t, "--federation-issuer="+e.issuer, "--federation-publish-ahead=0s", "--outbound-ca-file="+roots)
+	signer := c.startSigner(t, "--federation-issuer="+e.issuer, fmt.Sprintf("--federation-verify-publication=%t", !recorded),
+		"--federation-publish-ahead=0s", "--outbound-ca-file="+roots)
 	e.issuerProcess = c.startIssuer(t, "node-1", "--outbound-ca-file="+roots)
 
 	t.Cleanup(func() { e.wantNoAssertionIn(t, signer.log, e.log) })
