@@ -37,7 +37,8 @@ type Request struct {
 type Token struct {
 	AccessToken string
 
-	// Issued is when the token was asked for, and Expiry when it expires.
+	// Issued is when the token was asked for, and Expiry when it expires, in whole seconds: IMDS tells no more, and a token must not be
+	// handed out after the time that is told.
 	Issued, Expiry time.Time
 
 	// RefreshAt is when Entra wants the token to be renewed; zero if it does not say.
@@ -126,7 +127,7 @@ func readToken(content []byte, authority string, started time.Time) (*Token, err
 	if answer.ExpiresIn <= 0 || answer.ExpiresIn > seconds(maxLife/time.Second) {
 		return nil, fmt.Errorf("%s answers with a token that is valid for %d s", authority, answer.ExpiresIn)
 	}
-	token := &Token{AccessToken: answer.AccessToken, Issued: started, Expiry: started.Add(life)}
+	token := &Token{AccessToken: answer.AccessToken, Issued: started, Expiry: started.Add(life).Truncate(time.Second)}
 	if answer.RefreshIn > 0 && answer.RefreshIn < answer.ExpiresIn {
 		token.RefreshAt = started.Add(answer.RefreshIn.duration())
 	}

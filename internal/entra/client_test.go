@@ -13,7 +13,10 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-var now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+var now = time.Date(2026, 11, 27, 12, 0, 0, 700_000_000, time.UTC)
+
+// expiryAfter returns when a token that is asked for now expires.
+func expiryAfter(seconds int) time.Time { return time.Date(2026, 11, 27, 12, 0, seconds, 0, time.UTC) }
 
 const secret = "the-assertion"
 
@@ -51,7 +54,7 @@ func TestExchange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Token{AccessToken: "a.b.c", Issued: now, Expiry: now.Add(86399 * time.Second), RefreshAt: now.Add(43199 * time.Second)}
+	want := Token{AccessToken: "a.b.c", Issued: now, Expiry: expiryAfter(86399), RefreshAt: now.Add(43199 * time.Second)}
 	if *token != want {
 		t.Errorf("got %+v, want %+v", *token, want)
 	}
@@ -86,7 +89,7 @@ func TestAnswersThatAreNoTokenAreRefused(t *testing.T) {
 func TestSecondsMayBeAString(t *testing.T) {
 	t.Parallel()
 	token, _, err := exchange(t, answering(http.StatusOK, `{"token_type":"Bearer","expires_in":"3600","access_token":"a.b.c"}`))
-	if err != nil || !token.Expiry.Equal(now.Add(time.Hour)) || !token.RefreshAt.IsZero() {
+	if err != nil || !token.Expiry.Equal(expiryAfter(3600)) || !token.RefreshAt.IsZero() {
 		t.Errorf("got %+v, %v", token, err)
 	}
 }
