@@ -39,10 +39,16 @@ func chartVersion(t *testing.T) string {
 }
 
 // installChart installs the chart with its defaults and a federation issuer, and waits until it is ready.
-func (c *cluster) installChart(t *testing.T) {
+func (c *cluster) installChart(t *testing.T, values ...string) {
 	t.Helper()
-	c.helm(t, "upgrade", "--install", release, chartPath, "--values", c.federationValues(t),
-		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
+	arguments := []string{
+		"upgrade", "--install", release, chartPath, "--values", c.federationValues(t),
+		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m",
+	}
+	for _, value := range values {
+		arguments = append(arguments, "--set", value)
+	}
+	c.helm(t, arguments...)
 }
 
 func testChartTestPasses(t *testing.T, c *cluster) {

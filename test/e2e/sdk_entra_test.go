@@ -30,7 +30,7 @@ func TestSDKsGetEntraTokens(t *testing.T) {
 	if len(built) == 0 {
 		t.Skip("no client of SDK_CLIENTS has credentials for Entra ID")
 	}
-	c.installChart(t)
+	c.installChart(t, "workloadIdentity.localTokenEndpoint=true")
 	t.Cleanup(func() { c.describeFailure(t) })
 	m := c.newEntraMatrix(t, built)
 	for _, name := range built {
@@ -38,6 +38,9 @@ func TestSDKsGetEntraTokens(t *testing.T) {
 			t.Run(name+"/"+cloud.name, func(t *testing.T) { m.testWorkloadIdentity(t, name, cloud) })
 		}
 		t.Run(name+"/imds", func(t *testing.T) { m.testIMDS(t, name) })
+	}
+	if slices.Contains(built, endpointSDK) {
+		t.Run(endpointSDK+"/token endpoint", m.testTokenEndpoint)
 	}
 	t.Run("no federated credential", func(t *testing.T) { m.testStranger(t, built[0]) })
 	m.print(t)
@@ -56,8 +59,11 @@ var entraClouds = []entraCloud{
 	{"own", authority, "5f0d1d8c-0000-4000-8000-0000000000b2", v1alpha1.AssertionIdentity},
 }
 
-// entraIMDSClient is the client ID of the identity whose tokens come by IMDS.
-const entraIMDSClient = "5f0d1d8c-0000-4000-8000-0000000000b3"
+// entraIMDSClient and entraIMDSObject are the client ID and the object ID of the identity whose tokens come by IMDS.
+const (
+	entraIMDSClient = "5f0d1d8c-0000-4000-8000-0000000000b3"
+	entraIMDSObject = "5f0d1d8c-0000-4000-8000-0000000000c3"
+)
 
 // entraModes map the arguments of clients to the credential that they try.
 var entraModes = []struct{ argument, credential string }{
@@ -96,7 +102,9 @@ type entraMatrix struct {
 	// exchanged counts the exchanges of each subject.
 	exchanged map[string]int
 
-	probe *corev1.Pod
+	// probe reads the stand-in's documents, and oidcProbe those of this cluster's OIDC server.
+	probe, oidcProbe *corev1.Pod
+
 	rows  []entraRow
 }
 
@@ -117,7 +125,7 @@ func (c *cluster) newEntraMatrix(t *testing.T, names []string) *entraMatrix {
 		}})
 	}
 	m.identity = &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: m.home + "-entra"}, Spec: v1alpha1.ManagedIdentitySpec{
-		TokenSource: v1alpha1.TokenSourceEntra, TenantID: entraTenant, ClientID: entraIMDSClient, Entra: &v1alpha1.EntraSettings{Authority: authority},
+		TokenSource: v1alpha1.TokenSourceEntra, TenantID: entraTenant, ClientID: entraIMDSClient, PrincipalID: entraIMDSObject, Entra: &v1alpha1.EntraSettings{Authority: authority},
 		AssumableBy: []v1alpha1.Admission{{Namespaces: []string{m.home}, ServiceAccounts: []string{"*"}}},
 	}}
 	m.createResolved(t, m.identity)
@@ -126,6 +134,7 @@ func (c *cluster) newEntraMatrix(t *testing.T, names []string) *entraMatrix {
 	m.standIn = c.startEntra(t, m.registered(names)...)
 	m.probe = c.start(t, newProbePod(c, m.home, "probe", "wait").withIdentity(m.identity.Name).onNode(c.nodes[0]).
 		trusting(string(c.outside.pem)+string(c.clusterCA(t))))
+	m.oidcProbe = c.start(t, newProbePod(c, m.home, "oidc-probe", "wait").onNode(c.nodes[0]).trusting(c.authorities(t)))
 	m.awaitPublic(t)
 	c.awaitStatus(t, m.probe, 200)
 	m.keys = c.jwks(t, m.probe, authority+"/"+entraTenant+"/discovery/v2.0/keys")
@@ -136,7 +145,7 @@ func (c *cluster) newEntraMatrix(t *testing.T, names []string) *entraMatrix {
 // and that of IMDS.
 func (m *entraMatrix) registered(names []string) []entra.Identity {
 	const audience = "api://AzureADTokenExchange"
-	identities := []entra.Identity{{TenantID: entraTenant, ClientID: entraIMDSClient, Credentials: []entra.Credential{
+	identities := []entra.Identity{{TenantID: entraTenant, ClientID: entraIMDSClient, ObjectID: entraIMDSObject, Credentials: []entra.Credential{
 		{Issuer: website, Subject: identitySubject(m.identity.Name), Audience: audience},
 	}}}
 	for _, cloud := range entraClouds {
@@ -222,9 +231,8 @@ func wanted(libraries []string, credential string, selectors []string) []string 
 // check checks that a client made the attempts, and that each got Entra ID's token for an identity.
 func (m *entraMatrix) check(t *testing.T, attempts []sdkAttempt, clientID string, wanted []string) {
 	t.Helper()
-	var got []string
+	wantAttempts(t, attempts, wanted)
 	for _, attempt := range attempts {
-		got = append(got, attempt.String())
 		if attempt.Token == "" {
 			t.Errorf("%s: %s", attempt, attempt.Error)
 			continue
@@ -233,6 +241,15 @@ func (m *entraMatrix) check(t *testing.T, attempts []sdkAttempt, clientID string
 		if claims["appid"] != clientID || claims["aud"] != vault || claims["iss"] != "https://sts.windows.net/"+entraTenant+"/" {
 			t.Errorf("%s: claims = %v", attempt, claims)
 		}
+	}
+}
+
+// wantAttempts checks which attempts a client made.
+func wantAttempts(t *testing.T, attempts []sdkAttempt, wanted []string) {
+	t.Helper()
+	var got []string
+	for _, attempt := range attempts {
+		got = append(got, attempt.String())
 	}
 	slices.Sort(got)
 	slices.Sort(wanted)
