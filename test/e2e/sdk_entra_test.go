@@ -105,7 +105,7 @@ type entraMatrix struct {
 	// probe reads the stand-in's documents, and oidcProbe those of this cluster's OIDC server.
 	probe, oidcProbe *corev1.Pod
 
-	rows  []entraRow
+	rows []entraRow
 }
 
 // entraRow is a line of the table.
