@@ -51,14 +51,23 @@ func (s sample) answered() time.Time { return s.sent.Add(s.took) }
 
 // String describes the answer.
 func (s sample) String() string {
+	after := inWords(s.took)
 	if s.err != nil {
-		return fmt.Sprintf("%v after %.1f s", s.err, s.took.Seconds())
+		return fmt.Sprintf("%v %s", s.err, after)
 	}
-	text := fmt.Sprintf("%d after %.1f s", s.status, s.took.Seconds())
+	text := fmt.Sprintf("%d %s", s.status, after)
 	if s.retryAfter != "" {
 		text += ", Retry-After " + s.retryAfter
 	}
 	return text
+}
+
+// inWords says how long an answer took, in tenths of a second.
+func inWords(took time.Duration) string {
+	if took < 50*time.Millisecond {
+		return "at once"
+	}
+	return fmt.Sprintf("after %.1f s", took.Seconds())
 }
 
 // run asks until the context ends, and waits for the last answer.

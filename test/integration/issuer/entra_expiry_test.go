@@ -53,6 +53,6 @@ func (o *outage) expiryLine() string {
 			served = append(served, one.took)
 		}
 	}
-	return fmt.Sprintf("a token that expires after %s, while Entra ID is down: served %d times until then, in %.1f s at the most; then %s\n",
-		first.expires.Sub(first.sent).Round(time.Second), len(served), served.quantile(1).Seconds(), refused)
+	return fmt.Sprintf("a token that expires after %s, while Entra ID is down: served %d times until then, in %d ms at the most; then %s\n",
+		first.expires.Sub(first.sent).Round(time.Second), len(served), served.quantile(1).Milliseconds(), refused)
 }
