@@ -23,14 +23,14 @@ func kill(arguments []string) error {
 	return nil
 }
 
-// memory opens the memory of a program's processes, and their files, as a debugger would. It fails for the first that it may not open.
+// memory opens a part of the memory of a program's processes, their environment, and their files. It fails for the first that it may not open.
 func memory(arguments []string) error {
 	ids, err := processes(arguments)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		for _, name := range []string{"mem", "root/"} {
+		for _, name := range []string{"environ", "root/"} {
 			file, err := os.Open(fmt.Sprintf("/proc/%d/%s", id, name))
 			if err != nil {
 				return err
