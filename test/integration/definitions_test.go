@@ -52,8 +52,8 @@ func undescribed(path string, schema apiextensionsv1.JSONSchemaProps) []string {
 func TestPrinterColumns(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"ManagedIdentity": {"Ready", "Source", "Client ID", "Service Accounts", "Age"},
-		"IdentityBinding": {"Ready", "Service Accounts", "Identities", "Reason", "Age"},
+		"ManagedIdentity": {"Ready", "Source", "Client ID", "Service Accounts", "Uninjected", "Age"},
+		"IdentityBinding": {"Ready", "Service Accounts", "Identities", "Uninjected", "Reason", "Age"},
 	}
 	got := map[string][]string{}
 	for _, definition := range definitions(t) {
