@@ -15,6 +15,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/controllers"
+	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -31,6 +32,7 @@ func TestIdentityGetsItsIDs(t *testing.T) {
 		ResourceID: "/subscriptions/" + defaults.SubscriptionID +
 			"/resourcegroups/kube-imds/providers/Microsoft.ManagedIdentity/userAssignedIdentities/with-ids",
 		BoundServiceAccounts: new(int32(0)),
+		UninjectedPods:       new(int32(0)),
 		Conditions:           identity.Status.Conditions,
 	}
 	if diff := cmp.Diff(want, identity.Status); diff != "" {
@@ -64,15 +66,15 @@ func TestSecondReconcileChangesNothing(t *testing.T) {
 	binding := createBinding(t, space.Name, "nobody", "settled")
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonNotAdmitted)
 
-	recorder, reader := events.NewFakeRecorder(10), withoutStatus{admin}
+	recorder, reader, counts := events.NewFakeRecorder(10), withoutStatus{admin}, &uninjected.Counts{}
 	for _, look := range []struct {
 		object     client.Object
 		reconciler interface {
 			Reconcile(context.Context, ctrl.Request) (ctrl.Result, error)
 		}
 	}{
-		{identity, &controllers.ManagedIdentityReconciler{Client: reader, Events: recorder, Defaults: defaults}},
-		{binding, &controllers.IdentityBindingReconciler{Client: reader, Events: recorder}},
+		{identity, &controllers.ManagedIdentityReconciler{Client: reader, Events: recorder, Defaults: defaults, Uninjected: counts}},
+		{binding, &controllers.IdentityBindingReconciler{Client: reader, Events: recorder, Uninjected: counts}},
 	} {
 		before := look.object.GetResourceVersion()
 		if _, err := look.reconciler.Reconcile(t.Context(), requestFor(look.object)); err != nil {
