@@ -26,7 +26,6 @@ const usage = `probe: what the end-to-end tests run inside pods
   probe raw [flags]          open a connection by a raw packet
   probe sysctl NAME[=VALUE]  print a setting of the pod's kernel, or set it
   probe kill PROGRAM         end the processes of a program
-  probe memory PROGRAM       open the memory and the files of a program's processes
 
 Each has its own --help.
 `
@@ -76,8 +75,6 @@ func run(ctx context.Context, arguments []string) error {
 		return sysctl(rest)
 	case "kill":
 		return kill(rest)
-	case "memory":
-		return memory(rest)
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return nil
