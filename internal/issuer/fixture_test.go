@@ -24,6 +24,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/keyset"
 	"github.com/kube-imds/kube-imds/internal/testing/bound"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -208,7 +209,7 @@ func (p podToken) sign(t *testing.T) string {
 }
 
 // startKeys starts the cluster's keys and waits for them.
-func startKeys(ctx context.Context) *workload.Keys {
+func startKeys(ctx context.Context) *keyset.Keys {
 	keys := workload.NewKeys(bound.Source{}, logr.Discard())
 	go func() { _ = keys.Start(ctx) }()
 	synctest.Wait()

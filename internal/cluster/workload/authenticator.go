@@ -7,6 +7,8 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
+
+	"github.com/kube-imds/kube-imds/internal/keyset"
 )
 
 // Workload is the pod that a token is bound to.
@@ -28,7 +30,7 @@ type Reference struct {
 
 // Authenticator authenticates pod-bound ServiceAccount tokens of one audience.
 type Authenticator struct {
-	keys     *Keys
+	keys     *keyset.Keys
 	audience string
 	now      func() time.Time
 
@@ -37,7 +39,7 @@ type Authenticator struct {
 }
 
 // NewAuthenticator returns an authenticator of tokens for an audience that the cluster's keys signed.
-func NewAuthenticator(keys *Keys, audience string, now func() time.Time) *Authenticator {
+func NewAuthenticator(keys *keyset.Keys, audience string, now func() time.Time) *Authenticator {
 	return &Authenticator{keys: keys, audience: audience, now: now}
 }
 
@@ -95,7 +97,7 @@ func (a *Authenticator) Authenticate(token string) (Workload, error) {
 		return Workload{}, errNotReady
 	}
 	var c claims
-	_, err := jwt.ParseWithClaims(token, &c, a.keys.find,
+	_, err := jwt.ParseWithClaims(token, &c, a.keys.Find,
 		jwt.WithValidMethods([]string{"RS256", "ES256", "ES384", "ES512"}),
 		jwt.WithAudience(a.audience),
 		jwt.WithIssuer(issuer),

@@ -17,6 +17,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-logr/logr"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kube-imds/kube-imds/internal/keyset"
 )
 
 const (
@@ -97,10 +99,10 @@ func newCluster(t *testing.T) *cluster {
 }
 
 // knowing returns Keys that have been read once.
-func knowing(t *testing.T, source Source) *Keys {
+func knowing(t *testing.T, source keyset.Source) *keyset.Keys {
 	t.Helper()
 	keys := NewKeys(source, logr.Discard())
-	if err := keys.refresh(t.Context()); err != nil {
+	if err := keys.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return keys

@@ -10,12 +10,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kube-imds/kube-imds/internal/keyset"
 )
 
 var discard = logr.Discard()
 
 // onStage runs a test with started Keys in a synctest bubble.
-func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *Keys)) {
+func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *keyset.Keys)) {
 	t.Helper()
 	t.Parallel()
 	api := newCluster(t)
@@ -37,7 +39,7 @@ func onStage(t *testing.T, test func(t *testing.T, api *cluster, keys *Keys)) {
 }
 
 // accepts checks whether a token of the key with an ID is accepted.
-func accepts(t *testing.T, keys *Keys, id string, want bool) {
+func accepts(t *testing.T, keys *keyset.Keys, id string, want bool) {
 	t.Helper()
 	signed := newToken(t, time.Now()).signedBy(id, jwt.SigningMethodRS256, keyPair(t).other).sign(t)
 	if id == "rsa" {
@@ -49,12 +51,12 @@ func accepts(t *testing.T, keys *Keys, id string, want bool) {
 }
 
 func TestKeysAreReadAtStartAndPeriodically(t *testing.T) {
-	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+	onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 		if !keys.Ready() || keys.Issuer() != issuer {
 			t.Errorf("ready: %t, issuer: %q", keys.Ready(), keys.Issuer())
 		}
 		api.wantReads(t, 1)
-		time.Sleep(refreshInterval - time.Second)
+		time.Sleep(keyset.RefreshInterval - time.Second)
 		synctest.Wait()
 		api.wantReads(t, 1)
 		time.Sleep(time.Second)
@@ -64,7 +66,7 @@ func TestKeysAreReadAtStartAndPeriodically(t *testing.T) {
 }
 
 func TestUnknownKeyTriggersARead(t *testing.T) {
-	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+	onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 		time.Sleep(time.Minute)
 		api.change(func(c *cluster) { c.keys["new"] = keyPair(t).other.Public() })
 		accepts(t, keys, "new", false)
@@ -76,7 +78,7 @@ func TestUnknownKeyTriggersARead(t *testing.T) {
 }
 
 func TestUnknownKeysDoNotFloodTheAPIServer(t *testing.T) {
-	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+	onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 		for range 600 {
 			accepts(t, keys, "never", false)
 			time.Sleep(100 * time.Millisecond)
@@ -88,7 +90,7 @@ func TestUnknownKeysDoNotFloodTheAPIServer(t *testing.T) {
 }
 
 func TestKnownKeyTriggersNoRead(t *testing.T) {
-	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+	onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 		for range 60 {
 			accepts(t, keys, "rsa", true)
 			time.Sleep(time.Second)
@@ -98,10 +100,10 @@ func TestKnownKeyTriggersNoRead(t *testing.T) {
 }
 
 func TestWithdrawnKeyIsDropped(t *testing.T) {
-	onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+	onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 		api.change(func(c *cluster) { delete(c.keys, "rsa") })
 		accepts(t, keys, "rsa", true)
-		time.Sleep(refreshInterval)
+		time.Sleep(keyset.RefreshInterval)
 		synctest.Wait()
 		accepts(t, keys, "rsa", false)
 	})
@@ -114,9 +116,9 @@ func TestKeysStayAfterAFailedRead(t *testing.T) {
 		"no issuer":          func(c *cluster) { c.issuer = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			onStage(t, func(t *testing.T, api *cluster, keys *Keys) {
+			onStage(t, func(t *testing.T, api *cluster, keys *keyset.Keys) {
 				api.change(breakIt)
-				time.Sleep(10 * refreshInterval)
+				time.Sleep(10 * keyset.RefreshInterval)
 				synctest.Wait()
 				if !keys.Ready() {
 					t.Error("not ready any more")

@@ -6,12 +6,14 @@ import (
 
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"github.com/kube-imds/kube-imds/internal/keyset"
 )
 
 // APIServer reads documents from the API server.
 type APIServer struct{ client rest.Interface }
 
-var _ Source = APIServer{}
+var _ keyset.Source = APIServer{}
 
 // NewAPIServer returns an APIServer that names part as its user agent.
 func NewAPIServer(config *rest.Config, part string) (APIServer, error) {

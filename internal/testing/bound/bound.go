@@ -16,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/keyset"
 )
 
 const (
@@ -66,7 +67,7 @@ func (b Token) Sign(t testing.TB) string {
 }
 
 // Keys returns the cluster's keys once they are read.
-func Keys(t testing.TB) *workload.Keys {
+func Keys(t testing.TB) *keyset.Keys {
 	t.Helper()
 	keys := workload.NewKeys(Source{}, logr.Discard())
 	go func() { _ = keys.Start(t.Context()) }()
