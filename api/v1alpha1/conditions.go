@@ -3,7 +3,8 @@ package v1alpha1
 // Condition types.
 const (
 	// ConditionReady of a ManagedIdentity means that its IDs are resolved and tokens can be issued. Of an IdentityBinding it means
-	// that each of its identities exists, is ready and admits the binding's ServiceAccounts.
+	// that each of its identities exists, is ready and admits the binding's ServiceAccounts. Of a KeyVault it means that its host name
+	// leads to it, and of a RoleAssignment that its principal and its scope exist.
 	ConditionReady = "Ready"
 
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
@@ -32,6 +33,11 @@ const (
 	ReasonNotAdmitted      = "NotAdmitted"
 	ReasonAllInjected      = "AllPodsInjected"
 	ReasonNotInjected      = "PodsNotInjected"
+	ReasonServed           = "Served"
+	ReasonNameTaken        = "NameTaken"
+	ReasonAssigned         = "Assigned"
+	ReasonVaultNotFound    = "KeyVaultNotFound"
+	ReasonNoPrincipal      = "NoPrincipalID"
 )
 
 // CanBeTried reports whether tokens can be asked for: a federated identity is granted before Entra ID has accepted it, or else

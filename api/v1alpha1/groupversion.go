@@ -14,6 +14,8 @@ func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&ManagedIdentity{}, &ManagedIdentityList{},
 		&IdentityBinding{}, &IdentityBindingList{},
+		&KeyVault{}, &KeyVaultList{},
+		&RoleAssignment{}, &RoleAssignmentList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -53,6 +53,8 @@ func TestPrinterColumns(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"ManagedIdentity": {"Ready", "Source", "Client ID", "Service Accounts", "Uninjected", "Age"},
+		"KeyVault":        {"Ready", "URI", "Age"},
+		"RoleAssignment":  {"Ready", "Identity", "Object ID", "Role", "Key Vault", "Secret", "Age"},
 		"IdentityBinding": {"Ready", "Service Accounts", "Identities", "Uninjected", "Reason", "Age"},
 	}
 	got := map[string][]string{}
@@ -114,7 +116,7 @@ func TestEveryKindHasAStatusAndACategory(t *testing.T) {
 func definitions(t *testing.T) []apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(definitionsPath, "*.yaml"))
-	if err != nil || len(paths) != 2 {
+	if err != nil || len(paths) != 4 {
 		t.Fatalf("%d definitions: %v", len(paths), err)
 	}
 	var all []apiextensionsv1.CustomResourceDefinition

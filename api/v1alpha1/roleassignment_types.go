@@ -1,0 +1,107 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// RoleAssignment gives a principal one of Azure's built-in roles at a resource of its namespace. A valid token alone opens nothing.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=ra,categories=kube-imds
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Identity",type=string,JSONPath=`.spec.principal.identity`
+// +kubebuilder:printcolumn:name="Object ID",type=string,JSONPath=`.spec.principal.objectID`
+// +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
+// +kubebuilder:printcolumn:name="Key Vault",type=string,JSONPath=`.spec.scope.keyVault`
+// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.spec.scope.secret`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type RoleAssignment struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says who may do what, and where.
+	// +required
+	Spec RoleAssignmentSpec `json:"spec"`
+
+	// status says whether the assignment takes effect.
+	// +optional
+	Status RoleAssignmentStatus `json:"status,omitzero"`
+}
+
+// RoleAssignmentStatus says whether the assignment takes effect.
+type RoleAssignmentStatus struct {
+	// conditions say whether the assignment is Ready, and if not, why.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RoleAssignmentSpec says who may do what, and where.
+type RoleAssignmentSpec struct {
+	// principal is who gets the role.
+	// +required
+	Principal AssignedPrincipal `json:"principal"`
+
+	// role is one of Azure's built-in roles, by its name there.
+	// +required
+	Role BuiltInRole `json:"role"`
+
+	// scope is where the principal has the role.
+	// +required
+	Scope AssignmentScope `json:"scope"`
+}
+
+// AssignedPrincipal is a managed identity or any other principal.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.identity) != has(self.objectID)",message="name the principal with exactly one of identity and objectID"
+type AssignedPrincipal struct {
+	// identity is the name of a ManagedIdentity.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Identity string `json:"identity,omitempty"`
+
+	// objectID is the object ID of a principal.
+	// +optional
+	ObjectID GUID `json:"objectID,omitempty"`
+}
+
+// AssignmentScope is a resource, or one object in it.
+type AssignmentScope struct {
+	// keyVault is the name of a KeyVault of this namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=24
+	KeyVault string `json:"keyVault"`
+
+	// secret is the name of a secret in the vault; without it the role is for the whole vault.
+	// +optional
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:Pattern=`^[0-9a-zA-Z-]+$`
+	Secret string `json:"secret,omitempty"`
+}
+
+// BuiltInRole is a built-in role of Azure by its name.
+//
+// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Reader
+type BuiltInRole string
+
+// The built-in roles.
+const (
+	KeyVaultAdministrator  BuiltInRole = "Key Vault Administrator"
+	KeyVaultSecretsOfficer BuiltInRole = "Key Vault Secrets Officer"
+	KeyVaultSecretsUser    BuiltInRole = "Key Vault Secrets User"
+	KeyVaultReader         BuiltInRole = "Key Vault Reader"
+)
+
+// RoleAssignmentList is a list of RoleAssignments.
+//
+// +kubebuilder:object:root=true
+type RoleAssignmentList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []RoleAssignment `json:"items"`
+}
