@@ -3,7 +3,7 @@
 #
 #   docker build --target controller --tag kube-imds/controller:0.1.0 .
 #
-# Targets: controller, signer, oidc, issuer, sidecar. hack/images makes the same images without a container engine.
+# Targets: controller, signer, oidc, keyvault, issuer, sidecar. hack/images makes the same images without a container engine.
 
 # The compiler runs on the machine's own platform, whatever platform it builds for.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
@@ -22,7 +22,7 @@ ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=0.1.0
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    for part in controller signer oidc issuer sidecar; do \
+    for part in controller signer oidc keyvault issuer sidecar; do \
       GOOS=$TARGETOS GOARCH=$TARGETARCH \
         go build -ldflags "-s -w -X main.version=$VERSION" -o "/out/$part" "./cmd/$part" || exit 1; \
     done
@@ -52,6 +52,11 @@ FROM base AS oidc
 LABEL org.opencontainers.image.title="kube-imds OIDC server"
 COPY --from=build /out/oidc /oidc
 ENTRYPOINT ["/oidc"]
+
+FROM base AS keyvault
+LABEL org.opencontainers.image.title="kube-imds Key Vault"
+COPY --from=build /out/keyvault /keyvault
+ENTRYPOINT ["/keyvault"]
 
 FROM base AS issuer
 LABEL org.opencontainers.image.title="kube-imds node issuer"

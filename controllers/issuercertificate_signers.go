@@ -17,22 +17,24 @@ import (
 // IssuerCertificateRules returns the rules of all signers: those of the parts' serving certificates with the names of their
 // Services and, for an issuer, its node's; and that of the certificate that attests pods.
 func IssuerCertificateRules(names install.Names) map[string]IssuerCertificateRule {
-	serving := func(part install.Part) IssuerCertificateRule {
-		ofService := func(name string) bool { return slices.Contains(names.Services(part), name) }
+	serving := func(part install.Part, dnsNames []string) IssuerCertificateRule {
+		isOurs := func(name string) bool { return slices.Contains(dnsNames, name) }
 		return IssuerCertificateRule{
 			Username:         names.Username(part),
-			AllowsCommonName: ofService,
-			AllowsDNSName:    ofService,
+			AllowsCommonName: isOurs,
+			AllowsDNSName:    isOurs,
 			CheckKey:         checkServingKey,
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		}
 	}
-	issuer := serving(install.Issuer)
+	ofService := func(part install.Part) IssuerCertificateRule { return serving(part, names.Services(part)) }
+	issuer := ofService(install.Issuer)
 	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.Services(install.Issuer)[0]) }
 	return map[string]IssuerCertificateRule{
-		certificate.IssuerSigner: issuer,
-		certificate.SignerSigner: serving(install.Signer),
-		certificate.OIDCSigner:   serving(install.OIDC),
+		certificate.IssuerSigner:   issuer,
+		certificate.SignerSigner:   ofService(install.Signer),
+		certificate.OIDCSigner:     ofService(install.OIDC),
+		certificate.KeyVaultSigner: serving(install.KeyVault, names.Vaults()),
 		certificate.AttestationSigner: {
 			Username:         names.Username(install.Signer),
 			AllowsCommonName: attested.IsDomain,

@@ -34,6 +34,7 @@ type options struct {
 	federated      bool
 
 	countUninjected bool
+	keyVault        bool
 
 	workloadIdentity bool
 	tokenEndpoint    bool
@@ -68,6 +69,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.federated, "federated", false, "whether there is a federation issuer, which identities of Entra ID need")
 	flags.BoolVar(&o.countUninjected, "count-uninjected-pods", true,
 		"whether to count the running pods without IMDS of ServiceAccounts that have identities, for conditions and events")
+	flags.BoolVar(&o.keyVault, "key-vault", false, "whether this installation serves Key Vaults")
 	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
 		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
 	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")

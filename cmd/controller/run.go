@@ -131,9 +131,12 @@ func (o options) cache() cache.Options {
 			&corev1.Namespace{}:                                       {Transform: slim.Metadata},
 			&v1alpha1.ManagedIdentity{}:                               {Transform: slim.Bare},
 			&v1alpha1.IdentityBinding{}:                               {Transform: slim.Bare},
+			&v1alpha1.KeyVault{}:                                      {Transform: slim.Bare},
+			&v1alpha1.RoleAssignment{}:                                {Transform: slim.Bare},
 			&certificatesv1.CertificateSigningRequest{}: {
 				Transform: slim.CertificateSigningRequest(
-					certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.AttestationSigner)},
+					certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.KeyVaultSigner,
+					certificate.AttestationSigner)},
 		},
 	}
 }
@@ -154,6 +157,11 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 			Client: api, Events: recorder, Counts: counts, Found: time.Minute, NotFound: 5 * time.Minute,
 			Counter: &uninjected.Counter{Reader: mgr.GetAPIReader(), Pages: rate.NewLimiter(5, 50), WorkloadIdentity: o.workloadIdentity},
 		})
+	}
+	if o.keyVault {
+		all = append(all,
+			&controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names},
+			&controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
 	}
 	for _, reconciler := range append(all,
 		&controllers.ManagedIdentityReconciler{

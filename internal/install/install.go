@@ -17,6 +17,7 @@ const (
 	Issuer     Part = "issuer"
 	Signer     Part = "signer"
 	OIDC       Part = "oidc"
+	KeyVault   Part = "keyvault"
 )
 
 // Names are the names of one installation.
@@ -49,9 +50,20 @@ func (n Names) Services(part Part) []string {
 	return []string{name, name + ".cluster.local"}
 }
 
-// Served returns the DNS names of all serving parts.
+// VaultService is the name of the headless Service by which vaults have host names.
+const VaultService = "vault"
+
+// VaultDomain returns what the host names of vaults end in.
+func (n Names) VaultDomain() string { return VaultService + "." + n.Namespace + ".svc" }
+
+// Vaults returns the DNS names of all vaults, as patterns.
+func (n Names) Vaults() []string {
+	return []string{"*." + n.VaultDomain(), "*." + n.VaultDomain() + ".cluster.local"}
+}
+
+// Served returns the DNS names of all serving parts, and the domains of the vaults.
 func (n Names) Served() []string {
-	var names []string
+	names := []string{n.VaultDomain(), n.VaultDomain() + ".cluster.local"}
 	for _, part := range []Part{Webhook, Issuer, Signer, OIDC} {
 		names = append(names, n.Services(part)...)
 	}

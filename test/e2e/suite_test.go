@@ -11,7 +11,7 @@ import "testing"
 // stop parts of it, one at a time; in the end the chart is uninstalled.
 func TestEndToEnd(t *testing.T) {
 	c := connect(t)
-	c.installChart(t)
+	c.installChart(t, withVaults)
 	t.Cleanup(func() { c.describeFailure(t) })
 
 	t.Run("Running", func(t *testing.T) {
@@ -44,6 +44,7 @@ func TestEndToEnd(t *testing.T) {
 			"PoliciesFitTheirObjects":       testPoliciesFitTheirObjects,
 			"ChartTestPasses":               testChartTestPasses,
 			"EntraIssuesTokens":             testEntraIssuesTokens,
+			"KeyVaultHoldsSecrets":          testKeyVaultHoldsSecrets,
 			"UninjectedPodsAreCounted":      testUninjectedPodsAreCounted,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -31,3 +31,8 @@ app.kubernetes.io/component: {{ . }}
 {{- define "kube-imds.image" -}}
 {{ .context.Values.image.repository }}/{{ .part }}:{{ default .context.Chart.AppVersion .context.Values.image.tag }}
 {{- end -}}
+
+{{/* The namespace of the Secrets with the vaults' objects. */}}
+{{- define "kube-imds.vaultNamespace" -}}
+{{ default (printf "%s-vaults" .Release.Namespace) .Values.keyVault.dataNamespace }}
+{{- end -}}

@@ -1,6 +1,6 @@
-{{/* The common part of all pods. Takes (dict "context" $ "part" PART), where PART has values of its own. */}}
+{{/* The common part of all pods. Takes (dict "context" $ "part" PART), where PART has values of its own, or "values" has their name. */}}
 {{- define "kube-imds.pod" -}}
-{{- $values := index .context.Values .part -}}
+{{- $values := index .context.Values (default .part .values) -}}
 serviceAccountName: {{ include "kube-imds.fullname" .context }}-{{ .part }}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -41,7 +41,7 @@ securityContext:
   capabilities:
     drop: [ALL]
 resources:
-  {{- toYaml (index .context.Values .part).resources | nindent 2 }}
+  {{- toYaml (index .context.Values (default .part .values)).resources | nindent 2 }}
 livenessProbe:
   httpGet: {path: /healthz, port: health}
   periodSeconds: 20
@@ -91,7 +91,7 @@ readOnly: true
 
 {{/* Spreads the replicas of a part, which has values of its own. Takes (dict "context" $ "part" PART). */}}
 {{- define "kube-imds.spread" -}}
-{{- with (index .context.Values .part).topologySpreadConstraints }}
+{{- with (index .context.Values (default .part .values)).topologySpreadConstraints }}
 topologySpreadConstraints:
   {{- toYaml . | nindent 2 }}
 {{- else }}

@@ -26,6 +26,9 @@ const (
 	SignerSigner = "kube-imds.io/signer-serving"
 	OIDCSigner   = "kube-imds.io/oidc-serving"
 
+	// KeyVaultSigner signs certificates for all vaults.
+	KeyVaultSigner = "kube-imds.io/keyvault-serving"
+
 	// AttestationSigner signs the certificates that attest pods.
 	AttestationSigner = "kube-imds.io/attestation"
 )

@@ -59,6 +59,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
+		&controllers.KeyVaultReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names},
+		&controllers.RoleAssignmentReconciler{Client: api, Events: manager.GetEventRecorder(release)},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names)},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")

@@ -1,0 +1,122 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// RoleAssignmentReconciler maintains the status of role assignments.
+type RoleAssignmentReconciler struct {
+	Client client.Client
+	Events events.EventRecorder
+}
+
+// SetupWithManager registers the reconciler.
+func (r *RoleAssignmentReconciler) SetupWithManager(manager ctrl.Manager) error {
+	err := ctrl.NewControllerManagedBy(manager).
+		Named("roleassignment").
+		For(&v1alpha1.RoleAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the reconciler of RoleAssignments: %w", err)
+	}
+	return nil
+}
+
+// Reconcile updates the status of one assignment.
+func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var assignment v1alpha1.RoleAssignment
+	if err := r.Client.Get(ctx, request.NamespacedName, &assignment); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	before := assignment.DeepCopy()
+	ready, err := r.judge(ctx, &assignment)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	apimeta.SetStatusCondition(&assignment.Status.Conditions, ready)
+	if equality.Semantic.DeepEqual(before.Status, assignment.Status) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.Client.Status().Patch(ctx, &assignment, client.MergeFrom(before)); err != nil {
+		return ctrl.Result{}, fmt.Errorf("write the status of RoleAssignment %s: %w", request, err)
+	}
+	announce(r.Events, &assignment, before.Status.Conditions, ready)
+	return ctrl.Result{}, nil
+}
+
+// judge says whether the scope and the principal of an assignment exist.
+func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alpha1.RoleAssignment) (metav1.Condition, error) {
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, ObservedGeneration: assignment.Generation, Status: metav1.ConditionTrue,
+		Reason: v1alpha1.ReasonAssigned, Message: "the principal has the role",
+	}
+	refuse := func(reason, format string, values ...any) {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, fmt.Sprintf(format, values...)
+	}
+	vault := assignment.Spec.Scope.KeyVault
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: assignment.Namespace, Name: vault}, &v1alpha1.KeyVault{})
+	if client.IgnoreNotFound(err) != nil {
+		return ready, fmt.Errorf("read the KeyVault %s: %w", vault, err)
+	}
+	if apierrors.IsNotFound(err) {
+		refuse(v1alpha1.ReasonVaultNotFound, "namespace %s has no KeyVault %q", assignment.Namespace, vault)
+		return ready, nil
+	}
+	name := assignment.Spec.Principal.Identity
+	if name == "" {
+		return ready, nil
+	}
+	var identity v1alpha1.ManagedIdentity
+	err = r.Client.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	switch {
+	case apierrors.IsNotFound(err):
+		refuse(v1alpha1.ReasonIdentityNotFound, "there is no ManagedIdentity %q", name)
+	case err != nil:
+		return ready, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+	case identity.Status.PrincipalID == "":
+		refuse(v1alpha1.ReasonNoPrincipal, "ManagedIdentity %q has no principal ID: an identity of Entra ID needs spec.principalID, others get one soon", name)
+	}
+	return ready, nil
+}
+
+// at maps a vault to the assignments at it.
+func (r *RoleAssignmentReconciler) at(ctx context.Context, vault client.Object) []ctrl.Request {
+	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool { return spec.Scope.KeyVault == vault.GetName() },
+		client.InNamespace(vault.GetNamespace()))
+}
+
+// of maps an identity to its assignments.
+func (r *RoleAssignmentReconciler) of(ctx context.Context, identity client.Object) []ctrl.Request {
+	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool { return spec.Principal.Identity == identity.GetName() })
+}
+
+func (r *RoleAssignmentReconciler) list(ctx context.Context, wanted func(v1alpha1.RoleAssignmentSpec) bool, options ...client.ListOption) []ctrl.Request {
+	var all v1alpha1.RoleAssignmentList
+	if err := r.Client.List(ctx, &all, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		logMissed(ctx, err)
+		return nil
+	}
+	var requests []ctrl.Request
+	for i := range all.Items {
+		if wanted(all.Items[i].Spec) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		}
+	}
+	return requests
+}

@@ -1,0 +1,100 @@
+package keyvault
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kube-imds/kube-imds/internal/keyvault/store"
+)
+
+// maxResults is the largest page.
+const maxResults = 25
+
+// page is a page of a list.
+type page struct {
+	Value    []secretBundle `json:"value"`
+	NextLink *string        `json:"nextLink"`
+}
+
+// listSecrets lists the secrets of the vault.
+func (s *Server) listSecrets(x *exchange) (int, any, error) {
+	return s.list(x, func(secret *store.Object) bool { return secret.Deleted == nil })
+}
+
+// listDeletedSecrets lists those that can be recovered.
+func (s *Server) listDeletedSecrets(x *exchange) (int, any, error) {
+	return s.list(x, func(secret *store.Object) bool { return secret.Deleted != nil })
+}
+
+func (s *Server) list(x *exchange, wanted func(*store.Object) bool) (int, any, error) {
+	secrets, err := s.Secrets.List(x.request.Context(), x.vault.UID)
+	if err != nil {
+		return 0, nil, err
+	}
+	var items []item
+	for _, secret := range secrets {
+		if wanted(secret) {
+			items = append(items, item{strings.ToLower(secret.Name), x.vault.bundle(secret, secret.Current(), true)})
+		}
+	}
+	return x.page(items)
+}
+
+// listVersions lists the versions of a secret.
+func (s *Server) listVersions(x *exchange) (int, any, error) {
+	secret, err := s.Secrets.Get(x.request.Context(), x.vault.UID, x.name)
+	if err != nil {
+		return 0, nil, err
+	}
+	var items []item
+	if secret != nil && secret.Deleted == nil {
+		for i := range secret.Versions {
+			version := &secret.Versions[i]
+			items = append(items, item{version.ID, x.vault.bundle(secret, version, false)})
+		}
+	}
+	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })
+	return x.page(items)
+}
+
+// item is an item of a list, which is ordered by keys.
+type item struct {
+	key    string
+	bundle secretBundle
+}
+
+// page returns the page that the request asks for: up to maxresults items after the key in $skiptoken.
+func (x *exchange) page(items []item) (int, any, error) {
+	query := x.request.URL.Query()
+	size := maxResults
+	if text := query.Get("maxresults"); text != "" {
+		var err error
+		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > maxResults {
+			return 0, nil, badParameter("maxresults must be from 1 to %d.", maxResults)
+		}
+	}
+	after, err := base64.RawURLEncoding.DecodeString(query.Get("$skiptoken"))
+	if err != nil {
+		return 0, nil, badParameter("The $skiptoken is not one that a nextLink had.")
+	}
+	first, found := slices.BinarySearchFunc(items, string(after), func(one item, key string) int { return strings.Compare(one.key, key) })
+	if found {
+		first++
+	}
+	answer := page{Value: []secretBundle{}}
+	for _, one := range items[first:min(first+size, len(items))] {
+		answer.Value = append(answer.Value, one.bundle)
+	}
+	if last := first + size; last < len(items) {
+		link := "https://" + x.vault.Host + x.request.URL.Path + "?" + url.Values{
+			"api-version": {query.Get("api-version")}, "maxresults": {strconv.Itoa(size)},
+			"$skiptoken": {base64.RawURLEncoding.EncodeToString([]byte(items[last-1].key))},
+		}.Encode()
+		answer.NextLink = &link
+	}
+	return http.StatusOK, answer, nil
+}
