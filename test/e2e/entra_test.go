@@ -206,7 +206,7 @@ func (c *cluster) awaitStatus(t *testing.T, pod *corev1.Pod, status int) {
 }
 
 // startWebsite publishes the files of the federation issuer.
-func (c *cluster) startWebsite(t *testing.T) {
+func (c *cluster) startWebsite(t *testing.T) startedHost {
 	t.Helper()
 	var found *installation.Installation
 	eventually(t, time.Minute, "the signer has made its federation keys", func(ctx context.Context) error {
@@ -216,7 +216,7 @@ func (c *cluster) startWebsite(t *testing.T) {
 	})
 	discovery, err := found.Issuer.Discovery()
 	must(t, err, "render the discovery document")
-	c.startOutside(t, outsideHost{
+	return c.startOutside(t, outsideHost{
 		namespace: websiteNamespace, data: map[string][]byte{"discovery": discovery, "keys": found.JWKS},
 		files: []corev1.KeyToPath{
 			{Key: "discovery", Path: strings.TrimPrefix(federation.DiscoveryPath, "/")}, {Key: "keys", Path: strings.TrimPrefix(federation.KeysPath, "/")},
@@ -228,13 +228,19 @@ func (c *cluster) startWebsite(t *testing.T) {
 // startEntra starts the stand-in for Entra ID.
 func (c *cluster) startEntra(t *testing.T, identities ...entra.Identity) startedHost {
 	t.Helper()
+	return c.startEntraWith(t, nil, identities...)
+}
+
+// startEntraWith starts it with more arguments.
+func (c *cluster) startEntraWith(t *testing.T, arguments []string, identities ...entra.Identity) startedHost {
+	t.Helper()
 	config, err := json.Marshal(map[string]any{
 		"identities": identities, "resources": []string{vault}, "hosts": []string{strings.TrimPrefix(authority, "https://")},
 	})
 	must(t, err, "render the configuration of Entra ID")
 	return c.startOutside(t, outsideHost{
 		namespace: entraNamespace, names: []string{publicAuthority}, data: map[string][]byte{"config": config},
-		files: []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, arguments: []string{"-config", "/data/config.json"},
+		files: []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, arguments: append([]string{"-config", "/data/config.json"}, arguments...),
 	})
 }
 

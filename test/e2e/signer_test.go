@@ -174,9 +174,7 @@ func (c *cluster) publishAhead(t *testing.T, ahead string) {
 // orderKeys annotates the signing keys with an order for the signer.
 func (c *cluster) orderKeys(t *testing.T, annotation, value string) {
 	t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-signing-keys"}}
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, annotation, value)
-	must(t, c.Patch(t.Context(), secret, client.RawPatch("application/merge-patch+json", []byte(patch))), "annotate the signing keys")
+	c.annotate(t, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kube-imds-signing-keys"}}, annotation, value)
 }
 
 // awaitOtherKey waits until new tokens are signed with another key.

@@ -59,6 +59,7 @@ func TestEndToEnd(t *testing.T) {
 	t.Run("SignersGone", func(t *testing.T) { testSignersGone(t, c) })
 	t.Run("KeyRotated", func(t *testing.T) { testKeyRotated(t, c) })
 	t.Run("KeyRevoked", func(t *testing.T) { testKeyRevoked(t, c) })
+	t.Run("FederationKeyRotated", func(t *testing.T) { testFederationKeyRotated(t, c) })
 	t.Run("IssuerRestarted", func(t *testing.T) { testIssuerRestarted(t, c) })
 	t.Run("IssuerStopped", func(t *testing.T) { testIssuerStopped(t, c) })
 	t.Run("AuthorityCleared", func(t *testing.T) { testAuthorityCleared(t, c) })
