@@ -117,15 +117,21 @@ func testIMDSIsAskedByItsOwnNames(t *testing.T, c *cluster) {
 // wantInAuditLog waits for a line in the audit log of a node's issuer that contains all parts.
 func (c *cluster) wantInAuditLog(t *testing.T, node string, parts ...string) {
 	t.Helper()
-	issuer := c.issuerPod(t, node)
 	eventually(t, time.Minute, fmt.Sprintf("the issuer logs %q", parts), func(context.Context) error {
-		for line := range strings.Lines(c.logs(t, issuer.Namespace, issuer.Name, "issuer")) {
-			if containsAll(line, parts) {
-				return nil
-			}
-		}
-		return fmt.Errorf("no line contains all parts")
+		return c.inAuditLog(t, node, parts...)
 	})
+}
+
+// inAuditLog returns nil if the audit log of a node's issuer has a line that contains all parts.
+func (c *cluster) inAuditLog(t *testing.T, node string, parts ...string) error {
+	t.Helper()
+	issuer := c.issuerPod(t, node)
+	for line := range strings.Lines(c.logs(t, issuer.Namespace, issuer.Name, "issuer")) {
+		if containsAll(line, parts) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no line contains all of %q", parts)
 }
 
 func containsAll(line string, parts []string) bool {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -51,11 +52,18 @@ func testIssuerRefusesForeignTokens(t *testing.T, c *cluster) {
 // askIssuer requests a token from a node's issuer from inside a pod.
 func (c *cluster) askIssuer(t *testing.T, pod *corev1.Pod, node string, bearer []string) answer {
 	t.Helper()
+	return c.postToIssuer(t, pod, node, issuerapi.TokenPath, issuerapi.TokenRequest{Resource: vault}, bearer)
+}
+
+// postToIssuer sends a node's issuer a request from inside a pod.
+func (c *cluster) postToIssuer(t *testing.T, pod *corev1.Pod, node, path string, body any, bearer []string) answer {
+	t.Helper()
+	content, err := json.Marshal(body)
+	must(t, err, "render a request")
 	arguments := append([]string{
-		"--method", "POST", "--body", `{"resource":"https://vault.azure.net"}`,
-		"--dial", c.issuerPod(t, node).Status.PodIP + ":8443",
+		"--method", "POST", "--body", string(content), "--dial", c.issuerPod(t, node).Status.PodIP + ":8443",
 	}, bearer...)
-	a, err := c.get(t.Context(), pod, append(arguments, "https://"+issuer+"."+namespace+".svc"+issuerapi.TokenPath)...)
+	a, err := c.get(t.Context(), pod, append(arguments, "https://"+issuer+"."+namespace+".svc"+path)...)
 	must(t, err, "send the issuer a request")
 	return a
 }

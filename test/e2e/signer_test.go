@@ -45,16 +45,9 @@ func testNodeForgesNothing(t *testing.T, c *cluster) {
 		{"an identity that does not admit the pod", here, other.Name, []int{400, 503}}, // the pod is new
 	} {
 		t.Run(show.name, func(t *testing.T) {
-			body, err := json.Marshal(signerapi.TokenRequest{
+			a := c.askSigner(t, here, stolen, signerapi.TokenPath, signerapi.TokenRequest{
 				Pod: signerapi.Pod{UID: string(show.pod.UID)}, Identity: show.identity, Resource: "https://vault.azure.net",
 			})
-			must(t, err, "render a request")
-			a, err := c.get(t.Context(), here, "--method", "POST", "--body", string(body), "--bearer", stolen,
-				"https://"+signerName+"."+namespace+".svc"+signerapi.TokenPath)
-			must(t, err, "send the signer a request")
-			if a.Status == 0 {
-				t.Skip("the cluster enforces NetworkPolicies, so only issuers reach the signer:", a.Error)
-			}
 			for _, want := range show.want {
 				if a.Status == want {
 					return
@@ -63,6 +56,19 @@ func testNodeForgesNothing(t *testing.T, c *cluster) {
 			t.Errorf("got %+v, want status %v", a, show.want)
 		})
 	}
+}
+
+// askSigner sends the signer a request from inside a pod, with an issuer's token.
+func (c *cluster) askSigner(t *testing.T, pod *corev1.Pod, token, path string, body any) answer {
+	t.Helper()
+	content, err := json.Marshal(body)
+	must(t, err, "render a request")
+	a, err := c.get(t.Context(), pod, "--method", "POST", "--body", string(content), "--bearer", token, "https://"+signerName+"."+namespace+".svc"+path)
+	must(t, err, "send the signer a request")
+	if a.Status == 0 {
+		t.Skip("the cluster enforces NetworkPolicies, so only issuers reach the signer:", a.Error)
+	}
+	return a
 }
 
 // testSignerKilled kills one signer after the other while a pod keeps requesting tokens for new resources.

@@ -14,6 +14,7 @@ import (
 func listen(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("listen", flag.ContinueOnError)
 	claims := flags.Bool("claim", false, "add the IPv4 address to the loopback device as long as this runs")
+	once := flags.Bool("once", false, "end after the first connection")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -42,6 +43,9 @@ func listen(ctx context.Context, arguments []string) error {
 		}
 		fmt.Fprintln(connection, "open")
 		connection.Close()
+		if *once {
+			return nil
+		}
 	}
 }
 
