@@ -44,8 +44,12 @@ func (s *Server) setSecret(x *exchange) (int, any, error) {
 		return 0, nil, badParameter("Required parameter 'value' is missing in the request.")
 	}
 	ctx, name := x.request.Context(), x.name
-	if found, err := s.Secrets.Get(ctx, x.vault.UID, name); err != nil || found != nil && found.Deleted != nil {
-		return 0, nil, errors.Join(err, deletedError(found))
+	found, err := s.Secrets.Get(ctx, x.vault.UID, name)
+	if err != nil {
+		return 0, nil, err
+	}
+	if found != nil && found.Deleted != nil {
+		return 0, nil, isDeleted(name)
 	}
 	now := s.Now().Unix()
 	version := store.Version{ID: newVersion(), Created: now, Updated: now}
@@ -69,13 +73,6 @@ func (s *Server) setSecret(x *exchange) (int, any, error) {
 	bundle := x.vault.bundle(secret, &version, false)
 	bundle.Value = asked.Value
 	return http.StatusOK, bundle, nil
-}
-
-func deletedError(found *store.Object) error {
-	if found == nil || found.Deleted == nil {
-		return nil
-	}
-	return isDeleted(found.Name)
 }
 
 // getSecret returns a version, the current one if none is named.
