@@ -171,19 +171,19 @@ func (c *cluster) startWebsite(t *testing.T) startedHost {
 // startEntra starts the stand-in for Entra ID.
 func (c *cluster) startEntra(t *testing.T, identities ...entra.Identity) startedHost {
 	t.Helper()
-	return c.startEntraWith(t, nil, identities...)
+	return c.startEntraWith(t, []string{vault}, identities...)
 }
 
-// startEntraWith starts it with more arguments.
-func (c *cluster) startEntraWith(t *testing.T, arguments []string, identities ...entra.Identity) startedHost {
+// startEntraWith starts it with other resources.
+func (c *cluster) startEntraWith(t *testing.T, resources []string, identities ...entra.Identity) startedHost {
 	t.Helper()
 	config, err := json.Marshal(map[string]any{
-		"identities": identities, "resources": []string{vault}, "hosts": []string{strings.TrimPrefix(authority, "https://")},
+		"identities": identities, "resources": resources, "hosts": []string{strings.TrimPrefix(authority, "https://")},
 	})
 	must(t, err, "render the configuration of Entra ID")
 	return c.startOutside(t, outsideHost{
 		namespace: entraNamespace, names: []string{publicAuthority}, data: map[string][]byte{"config": config},
-		files: []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, arguments: append([]string{"-config", "/data/config.json"}, arguments...),
+		files: []corev1.KeyToPath{{Key: "config", Path: "config.json"}}, arguments: []string{"-config", "/data/config.json"},
 	})
 }
 

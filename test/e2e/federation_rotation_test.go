@@ -17,20 +17,24 @@ import (
 	"github.com/kube-imds/kube-imds/test/entra"
 )
 
-// testFederationKeyRotated rotates the key that signs assertions while a pod asks for tokens, which Entra ID wants to be renewed every few
-// seconds. No request fails, and the successor signs once the website has it.
+// testFederationKeyRotated rotates the key that signs assertions while a pod asks for tokens of one resource after the other, each of which
+// needs an assertion. No request fails, and the successor signs once the website has it.
 func testFederationKeyRotated(t *testing.T, c *cluster) {
 	c.installChart(t, "federation.keys.publishAhead=1s")
 	defer c.installChart(t)
 	first, second := c.namespace(t), c.namespace(t)
 	identity := c.entraIdentity(t, first, second)
 	site := c.startWebsite(t)
-	standIn := c.startEntraWith(t, []string{"-refresh-in", "4"}, entra.Identity{
+	resources := []string{vault}
+	for n := range 400 {
+		resources = append(resources, fmt.Sprintf("https://resource-%d.example", n))
+	}
+	standIn := c.startEntraWith(t, resources, entra.Identity{
 		TenantID: entraTenant, ClientID: entraClient, ObjectID: "object",
 		Credentials: []entra.Credential{{Issuer: website, Subject: identitySubject(identity.Name), Audience: "api://AzureADTokenExchange"}},
 	})
 	asks := c.podOfAccount(t, first, "orders", identity.Name)
-	asks.Spec.Containers[0].Args = []string{"requests", "--resource", vault}
+	asks.Spec.Containers[0].Args = []string{"requests", "--interval", "2s"}
 	pod := c.start(t, asks)
 	c.awaitStatus(t, pod, http.StatusOK)
 	began := time.Now()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -63,7 +62,6 @@ type requestLine struct {
 func requests(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("requests", flag.ContinueOnError)
 	interval := flags.Duration("interval", 250*time.Millisecond, "`time` between two requests")
-	always := flags.String("resource", "", "the `resource` of all requests; without, each has one of its own")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -71,7 +69,7 @@ func requests(ctx context.Context, arguments []string) error {
 	defer ticker.Stop()
 	lines := json.NewEncoder(os.Stdout)
 	for n := 0; ; n++ {
-		resource := cmp.Or(*always, fmt.Sprintf("https://resource-%d.example", n))
+		resource := fmt.Sprintf("https://resource-%d.example", n)
 		answer := send(ctx, request{url: tokenURL(resource), headers: []string{"Metadata: true"}, timeout: 15 * time.Second})
 		line := requestLine{time.Now(), resource, answer.Status, answer.Headers.Get("Server"), answer.Error}
 		if err := lines.Encode(line); err != nil {
