@@ -32,11 +32,14 @@ func testCompletedPodGetsNothing(t *testing.T, c *cluster, identity *v1alpha1.Ma
 		issuerapi.AssertionPath: issuerapi.AssertionRequest{ClientID: entraClient},
 		issuerapi.TokenPath:     issuerapi.TokenRequest{Resource: vault},
 	}
-	for path, body := range requests {
-		if a := c.postToIssuer(t, pod, pod.Spec.NodeName, path, body, replay); a.Status != http.StatusOK {
-			t.Fatalf("while the pod runs, %s answers %d %s", path, a.Status, a.Error)
+	eventually(t, 30*time.Second, "the pod is served while it runs", func(context.Context) error {
+		for path, body := range requests {
+			if a := c.postToIssuer(t, pod, pod.Spec.NodeName, path, body, replay); a.Status != http.StatusOK {
+				return fmt.Errorf("%s answers %d %s", path, a.Status, a.Error)
+			}
 		}
-	}
+		return c.wantAssertion(t, running, stolen, pod, identity.Name)
+	})
 	c.complete(t, pod, running)
 
 	for path, body := range requests {
