@@ -62,7 +62,7 @@ func (o options) publicKeys(reader client.Reader) (func(context.Context) (map[st
 			if err := reader.Get(ctx, o.Names.Federation(), &configMap); err != nil {
 				return nil, fmt.Errorf("read which federation keys are recorded as public: %w", err)
 			}
-			return federation.Recorded(configMap.Annotations[federation.RecordAnnotation]), nil
+			return o.federation.ReadRecord(configMap.Annotations[federation.RecordAnnotation]), nil
 		}, nil
 	}
 	transport, err := o.outbound.Transport()

@@ -9,14 +9,19 @@ import (
 
 func TestRecordedKeys(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]map[string]bool{
-		Record([]string{"two", "one"}):  {"one": true, "two": true},
-		" one, two ,":                   {"one": true, "two": true},
-		"":                              {},
-		strings.Repeat("a,", maxRecord): {},
+	issuer := Issuer{URL: "https://issuer.example"}
+	for name, test := range map[string]struct {
+		value string
+		want  map[string]bool
+	}{
+		"of this issuer": {issuer.Record([]string{"two", "one"}), map[string]bool{"one": true, "two": true}},
+		"of another one": {Issuer{URL: "https://other.example"}.Record([]string{"one"}), map[string]bool{}},
+		"none":           {"", map[string]bool{}},
+		"malformed":      {"one,two", map[string]bool{}},
+		"too long":       {issuer.Record([]string{strings.Repeat("a", maxRecord)}), map[string]bool{}},
 	} {
-		if diff := cmp.Diff(want, Recorded(value)); diff != "" {
-			t.Errorf("%.20q (-want +got):\n%s", value, diff)
+		if diff := cmp.Diff(test.want, issuer.ReadRecord(test.value)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

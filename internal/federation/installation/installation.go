@@ -99,25 +99,27 @@ func read(configMap *corev1.ConfigMap) (*Installation, error) {
 	if keys == nil {
 		return nil, errKeys
 	}
+	issuer := federation.Issuer{
+		URL: configMap.Annotations[issuerAnnotation], Cluster: configMap.Annotations[clusterAnnotation],
+		Recorded: configMap.Annotations[verifyAnnotation] == "false",
+	}
 	return &Installation{
-		Issuer: federation.Issuer{
-			URL: configMap.Annotations[issuerAnnotation], Cluster: configMap.Annotations[clusterAnnotation],
-			Recorded: configMap.Annotations[verifyAnnotation] == "false",
-		},
+		Issuer:      issuer,
 		Environment: configMap.Annotations[environmentAnnotation], JWKS: keys.JWKS,
-		KeyIDs: slices.Sorted(maps.Keys(keys.KeyIDs)), Recorded: federation.Recorded(configMap.Annotations[federation.RecordAnnotation]),
+		KeyIDs: slices.Sorted(maps.Keys(keys.KeyIDs)), Recorded: issuer.ReadRecord(configMap.Annotations[federation.RecordAnnotation]),
 		configMap: client.ObjectKeyFromObject(configMap),
 	}, nil
 }
 
 // Record records for the signer which of its keys are public.
 func (i *Installation) Record(ctx context.Context, writer client.Writer, keyIDs []string) error {
+	value := i.Issuer.Record(keyIDs)
 	record := corev1apply.ConfigMap(i.configMap.Name, i.configMap.Namespace).
-		WithAnnotations(map[string]string{federation.RecordAnnotation: federation.Record(keyIDs)})
+		WithAnnotations(map[string]string{federation.RecordAnnotation: value})
 	if err := writer.Apply(ctx, record, client.FieldOwner("kubectl-imds"), client.ForceOwnership); err != nil {
 		return fmt.Errorf("record which keys are public: %w", err)
 	}
-	i.Recorded = federation.Recorded(federation.Record(keyIDs))
+	i.Recorded = i.Issuer.ReadRecord(value)
 	return nil
 }
 
