@@ -3,9 +3,8 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -58,15 +57,29 @@ func TestWrittenIsRead(t *testing.T) {
 // Two writers lose nothing: the one that comes second edits what the first one wrote.
 func TestConcurrentChangesAreAllKept(t *testing.T) {
 	t.Parallel()
-	s := newStore(interceptor.Funcs{})
-	var writing sync.WaitGroup
-	for n := range 8 {
-		writing.Go(func() { s.add(t, "contended", fmt.Sprint(n), "x") })
-	}
-	writing.Wait()
-	found, err := s.Get(t.Context(), vault, "contended")
-	if err != nil || len(found.Versions) != 8 {
-		t.Errorf("got %+v, error %v", found, err)
+	for name, rivals := range map[string][]string{"a first write": {"rival"}, "a later write": {"before", "rival"}} {
+		s := newStore(interceptor.Funcs{})
+		for _, version := range rivals[:len(rivals)-1] {
+			s.add(t, "contended", version, "x")
+		}
+		calls := 0
+		changed, err := s.Change(t.Context(), vault, "contended", func(object *Object) error {
+			if calls++; calls == 1 {
+				s.add(t, "contended", "rival", "x")
+			}
+			object.Versions = append(object.Versions, Version{ID: "own"})
+			return nil
+		})
+		if err != nil || calls != 2 {
+			t.Errorf("%s: %d edits, error %v", name, calls, err)
+		}
+		var got []string
+		for _, version := range changed.Versions {
+			got = append(got, version.ID)
+		}
+		if want := append(slices.Clone(rivals), "own"); !slices.Equal(got, want) {
+			t.Errorf("%s: versions = %q, want %q", name, got, want)
+		}
 	}
 }
 
