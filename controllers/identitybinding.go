@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,11 +65,8 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 	if err := r.countPods(ctx, &binding); err != nil {
 		return ctrl.Result{}, err
 	}
-	if equality.Semantic.DeepEqual(before.Status, binding.Status) {
-		return ctrl.Result{}, nil
-	}
-	if err := r.Client.Status().Patch(ctx, &binding, client.MergeFrom(before)); err != nil {
-		return ctrl.Result{}, fmt.Errorf("write the status of IdentityBinding %s: %w", request, err)
+	if written, err := writeStatus(ctx, r.Client, "IdentityBinding", &binding, before); err != nil || !written {
+		return ctrl.Result{}, err
 	}
 	announce(r.Events, &binding, before.Status.Conditions, ready)
 	announceInjection(r.Events, &binding, before.Status.Conditions, binding.Status.Conditions)

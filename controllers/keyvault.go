@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	discoveryapply "k8s.io/client-go/applyconfigurations/discovery/v1"
@@ -80,11 +79,8 @@ func (r *KeyVaultReconciler) judge(ctx context.Context, vault *v1alpha1.KeyVault
 		ready.Message = fmt.Sprintf("the name belongs to the older KeyVault of namespace %s: choose another one", owner.Namespace)
 	}
 	apimeta.SetStatusCondition(&vault.Status.Conditions, ready)
-	if equality.Semantic.DeepEqual(before.Status, vault.Status) {
-		return nil
-	}
-	if err := r.Client.Status().Patch(ctx, vault, client.MergeFrom(before)); err != nil {
-		return fmt.Errorf("write the status of KeyVault %s/%s: %w", vault.Namespace, vault.Name, err)
+	if written, err := writeStatus(ctx, r.Client, "KeyVault", vault, before); err != nil || !written {
+		return err
 	}
 	announce(r.Events, vault, before.Status.Conditions, ready)
 	return nil

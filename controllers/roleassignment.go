@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,11 +49,8 @@ func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, err
 	}
 	apimeta.SetStatusCondition(&assignment.Status.Conditions, ready)
-	if equality.Semantic.DeepEqual(before.Status, assignment.Status) {
-		return ctrl.Result{}, nil
-	}
-	if err := r.Client.Status().Patch(ctx, &assignment, client.MergeFrom(before)); err != nil {
-		return ctrl.Result{}, fmt.Errorf("write the status of RoleAssignment %s: %w", request, err)
+	if written, err := writeStatus(ctx, r.Client, "RoleAssignment", &assignment, before); err != nil || !written {
+		return ctrl.Result{}, err
 	}
 	announce(r.Events, &assignment, before.Status.Conditions, ready)
 	return ctrl.Result{}, nil

@@ -46,25 +46,15 @@ func (s *Server) keepOutcome(request *http.Request, entry *entry) error {
 	if err != nil {
 		return err
 	}
-	return s.keepCondition(request.Context(), entry, identity, s.conditionOf(identity, told, entry))
-}
-
-// keepCondition keeps a condition. What an issuer can have written is limited.
-func (s *Server) keepCondition(ctx context.Context, entry *entry, identity *v1alpha1.ManagedIdentity, condition metav1.Condition) error {
-	return s.Outcomes.Keep(ctx, identity, condition, func() error {
-		if wait := s.Outcomes.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
-			return failure.TooMany(wait)
-		}
-		return nil
-	})
+	return s.Outcomes.Keep(request.Context(), entry.issuer.Node.Name, identity, s.conditionOf(identity, told, entry), s.Now())
 }
 
 // tellUnpublished keeps that nothing is signed for an identity because no key is public.
 func (s *Server) tellUnpublished(ctx context.Context, identity *v1alpha1.ManagedIdentity, entry *entry) {
-	err := s.keepCondition(ctx, entry, identity, metav1.Condition{
+	err := s.Outcomes.Keep(ctx, entry.issuer.Node.Name, identity, metav1.Condition{
 		Type: v1alpha1.ConditionFederated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotPublished, ObservedGeneration: identity.Generation,
 		Message: "Entra ID was not asked, because no key of the federation issuer is public: " + s.Outcomes.Issuer.HowToPublish(),
-	})
+	}, s.Now())
 	if err != nil {
 		// The next request tries again.
 		s.Log.V(1).Info("the condition is not kept", "identity", identity.Name, "reason", err.Error())
@@ -142,7 +132,7 @@ type Outcomes struct {
 	Issuer        federation.Issuer
 	ClusterIssuer func() string
 
-	// Limits limits what each node can report.
+	// Limits limits what each node can have written.
 	Limits *NodeLimits
 
 	// Reader reads identities from a cache.
@@ -152,8 +142,8 @@ type Outcomes struct {
 	Write func(ctx context.Context, identity string, condition metav1.Condition) error
 }
 
-// Keep writes a condition if admit lets it, unless the identity has it already.
-func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity, condition metav1.Condition, admit func() error) error {
+// Keep writes a condition that a node's issuer has caused, unless the identity has it already. What a node can have written is limited.
+func (o *Outcomes) Keep(ctx context.Context, node string, identity *v1alpha1.ManagedIdentity, condition metav1.Condition, now time.Time) error {
 	var current v1alpha1.ManagedIdentity
 	if err := o.Reader.Get(ctx, client.ObjectKeyFromObject(identity), &current); err != nil {
 		return fmt.Errorf("read ManagedIdentity %s: %w", identity.Name, err)
@@ -162,8 +152,8 @@ func (o *Outcomes) Keep(ctx context.Context, identity *v1alpha1.ManagedIdentity,
 	if !apimeta.SetStatusCondition(&conditions, condition) {
 		return nil
 	}
-	if err := admit(); err != nil {
-		return err
+	if wait := o.Limits.take(node, now); wait > 0 {
+		return failure.TooMany(wait)
 	}
 	if err := o.Write(ctx, identity.Name, *apimeta.FindStatusCondition(conditions, condition.Type)); err != nil {
 		return fmt.Errorf("write the condition %s of ManagedIdentity %s: %w", condition.Type, identity.Name, err)
