@@ -3,10 +3,12 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,17 +40,31 @@ func chartVersion(t *testing.T) string {
 	return chart.AppVersion
 }
 
-// installChart installs the chart with its defaults and a federation issuer, and waits until it is ready.
+// installChart installs or upgrades the chart with the values of all tests and others, and waits until it is ready.
 func (c *cluster) installChart(t *testing.T, values ...string) {
 	t.Helper()
 	arguments := []string{
-		"upgrade", "--install", release, chartPath, "--values", c.federationValues(t),
+		"upgrade", "--install", release, chartPath, "--values", c.commonValues(t),
 		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m",
 	}
 	for _, value := range values {
 		arguments = append(arguments, "--set", value)
 	}
 	c.helm(t, arguments...)
+}
+
+// commonValues returns a file with the values that differ from the chart's defaults in all tests: the website of the federation issuer, and
+// vaults. An upgrade without them would take both from the tests that follow.
+func (c *cluster) commonValues(t *testing.T) string {
+	t.Helper()
+	values, err := json.Marshal(map[string]any{
+		"federation": map[string]string{"issuerURL": website, "caBundle": string(c.outside.pem)},
+		"keyVault":   map[string]bool{"enabled": true},
+	})
+	must(t, err, "render the values")
+	path := filepath.Join(t.TempDir(), "values.json")
+	must(t, os.WriteFile(path, values, 0o600), "write the values")
+	return path
 }
 
 func testChartTestPasses(t *testing.T, c *cluster) {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,16 +36,6 @@ const (
 	entraClient = "5f0d1d8c-0000-4000-8000-0000000000a1"
 	vault       = "https://vault.azure.net"
 )
-
-// federationValues returns a file with the chart's values for the website.
-func (c *cluster) federationValues(t *testing.T) string {
-	t.Helper()
-	values, err := json.Marshal(map[string]any{"federation": map[string]string{"issuerURL": website, "caBundle": string(c.outside.pem)}})
-	must(t, err, "render the values")
-	path := filepath.Join(t.TempDir(), "values.json")
-	must(t, os.WriteFile(path, values, 0o600), "write the values")
-	return path
-}
 
 // testEntraIssuesTokens runs pods of three ServiceAccounts in two namespaces with one identity of Entra ID, which has one
 // federated credential. Each gets tokens with the Azure SDK; a fourth ServiceAccount, which is not admitted, gets none.

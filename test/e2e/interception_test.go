@@ -10,8 +10,8 @@ import (
 // testAddressInterception installs the mode for nodes without nf_tables: sidecars listen on 169.254.169.254 itself. It
 // checks the restrictions for pods, and that they are reported.
 func testAddressInterception(t *testing.T, c *cluster) {
-	c.upgradeChart(t, "--set", "sidecar.interception=address")
-	defer c.upgradeChart(t, "--set", "sidecar.interception=redirect")
+	c.installChart(t, "sidecar.interception=address")
+	defer c.installChart(t)
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-address", home)
 
@@ -26,10 +26,4 @@ func testAddressInterception(t *testing.T, c *cluster) {
 	if output, err := c.exec(t.Context(), pod, "listen", "0.0.0.0:80"); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("port 80 is not IMDS's: got %q, error %v", output, err)
 	}
-}
-
-// upgradeChart changes values of the installation.
-func (c *cluster) upgradeChart(t *testing.T, values ...string) {
-	t.Helper()
-	c.helm(t, append([]string{"upgrade", release, chartPath, "--namespace", namespace, "--wait", "--timeout", "5m"}, values...)...)
 }

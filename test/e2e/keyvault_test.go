@@ -43,9 +43,6 @@ func testKeyVaultHoldsSecrets(t *testing.T, c *cluster) {
 	}
 }
 
-// withVaults is the chart's value for vaults.
-const withVaults = "keyVault.enabled=true"
-
 // vaultDomain is what the vaults' host names end in.
 const vaultDomain = "vault." + namespace + ".svc"
 

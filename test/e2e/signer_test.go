@@ -173,7 +173,7 @@ func testKeyRevoked(t *testing.T, c *cluster) {
 // publishAhead upgrades the release with another signer.keys.publishAhead.
 func (c *cluster) publishAhead(t *testing.T, ahead string) {
 	t.Helper()
-	c.helm(t, "upgrade", release, chartPath, "--namespace", namespace, "--set", "signer.keys.publishAhead="+ahead, "--wait", "--timeout", "5m")
+	c.installChart(t, "signer.keys.publishAhead="+ahead)
 	c.waitSigners(t, 2)
 }
 

@@ -11,7 +11,7 @@ import "testing"
 // stop parts of it, one at a time; in the end the chart is uninstalled.
 func TestEndToEnd(t *testing.T) {
 	c := connect(t)
-	c.installChart(t, withVaults)
+	c.installChart(t)
 	t.Cleanup(func() { c.describeFailure(t) })
 
 	t.Run("Running", func(t *testing.T) {

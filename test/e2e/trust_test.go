@@ -54,7 +54,7 @@ func testReinstalled(t *testing.T, c *cluster) {
 		}
 		return err
 	})
-	c.installChart(t, withVaults)
+	c.installChart(t)
 	c.identity(t, identity, pod.Namespace)
 	c.awaitTrust(t, pod, func() {})
 }
