@@ -15,6 +15,8 @@ import (
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.spec.role`
 // +kubebuilder:printcolumn:name="Key Vault",type=string,JSONPath=`.spec.scope.keyVault`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.spec.scope.secret`
+// +kubebuilder:printcolumn:name="Key",type=string,priority=1,JSONPath=`.spec.scope.key`
+// +kubebuilder:printcolumn:name="Certificate",type=string,priority=1,JSONPath=`.spec.scope.certificate`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type RoleAssignment struct {
@@ -70,6 +72,8 @@ type AssignedPrincipal struct {
 }
 
 // AssignmentScope is a resource, or one object in it.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.secret), has(self.key), has(self.certificate)].filter(x, x).size() <= 1",message="scope: name at most one of secret, key and certificate"
 type AssignmentScope struct {
 	// keyVault is the name of a KeyVault of this namespace.
 	// +required
@@ -77,24 +81,40 @@ type AssignmentScope struct {
 	// +kubebuilder:validation:MaxLength=24
 	KeyVault string `json:"keyVault"`
 
-	// secret is the name of a secret in the vault; without it the role is for the whole vault.
+	// secret is the name of a secret in the vault; without an object the role is for the whole vault.
 	// +optional
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:Pattern=`^[0-9a-zA-Z-]+$`
 	Secret string `json:"secret,omitempty"`
+
+	// key is the name of a key in the vault.
+	// +optional
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:Pattern=`^[0-9a-zA-Z-]+$`
+	Key string `json:"key,omitempty"`
+
+	// certificate is the name of a certificate in the vault.
+	// +optional
+	// +kubebuilder:validation:MaxLength=127
+	// +kubebuilder:validation:Pattern=`^[0-9a-zA-Z-]+$`
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // BuiltInRole is a built-in role of Azure by its name.
 //
-// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Reader
+// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Certificates Officer;Key Vault Certificate User;Key Vault Crypto Officer;Key Vault Crypto User;Key Vault Reader
 type BuiltInRole string
 
 // The built-in roles.
 const (
-	KeyVaultAdministrator  BuiltInRole = "Key Vault Administrator"
-	KeyVaultSecretsOfficer BuiltInRole = "Key Vault Secrets Officer"
-	KeyVaultSecretsUser    BuiltInRole = "Key Vault Secrets User"
-	KeyVaultReader         BuiltInRole = "Key Vault Reader"
+	KeyVaultAdministrator       BuiltInRole = "Key Vault Administrator"
+	KeyVaultSecretsOfficer      BuiltInRole = "Key Vault Secrets Officer"
+	KeyVaultSecretsUser         BuiltInRole = "Key Vault Secrets User"
+	KeyVaultCertificatesOfficer BuiltInRole = "Key Vault Certificates Officer"
+	KeyVaultCertificateUser     BuiltInRole = "Key Vault Certificate User"
+	KeyVaultCryptoOfficer       BuiltInRole = "Key Vault Crypto Officer"
+	KeyVaultCryptoUser          BuiltInRole = "Key Vault Crypto User"
+	KeyVaultReader              BuiltInRole = "Key Vault Reader"
 )
 
 // RoleAssignmentList is a list of RoleAssignments.

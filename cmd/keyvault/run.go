@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,12 +31,26 @@ import (
 // answerTimeout bounds an answer.
 const answerTimeout = 30 * time.Second
 
+const (
+	// liveTimeout bounds a request to the API server, so that reads turn to the cache before clients give up.
+	liveTimeout = 5 * time.Second
+
+	// maxRecent bounds the values that are remembered, in bytes.
+	maxRecent = 32 << 20
+
+	// sweepEvery is how often what nobody can find any more is removed.
+	sweepEvery = time.Hour
+)
+
 // run wires the server and runs it until the context ends.
 func run(ctx context.Context, o options) error {
 	mgr, err := o.NewManager(ctrl.Options{Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 		&v1alpha1.KeyVault{}:        {Transform: slim.Bare},
 		&v1alpha1.RoleAssignment{}:  {Transform: slim.Bare},
 		&v1alpha1.ManagedIdentity{}: {Transform: slim.Bare},
+		&corev1.Secret{}: {
+			Namespaces: map[string]cache.Config{o.data: {}}, Label: labels.SelectorFromSet(store.ObjectLabels()), Transform: cache.TransformStripManagedFields(),
+		},
 	}}})
 	if err != nil {
 		return err
@@ -42,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.KeyVault{}, keyvault.Index, keyvault.IndexName); err != nil {
 		return fmt.Errorf("index the KeyVaults by name: %w", err)
 	}
-	for _, kind := range []client.Object{&v1alpha1.KeyVault{}, &v1alpha1.RoleAssignment{}, &v1alpha1.ManagedIdentity{}} {
+	for _, kind := range []client.Object{&v1alpha1.KeyVault{}, &v1alpha1.RoleAssignment{}, &v1alpha1.ManagedIdentity{}, &corev1.Secret{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", kind, err)
 		}
@@ -62,7 +79,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		rootsWatch, serving, keys, server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
+		rootsWatch, serving, keys, sweeper(vaults), server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
 	}, map[string]healthz.Checker{
 		"authority":   process.While(roots.Ready),
 		"certificate": process.While(serving.Ready),
@@ -70,9 +87,11 @@ func run(ctx context.Context, o options) error {
 	})
 }
 
-// vaults returns the server of the vaults. Secrets are read and written without a cache.
+// vaults returns the server of the vaults. Secrets are read and written without a cache while the API server answers.
 func (o options) vaults(mgr manager.Manager, keys *keyset.Keys) (*keyvault.Server, error) {
-	live, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.Timeout = liveTimeout
+	live, err := client.New(config, client.Options{Scheme: mgr.GetScheme()})
 	if err != nil {
 		return nil, fmt.Errorf("make the client of the vaults' objects: %w", err)
 	}
@@ -82,6 +101,17 @@ func (o options) vaults(mgr manager.Manager, keys *keyset.Keys) (*keyvault.Serve
 	return &keyvault.Server{
 		Find: directory.Find, Assignments: directory.Assignments, Location: o.location, Now: time.Now, Log: ctrl.Log.WithName("audit"),
 		Bearer:  &bearer.Validator{BaseURL: o.oidcURL, Keys: keys, Now: time.Now},
-		Secrets: &store.Store{Client: live, Namespace: o.data, Kind: "secret", Now: time.Now},
+		Records: &store.Recent{Records: &store.Secrets{Client: live, Namespace: o.data, Cache: mgr.GetCache()}, MaxBytes: maxRecent},
 	}, nil
+}
+
+// sweeper removes what nobody can find any more.
+func sweeper(vaults *keyvault.Server) *store.Sweeper {
+	log := ctrl.Log.WithName("sweeper")
+	return &store.Sweeper{
+		Records: vaults.Records, Now: vaults.Now, Every: sweepEvery,
+		OnError: func(err error) {
+			log.Error(err, "cannot remove what is past its retention; it is tried again", "after", sweepEvery.String())
+		},
+	}
 }

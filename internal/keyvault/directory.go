@@ -76,11 +76,23 @@ func (d *Directory) Assignments(ctx context.Context, vault *Vault) ([]role.Assig
 		if principal != "" {
 			assignments = append(assignments, role.Assignment{
 				Principal: principal, Role: one.Spec.Role,
-				Scope: role.Scope{Namespace: one.Namespace, KeyVault: one.Spec.Scope.KeyVault, Secret: one.Spec.Scope.Secret},
+				Scope: role.Scope{Namespace: one.Namespace, KeyVault: one.Spec.Scope.KeyVault, Object: objectOf(one.Spec.Scope)},
 			})
 		}
 	}
 	return assignments, nil
+}
+
+func objectOf(scope v1alpha1.AssignmentScope) role.Object {
+	switch {
+	case scope.Secret != "":
+		return role.Object{Kind: "secrets", Name: scope.Secret}
+	case scope.Key != "":
+		return role.Object{Kind: "keys", Name: scope.Key}
+	case scope.Certificate != "":
+		return role.Object{Kind: "certificates", Name: scope.Certificate}
+	}
+	return role.Object{}
 }
 
 // principal returns the object ID of a principal, or "".

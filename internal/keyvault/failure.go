@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
@@ -53,10 +54,11 @@ func badParameter(format string, values ...any) *Failure {
 	return &Failure{Status: http.StatusBadRequest, Code: "BadParameter", Message: fmt.Sprintf(format, values...)}
 }
 
-func notFound(what string) *Failure {
-	return &Failure{Status: http.StatusNotFound, Code: "SecretNotFound", Message: fmt.Sprintf(
-		"A secret with (name/id) %s was not found in this key vault. If you recently deleted this secret you may be able to recover it "+
-			"using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182", what)}
+func (k *kind) notFound(what string) *Failure {
+	name := strings.ToLower(k.title)
+	return &Failure{Status: http.StatusNotFound, Code: k.title + "NotFound", Message: fmt.Sprintf(
+		"A %s with (name/id) %s was not found in this key vault. If you recently deleted this %s you may be able to recover it "+
+			"using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182", name, what, name)}
 }
 
 func conflict(inner, message string) *Failure {
@@ -64,9 +66,9 @@ func conflict(inner, message string) *Failure {
 }
 
 // isDeleted refuses a name that a deleted object has.
-func isDeleted(name string) *Failure {
-	return conflict("ObjectIsDeletedButRecoverable", fmt.Sprintf("Secret %s is currently in a deleted but recoverable state, and its name "+
-		"cannot be reused; in this state, the secret can only be recovered or purged.", name))
+func (k *kind) isDeleted(name string) *Failure {
+	return conflict("ObjectIsDeletedButRecoverable", fmt.Sprintf("%s %s is currently in a deleted but recoverable state, and its name "+
+		"cannot be reused; in this state, the secret can only be recovered or purged.", k.title, name))
 }
 
 func forbidden(inner, message string) *Failure {

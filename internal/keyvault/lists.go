@@ -16,45 +16,45 @@ const maxResults = 25
 
 // page is a page of a list.
 type page struct {
-	Value    []secretBundle `json:"value"`
-	NextLink *string        `json:"nextLink"`
+	Value    []any   `json:"value"`
+	NextLink *string `json:"nextLink"`
 }
 
-// listSecrets lists the secrets of the vault.
-func (s *Server) listSecrets(x *exchange) (int, any, error) {
-	return s.list(x, func(secret *store.Object) bool { return secret.Deleted == nil })
+// list lists the objects of the vault.
+func (k *kind) list(x *exchange) (int, any, error) {
+	return k.listWhere(x, func(object *store.Object) bool { return object.Deleted == nil })
 }
 
-// listDeletedSecrets lists those that can be recovered.
-func (s *Server) listDeletedSecrets(x *exchange) (int, any, error) {
-	return s.list(x, func(secret *store.Object) bool { return secret.Deleted != nil })
+// listDeleted lists those that can be recovered.
+func (k *kind) listDeleted(x *exchange) (int, any, error) {
+	return k.listWhere(x, func(object *store.Object) bool { return object.Deleted != nil })
 }
 
-func (s *Server) list(x *exchange, wanted func(*store.Object) bool) (int, any, error) {
-	secrets, err := s.Secrets.List(x.request.Context(), x.vault.UID)
+func (k *kind) listWhere(x *exchange, wanted func(*store.Object) bool) (int, any, error) {
+	objects, err := k.store.List(x.request.Context(), x.vault.UID)
 	if err != nil {
 		return 0, nil, err
 	}
 	var items []item
-	for _, secret := range secrets {
-		if wanted(secret) {
-			items = append(items, item{strings.ToLower(secret.Name), x.vault.bundle(secret, secret.Current(), true)})
+	for _, object := range objects {
+		if wanted(object) {
+			items = append(items, item{strings.ToLower(object.Name), k.render(x, object, object.Current(), true)})
 		}
 	}
 	return x.page(items)
 }
 
-// listVersions lists the versions of a secret.
-func (s *Server) listVersions(x *exchange) (int, any, error) {
-	secret, err := s.Secrets.Get(x.request.Context(), x.vault.UID, x.name)
+// listVersions lists the versions of an object.
+func (k *kind) listVersions(x *exchange) (int, any, error) {
+	object, err := k.store.Get(x.request.Context(), x.vault.UID, x.name)
 	if err != nil {
 		return 0, nil, err
 	}
 	var items []item
-	if secret != nil && secret.Deleted == nil {
-		for i := range secret.Versions {
-			version := &secret.Versions[i]
-			items = append(items, item{version.ID, x.vault.bundle(secret, version, false)})
+	if object != nil && object.Deleted == nil {
+		for i := range object.Versions {
+			version := &object.Versions[i]
+			items = append(items, item{version.ID, k.render(x, object, version, false)})
 		}
 	}
 	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })
@@ -64,7 +64,7 @@ func (s *Server) listVersions(x *exchange) (int, any, error) {
 // item is an item of a list, which is ordered by keys.
 type item struct {
 	key    string
-	bundle secretBundle
+	bundle any
 }
 
 // page returns the page that the request asks for: up to maxresults items after the key in $skiptoken.
@@ -85,7 +85,7 @@ func (x *exchange) page(items []item) (int, any, error) {
 	if found {
 		first++
 	}
-	answer := page{Value: []secretBundle{}}
+	answer := page{Value: []any{}}
 	for _, one := range items[first:min(first+size, len(items))] {
 		answer.Value = append(answer.Value, one.bundle)
 	}

@@ -27,8 +27,10 @@ type Server struct {
 	// Assignments returns the role assignments of a vault.
 	Assignments func(ctx context.Context, vault *Vault) ([]role.Assignment, error)
 
-	Bearer  *bearer.Validator
-	Secrets *store.Store
+	Bearer *bearer.Validator
+
+	// Records keeps the objects of all vaults.
+	Records store.Records
 
 	// Location is the Azure region that answers name.
 	Location string
@@ -39,33 +41,14 @@ type Server struct {
 	Log logr.Logger
 }
 
-// Vault is a vault that is served.
-type Vault struct {
-	Namespace, Name string
-
-	// UID is what its objects are kept by: a vault that is made again begins empty.
-	UID string
-
-	// Host is the name in its URI, and Resource the audience of its tokens.
-	Host, Resource string
-
-	TenantID string
-
-	// Authority is the URL of the tenant, which the challenge names.
-	Authority string
-
-	// RetentionDays is how long deleted objects can be recovered, and Protected whether they cannot be purged before.
-	RetentionDays int
-	Protected     bool
-}
-
 // exchange is a request and what is known of it.
 type exchange struct {
 	request *http.Request
 	vault   *Vault
 	caller  bearer.Caller
 
-	// name and version are those of the object in the path, or "".
+	// kind is the kind of objects in the path, or nil; name and version are the object's, or "".
+	kind          *kind
 	name, version string
 
 	action role.Action
@@ -74,38 +57,36 @@ type exchange struct {
 // operation answers an authorized request with a status and a body.
 type operation func(x *exchange) (int, any, error)
 
+// routes are the operations by the patterns of their requests.
+type routes map[string]route
+
+// route is an operation and the action that it needs.
+type route struct {
+	action role.Action
+	run    operation
+}
+
 // Handler returns the handler of all vaults.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, one := range map[string]struct {
-		action role.Action
-		run    operation
-	}{
-		"PUT /secrets/{name}":                 {role.SetSecret, s.setSecret},
-		"GET /secrets/{name}":                 {role.GetSecret, s.getSecret},
-		"GET /secrets/{name}/{version...}":    {role.GetSecret, s.getSecret},
-		"PATCH /secrets/{name}":               {role.UpdateSecret, s.updateSecret},
-		"PATCH /secrets/{name}/{version...}":  {role.UpdateSecret, s.updateSecret},
-		"DELETE /secrets/{name}":              {role.DeleteSecret, s.deleteSecret},
-		"GET /secrets":                        {role.ReadSecretMetadata, s.listSecrets},
-		"GET /secrets/{name}/versions":        {role.ReadSecretMetadata, s.listVersions},
-		"GET /deletedsecrets":                 {role.ReadSecretMetadata, s.listDeletedSecrets},
-		"GET /deletedsecrets/{name}":          {role.ReadSecretMetadata, s.getDeletedSecret},
-		"DELETE /deletedsecrets/{name}":       {role.PurgeSecret, s.purgeSecret},
-		"POST /deletedsecrets/{name}/recover": {role.RecoverSecret, s.recoverSecret},
-	} {
-		mux.HandleFunc(pattern, s.serve(one.action, one.run))
+	for _, one := range []*kind{s.secrets()} {
+		for pattern, route := range one.routes() {
+			mux.HandleFunc(pattern, s.serve(one, route))
+		}
 	}
-	mux.HandleFunc("/", s.serve("", nil))
+	mux.HandleFunc("/", s.serve(nil, route{}))
 	return mux
 }
 
 // serve answers a request: it finds the vault, authenticates and authorizes the caller, and runs the operation.
-func (s *Server) serve(action role.Action, run operation) http.HandlerFunc {
+func (s *Server) serve(kind *kind, to route) http.HandlerFunc {
 	return func(writer http.ResponseWriter, request *http.Request) {
-		x := &exchange{request: request, action: action, name: request.PathValue("name"), version: strings.Trim(request.PathValue("version"), "/")}
+		x := &exchange{
+			request: request, action: to.action, kind: kind,
+			name: request.PathValue("name"), version: strings.Trim(request.PathValue("version"), "/"),
+		}
 		s.describe(writer, request)
-		status, body, err := s.answer(x, writer.Header(), run)
+		status, body, err := s.answer(x, writer.Header(), to.run)
 		if err != nil {
 			s.fail(writer, x, err)
 			return
@@ -154,7 +135,10 @@ func (s *Server) authorize(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	at := role.Scope{Namespace: x.vault.Namespace, KeyVault: x.vault.Name, Secret: x.name}
+	at := role.Scope{Namespace: x.vault.Namespace, KeyVault: x.vault.Name}
+	if x.name != "" {
+		at.Object = role.Object{Kind: x.kind.plural, Name: x.name}
+	}
 	if !role.Decide(assignments, x.caller.ObjectID, x.action, at) {
 		return notAuthorized(x, x.action)
 	}
@@ -249,7 +233,7 @@ func (s *Server) audit(x *exchange, status int, failed *Failure) {
 func (x *exchange) resource() string {
 	resource := "vaults/" + x.vault.Name
 	if x.name != "" {
-		resource += "/secrets/" + x.name
+		resource += "/" + x.kind.plural + "/" + x.name
 	}
 	return resource
 }

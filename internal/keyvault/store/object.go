@@ -1,9 +1,7 @@
-// Package store keeps the objects of vaults in Secrets of one namespace, so that access rights, encryption at rest and backup are the
-// cluster's. Each named object has one Secret with everything but its values, which writes replace with optimistic concurrency, and one for
-// the value of each version, which is written before its version is there to be found.
 package store
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -17,18 +15,26 @@ type Object struct {
 
 	// Deleted is set while the object is deleted and can be recovered.
 	Deleted *Deletion `json:"deleted,omitempty"`
+
+	// Detail is what the kind of object keeps for all versions.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // Version is a version of an object, without its value. Times are in seconds since 1970 UTC.
 type Version struct {
-	ID          string            `json:"id"`
-	ContentType string            `json:"contentType,omitempty"`
-	Tags        map[string]string `json:"tags,omitempty"`
-	Disabled    bool              `json:"disabled,omitempty"`
-	NotBefore   *int64            `json:"nbf,omitempty"`
-	Expires     *int64            `json:"exp,omitempty"`
-	Created     int64             `json:"created"`
-	Updated     int64             `json:"updated"`
+	ID        string            `json:"id"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	Disabled  bool              `json:"disabled,omitempty"`
+	NotBefore *int64            `json:"nbf,omitempty"`
+	Expires   *int64            `json:"exp,omitempty"`
+	Created   int64             `json:"created"`
+	Updated   int64             `json:"updated"`
+
+	// ContentType is a secret's.
+	ContentType string `json:"contentType,omitempty"`
+
+	// Detail is what the kind of object keeps beside the value, such as a public key.
+	Detail json.RawMessage `json:"detail,omitempty"`
 }
 
 // Deletion is when an object was deleted, and when it is gone. Times are in seconds since 1970 UTC.

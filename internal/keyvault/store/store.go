@@ -1,3 +1,5 @@
+// Package store keeps the objects of vaults. Each named object has one record with everything but its values, which writes replace with
+// optimistic concurrency, and one for the value of each version, which is written before its version is there to be found.
 package store
 
 import (
@@ -11,15 +13,10 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (
-	// The labels of the Secrets: the vault's UID, which kind of object, and what of it.
+	// The labels of records: the vault's UID, which kind of object, and what of it.
 	vaultLabel  = "kube-imds.io/vault"
 	kindLabel   = "kube-imds.io/vault-object"
 	objectLabel = "kube-imds.io/vault-object-id"
@@ -28,8 +25,6 @@ const (
 	partObject = "object"
 	partValue  = "value"
 
-	dataKey = "data"
-
 	// maxObject bounds an object without its values, in bytes: a Secret takes a megabyte.
 	maxObject = 900 << 10
 
@@ -37,14 +32,23 @@ const (
 	attempts = 20
 )
 
-// ErrTooManyVersions is the error of an object that has no room for one more version.
-var ErrTooManyVersions = errors.New("the object has too many versions: purge it, or use another name")
+// Labels are those of all records.
+func Labels() map[string]string { return map[string]string{"app.kubernetes.io/component": "keyvault"} }
+
+// ObjectLabels are those of the records of objects without their values.
+func ObjectLabels() map[string]string { return map[string]string{partLabel: partObject} }
+
+var (
+	// ErrTooManyVersions is the error of an object that has no room for one more version.
+	ErrTooManyVersions = errors.New("the object has too many versions: purge it, or use another name")
+
+	// ErrMissing is the error of a value that is gone.
+	ErrMissing = errors.New("there is no such value")
+)
 
 // Store keeps the objects of one kind.
 type Store struct {
-	// Client reads and writes Secrets without a cache: a reader sees what was written before.
-	Client    client.Client
-	Namespace string
+	Records Records
 
 	// Kind is the kind of objects, such as secret.
 	Kind string
@@ -63,15 +67,13 @@ func (s *Store) Get(ctx context.Context, vault, name string) (*Object, error) {
 
 // List returns the objects of a vault by name, deleted ones among them.
 func (s *Store) List(ctx context.Context, vault string) ([]*Object, error) {
-	var list corev1.SecretList
-	err := s.Client.List(ctx, &list, client.InNamespace(s.Namespace),
-		client.MatchingLabels{vaultLabel: vault, kindLabel: s.Kind, partLabel: partObject})
+	records, err := s.Records.List(ctx, map[string]string{vaultLabel: vault, kindLabel: s.Kind, partLabel: partObject})
 	if err != nil {
 		return nil, fmt.Errorf("list the %ss of a vault: %w", s.Kind, err)
 	}
 	var objects []*Object
-	for i := range list.Items {
-		object, err := decode(&list.Items[i])
+	for _, record := range records {
+		object, err := decode(record)
 		if err != nil {
 			return nil, err
 		}
@@ -85,19 +87,21 @@ func (s *Store) List(ctx context.Context, vault string) ([]*Object, error) {
 
 // Value returns the value of a version.
 func (s *Store) Value(ctx context.Context, vault, name, version string) ([]byte, error) {
-	var secret corev1.Secret
-	key := client.ObjectKey{Namespace: s.Namespace, Name: valueName(s.id(vault, name), version)}
-	if err := s.Client.Get(ctx, key, &secret); err != nil {
+	record, err := s.Records.Get(ctx, valueName(s.id(vault, name), version))
+	if err == nil && record == nil {
+		err = ErrMissing
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read the value of a %s: %w", s.Kind, err)
 	}
-	return secret.Data[dataKey], nil
+	return record.Content, nil
 }
 
 // PutValue keeps the value of a version that is about to be added. Until then nobody finds it.
 func (s *Store) PutValue(ctx context.Context, vault, name, version string, value []byte) error {
-	secret := s.secret(vault, name, partValue)
-	secret.Name, secret.Data, secret.Immutable = valueName(s.id(vault, name), version), map[string][]byte{dataKey: value}, new(true)
-	if err := s.Client.Create(ctx, secret); err != nil {
+	record := s.record(vault, name, partValue)
+	record.Name, record.Content, record.Final = valueName(s.id(vault, name), version), value, true
+	if err := s.Records.Create(ctx, record); err != nil {
 		return fmt.Errorf("keep the value of a %s: %w", s.Kind, err)
 	}
 	return nil
@@ -107,7 +111,7 @@ func (s *Store) PutValue(ctx context.Context, vault, name, version string, value
 // result. What edit returns as an error is returned as it is.
 func (s *Store) Change(ctx context.Context, vault, name string, edit func(object *Object) error) (*Object, error) {
 	for range attempts {
-		secret, object, err := s.read(ctx, vault, name)
+		record, object, err := s.read(ctx, vault, name)
 		if err != nil {
 			return nil, err
 		}
@@ -117,47 +121,63 @@ func (s *Store) Change(ctx context.Context, vault, name string, edit func(object
 		if err := edit(object); err != nil {
 			return nil, err
 		}
-		err = s.write(ctx, secret, object)
+		err = s.write(ctx, record, object)
 		if err == nil {
 			return object, nil
 		}
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
+		if !errors.Is(err, ErrConflict) {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("others change the %s again and again", s.Kind)
 }
 
-// Purge removes an object and all its values.
+// Purge removes an object that no longer exists with its values. If it was made again meanwhile, the new one stays.
 func (s *Store) Purge(ctx context.Context, vault, name string) error {
-	// The object goes last, so that what is left of a purge that ended halfway can be purged again.
-	for _, part := range []string{partValue, partObject} {
-		err := s.Client.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(s.Namespace),
-			client.MatchingLabels{vaultLabel: vault, kindLabel: s.Kind, objectLabel: s.id(vault, name), partLabel: part})
-		if err != nil {
-			return fmt.Errorf("purge a %s: %w", s.Kind, err)
+	record, object, err := s.read(ctx, vault, name)
+	if err != nil || record.Revision == "" || object.exists(s.Now()) {
+		return err
+	}
+	// The object goes last, so that what is left of a purge that ended halfway is purged later.
+	for _, version := range object.Versions {
+		if err := s.delete(ctx, valueName(record.Name, version.ID)); err != nil {
+			return err
 		}
+	}
+	if err := s.Records.Delete(ctx, record); err != nil && !errors.Is(err, ErrConflict) {
+		return fmt.Errorf("purge a %s: %w", s.Kind, err)
 	}
 	return nil
 }
 
-// read returns the Secret of an object and the object, both empty if there is none.
-func (s *Store) read(ctx context.Context, vault, name string) (*corev1.Secret, *Object, error) {
-	secret := s.secret(vault, name, partObject)
-	secret.Name = s.id(vault, name)
-	err := s.Client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
-	if apierrors.IsNotFound(err) {
-		return secret, &Object{}, nil
+func (s *Store) delete(ctx context.Context, name string) error {
+	record, err := s.Records.Get(ctx, name)
+	if err == nil && record != nil {
+		err = s.Records.Delete(ctx, record)
 	}
+	if err != nil {
+		return fmt.Errorf("purge a value of a %s: %w", s.Kind, err)
+	}
+	return nil
+}
+
+// read returns the record of an object and the object, both new if there is none.
+func (s *Store) read(ctx context.Context, vault, name string) (*Record, *Object, error) {
+	record, err := s.Records.Get(ctx, s.id(vault, name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read a %s: %w", s.Kind, err)
 	}
-	object, err := decode(secret)
-	return secret, object, err
+	if record == nil {
+		record = s.record(vault, name, partObject)
+		record.Name = s.id(vault, name)
+		return record, &Object{}, nil
+	}
+	object, err := decode(record)
+	return record, object, err
 }
 
-// write creates or replaces the Secret of an object, unless another write came first.
-func (s *Store) write(ctx context.Context, secret *corev1.Secret, object *Object) error {
+// write keeps an object, unless another write came first.
+func (s *Store) write(ctx context.Context, record *Record, object *Object) error {
 	content, err := json.Marshal(object)
 	if err != nil {
 		return fmt.Errorf("render a %s: %w", s.Kind, err)
@@ -165,11 +185,11 @@ func (s *Store) write(ctx context.Context, secret *corev1.Secret, object *Object
 	if len(content) > maxObject {
 		return ErrTooManyVersions
 	}
-	secret.Data = map[string][]byte{dataKey: content}
-	if secret.ResourceVersion == "" {
-		err = s.Client.Create(ctx, secret)
+	record.Content = content
+	if record.Revision == "" {
+		err = s.Records.Create(ctx, record)
 	} else {
-		err = s.Client.Update(ctx, secret)
+		err = s.Records.Replace(ctx, record)
 	}
 	if err != nil {
 		return fmt.Errorf("write a %s: %w", s.Kind, err)
@@ -177,17 +197,14 @@ func (s *Store) write(ctx context.Context, secret *corev1.Secret, object *Object
 	return nil
 }
 
-// secret returns an empty Secret for a part of an object.
-func (s *Store) secret(vault, name, part string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-		Namespace: s.Namespace,
-		Labels: map[string]string{
-			vaultLabel: vault, kindLabel: s.Kind, objectLabel: s.id(vault, name), partLabel: part, "app.kubernetes.io/component": "keyvault",
-		},
-	}}
+// record returns an empty record of a part of an object.
+func (s *Store) record(vault, name, part string) *Record {
+	labels := Labels()
+	labels[vaultLabel], labels[kindLabel], labels[objectLabel], labels[partLabel] = vault, s.Kind, s.id(vault, name), part
+	return &Record{Labels: labels}
 }
 
-// id returns a name for the Secret of an object. Names of objects have capitals and are too long for one.
+// id returns a name for the record of an object. Names of objects have capitals and are too long for one.
 func (s *Store) id(vault, name string) string {
 	hash := sha256.Sum256([]byte(vault + "/" + s.Kind + "/" + strings.ToLower(name)))
 	return s.Kind + "-" + hex.EncodeToString(hash[:20])
@@ -195,10 +212,10 @@ func (s *Store) id(vault, name string) string {
 
 func valueName(id, version string) string { return id + "-" + version }
 
-func decode(secret *corev1.Secret) (*Object, error) {
+func decode(record *Record) (*Object, error) {
 	var object Object
-	if err := json.Unmarshal(secret.Data[dataKey], &object); err != nil {
-		return nil, fmt.Errorf("read Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	if err := json.Unmarshal(record.Content, &object); err != nil {
+		return nil, fmt.Errorf("parse the record %s: %w", record.Name, err)
 	}
 	return &object, nil
 }

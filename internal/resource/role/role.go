@@ -24,21 +24,72 @@ const (
 	PurgeSecret        Action = "Microsoft.KeyVault/vaults/secrets/purge/action"
 )
 
+// The data actions of keys.
+const (
+	ReadKey    Action = "Microsoft.KeyVault/vaults/keys/read"
+	CreateKey  Action = "Microsoft.KeyVault/vaults/keys/create/action"
+	ImportKey  Action = "Microsoft.KeyVault/vaults/keys/import/action"
+	UpdateKey  Action = "Microsoft.KeyVault/vaults/keys/update/action"
+	DeleteKey  Action = "Microsoft.KeyVault/vaults/keys/delete"
+	BackupKey  Action = "Microsoft.KeyVault/vaults/keys/backup/action"
+	RestoreKey Action = "Microsoft.KeyVault/vaults/keys/restore/action"
+	RecoverKey Action = "Microsoft.KeyVault/vaults/keys/recover/action"
+	PurgeKey   Action = "Microsoft.KeyVault/vaults/keys/purge/action"
+	RotateKey  Action = "Microsoft.KeyVault/vaults/keys/rotate/action"
+	ReleaseKey Action = "Microsoft.KeyVault/vaults/keys/release/action"
+	Encrypt    Action = "Microsoft.KeyVault/vaults/keys/encrypt/action"
+	Decrypt    Action = "Microsoft.KeyVault/vaults/keys/decrypt/action"
+	WrapKey    Action = "Microsoft.KeyVault/vaults/keys/wrap/action"
+	UnwrapKey  Action = "Microsoft.KeyVault/vaults/keys/unwrap/action"
+	Sign       Action = "Microsoft.KeyVault/vaults/keys/sign/action"
+	Verify     Action = "Microsoft.KeyVault/vaults/keys/verify/action"
+
+	ReadRotationPolicy  Action = "Microsoft.KeyVault/vaults/keyrotationpolicies/read"
+	WriteRotationPolicy Action = "Microsoft.KeyVault/vaults/keyrotationpolicies/write"
+)
+
+// The data actions of certificates.
+const (
+	ReadCertificate    Action = "Microsoft.KeyVault/vaults/certificates/read"
+	CreateCertificate  Action = "Microsoft.KeyVault/vaults/certificates/create/action"
+	ImportCertificate  Action = "Microsoft.KeyVault/vaults/certificates/import/action"
+	UpdateCertificate  Action = "Microsoft.KeyVault/vaults/certificates/update/action"
+	DeleteCertificate  Action = "Microsoft.KeyVault/vaults/certificates/delete"
+	BackupCertificate  Action = "Microsoft.KeyVault/vaults/certificates/backup/action"
+	RestoreCertificate Action = "Microsoft.KeyVault/vaults/certificates/restore/action"
+	RecoverCertificate Action = "Microsoft.KeyVault/vaults/certificates/recover/action"
+	PurgeCertificate   Action = "Microsoft.KeyVault/vaults/certificates/purge/action"
+)
+
 // actions are the data actions of Azure's built-in roles; a * stands for any part of a name
 // (learn.microsoft.com/azure/role-based-access-control/built-in-roles/security).
 var actions = map[v1alpha1.BuiltInRole][]string{
 	v1alpha1.KeyVaultAdministrator:  {"Microsoft.KeyVault/vaults/*"},
 	v1alpha1.KeyVaultSecretsOfficer: {"Microsoft.KeyVault/vaults/secrets/*"},
 	v1alpha1.KeyVaultSecretsUser:    {string(GetSecret), string(ReadSecretMetadata)},
-	v1alpha1.KeyVaultReader:         {"Microsoft.KeyVault/vaults/*/read", string(ReadSecretMetadata)},
+	v1alpha1.KeyVaultCryptoOfficer:  {"Microsoft.KeyVault/vaults/keys/*", "Microsoft.KeyVault/vaults/keyrotationpolicies/*"},
+	v1alpha1.KeyVaultCryptoUser: {
+		string(ReadKey), string(UpdateKey), string(BackupKey), string(Encrypt), string(Decrypt), string(WrapKey), string(UnwrapKey), string(Sign), string(Verify),
+	},
+	v1alpha1.KeyVaultCertificatesOfficer: {
+		"Microsoft.KeyVault/vaults/certificatecas/*", "Microsoft.KeyVault/vaults/certificates/*", "Microsoft.KeyVault/vaults/certificatecontacts/write",
+	},
+	v1alpha1.KeyVaultCertificateUser: {string(ReadCertificate), string(GetSecret), string(ReadSecretMetadata), string(ReadKey)},
+	v1alpha1.KeyVaultReader:          {"Microsoft.KeyVault/vaults/*/read", string(ReadSecretMetadata)},
 }
 
 // Scope is a vault, or one object in it.
 type Scope struct {
 	Namespace, KeyVault string
 
-	// Secret is the name of a secret; "" for the vault itself.
-	Secret string
+	// Object is nothing for the vault itself.
+	Object Object
+}
+
+// Object is an object in a vault.
+type Object struct {
+	// Kind is secrets, keys or certificates.
+	Kind, Name string
 }
 
 // Assignment is a role that a principal has at a scope.
@@ -64,7 +115,7 @@ func Has(role v1alpha1.BuiltInRole, action Action) bool {
 // covers reports whether a scope is another one, or above it. Names of objects have no case.
 func (s Scope) covers(other Scope) bool {
 	return s.Namespace == other.Namespace && s.KeyVault == other.KeyVault &&
-		(s.Secret == "" || strings.EqualFold(s.Secret, other.Secret))
+		(s.Object == Object{} || s.Object.Kind == other.Object.Kind && strings.EqualFold(s.Object.Name, other.Object.Name))
 }
 
 // matches reports whether a name matches a pattern with at most one *, which stands for one part or more.

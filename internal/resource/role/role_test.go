@@ -1,6 +1,7 @@
 package role
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -8,13 +9,27 @@ import (
 
 func TestRolesHaveAzuresActions(t *testing.T) {
 	t.Parallel()
-	all := []Action{GetSecret, SetSecret, ReadSecretMetadata, UpdateSecret, DeleteSecret, BackupSecret, RestoreSecret, RecoverSecret, PurgeSecret}
+	secrets := []Action{GetSecret, SetSecret, ReadSecretMetadata, UpdateSecret, DeleteSecret, BackupSecret, RestoreSecret, RecoverSecret, PurgeSecret}
+	use := []Action{Encrypt, Decrypt, WrapKey, UnwrapKey, Sign, Verify}
+	keys := append([]Action{
+		ReadKey, CreateKey, ImportKey, UpdateKey, DeleteKey, BackupKey, RestoreKey, RecoverKey, PurgeKey, RotateKey, ReleaseKey,
+		ReadRotationPolicy, WriteRotationPolicy,
+	}, use...)
+	certificates := []Action{
+		ReadCertificate, CreateCertificate, ImportCertificate, UpdateCertificate, DeleteCertificate, BackupCertificate, RestoreCertificate,
+		RecoverCertificate, PurgeCertificate,
+	}
+	all := slices.Concat(secrets, keys, certificates)
 	for role, want := range map[v1alpha1.BuiltInRole][]Action{
-		v1alpha1.KeyVaultAdministrator:  all,
-		v1alpha1.KeyVaultSecretsOfficer: all,
-		v1alpha1.KeyVaultSecretsUser:    {GetSecret, ReadSecretMetadata},
-		v1alpha1.KeyVaultReader:         {ReadSecretMetadata},
-		"Owner":                         nil,
+		v1alpha1.KeyVaultAdministrator:       all,
+		v1alpha1.KeyVaultSecretsOfficer:      secrets,
+		v1alpha1.KeyVaultCryptoOfficer:       keys,
+		v1alpha1.KeyVaultCryptoUser:          append([]Action{ReadKey, UpdateKey, BackupKey}, use...),
+		v1alpha1.KeyVaultCertificatesOfficer: certificates,
+		v1alpha1.KeyVaultCertificateUser:     {ReadCertificate, GetSecret, ReadSecretMetadata, ReadKey},
+		v1alpha1.KeyVaultSecretsUser:         {GetSecret, ReadSecretMetadata},
+		v1alpha1.KeyVaultReader:              {ReadSecretMetadata, ReadKey, ReadCertificate, ReadRotationPolicy},
+		"Owner":                              nil,
 	} {
 		wanted := map[Action]bool{}
 		for _, action := range want {
@@ -31,7 +46,7 @@ func TestRolesHaveAzuresActions(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	vault := Scope{Namespace: "shop", KeyVault: "orders"}
-	secret := Scope{Namespace: "shop", KeyVault: "orders", Secret: "Greeting"}
+	secret := Scope{Namespace: "shop", KeyVault: "orders", Object: Object{"secrets", "Greeting"}}
 	assignments := []Assignment{
 		{"reader", v1alpha1.KeyVaultSecretsUser, secret},
 		{"officer", v1alpha1.KeyVaultSecretsOfficer, vault},
@@ -42,17 +57,18 @@ func TestDecide(t *testing.T) {
 		at        Scope
 		want      bool
 	}{
-		"at the vault, for a secret":        {"officer", SetSecret, secret, true},
-		"at the vault, for the vault":       {"officer", ReadSecretMetadata, vault, true},
-		"at the secret":                     {"reader", GetSecret, secret, true},
-		"names and principals have no case": {"READER", GetSecret, Scope{"shop", "orders", "greeting"}, true},
-		"at the secret, for the vault":      {"reader", ReadSecretMetadata, vault, false},
-		"at the secret, for another one":    {"reader", GetSecret, Scope{"shop", "orders", "other"}, false},
-		"at the secret, another action":     {"reader", SetSecret, secret, false},
-		"another principal":                 {"stranger", GetSecret, secret, false},
-		"another vault":                     {"officer", SetSecret, Scope{"shop", "bills", "Greeting"}, false},
-		"a vault of another namespace":      {"officer", SetSecret, Scope{"bank", "orders", "Greeting"}, false},
-		"nobody":                            {"", GetSecret, secret, false},
+		"at the vault, for a secret":           {"officer", SetSecret, secret, true},
+		"at the vault, for the vault":          {"officer", ReadSecretMetadata, vault, true},
+		"at the secret":                        {"reader", GetSecret, secret, true},
+		"names and principals have no case":    {"READER", GetSecret, Scope{"shop", "orders", Object{"secrets", "greeting"}}, true},
+		"at the secret, for the vault":         {"reader", ReadSecretMetadata, vault, false},
+		"at the secret, for another one":       {"reader", GetSecret, Scope{"shop", "orders", Object{"secrets", "other"}}, false},
+		"at the secret, for a key of its name": {"reader", GetSecret, Scope{"shop", "orders", Object{"keys", "Greeting"}}, false},
+		"at the secret, another action":        {"reader", SetSecret, secret, false},
+		"another principal":                    {"stranger", GetSecret, secret, false},
+		"another vault":                        {"officer", SetSecret, Scope{"shop", "bills", Object{"secrets", "Greeting"}}, false},
+		"a vault of another namespace":         {"officer", SetSecret, Scope{"bank", "orders", Object{"secrets", "Greeting"}}, false},
+		"nobody":                               {"", GetSecret, secret, false},
 	} {
 		if got := Decide(assignments, test.principal, test.action, test.at); got != test.want {
 			t.Errorf("%s: %t, want %t", name, got, test.want)

@@ -27,6 +27,7 @@ func TestKeyVault(t *testing.T) {
 		{"TokenAloneOpensNothing", testTokenAloneOpensNothing},
 		{"SecretsOfTheSDK", testSecretsOfTheSDK},
 		{"DeletedSecrets", testDeletedSecrets},
+		{"BackupsAreRestored", testBackupsAreRestored},
 		{"PurgeProtection", testPurgeProtection},
 		{"Pages", testPages},
 		{"ConcurrentWritesLoseNothing", testConcurrentWrites},
@@ -34,6 +35,8 @@ func TestKeyVault(t *testing.T) {
 		{"WrongTokens", testWrongTokens},
 		{"BadRequests", testBadRequests},
 		{"NameBelongsToTheOldest", testNameBelongsToTheOldest},
+		{"KilledServerLosesNothing", testKilledServerLosesNothing},
+		{"APIServerIsAway", testVaultWithoutAPIServer}, // the last one: it does not come back
 	} {
 		if !t.Run(one.name, func(t *testing.T) { one.run(t, v) }) {
 			break

@@ -9,36 +9,56 @@ import (
 
 // part is a server of the installation that runs as its own process, with the credentials of its pod.
 type part struct {
-	address string
-	log     *output
+	name, address, health string
+	binary                string
+	arguments, env        []string
+	log                   *output
+
+	command *exec.Cmd
+	ended   chan error
 }
 
 // startPart starts a part, and waits until it is ready.
 func (c *cluster) startPart(t *testing.T, name string, arguments ...string) *part {
 	t.Helper()
 	addresses := freeAddresses(t, 3)
-	p := &part{address: addresses[0], log: &output{}}
-	command := exec.Command(buildPart(t, name), append([]string{
-		"--namespace=" + namespace, "--tenant-id=" + tenant,
-		"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2],
-	}, arguments...)...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, name, "node-2"), c.config.Host))
-	command.Stdout, command.Stderr = p.log, p.log
-	must(t, command.Start(), "start the %s", name)
-	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	p := &part{
+		name: name, address: addresses[0], health: "http://" + addresses[2] + "/readyz", binary: buildPart(t, name), log: &output{},
+		arguments: append([]string{
+			"--namespace=" + namespace, "--tenant-id=" + tenant,
+			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2],
+		}, arguments...),
+		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, name, "node-2"), c.config.Host)),
+	}
+	p.start(t)
 	t.Cleanup(func() {
-		_ = command.Process.Signal(syscall.SIGTERM)
-		if err := <-ended; err != nil {
+		_ = p.command.Process.Signal(syscall.SIGTERM)
+		if err := <-p.ended; err != nil {
 			t.Errorf("the %s ends with %v", name, err)
 		}
 		if t.Failed() {
 			t.Logf("the log of the %s:\n%s", name, p.log)
 		}
 	})
-	eventually(t, "the "+name+" is ready", func() error {
-		_, err := read("http://" + addresses[2] + "/readyz")
+	return p
+}
+
+// start starts the process, again if it was killed.
+func (p *part) start(t *testing.T) {
+	t.Helper()
+	p.command, p.ended = exec.Command(p.binary, p.arguments...), make(chan error, 1)
+	p.command.Env, p.command.Stdout, p.command.Stderr = p.env, p.log, p.log
+	must(t, p.command.Start(), "start the %s", p.name)
+	go func() { p.ended <- p.command.Wait() }()
+	eventually(t, "the "+p.name+" is ready", func() error {
+		_, err := read(p.health)
 		return err
 	})
-	return p
+}
+
+// kill ends the process at once.
+func (p *part) kill(t *testing.T) {
+	t.Helper()
+	must(t, p.command.Process.Kill(), "kill the %s", p.name)
+	<-p.ended
 }

@@ -163,12 +163,37 @@ func (c *cluster) signerToken(t *testing.T, pod *corev1.Pod) string {
 	return path
 }
 
-// buildPart builds the program of a part and returns its path.
+// builds are the programs of the parts that were built, by the parts' names.
+var builds = struct {
+	mu     sync.Mutex
+	folder string
+	paths  map[string]string
+}{paths: map[string]string{}}
+
+// TestMain removes what was built.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(builds.folder)
+	os.Exit(code)
+}
+
+// buildPart builds the program of a part, once for all tests, and returns its path.
 func buildPart(t *testing.T, part string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), part)
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if path := builds.paths[part]; path != "" {
+		return path
+	}
+	if builds.folder == "" {
+		var err error
+		builds.folder, err = os.MkdirTemp("", "kube-imds-parts-")
+		must(t, err, "make a folder for the programs")
+	}
+	path := filepath.Join(builds.folder, part)
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../../../cmd/"+part).CombinedOutput()
 	must(t, err, "build the %s: %s", part, output)
+	builds.paths[part] = path
 	return path
 }
 

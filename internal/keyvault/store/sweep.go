@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// unfinished is how long a value may be there before an object has its version.
+const unfinished = time.Hour
+
+// Sweeper removes what nobody can find any more: objects whose retention is over, and values of no object, as a write leaves behind
+// that ended halfway.
+type Sweeper struct {
+	Records Records
+	Now     func() time.Time
+
+	// Every is how often it sweeps, and OnError is called with what went wrong.
+	Every   time.Duration
+	OnError func(error)
+}
+
+// NeedLeaderElection returns false: a record is removed once, whoever does it.
+func (s *Sweeper) NeedLeaderElection() bool { return false }
+
+// Start sweeps until the context ends.
+func (s *Sweeper) Start(ctx context.Context) error {
+	ticks := time.NewTicker(s.Every)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticks.C:
+			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.OnError(err)
+			}
+		}
+	}
+}
+
+// Sweep sweeps once.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	objects, err := s.Records.List(ctx, ObjectLabels())
+	if err != nil {
+		return fmt.Errorf("list the objects: %w", err)
+	}
+	found := map[string]bool{}
+	for _, record := range objects {
+		object, err := decode(record)
+		if err != nil {
+			return err
+		}
+		if !object.exists(s.Now()) {
+			if err := s.remove(ctx, record); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, version := range object.Versions {
+			found[valueName(record.Name, version.ID)] = true
+		}
+	}
+	return s.sweepValues(ctx, found)
+}
+
+// sweepValues removes values that were not found, except those whose write may still go on.
+func (s *Sweeper) sweepValues(ctx context.Context, found map[string]bool) error {
+	values, err := s.Records.Names(ctx, map[string]string{partLabel: partValue})
+	if err != nil {
+		return fmt.Errorf("list the values: %w", err)
+	}
+	for _, record := range values {
+		if !found[record.Name] && s.Now().Sub(record.Created) > unfinished {
+			if err := s.remove(ctx, record); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove removes a record, unless it is written meanwhile.
+func (s *Sweeper) remove(ctx context.Context, record *Record) error {
+	if err := s.Records.Delete(ctx, record); err != nil && !errors.Is(err, ErrConflict) {
+		return fmt.Errorf("remove the record %s: %w", record.Name, err)
+	}
+	return nil
+}
