@@ -40,6 +40,9 @@ const (
 
 	// sweepEvery is how often what nobody can find any more is removed.
 	sweepEvery = time.Hour
+
+	// rotateEvery is how often keys are looked at whose policies have them rotated.
+	rotateEvery = 10 * time.Minute
 )
 
 // run wires the server and runs it until the context ends.
@@ -79,7 +82,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		rootsWatch, serving, keys, sweeper(vaults), server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
+		rootsWatch, serving, keys, sweeper(vaults), &keyvault.Rotator{Server: vaults, Every: rotateEvery}, server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
 	}, map[string]healthz.Checker{
 		"authority":   process.While(roots.Ready),
 		"certificate": process.While(serving.Ready),

@@ -24,6 +24,9 @@ type settings struct {
 		Enabled   *bool  `json:"enabled"`
 		NotBefore *int64 `json:"nbf"`
 		Expires   *int64 `json:"exp"`
+
+		// Exportable is of keys.
+		Exportable bool `json:"exportable"`
 	} `json:"attributes"`
 }
 
@@ -106,9 +109,9 @@ func (k *kind) deletion(x *exchange, object *store.Object) deletion {
 	return deletion{x.vault.url("deleted"+k.plural, object.Name), object.Deleted.Date, object.Deleted.Purge}
 }
 
-// id returns the URL of an object, and of its version unless it is an item of a list of objects.
-func (k *kind) id(x *exchange, object *store.Object, version *store.Version, item bool) string {
-	if item {
+// id returns the URL of an object, and of its version unless it is in a list of objects.
+func (k *kind) id(x *exchange, object *store.Object, version *store.Version, as form) string {
+	if as == inList {
 		return x.vault.url(k.plural, object.Name)
 	}
 	return x.vault.url(k.plural, object.Name) + "/" + version.ID

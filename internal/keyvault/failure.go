@@ -2,10 +2,12 @@ package keyvault
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	"github.com/kube-imds/kube-imds/internal/keyvault/refusal"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -48,6 +50,19 @@ func writeJSON(writer http.ResponseWriter, status int, body any) error {
 	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
 	writer.WriteHeader(status)
 	return json.NewEncoder(writer).Encode(body)
+}
+
+// failureOf returns the failure that an error is, or nil for what is not the caller's.
+func failureOf(err error) *Failure {
+	if refused, ok := errors.AsType[*refusal.Error](err); ok {
+		failed := badParameter("%s", refused.Message)
+		if failed.Inner = refused.Inner; refused.Forbidden {
+			failed.Status, failed.Code = http.StatusForbidden, "Forbidden"
+		}
+		return failed
+	}
+	failed, _ := errors.AsType[*Failure](err)
+	return failed
 }
 
 func badParameter(format string, values ...any) *Failure {

@@ -23,9 +23,19 @@ type kind struct {
 	// own are the kind's own operations.
 	own routes
 
-	// render returns a version of an object as answers have it, or as lists have it if item is set.
-	render func(x *exchange, object *store.Object, version *store.Version, item bool) any
+	// render returns a version of an object in a form.
+	render func(x *exchange, object *store.Object, version *store.Version, as form) any
 }
+
+// form is how an answer has an object.
+type form int
+
+const (
+	// whole is with all that there is; inList is without contents, inVersions also, but each version has an ID of its own.
+	whole form = iota
+	inList
+	inVersions
+)
 
 // kindActions are the actions of what all kinds have in common.
 type kindActions struct {
@@ -145,7 +155,7 @@ func (k *kind) changeVersion(x *exchange, edit func(*store.Version) error) (int,
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, k.render(x, object, version, false), nil
+	return http.StatusOK, k.render(x, object, version, whole), nil
 }
 
 // current answers with the current version of an object, if there was no error.
@@ -153,7 +163,7 @@ func (k *kind) current(x *exchange, object *store.Object, err error) (int, any, 
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, k.render(x, object, object.Current(), false), nil
+	return http.StatusOK, k.render(x, object, object.Current(), whole), nil
 }
 
 // remove deletes an object with all its versions. It can be recovered until its retention is over.

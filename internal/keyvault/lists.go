@@ -38,7 +38,7 @@ func (k *kind) listWhere(x *exchange, wanted func(*store.Object) bool) (int, any
 	var items []item
 	for _, object := range objects {
 		if wanted(object) {
-			items = append(items, item{strings.ToLower(object.Name), k.render(x, object, object.Current(), true)})
+			items = append(items, item{strings.ToLower(object.Name), k.render(x, object, object.Current(), inList)})
 		}
 	}
 	return x.page(items)
@@ -54,7 +54,7 @@ func (k *kind) listVersions(x *exchange) (int, any, error) {
 	if object != nil && object.Deleted == nil {
 		for i := range object.Versions {
 			version := &object.Versions[i]
-			items = append(items, item{version.ID, k.render(x, object, version, false)})
+			items = append(items, item{version.ID, k.render(x, object, version, inVersions)})
 		}
 	}
 	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })

@@ -53,7 +53,7 @@ func (k secrets) set(x *exchange) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	bundle := k.bundle(x, secret, &version, false)
+	bundle := k.bundle(x, secret, &version, whole)
 	bundle.Value = asked.Value
 	return http.StatusOK, bundle, nil
 }
@@ -71,7 +71,7 @@ func (k secrets) read(x *exchange) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	bundle := k.bundle(x, secret, version, false)
+	bundle := k.bundle(x, secret, version, whole)
 	text := string(value)
 	bundle.Value = &text
 	return http.StatusOK, bundle, nil
@@ -122,13 +122,13 @@ type secretBundle struct {
 	deletion
 }
 
-func (k secrets) rendered(x *exchange, secret *store.Object, version *store.Version, item bool) any {
-	return k.bundle(x, secret, version, item)
+func (k secrets) rendered(x *exchange, secret *store.Object, version *store.Version, as form) any {
+	return k.bundle(x, secret, version, as)
 }
 
-func (k secrets) bundle(x *exchange, secret *store.Object, version *store.Version, item bool) secretBundle {
+func (k secrets) bundle(x *exchange, secret *store.Object, version *store.Version, as form) secretBundle {
 	return secretBundle{
-		ID: k.id(x, secret, version, item), ContentType: version.ContentType, Tags: version.Tags,
+		ID: k.id(x, secret, version, as), ContentType: version.ContentType, Tags: version.Tags,
 		Attributes: x.vault.attributes(version), deletion: k.deletion(x, secret),
 	}
 }

@@ -69,14 +69,27 @@ type route struct {
 // Handler returns the handler of all vaults.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, one := range []*kind{s.secrets()} {
+	for _, one := range []*kind{s.secrets(), s.keys()} {
 		for pattern, route := range one.routes() {
 			mux.HandleFunc(pattern, s.serve(one, route))
 		}
 	}
+	mux.HandleFunc("POST /rng", s.serve(nil, route{role.ReadKey, randomBytes}))
 	mux.HandleFunc("/", s.serve(nil, route{}))
-	return mux
+	return withoutEmptyParts(mux)
 }
+
+// withoutEmptyParts serves paths where SDKs leave out a version in the middle, such as /keys/NAME//sign.
+func withoutEmptyParts(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		if strings.Contains(request.URL.Path, "//") {
+			request.URL.Path, request.URL.RawPath = emptyParts.ReplaceAllString(request.URL.Path, "/"), ""
+		}
+		next.ServeHTTP(writer, request)
+	})
+}
+
+var emptyParts = regexp.MustCompile("/{2,}")
 
 // serve answers a request: it finds the vault, authenticates and authorizes the caller, and runs the operation.
 func (s *Server) serve(kind *kind, to route) http.HandlerFunc {
@@ -204,8 +217,8 @@ func unauthorized(err error) *Failure {
 
 // fail answers with a failure. What the cluster could not do passes by itself.
 func (s *Server) fail(writer http.ResponseWriter, x *exchange, err error) {
-	failed, ok := errors.AsType[*Failure](err)
-	if !ok {
+	failed := failureOf(err)
+	if failed == nil {
 		s.Log.Error(err, "cannot answer")
 		failed = unavailable()
 	}

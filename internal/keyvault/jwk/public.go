@@ -35,3 +35,12 @@ func (k *Key) Public() (Public, error) {
 	half := len(coordinates) / 2
 	return Public{Type: EC, Curve: k.ec.Params().Name, X: Encode(coordinates[:half]), Y: Encode(coordinates[half:])}, nil
 }
+
+// Spec returns what Generate makes a key of the same kind from.
+func (p *Public) Spec() (Spec, error) {
+	if p.Type == EC {
+		return Spec{Type: EC, Curve: p.Curve}, nil
+	}
+	modulus, err := Decode("n", p.N, maxStored)
+	return Spec{Type: p.Type, Size: 8 * len(modulus)}, err
+}

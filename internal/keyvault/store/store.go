@@ -67,22 +67,45 @@ func (s *Store) Get(ctx context.Context, vault, name string) (*Object, error) {
 
 // List returns the objects of a vault by name, deleted ones among them.
 func (s *Store) List(ctx context.Context, vault string) ([]*Object, error) {
-	records, err := s.Records.List(ctx, map[string]string{vaultLabel: vault, kindLabel: s.Kind, partLabel: partObject})
+	all, err := s.list(ctx, map[string]string{vaultLabel: vault})
 	if err != nil {
-		return nil, fmt.Errorf("list the %ss of a vault: %w", s.Kind, err)
+		return nil, err
 	}
-	var objects []*Object
+	objects := make([]*Object, len(all))
+	for i, one := range all {
+		objects[i] = one.Object
+	}
+	slices.SortFunc(objects, func(a, b *Object) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return objects, nil
+}
+
+// Located is an object and the UID of its vault.
+type Located struct {
+	Vault  string
+	Object *Object
+}
+
+// All returns the objects of all vaults, deleted ones among them.
+func (s *Store) All(ctx context.Context) ([]Located, error) { return s.list(ctx, map[string]string{}) }
+
+// list returns the objects that have all the labels.
+func (s *Store) list(ctx context.Context, labels map[string]string) ([]Located, error) {
+	labels[kindLabel], labels[partLabel] = s.Kind, partObject
+	records, err := s.Records.List(ctx, labels)
+	if err != nil {
+		return nil, fmt.Errorf("list the %ss: %w", s.Kind, err)
+	}
+	var all []Located
 	for _, record := range records {
 		object, err := decode(record)
 		if err != nil {
 			return nil, err
 		}
 		if object.exists(s.Now()) {
-			objects = append(objects, object)
+			all = append(all, Located{record.Labels[vaultLabel], object})
 		}
 	}
-	slices.SortFunc(objects, func(a, b *Object) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
-	return objects, nil
+	return all, nil
 }
 
 // Value returns the value of a version.

@@ -1,61 +1,31 @@
 package bearer
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-logr/logr"
 	"github.com/golang-jwt/jwt/v5"
 
-	"github.com/kube-imds/kube-imds/internal/keyset"
+	"github.com/kube-imds/kube-imds/internal/testing/tokens"
 )
 
 const (
-	tenant   = "72f988bf-86f1-41af-91ab-2d7cd011db47"
-	base     = "https://kube-imds-oidc.kube-imds-system.svc"
+	tenant   = tokens.Tenant
+	base     = tokens.BaseURL
 	audience = "https://vault.azure.net"
 )
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
-var makeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-func key(t testing.TB) *rsa.PrivateKey {
-	t.Helper()
-	made, err := makeKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
-}
-
-// documents are an OIDC server's, with one key.
-type documents struct{ public *rsa.PublicKey }
-
-func (d documents) Read(_ context.Context, path string) ([]byte, error) {
-	if strings.HasSuffix(path, "openid-configuration") {
-		return json.Marshal(map[string]string{"issuer": base + "/" + tenant + "/v2.0"})
-	}
-	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: d.public, KeyID: "known", Use: "sig", Algorithm: "RS256"}}})
-}
-
 func newValidator(t testing.TB) *Validator {
 	t.Helper()
-	keys := keyset.New(keyset.Documents{Source: documents{&key(t).PublicKey}, Discovery: "/openid-configuration", JWKS: "/keys"}, logr.Discard(), func(error) {})
-	if err := keys.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &Validator{BaseURL: base, Keys: keys, Now: func() time.Time { return noon }}
+	return &Validator{BaseURL: base, Keys: tokens.Keys(t), Now: func() time.Time { return noon }}
 }
 
 // signed returns a token with claims changed.
@@ -70,13 +40,7 @@ func signed(t testing.TB, method jwt.SigningMethod, secret any, kid string, chan
 			delete(claims, name)
 		}
 	}
-	token := jwt.NewWithClaims(method, claims)
-	token.Header["kid"] = kid
-	text, err := token.SignedString(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return tokens.Sign(t, method, secret, kid, claims)
 }
 
 func TestValidate(t *testing.T) {
@@ -85,13 +49,13 @@ func TestValidate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded, err := x509.MarshalPKIXPublicKey(&key(t).PublicKey)
+	encoded, err := x509.MarshalPKIXPublicKey(&tokens.Key(t).PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: encoded})
 	ours := func(changes jwt.MapClaims) string {
-		return "Bearer " + signed(t, jwt.SigningMethodRS256, key(t), "known", changes)
+		return "Bearer " + signed(t, jwt.SigningMethodRS256, tokens.Key(t), tokens.KeyID, changes)
 	}
 	for name, test := range map[string]struct {
 		header string
@@ -106,9 +70,9 @@ func TestValidate(t *testing.T) {
 		"another scheme":             {"Basic " + strings.TrimPrefix(ours(nil), "Bearer "), Missing},
 		"garbage":                    {"Bearer a.b.c", Malformed},
 		"too long":                   {"Bearer " + strings.Repeat("a", maxToken+1), Malformed},
-		"no algorithm":               {"Bearer " + signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, "known", nil), BadSignature},
-		"HS256 with the public key":  {"Bearer " + signed(t, jwt.SigningMethodHS256, public, "known", nil), BadSignature},
-		"another key's signature":    {"Bearer " + signed(t, jwt.SigningMethodRS256, other, "known", nil), BadSignature},
+		"no algorithm":               {"Bearer " + signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, tokens.KeyID, nil), BadSignature},
+		"HS256 with the public key":  {"Bearer " + signed(t, jwt.SigningMethodHS256, public, tokens.KeyID, nil), BadSignature},
+		"another key's signature":    {"Bearer " + signed(t, jwt.SigningMethodRS256, other, tokens.KeyID, nil), BadSignature},
 		"an unknown key":             {"Bearer " + signed(t, jwt.SigningMethodRS256, other, "deleted", nil), UnknownKey},
 		"expired":                    {ours(jwt.MapClaims{"exp": noon.Add(-2 * time.Minute).Unix()}), Expired},
 		"without an end":             {ours(jwt.MapClaims{"exp": nil}), Malformed},
@@ -134,7 +98,7 @@ func TestValidate(t *testing.T) {
 
 func TestSubjectStandsForTheObjectID(t *testing.T) {
 	t.Parallel()
-	caller, err := newValidator(t).Validate("Bearer "+signed(t, jwt.SigningMethodRS256, key(t), "known", jwt.MapClaims{"oid": nil}), tenant, audience)
+	caller, err := newValidator(t).Validate("Bearer "+signed(t, jwt.SigningMethodRS256, tokens.Key(t), tokens.KeyID, jwt.MapClaims{"oid": nil}), tenant, audience)
 	if err != nil || caller.ObjectID != "subject" {
 		t.Errorf("got %+v, error %v", caller, err)
 	}
@@ -143,7 +107,7 @@ func TestSubjectStandsForTheObjectID(t *testing.T) {
 // Whatever somebody sends, it is refused, and no part of it is in the error.
 func FuzzValidate(f *testing.F) {
 	validator := newValidator(f)
-	f.Add("Bearer " + signed(f, jwt.SigningMethodRS256, key(f), "unknown", nil))
+	f.Add("Bearer " + signed(f, jwt.SigningMethodRS256, tokens.Key(f), "unknown", nil))
 	f.Add("Bearer a.b.c")
 	f.Add("Bearer eyJhbGciOiJub25lIn0.e30.")
 	f.Fuzz(func(t *testing.T, header string) {
