@@ -76,10 +76,10 @@ const (
 // oidUPN is the type of other names that are user principal names.
 var oidUPN = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
 
-// otherName is a name of a type of its own.
+// otherName is a name of a type of its own, of those that are text.
 type otherName struct {
 	Type  asn1.ObjectIdentifier
-	Value asn1.RawValue `asn1:"tag:0,explicit"`
+	Value string `asn1:"tag:0,explicit,utf8"`
 }
 
 // encode returns the names as an extension has them. crypto/x509 has none for user principal names.
@@ -101,8 +101,7 @@ func (n *AlternativeNames) encode() ([]byte, error) {
 		all = append(all, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tagIP, Bytes: address.Unmap().AsSlice()})
 	}
 	for _, name := range n.UPNs {
-		value := asn1.RawValue{Tag: asn1.TagUTF8String, Bytes: []byte(name)}
-		other, err := asn1.MarshalWithParams(otherName{oidUPN, value}, "tag:0")
+		other, err := asn1.MarshalWithParams(otherName{oidUPN, name}, "tag:0")
 		if err != nil {
 			return nil, err
 		}
@@ -140,8 +139,8 @@ func principalNames(extension []byte) []string {
 		if one.Class != asn1.ClassContextSpecific || one.Tag != tagOther {
 			continue
 		}
-		if _, err := asn1.UnmarshalWithParams(one.FullBytes, &other, "tag:0"); err == nil && other.Type.Equal(oidUPN) && utf8.Valid(other.Value.Bytes) {
-			names = append(names, string(other.Value.Bytes))
+		if _, err := asn1.UnmarshalWithParams(one.FullBytes, &other, "tag:0"); err == nil && other.Type.Equal(oidUPN) {
+			names = append(names, other.Value)
 		}
 	}
 	return names
