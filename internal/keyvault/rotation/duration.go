@@ -89,5 +89,5 @@ const day = 24 * time.Hour
 // nominal is how long the duration is with years of 365 days and months of 30: what rules compare.
 func (d Duration) nominal() time.Duration {
 	days := 365*d.years + 30*d.months + d.days
-	return time.Duration(min(days, 2*maxDays))*day + d.clock
+	return time.Duration(min(days, maxDays+1))*day + d.clock
 }

@@ -135,7 +135,7 @@ func (p *Policy) checkTrigger(action Action, trigger Trigger) error {
 		return refusal.New("The trigger of %s is %s: it must be at least 7 days.", action, at)
 	case action == Rotate && trigger.BeforeExpiry != nil && life == nil:
 		return refusal.New("The trigger timeBeforeExpiry of Rotate requires an expiryTime.")
-	case life != nil && at.nominal() > life.nominal()-margin:
+	case action == Rotate && life != nil && at.nominal() > life.nominal()-margin:
 		return refusal.New("The trigger of %s is %s: it must be at least 7 days shorter than the expiryTime, which is %s.", action, at, life)
 	}
 	return nil
