@@ -62,7 +62,7 @@ func TestImportOfWhatClientsSend(t *testing.T) {
 		change func(t *testing.T, asked *Private)
 	}{
 		"without dp, dq, qi": {"rsa", func(_ *testing.T, asked *Private) { asked.DP, asked.DQ, asked.QI = "", "", "" }},
-		"zeros before numbers": {"samwise", func(t *testing.T, asked *Private) {
+		"zeros before numbers": {"rsa", func(t *testing.T, asked *Private) {
 			asked.N, asked.P, asked.DQ = zero(t, asked.N), zero(t, asked.P), zero(t, asked.DQ)
 		}},
 		"zeros before a point": {"ec", func(t *testing.T, asked *Private) { asked.X, asked.D = zero(t, asked.X), zero(t, asked.D) }},
@@ -133,32 +133,34 @@ func TestImportRefusesRSA(t *testing.T) {
 	}
 }
 
-// notPrime returns a change to a key whose first prime is the product of two, though its numbers fit each other as if it were one.
+// carmichael is (6k+1)(12k+1)(18k+1) with three primes, in base 62: it is a number that Fermat's little theorem takes for a prime, and so does
+// Go's validation of keys.
+const carmichael = "M2PkzcZoDYOxPaBNxp2fF3oWnaOGBakyud1JuQ9tLhORC6aK2y7BZRgK4dtncRQ4qoEaQpNpgDV2S00CBf7hFRO0I3wtmilMH4atKoXgTKIMIDl0UCmL" +
+	"XW98R8hwlijwCehU4UtfSe2SJhu1qiaTaPTXQJTZRycZZwAxALBXeufD"
+
+// notPrime returns a change to a key whose first prime is none, though all its numbers fit each other.
 func notPrime(t *testing.T) func(*Private) {
 	t.Helper()
-	prime := func(bits int) *big.Int {
-		// The two highest bits are set: products have all the bits that they can have.
-		number, err := rand.Prime(rand.Reader, bits)
+	p, ok := new(big.Int).SetString(carmichael, 62)
+	if !ok {
+		t.Fatal("the number is malformed")
+	}
+	e, one := big.NewInt(65537), big.NewInt(1)
+	for {
+		q, err := rand.Prime(rand.Reader, 1024)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return number
-	}
-	e, one := big.NewInt(65537), big.NewInt(1)
-	for range 100 {
-		p, q := new(big.Int).Mul(prime(512), prime(512)), prime(1024)
 		d := new(big.Int).ModInverse(e, new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one)))
-		if d == nil {
+		n := new(big.Int).Mul(p, q)
+		if d == nil || n.BitLen() != 2048 {
 			continue
 		}
-		n := new(big.Int).Mul(p, q)
 		return func(asked *Private) {
 			asked.N, asked.P, asked.Q, asked.D = Encode(n.Bytes()), Encode(p.Bytes()), Encode(q.Bytes()), Encode(d.Bytes())
 			asked.DP, asked.DQ, asked.QI = "", "", ""
 		}
 	}
-	t.Fatal("no such key was found")
-	return nil
 }
 
 func TestImportRefusesEC(t *testing.T) {
