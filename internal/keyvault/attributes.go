@@ -102,17 +102,17 @@ type deletion struct {
 	ScheduledPurgeDate int64  `json:"scheduledPurgeDate,omitempty"`
 }
 
-func (k *kind) deletion(x *exchange, object *store.Object) deletion {
-	if object.Deleted == nil {
+func (k *kind) deletion(x *exchange, one found) deletion {
+	if one.object.Deleted == nil {
 		return deletion{}
 	}
-	return deletion{x.vault.url("deleted"+k.plural, object.Name), object.Deleted.Date, object.Deleted.Purge}
+	return deletion{x.vault.url("deleted"+k.plural, one.object.Name), one.object.Deleted.Date, one.object.Deleted.Purge}
 }
 
 // id returns the URL of an object, and of its version unless it is in a list of objects.
-func (k *kind) id(x *exchange, object *store.Object, version *store.Version, as form) string {
+func (k *kind) id(x *exchange, one found, as form) string {
 	if as == inList {
-		return x.vault.url(k.plural, object.Name)
+		return x.vault.url(k.plural, one.object.Name)
 	}
-	return x.vault.url(k.plural, object.Name) + "/" + version.ID
+	return x.vault.url(k.plural, one.object.Name) + "/" + one.version.ID
 }

@@ -23,6 +23,9 @@ type backupBody struct {
 
 // backup returns an object with all its versions and values, sealed: nobody but this installation can read it.
 func (k *kind) backup(x *exchange) (int, any, error) {
+	if err := k.refuseManaged(x); err != nil {
+		return 0, nil, err
+	}
 	if _, err := k.get(x, false); err != nil {
 		return 0, nil, err
 	}

@@ -96,19 +96,22 @@ func readCryptography(request *http.Request) (*cryptographyRequest, []byte, erro
 
 // usable returns the private key of the version in the path and the version's ID, if it may be used for an operation.
 func (k keys) usable(x *exchange, operation jwk.Operation, at when) (*jwk.Key, string, error) {
-	object, version, err := k.find(x)
+	one, err := k.find(x)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := k.mayBeUsed(version, operation, at); err != nil {
+	if err := k.mayBeUsed(one.version, operation, at); err != nil {
 		return nil, "", err
 	}
-	private, err := k.store.Value(x.request.Context(), x.vault.UID, x.name, version.ID)
+	private, err := one.value(x.request.Context(), x.vault.UID)
+	if err == nil && one.keeper != k.kind {
+		private, err = keyBehind(private)
+	}
 	if err != nil {
 		return nil, "", err
 	}
 	key, err := jwk.Parse(private)
-	return key, k.id(x, object, version, whole), err
+	return key, k.id(x, one, whole), err
 }
 
 func (k keys) mayBeUsed(version *store.Version, operation jwk.Operation, at when) error {

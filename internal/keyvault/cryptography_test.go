@@ -23,7 +23,7 @@ func TestKeysSign(t *testing.T) {
 	client := keyClient(t, newFixture(t, v1alpha1.KeyVaultCryptoOfficer))
 	digest := sha256.Sum256([]byte("order"))
 	for name, algorithm := range map[string]azkeys.SignatureAlgorithm{"rsa-default": azkeys.SignatureAlgorithmPS256, "p-256": azkeys.SignatureAlgorithmES256} {
-		created, err := client.CreateKey(t.Context(), name, kinds[name], nil)
+		created, err := client.CreateKey(t.Context(), name, keyKinds[name], nil)
 		must(t, err, "create "+name)
 		// Without a version it is the current one.
 		signed, err := client.Sign(t.Context(), name, "", azkeys.SignParameters{Algorithm: &algorithm, Value: digest[:]}, nil)
@@ -59,7 +59,7 @@ func verifies(key *azkeys.JSONWebKey, digest, signature []byte) bool {
 func TestKeysEncryptAndWrap(t *testing.T) {
 	t.Parallel()
 	client, ctx := keyClient(t, newFixture(t, v1alpha1.KeyVaultCryptoOfficer)), t.Context()
-	_, err := client.CreateKey(ctx, "rsa", kinds["rsa-default"], nil)
+	_, err := client.CreateKey(ctx, "rsa", keyKinds["rsa-default"], nil)
 	must(t, err, "create a key")
 	secret := []byte("a key of 16 byte")
 	for _, algorithm := range []azkeys.EncryptionAlgorithm{azkeys.EncryptionAlgorithmRSAOAEP, azkeys.EncryptionAlgorithmRSAOAEP256, azkeys.EncryptionAlgorithmRSA15} {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/kube-imds/kube-imds/internal/keyvault/certificate"
 	"github.com/kube-imds/kube-imds/internal/keyvault/refusal"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
@@ -60,6 +61,9 @@ func failureOf(err error) *Failure {
 			failed.Status, failed.Code = http.StatusForbidden, "Forbidden"
 		}
 		return failed
+	}
+	if refused, ok := errors.AsType[*certificate.Refusal](err); ok {
+		return badParameter("%s", refused.Message)
 	}
 	failed, _ := errors.AsType[*Failure](err)
 	return failed

@@ -40,7 +40,7 @@ type fixture struct {
 	later time.Duration
 }
 
-func newFixture(t *testing.T, role v1alpha1.BuiltInRole) *fixture {
+func newFixture(t testing.TB, role v1alpha1.BuiltInRole) *fixture {
 	t.Helper()
 	f := &fixture{}
 	f.role.Store(&role)

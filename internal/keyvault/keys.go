@@ -15,11 +15,11 @@ import (
 // keys are the objects whose private part never leaves the vault. The value of a version is its private key; its detail is the public one.
 type keys struct{ *kind }
 
-func (s *Server) keys() *kind {
+func (s *Server) newKeys(behind *kind) keys {
 	k := keys{s.newKind("key", "Key", kindActions{
 		role.ReadKey, role.DeleteKey, role.RecoverKey, role.PurgeKey, role.BackupKey, role.RestoreKey,
 	})}
-	k.render = k.rendered
+	k.behind, k.render = behind, k.rendered
 	k.own = routes{
 		"POST /keys/{name}/create":         {role.CreateKey, k.create},
 		"PUT /keys/{name}":                 {role.ImportKey, k.importKey},
@@ -36,7 +36,7 @@ func (s *Server) keys() *kind {
 		k.own["POST /keys/{name}/"+path] = one
 		k.own["POST /keys/{name}/{version}/"+path] = one
 	}
-	return k.kind
+	return k
 }
 
 // keyRequest is the body of a request that creates, imports or updates a key.
@@ -145,11 +145,11 @@ func (s *Server) generate(ctx context.Context, spec jwk.Spec) (*jwk.Key, error) 
 var making = make(chan struct{}, 2)
 
 func (k keys) read(x *exchange) (int, any, error) {
-	object, version, err := k.find(x)
+	one, err := k.find(x)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, k.render(x, object, version, whole), nil
+	return http.StatusOK, k.render(x, one, whole), nil
 }
 
 // update changes the operations, attributes and tags of a version.
@@ -185,6 +185,7 @@ type keyBundle struct {
 	Key        *jwk.Public       `json:"key"`
 	Attributes attributes        `json:"attributes"`
 	Tags       map[string]string `json:"tags,omitempty"`
+	Managed    bool              `json:"managed,omitempty"`
 	deletion
 }
 
@@ -192,22 +193,23 @@ type keyItem struct {
 	ID         string            `json:"kid"`
 	Attributes attributes        `json:"attributes"`
 	Tags       map[string]string `json:"tags,omitempty"`
+	Managed    bool              `json:"managed,omitempty"`
 	deletion
 }
 
-func (k keys) rendered(x *exchange, key *store.Object, version *store.Version, as form) any {
-	id := k.id(x, key, version, as)
+func (k keys) rendered(x *exchange, one found, as form) any {
+	id, managed := k.id(x, one, as), one.keeper != k.kind
 	if as != whole {
-		return keyItem{id, x.vault.attributes(version), version.Tags, k.deletion(x, key)}
+		return keyItem{id, x.vault.attributes(one.version), one.version.Tags, managed, k.deletion(x, one)}
 	}
-	public, err := publicOf(version)
+	public, err := publicOf(one.version)
 	if err != nil {
 		// The vault wrote it, so this is a record that somebody else changed: the answer lacks the key.
-		k.Log.Error(err, "cannot render a key", "object", key.Name)
+		k.Log.Error(err, "cannot render a key", "object", one.object.Name)
 	} else {
 		public.ID = id
 	}
-	return keyBundle{public, x.vault.attributes(version), version.Tags, k.deletion(x, key)}
+	return keyBundle{public, x.vault.attributes(one.version), one.version.Tags, managed, k.deletion(x, one)}
 }
 
 func publicOf(version *store.Version) (*jwk.Public, error) {

@@ -24,7 +24,7 @@ func keyClient(t *testing.T, f *fixture) *azkeys.Client {
 	return client
 }
 
-var kinds = map[string]azkeys.CreateKeyParameters{
+var keyKinds = map[string]azkeys.CreateKeyParameters{
 	"rsa-default": {Kty: new(azkeys.KeyTypeRSA)},
 	"rsa-3072":    {Kty: new(azkeys.KeyTypeRSA), KeySize: new(int32(3072))},
 	"p-256":       {Kty: new(azkeys.KeyTypeEC)},
@@ -35,7 +35,7 @@ var kinds = map[string]azkeys.CreateKeyParameters{
 func TestKeysAreCreated(t *testing.T) {
 	t.Parallel()
 	client := keyClient(t, newFixture(t, v1alpha1.KeyVaultCryptoOfficer))
-	for name, parameters := range kinds {
+	for name, parameters := range keyKinds {
 		created, err := client.CreateKey(t.Context(), name, parameters, nil)
 		must(t, err, "create "+name)
 		read, err := client.GetKey(t.Context(), name, created.Key.KID.Version(), nil)
@@ -98,7 +98,7 @@ func TestKeysHaveALifeAsSecretsHave(t *testing.T) {
 	t.Parallel()
 	client, ctx := keyClient(t, newFixture(t, v1alpha1.KeyVaultCryptoOfficer)), t.Context()
 	for range 2 {
-		_, err := client.CreateKey(ctx, "Life", kinds["p-256"], nil)
+		_, err := client.CreateKey(ctx, "Life", keyKinds["p-256"], nil)
 		must(t, err, "create a key")
 	}
 	var versions []string
@@ -119,7 +119,7 @@ func TestKeysHaveALifeAsSecretsHave(t *testing.T) {
 	if deleted.Key == nil || *deleted.RecoveryID != vaultURL+"/deletedkeys/Life" {
 		t.Errorf("deleted: %+v", deleted)
 	}
-	_, err = client.CreateKey(ctx, "life", kinds["p-256"], nil)
+	_, err = client.CreateKey(ctx, "life", keyKinds["p-256"], nil)
 	wantError(t, "the name of a deleted key", err, http.StatusConflict, "ObjectIsDeletedButRecoverable")
 	page, err := client.NewListDeletedKeyPropertiesPager(nil).NextPage(ctx)
 	must(t, err, "list the deleted keys")
@@ -147,7 +147,7 @@ func TestKeysHaveALifeAsSecretsHave(t *testing.T) {
 func TestWhatKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	client, ctx := keyClient(t, newFixture(t, v1alpha1.KeyVaultCryptoOfficer)), t.Context()
-	_, err := client.CreateKey(ctx, "p-256", kinds["p-256"], nil)
+	_, err := client.CreateKey(ctx, "p-256", keyKinds["p-256"], nil)
 	must(t, err, "create a key")
 	for name, test := range map[string]struct {
 		err    error
@@ -180,14 +180,14 @@ func TestRolesOfKeys(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, v1alpha1.KeyVaultCryptoOfficer)
 	client, ctx := keyClient(t, f), t.Context()
-	_, err := client.CreateKey(ctx, "key", kinds["p-256"], nil)
+	_, err := client.CreateKey(ctx, "key", keyKinds["p-256"], nil)
 	must(t, err, "create a key")
 	sign := func() error {
 		return failure(client.Sign(ctx, "key", "", azkeys.SignParameters{Algorithm: new(azkeys.SignatureAlgorithmES256), Value: make([]byte, 32)}, nil))
 	}
 	f.role.Store(new(v1alpha1.KeyVaultCryptoUser))
 	must(t, sign(), "sign as a user")
-	wantError(t, "a user", failure(client.CreateKey(ctx, "other", kinds["p-256"], nil)), http.StatusForbidden, "keys/create/action", "keys/other")
+	wantError(t, "a user", failure(client.CreateKey(ctx, "other", keyKinds["p-256"], nil)), http.StatusForbidden, "keys/create/action", "keys/other")
 	f.role.Store(new(v1alpha1.KeyVaultReader))
 	wantError(t, "a reader", sign(), http.StatusForbidden, "ForbiddenByRbac", "Microsoft.KeyVault/vaults/keys/sign/action")
 	must(t, failure(client.GetKey(ctx, "key", "", nil)), "read as a reader")
@@ -199,7 +199,7 @@ func TestRolesOfKeys(t *testing.T) {
 func TestPrivatePartStays(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, v1alpha1.KeyVaultAdministrator)
-	_, err := keyClient(t, f).CreateKey(t.Context(), "key", kinds["rsa-default"], nil)
+	_, err := keyClient(t, f).CreateKey(t.Context(), "key", keyKinds["rsa-default"], nil)
 	must(t, err, "create a key")
 	for _, path := range []string{"/keys/key", "/keys", "/keys/key/versions", "/secrets/key"} {
 		_, body := f.send(t, http.MethodGet, path+"?api-version=7.6", "")

@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -20,11 +21,14 @@ type kind struct {
 
 	actions kindActions
 
+	// behind is the kind of objects that have one of this kind behind them, or nil.
+	behind *kind
+
 	// own are the kind's own operations.
 	own routes
 
 	// render returns a version of an object in a form.
-	render func(x *exchange, object *store.Object, version *store.Version, as form) any
+	render func(x *exchange, one found, as form) any
 }
 
 // form is how an answer has an object.
@@ -72,6 +76,9 @@ func (k *kind) routes() routes {
 // change it.
 func (k *kind) add(x *exchange, version store.Version, value []byte, prepare func(*store.Object) error) (*store.Object, error) {
 	ctx := x.request.Context()
+	if err := k.refuseManaged(x); err != nil {
+		return nil, err
+	}
 	check := func(object *store.Object) error {
 		if object.Deleted != nil {
 			return k.isDeleted(x.name)
@@ -107,33 +114,71 @@ func (k *kind) add(x *exchange, version store.Version, value []byte, prepare fun
 	return object, err
 }
 
-// find returns the object and the version of a path, if they are there and not deleted.
-func (k *kind) find(x *exchange) (*store.Object, *store.Version, error) {
-	object, err := k.get(x, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	version := object.Version(x.version)
-	if version == nil {
-		return nil, nil, k.notFound(x.name + "/" + cut(x.version))
-	}
-	return object, version, nil
+// found is an object and a version of it.
+type found struct {
+	object  *store.Object
+	version *store.Version
+
+	// keeper is the kind that keeps it: certificates keep the secrets and the keys behind them.
+	keeper *kind
 }
 
-// get returns the object of a path, if it is deleted or not, as asked.
-func (k *kind) get(x *exchange, deleted bool) (*store.Object, error) {
-	object, err := k.store.Get(x.request.Context(), x.vault.UID, x.name)
+// value returns the value of the version.
+func (f found) value(ctx context.Context, vault string) ([]byte, error) {
+	return f.keeper.store.Value(ctx, vault, f.object.Name, f.version.ID)
+}
+
+// find returns the object and the version of a path, if they are there and not deleted.
+func (k *kind) find(x *exchange) (found, error) {
+	one, err := k.get(x, false)
 	if err != nil {
-		return nil, err
+		return found{}, err
 	}
-	if object == nil || (object.Deleted != nil) != deleted {
-		return nil, k.notFound(x.name)
+	if one.version = one.object.Version(x.version); one.version == nil {
+		return found{}, k.notFound(x.name + "/" + cut(x.version))
 	}
-	return object, nil
+	return one, nil
+}
+
+// get returns the object of a path with its current version, if it is deleted or not, as asked.
+func (k *kind) get(x *exchange, deleted bool) (found, error) {
+	for _, keeper := range k.keepers() {
+		object, err := keeper.store.Get(x.request.Context(), x.vault.UID, x.name)
+		if err != nil {
+			return found{}, err
+		}
+		if object != nil && (object.Deleted != nil) == deleted {
+			return found{object, object.Current(), keeper}, nil
+		}
+	}
+	return found{}, k.notFound(x.name)
+}
+
+// keepers returns what keeps objects of the kind.
+func (k *kind) keepers() []*kind {
+	if k.behind == nil {
+		return []*kind{k}
+	}
+	return []*kind{k, k.behind}
+}
+
+// refuseManaged refuses to change what a certificate keeps.
+func (k *kind) refuseManaged(x *exchange) error {
+	if k.behind == nil {
+		return nil
+	}
+	object, err := k.behind.store.Get(x.request.Context(), x.vault.UID, x.name)
+	if err != nil || object == nil {
+		return err
+	}
+	return forbidden(k.title+"ManagedByKeyVault", "The operation is not allowed as this object's lifetime is managed by Key Vault: it belongs to the certificate of its name.")
 }
 
 // change changes the object of a path, if it is deleted or not, as asked.
 func (k *kind) change(x *exchange, deleted bool, edit func(*store.Object) error) (*store.Object, error) {
+	if err := k.refuseManaged(x); err != nil {
+		return nil, err
+	}
 	return k.store.Change(x.request.Context(), x.vault.UID, x.name, func(object *store.Object) error {
 		if len(object.Versions) == 0 || (object.Deleted != nil) != deleted {
 			return k.notFound(x.name)
@@ -155,7 +200,7 @@ func (k *kind) changeVersion(x *exchange, edit func(*store.Version) error) (int,
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, k.render(x, object, version, whole), nil
+	return http.StatusOK, k.render(x, found{object, version, k}, whole), nil
 }
 
 // current answers with the current version of an object, if there was no error.
@@ -163,7 +208,7 @@ func (k *kind) current(x *exchange, object *store.Object, err error) (int, any, 
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, k.render(x, object, object.Current(), whole), nil
+	return http.StatusOK, k.render(x, found{object, object.Current(), k}, whole), nil
 }
 
 // remove deletes an object with all its versions. It can be recovered until its retention is over.
@@ -178,8 +223,11 @@ func (k *kind) remove(x *exchange) (int, any, error) {
 
 // getDeleted returns a deleted object.
 func (k *kind) getDeleted(x *exchange) (int, any, error) {
-	object, err := k.get(x, true)
-	return k.current(x, object, err)
+	one, err := k.get(x, true)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, k.render(x, one, whole), nil
 }
 
 // recover makes a deleted object what it was.

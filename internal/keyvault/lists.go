@@ -31,14 +31,16 @@ func (k *kind) listDeleted(x *exchange) (int, any, error) {
 }
 
 func (k *kind) listWhere(x *exchange, wanted func(*store.Object) bool) (int, any, error) {
-	objects, err := k.store.List(x.request.Context(), x.vault.UID)
-	if err != nil {
-		return 0, nil, err
-	}
 	var items []item
-	for _, object := range objects {
-		if wanted(object) {
-			items = append(items, item{strings.ToLower(object.Name), k.render(x, object, object.Current(), inList)})
+	for _, keeper := range k.keepers() {
+		objects, err := keeper.store.List(x.request.Context(), x.vault.UID)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, object := range objects {
+			if wanted(object) {
+				items = append(items, item{strings.ToLower(object.Name), k.render(x, found{object, object.Current(), keeper}, inList)})
+			}
 		}
 	}
 	return x.page(items)
@@ -46,18 +48,18 @@ func (k *kind) listWhere(x *exchange, wanted func(*store.Object) bool) (int, any
 
 // listVersions lists the versions of an object.
 func (k *kind) listVersions(x *exchange) (int, any, error) {
-	object, err := k.store.Get(x.request.Context(), x.vault.UID, x.name)
+	one, err := k.get(x, false)
+	if failed := failureOf(err); failed != nil && failed.Status == http.StatusNotFound {
+		return x.page(nil)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
 	var items []item
-	if object != nil && object.Deleted == nil {
-		for i := range object.Versions {
-			version := &object.Versions[i]
-			items = append(items, item{version.ID, k.render(x, object, version, inVersions)})
-		}
+	for i := range one.object.Versions {
+		one.version = &one.object.Versions[i]
+		items = append(items, item{one.version.ID, k.render(x, one, inVersions)})
 	}
-	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })
 	return x.page(items)
 }
 
@@ -69,6 +71,7 @@ type item struct {
 
 // page returns the page that the request asks for: up to maxresults items after the key in $skiptoken.
 func (x *exchange) page(items []item) (int, any, error) {
+	slices.SortFunc(items, func(a, b item) int { return strings.Compare(a.key, b.key) })
 	query := x.request.URL.Query()
 	size := maxResults
 	if text := query.Get("maxresults"); text != "" {

@@ -14,15 +14,18 @@ import (
 
 // rotate adds a version with a new key of the same kind.
 func (k keys) rotate(x *exchange) (int, any, error) {
-	object, err := k.get(x, false)
+	if err := k.refuseManaged(x); err != nil {
+		return 0, nil, err
+	}
+	one, err := k.get(x, false)
 	if err != nil {
 		return 0, nil, err
 	}
-	version, private, err := k.successor(x.request.Context(), object)
+	version, private, err := k.successor(x.request.Context(), one.object)
 	if err != nil {
 		return 0, nil, err
 	}
-	object, err = k.add(x, *version, private, nil)
+	object, err := k.add(x, *version, private, nil)
 	return k.current(x, object, err)
 }
 
@@ -53,11 +56,14 @@ func (k keys) successor(ctx context.Context, object *store.Object) (*store.Versi
 
 // rotationPolicy returns the policy of a key, Azure's default if it was given none.
 func (k keys) rotationPolicy(x *exchange) (int, any, error) {
-	object, err := k.get(x, false)
+	if err := k.refuseManaged(x); err != nil {
+		return 0, nil, err
+	}
+	one, err := k.get(x, false)
 	if err != nil {
 		return 0, nil, err
 	}
-	return k.answerPolicy(x, object)
+	return k.answerPolicy(x, one.object)
 }
 
 // setRotationPolicy sets the policy of a key.
@@ -109,8 +115,8 @@ func policyOf(object *store.Object) (*rotation.Policy, error) {
 	return &policy, nil
 }
 
-// due reports whether the policy of a key has it rotated by now.
-func due(object *store.Object, now time.Time) (bool, error) {
+// keyIsDue reports whether the policy of a key has it rotated by now.
+func keyIsDue(object *store.Object, now time.Time) (bool, error) {
 	policy, err := policyOf(object)
 	if err != nil {
 		return false, err
@@ -118,6 +124,11 @@ func due(object *store.Object, now time.Time) (bool, error) {
 	current := object.Current()
 	at, ever := policy.Due(rotation.Rotate, time.Unix(current.Created, 0), timeOf(current.Expires))
 	return ever && !now.Before(at), nil
+}
+
+// next returns the version that follows the current one, for the Rotator.
+func (k keys) next(ctx context.Context, one store.Located) (*store.Version, []byte, error) {
+	return k.successor(ctx, one.Object)
 }
 
 func timeOf(seconds *int64) *time.Time {

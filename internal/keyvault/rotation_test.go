@@ -71,7 +71,7 @@ func TestRotatorLeavesOthersAlone(t *testing.T) {
 		Action: &azkeys.LifetimeActionType{Type: new(azkeys.KeyRotationPolicyActionRotate)}, Trigger: &azkeys.LifetimeActionTrigger{TimeAfterCreate: new("P30D")},
 	}}}
 	for _, name := range []string{"deleted", "twice"} {
-		_, err := client.CreateKey(ctx, name, kinds["p-256"], nil)
+		_, err := client.CreateKey(ctx, name, keyKinds["p-256"], nil)
 		must(t, err, "create a key")
 		_, err = client.UpdateKeyRotationPolicy(ctx, name, policy, nil)
 		must(t, err, "set its policy")
@@ -87,7 +87,7 @@ func TestRotatorLeavesOthersAlone(t *testing.T) {
 		must(t, <-rotations, "rotate")
 	}
 	for name, want := range map[string]int{"deleted": 1, "twice": 2} {
-		object, err := f.server.keys().store.Get(ctx, "uid", name)
+		object, err := f.server.newKinds().keys.store.Get(ctx, "uid", name)
 		must(t, err, "read a key")
 		if len(object.Versions) != want {
 			t.Errorf("%s has %d versions, want %d", name, len(object.Versions), want)

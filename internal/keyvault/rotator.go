@@ -9,7 +9,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/keyvault/store"
 )
 
-// Rotator rotates the keys whose policies say so.
+// Rotator rotates keys, and renews certificates that sign themselves, when their policies say so.
 type Rotator struct {
 	Server *Server
 
@@ -30,42 +30,62 @@ func (r *Rotator) Start(ctx context.Context) error {
 			return nil
 		case <-ticks.C:
 			if err := r.Rotate(ctx); err != nil && ctx.Err() == nil {
-				r.Server.Log.Error(err, "cannot rotate all keys that are due; it is tried again", "after", r.Every.String())
+				r.Server.Log.Error(err, "cannot rotate all that is due; it is tried again", "after", r.Every.String())
 			}
 		}
 	}
 }
 
-// Rotate rotates all keys that are due.
+// Rotate rotates and renews all that is due.
 func (r *Rotator) Rotate(ctx context.Context) error {
-	k := keys{r.Server.keys()}
+	kinds := r.Server.newKinds()
+	return errors.Join(
+		rotateAll(ctx, kinds.keys.kind, rotationOf{isDue: keyIsDue, next: kinds.keys.next}),
+		rotateAll(ctx, kinds.certificates.kind, rotationOf{isDue: certificateIsDue, next: kinds.certificates.next}),
+	)
+}
+
+// rotationOf is how objects of a kind get their next version.
+type rotationOf struct {
+	isDue func(object *store.Object, now time.Time) (bool, error)
+
+	// next returns the next version and its value.
+	next func(ctx context.Context, one store.Located) (*store.Version, []byte, error)
+}
+
+func rotateAll(ctx context.Context, k *kind, how rotationOf) error {
 	all, err := k.store.All(ctx)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for _, one := range all {
-		if err := r.rotate(ctx, k, one); err != nil {
-			failed = append(failed, err)
+		if err := rotateOne(ctx, k, how, one); err != nil {
+			failed = append(failed, fmt.Errorf("rotate %s %s: %w", k.title, one.Object.Name, err))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (r *Rotator) rotate(ctx context.Context, k keys, one store.Located) error {
-	isDue, err := due(one.Object, k.Now())
-	if err != nil || !isDue || one.Object.Deleted != nil {
+// errNotDue ends a rotation that another server did first.
+var errNotDue = errors.New("it is not due any more")
+
+func rotateOne(ctx context.Context, k *kind, how rotationOf, one store.Located) error {
+	if isDue, err := how.isDue(one.Object, k.Now()); err != nil || !isDue || one.Object.Deleted != nil {
 		return err
 	}
-	version, private, err := k.successor(ctx, one.Object)
+	version, value, err := how.next(ctx, one)
 	if err != nil {
-		return fmt.Errorf("make the successor of key %s: %w", one.Object.Name, err)
+		return err
 	}
-	if err := k.store.PutValue(ctx, one.Vault, one.Object.Name, version.ID, private); err != nil {
+	if err := k.store.PutValue(ctx, one.Vault, one.Object.Name, version.ID, value); err != nil {
 		return err
 	}
 	_, err = k.store.Change(ctx, one.Vault, one.Object.Name, func(object *store.Object) error {
-		if isDue, err := stillDue(object, k.Now()); err != nil || !isDue {
+		if len(object.Versions) == 0 || object.Deleted != nil {
+			return errNotDue
+		}
+		if isDue, err := how.isDue(object, k.Now()); err != nil || !isDue {
 			return errors.Join(err, errNotDue)
 		}
 		object.Versions = append(object.Versions, *version)
@@ -75,17 +95,7 @@ func (r *Rotator) rotate(ctx context.Context, k keys, one store.Located) error {
 		return nil
 	}
 	if err == nil {
-		k.Log.Info("rotated", "vaultUID", one.Vault, "object", one.Object.Name, "version", version.ID, "reason", "RotationPolicy")
+		k.Log.Info("rotated", "vaultUID", one.Vault, "kind", k.plural, "object", one.Object.Name, "version", version.ID, "reason", "Policy")
 	}
 	return err
-}
-
-// errNotDue ends a rotation that another server did first.
-var errNotDue = errors.New("it is not due any more")
-
-func stillDue(object *store.Object, now time.Time) (bool, error) {
-	if len(object.Versions) == 0 || object.Deleted != nil {
-		return false, nil
-	}
-	return due(object, now)
 }

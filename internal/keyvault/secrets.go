@@ -16,11 +16,11 @@ const (
 // secrets are the objects whose values can be read.
 type secrets struct{ *kind }
 
-func (s *Server) secrets() *kind {
+func (s *Server) newSecrets(behind *kind) *kind {
 	k := secrets{s.newKind("secret", "Secret", kindActions{
 		role.ReadSecretMetadata, role.DeleteSecret, role.RecoverSecret, role.PurgeSecret, role.BackupSecret, role.RestoreSecret,
 	})}
-	k.render = k.rendered
+	k.behind, k.render = behind, k.rendered
 	k.own = routes{
 		"PUT /secrets/{name}":                {role.SetSecret, k.set},
 		"GET /secrets/{name}":                {role.GetSecret, k.read},
@@ -53,28 +53,36 @@ func (k secrets) set(x *exchange) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	bundle := k.bundle(x, secret, &version, whole)
+	bundle := k.bundle(x, found{secret, &version, k.kind}, whole)
 	bundle.Value = asked.Value
 	return http.StatusOK, bundle, nil
 }
 
 // read returns a version, the current one if none is named.
 func (k secrets) read(x *exchange) (int, any, error) {
-	secret, version, err := k.find(x)
+	one, err := k.find(x)
 	if err != nil {
 		return 0, nil, err
 	}
-	if version.Disabled {
+	if one.version.Disabled {
 		return 0, nil, forbidden("SecretDisabled", "Operation get is not allowed on a disabled secret.")
 	}
-	value, err := k.store.Value(x.request.Context(), x.vault.UID, secret.Name, version.ID)
+	value, err := k.text(x, one)
 	if err != nil {
 		return 0, nil, err
 	}
-	bundle := k.bundle(x, secret, version, whole)
-	text := string(value)
-	bundle.Value = &text
+	bundle := k.bundle(x, one, whole)
+	bundle.Value = &value
 	return http.StatusOK, bundle, nil
+}
+
+// text returns the value of a secret, which may be the one behind a certificate.
+func (k secrets) text(x *exchange, one found) (string, error) {
+	value, err := one.value(x.request.Context(), x.vault.UID)
+	if err != nil || one.keeper == k.kind {
+		return string(value), err
+	}
+	return secretBehind(one.version, value)
 }
 
 // update changes everything but the value of a version.
@@ -119,16 +127,22 @@ type secretBundle struct {
 	ContentType string            `json:"contentType,omitempty"`
 	Attributes  attributes        `json:"attributes"`
 	Tags        map[string]string `json:"tags,omitempty"`
+
+	// KeyID is the key behind the same certificate.
+	KeyID   string `json:"kid,omitempty"`
+	Managed bool   `json:"managed,omitempty"`
 	deletion
 }
 
-func (k secrets) rendered(x *exchange, secret *store.Object, version *store.Version, as form) any {
-	return k.bundle(x, secret, version, as)
-}
+func (k secrets) rendered(x *exchange, one found, as form) any { return k.bundle(x, one, as) }
 
-func (k secrets) bundle(x *exchange, secret *store.Object, version *store.Version, as form) secretBundle {
-	return secretBundle{
-		ID: k.id(x, secret, version, as), ContentType: version.ContentType, Tags: version.Tags,
-		Attributes: x.vault.attributes(version), deletion: k.deletion(x, secret),
+func (k secrets) bundle(x *exchange, one found, as form) secretBundle {
+	bundle := secretBundle{
+		ID: k.id(x, one, as), ContentType: one.version.ContentType, Tags: one.version.Tags, Managed: one.keeper != k.kind,
+		Attributes: x.vault.attributes(one.version), deletion: k.deletion(x, one),
 	}
+	if bundle.Managed && as == whole {
+		bundle.KeyID = x.vault.url("keys", one.object.Name) + "/" + one.version.ID
+	}
+	return bundle
 }

@@ -69,7 +69,7 @@ type route struct {
 // Handler returns the handler of all vaults.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, one := range []*kind{s.secrets(), s.keys()} {
+	for _, one := range s.newKinds().all() {
 		for pattern, route := range one.routes() {
 			mux.HandleFunc(pattern, s.serve(one, route))
 		}
@@ -90,6 +90,22 @@ func withoutEmptyParts(next http.Handler) http.Handler {
 }
 
 var emptyParts = regexp.MustCompile("/{2,}")
+
+// kinds are all kinds of objects.
+type kinds struct {
+	secrets      *kind
+	keys         keys
+	certificates *certificates
+}
+
+func (s *Server) newKinds() kinds {
+	certificates := s.newCertificates()
+	all := kinds{s.newSecrets(certificates.kind), s.newKeys(certificates.kind), certificates}
+	certificates.others = []*kind{all.secrets, all.keys.kind}
+	return all
+}
+
+func (k kinds) all() []*kind { return []*kind{k.secrets, k.keys.kind, k.certificates.kind} }
 
 // serve answers a request: it finds the vault, authenticates and authorizes the caller, and runs the operation.
 func (s *Server) serve(kind *kind, to route) http.HandlerFunc {
