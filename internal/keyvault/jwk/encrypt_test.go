@@ -52,7 +52,7 @@ func TestEncryptionIsThatOfGoJose(t *testing.T) {
 			t.Fatal(err)
 		}
 		parts[1] = Encode(again)
-		ours, err := jose.ParseEncrypted(strings.Join(parts, "."), []jose.KeyAlgorithm{jose.KeyAlgorithm(algorithm)}, []jose.ContentEncryption{jose.A256GCM})
+		ours, err := jose.ParseEncryptedCompact(strings.Join(parts, "."), []jose.KeyAlgorithm{jose.KeyAlgorithm(algorithm)}, []jose.ContentEncryption{jose.A256GCM})
 		if err != nil {
 			t.Fatal(err)
 		}

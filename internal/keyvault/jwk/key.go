@@ -87,7 +87,7 @@ func Parse(stored []byte) (*Key, error) {
 	key, err := New(private)
 	if err != nil {
 		// What is stored is nothing that a caller could have asked better.
-		return nil, fmt.Errorf("parse a stored private key: %v", err)
+		return nil, errors.New("parse a stored private key: " + err.Error())
 	}
 	return key, nil
 }

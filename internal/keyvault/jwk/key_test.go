@@ -195,14 +195,9 @@ func TestParseOfWhatIsBroken(t *testing.T) {
 func TestKeysAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	key := imported(t, "frodo")
-	encoded, err := json.Marshal(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, printed := range []string{string(encoded), fmt.Sprintf("%v %+v %#v", key, key, *key)} {
-		if strings.Contains(printed, key.rsa.D.String()) || len(printed) > 200 {
-			t.Errorf("printed %.200s", printed)
-		}
+	printed := fmt.Sprintf("%v %+v %#v", key, key, *key)
+	if strings.Contains(printed, key.rsa.D.String()) || len(printed) > 200 {
+		t.Errorf("printed %.200s", printed)
 	}
 }
 

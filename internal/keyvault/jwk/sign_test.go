@@ -57,7 +57,7 @@ func TestSignaturesAreThoseOfGoJose(t *testing.T) {
 			t.Errorf("%s: %v", algorithm, err)
 			continue
 		}
-		ours, err := jose.ParseSigned(input+"."+Encode(signature), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+		ours, err := jose.ParseSignedCompact(input+"."+Encode(signature), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
 		if err != nil {
 			t.Fatal(err)
 		}
