@@ -124,6 +124,24 @@ func TestDecryptFailsInOneWay(t *testing.T) {
 	}
 }
 
+// A text that lost the zero that it begins with is not taken: about every 256th has one.
+func TestEncryptedIsAsLongAsTheModulus(t *testing.T) {
+	t.Parallel()
+	key := imported(t, "frodo")
+	for range 10000 {
+		encrypted, err := key.Encrypt("RSA-OAEP", []byte("plain"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if encrypted[0] == 0 {
+			_, err := key.Decrypt("RSA-OAEP", encrypted[1:])
+			refused(t, "without its zero", err, "Unable to decrypt")
+			return
+		}
+	}
+	t.Error("no text that begins with a zero")
+}
+
 func TestAnotherKeyDoesNotDecrypt(t *testing.T) {
 	t.Parallel()
 	for algorithm := range longest {

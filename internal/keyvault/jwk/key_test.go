@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,8 +182,16 @@ func TestParseOfWhatIsBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	short, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := x509.MarshalPKCS8PrivateKey(short)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, content := range map[string][]byte{
-		"nothing": nil, "cut": stored[:len(stored)-1], "too long": append(stored, make([]byte, maxStored)...), "garbage": []byte("garbage"),
+		"nothing": nil, "a curve that vaults do not have": other, "cut": stored[:len(stored)-1], "too long": append(stored, make([]byte, maxStored)...), "garbage": []byte("garbage"),
 	} {
 		_, err := Parse(content)
 		if _, ok := errors.AsType[*refusal.Error](err); err == nil || ok {
