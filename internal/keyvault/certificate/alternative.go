@@ -98,7 +98,7 @@ func (n *AlternativeNames) encode() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tagIP, Bytes: address.Unmap().AsSlice()})
+		all = append(all, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tagIP, Bytes: address.AsSlice()})
 	}
 	for _, name := range n.UPNs {
 		other, err := asn1.MarshalWithParams(otherName{oidUPN, name}, "tag:0")

@@ -55,7 +55,7 @@ func (p *Policy) SelfSigned(key crypto.Signer, now time.Time) (*KeyPair, error) 
 	}
 	var serial [16]byte
 	_, _ = rand.Read(serial[:])
-	now = now.UTC().Truncate(time.Second)
+	now = now.UTC()
 	template := &x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(serial[:]), RawSubject: subject, ExtraExtensions: extensions,
 		NotBefore: now.Add(-backdated), NotAfter: addMonths(now, *p.X509.ValidityMonths),
@@ -130,9 +130,6 @@ const maxCertificate = 16 << 10
 
 // Merge returns the certificate that was asked for with Request, from the answer of an authority: certificates in DER, in any order.
 func Merge(key crypto.Signer, answer [][]byte) (*KeyPair, error) {
-	if len(answer) > maxChain {
-		return nil, refuse(TooLarge, "There are more than %d certificates.", maxChain)
-	}
 	var certificates []*x509.Certificate
 	for _, content := range answer {
 		if len(content) > maxCertificate {

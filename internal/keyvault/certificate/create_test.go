@@ -284,6 +284,21 @@ func unsupported(t *testing.T) crypto.Signer {
 	return key
 }
 
+func TestOtherNamesOfOtherTypesArePassedOver(t *testing.T) {
+	t.Parallel()
+	var all []asn1.RawValue
+	for _, one := range []otherName{{oidData, "something else"}, {oidUPN, "orders@contoso.com"}} {
+		content, err := asn1.MarshalWithParams(one, "tag:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, asn1.RawValue{FullBytes: content})
+	}
+	if got := principalNames(marshal(t, all)); !slices.Equal(got, []string{"orders@contoso.com"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestChainIsOrdered(t *testing.T) {
 	t.Parallel()
 	name := func(subject, issuer string) *x509.Certificate {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -24,12 +23,9 @@ func Import(value, password string) (pair *KeyPair, contentType string, err erro
 	}
 	content := []byte(value)
 	if !isPEM(content) {
-		if content, err = base64.StdEncoding.DecodeString(strings.TrimSpace(value)); err != nil {
+		if content, err = base64.StdEncoding.DecodeString(value); err != nil {
 			return nil, "", refuse(Malformed, "The certificate is neither base64 nor PEM.")
 		}
-	}
-	if len(content) > maxImport {
-		return nil, "", tooLarge()
 	}
 	if isPEM(content) {
 		pair, err = FromPEM(content)

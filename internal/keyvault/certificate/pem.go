@@ -7,9 +7,6 @@ import (
 	"encoding/pem"
 )
 
-// maxBlocks bounds the blocks of a PEM file: a chain, its key and the parameters that openssl writes before EC keys.
-const maxBlocks = maxChain + 2
-
 // FromPEM reads a key and its chain, in any order. The key is in PKCS #8, PKCS #1 or SEC 1, and not encrypted.
 func FromPEM(content []byte) (*KeyPair, error) {
 	if len(content) > maxImport {
@@ -17,9 +14,6 @@ func FromPEM(content []byte) (*KeyPair, error) {
 	}
 	// Blocks that are damaged are passed over when decoding.
 	announced := bytes.Count(content, []byte(begin))
-	if announced > maxBlocks {
-		return nil, refuse(TooLarge, "The PEM content has more than %d blocks.", maxBlocks)
-	}
 	var key crypto.Signer
 	var certificates []*x509.Certificate
 	count := 0

@@ -3,6 +3,7 @@ package certificate
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/des"
 	"crypto/pbkdf2"
 	"crypto/sha1"
 	"crypto/x509/pkix"
@@ -115,6 +116,45 @@ func TestEmptyPasswords(t *testing.T) {
 	}
 }
 
+// The password is part of the key, too.
+func TestEmptyPasswordOfEncryption(t *testing.T) {
+	t.Parallel()
+	pair, err := FromPEM(read(t, "ec-pkcs8.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, password := range encodings("") {
+		// RFC 7292 appendix B.2 with one iteration and 8 zeros as salt.
+		derive := func(purpose byte) []byte {
+			diversifier := slices.Repeat([]byte{purpose}, 64)
+			block := make([]byte, 64+len(password)*32)
+			first := sha1.Sum(append(slices.Clone(diversifier), block...))
+			for i := range block {
+				block[i] = first[i%64%len(first)]
+			}
+			for i := 63; i < len(block); i += 64 {
+				block[i]++
+			}
+			second := sha1.Sum(append(diversifier, block...))
+			return append(first[:], second[:]...)
+		}
+		cipherBlock, err := des.NewTripleDESCipher(derive(1)[:24])
+		if err != nil {
+			t.Fatal(err)
+		}
+		padded := pad(mustMarshal(t, pair.Key), des.BlockSize)
+		cipher.NewCBCEncrypter(cipherBlock, derive(2)[:des.BlockSize]).CryptBlocks(padded, padded)
+		bag := safeBag{Type: oidEncryptedBag, Value: explicit(marshal(t, encryptedKey{pbe(t, 1), padded}))}
+		content, err := (&pfx{parts: []asn1.RawValue{part(t, bag, certificateBag(t))}}).sealed(password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := FromPFX(content, ""); err != nil {
+			t.Errorf("%x: %v", password, err)
+		}
+	}
+}
+
 // go-pkcs12 checks what is sealed again, for passwords of every length.
 func TestSealedIsOpened(t *testing.T) {
 	t.Parallel()
@@ -200,10 +240,14 @@ func encrypt(t *testing.T, content []byte, password string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	padding := aes.BlockSize - len(content)%aes.BlockSize
-	padded := append(slices.Clone(content), slices.Repeat([]byte{byte(padding)}, padding)...)
+	padded := pad(content, aes.BlockSize)
 	cipher.NewCBCEncrypter(block, make([]byte, aes.BlockSize)).CryptBlocks(padded, padded)
 	return padded
+}
+
+func pad(content []byte, size int) []byte {
+	padding := size - len(content)%size
+	return append(slices.Clone(content), slices.Repeat([]byte{byte(padding)}, padding)...)
 }
 
 func explicit(content []byte) asn1.RawValue {

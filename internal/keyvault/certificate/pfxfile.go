@@ -195,7 +195,7 @@ func checkAlgorithm(algorithm pkix.AlgorithmIdentifier) error {
 	}
 	var scheme schemeParameters
 	var kdf kdfParameters
-	if !decode(algorithm.Parameters.FullBytes, &scheme) || !scheme.KDF.Algorithm.Equal(oidPBKDF2) || !decode(scheme.KDF.Parameters.FullBytes, &kdf) {
+	if !decode(algorithm.Parameters.FullBytes, &scheme) || !decode(scheme.KDF.Parameters.FullBytes, &kdf) {
 		return unreadable()
 	}
 	return checkIterations(kdf.Iterations)

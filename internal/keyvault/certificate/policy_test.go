@@ -65,7 +65,15 @@ func TestDefaultsFollowWhatIsSaid(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", content, got, want)
 		}
 	}
+	if usage := newPolicy(t, `{"key_props":{"kty":"EC"}}`).X509.KeyUsage; !slices.Equal(usage, []string{"digitalSignature"}) {
+		t.Errorf("an EC key is for %v", usage)
+	}
 	policy := newPolicy(t, `{"key_props":{"kty":"EC","exportable":false,"reuse_key":true},"issuer":{"name":"Unknown"},"x509_props":{"ekus":[],"key_usage":[]}}`)
+	content, err := json.Marshal(policy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy = newPolicy(t, string(content)) // as it is kept
 	if *policy.Key.Exportable || !*policy.Key.ReuseKey || policy.LifetimeActions[0].Action.Type != EmailContacts ||
 		len(policy.X509.EKUs) != 0 || len(policy.X509.KeyUsage) != 0 {
 		t.Errorf("got %+v", policy)

@@ -26,6 +26,9 @@ openssl pkcs8 -topk8 -nocrypt -in "$work/ec.key" | cat "$work/ec.crt" - > ec-pkc
 openssl pkcs8 -topk8 -passout pass:secret -in "$work/rsa.key" | cat "$work/rsa.crt" - > rsa-encrypted.pem
 openssl rsa -traditional -aes128 -passout pass:secret -in "$work/rsa.key" | cat "$work/rsa.crt" - > rsa-encrypted-pkcs1.pem
 
+# A key that JSON Web Keys have no form for here.
+openssl genrsa -traditional -primes 3 -out rsa-three-primes.key 2048
+
 export=(openssl pkcs12 -export -certfile "$work/ca.pem")
 rsa=(-inkey "$work/rsa.key" -in "$work/rsa.crt")
 "${export[@]}" "${rsa[@]}" -passout pass:secret -out aes.pfx
