@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"software.sslmate.com/src/go-pkcs12"
 )
@@ -15,7 +14,7 @@ func FromPFX(content []byte, password string) (*KeyPair, error) {
 	if len(content) > maxImport || len(password) > maxPassword {
 		return nil, tooLarge()
 	}
-	if !utf8.ValidString(password) || !isBMP(password) {
+	if !isBMP(password) {
 		return nil, refuse(WrongPassword, "The password has characters that a password of PKCS #12 cannot have.")
 	}
 	file, err := openPFX(content)
