@@ -75,7 +75,12 @@ func (k *certificates) importPair(x *exchange) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	pair, contentType, err := certificate.Import(asked.Value, asked.Password)
+	var contentType string
+	pair, err := heavy(x.request.Context(), func() (*certificate.KeyPair, error) {
+		pair, form, err := certificate.Import(asked.Value, asked.Password)
+		contentType = form
+		return pair, err
+	})
 	if err != nil {
 		return 0, nil, err
 	}

@@ -116,13 +116,7 @@ func (k *certificates) nextKey(ctx context.Context, vault string, policy *certif
 		}
 		key = pair.Key
 	}
-	select {
-	case making <- struct{}{}:
-		defer func() { <-making }()
-		return policy.NextKey(key)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return heavy(ctx, func() (crypto.Signer, error) { return policy.NextKey(key) })
 }
 
 // merge completes a certificate with what an authority answered to its request.

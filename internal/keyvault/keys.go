@@ -75,11 +75,15 @@ func (k keys) create(x *exchange) (int, any, error) {
 	if asked.Exponent != 0 && asked.Exponent != exponent {
 		return 0, nil, refusal.New("The only public exponent that this vault has is %d.", exponent)
 	}
-	made, err := k.generate(x.request.Context(), jwk.Spec{Type: jwk.Type(asked.Type), Size: asked.Size, Curve: asked.Curve})
+	made, err := generate(x.request.Context(), jwk.Spec{Type: jwk.Type(asked.Type), Size: asked.Size, Curve: asked.Curve})
 	if err != nil {
 		return 0, nil, err
 	}
 	return k.keep(x, made, asked)
+}
+
+func generate(ctx context.Context, spec jwk.Spec) (*jwk.Key, error) {
+	return heavy(ctx, func() (*jwk.Key, error) { return jwk.Generate(spec) })
 }
 
 // importKey keeps a key that was made elsewhere, as a version.
@@ -94,7 +98,7 @@ func (k keys) importKey(x *exchange) (int, any, error) {
 	if asked.Key == nil {
 		return 0, nil, refusal.New("Required parameter 'key' is missing in the request.")
 	}
-	imported, err := jwk.Import(asked.Key)
+	imported, err := heavy(x.request.Context(), func() (*jwk.Key, error) { return jwk.Import(asked.Key) })
 	if err != nil {
 		return 0, nil, err
 	}
@@ -129,20 +133,6 @@ func describeKey(version *store.Version, key *jwk.Key, operations []jwk.Operatio
 	}
 	return key.Marshal()
 }
-
-// generate makes a key. That keeps a core busy for seconds, so only a few are made at a time.
-func (s *Server) generate(ctx context.Context, spec jwk.Spec) (*jwk.Key, error) {
-	select {
-	case making <- struct{}{}:
-		defer func() { <-making }()
-		return jwk.Generate(spec)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// making holds what generates a key at the moment.
-var making = make(chan struct{}, 2)
 
 func (k keys) read(x *exchange) (int, any, error) {
 	one, err := k.find(x)

@@ -43,7 +43,7 @@ func (k keys) successor(ctx context.Context, object *store.Object) (*store.Versi
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := k.generate(ctx, spec)
+	key, err := generate(ctx, spec)
 	if err != nil {
 		return nil, nil, err
 	}
