@@ -56,6 +56,8 @@ func FuzzRequest(f *testing.F) {
 }
 
 func isFailure(body []byte) bool {
-	var answer struct{ Error struct{ Code, Message string } }
+	var answer struct {
+		Error struct{ Code, Message string }
+	}
 	return json.Unmarshal(body, &answer) == nil && answer.Error.Code != "" && answer.Error.Message != ""
 }

@@ -187,7 +187,7 @@ func (k *certificates) deletePending(x *exchange) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := k.removePending(x); err != nil {
+	if err := k.pending.Remove(x.request.Context(), x.vault.UID, x.name); err != nil {
 		return 0, nil, err
 	}
 	return http.StatusOK, k.operation(x, made), nil
@@ -260,16 +260,4 @@ func (k *certificates) findPending(x *exchange) (*pendingCertificate, crypto.Sig
 		return nil, nil, err
 	}
 	return &made, key.Private(), nil
-}
-
-func (k *certificates) removePending(x *exchange) error {
-	ctx, now := x.request.Context(), k.Now().Unix()
-	_, err := k.pending.Change(ctx, x.vault.UID, x.name, func(object *store.Object) error {
-		object.Deleted = &store.Deletion{Date: now, Purge: now}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return k.pending.Purge(ctx, x.vault.UID, x.name)
 }

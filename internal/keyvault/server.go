@@ -68,15 +68,26 @@ type route struct {
 
 // Handler returns the handler of all vaults.
 func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	for _, one := range s.newKinds().all() {
-		for pattern, route := range one.routes() {
-			mux.HandleFunc(pattern, s.serve(one, route))
-		}
+	kinds := s.newKinds()
+	objects, authorities, all := http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
+	for _, one := range kinds.all() {
+		s.handle(objects, one, one.routes())
 	}
-	mux.HandleFunc("POST /rng", s.serve(nil, route{role.ReadKey, randomBytes}))
-	mux.HandleFunc("/", s.serve(nil, route{}))
-	return withoutEmptyParts(mux)
+	s.handle(objects, nil, routes{"POST /rng": {role.ReadKey, randomBytes}, "/": {}})
+	s.handle(authorities, kinds.certificates.kind, kinds.certificates.authorities())
+	s.handle(authorities, nil, routes{"/": {}})
+	all.Handle("/", objects)
+	for _, path := range []string{"/certificates/contacts", "/certificates/issuers", "/certificates/issuers/"} {
+		all.Handle(path, authorities)
+	}
+	return withoutEmptyParts(all)
+}
+
+// handle adds the operations of a kind.
+func (s *Server) handle(mux *http.ServeMux, kind *kind, all routes) {
+	for pattern, one := range all {
+		mux.HandleFunc(pattern, s.serve(kind, one))
+	}
 }
 
 // withoutEmptyParts serves paths where SDKs leave out a version in the middle, such as /keys/NAME//sign.

@@ -155,6 +155,19 @@ func (s *Store) Change(ctx context.Context, vault, name string, edit func(object
 	return nil, fmt.Errorf("others change the %s again and again", s.Kind)
 }
 
+// Remove removes an object with its values, now.
+func (s *Store) Remove(ctx context.Context, vault, name string) error {
+	now := s.Now().Unix()
+	_, err := s.Change(ctx, vault, name, func(object *Object) error {
+		object.Deleted = &Deletion{Date: now, Purge: now}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.Purge(ctx, vault, name)
+}
+
 // Purge removes an object that no longer exists with its values. If it was made again meanwhile, the new one stays.
 func (s *Store) Purge(ctx context.Context, vault, name string) error {
 	record, object, err := s.read(ctx, vault, name)

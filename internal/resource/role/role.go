@@ -59,6 +59,11 @@ const (
 	RestoreCertificate Action = "Microsoft.KeyVault/vaults/certificates/restore/action"
 	RecoverCertificate Action = "Microsoft.KeyVault/vaults/certificates/recover/action"
 	PurgeCertificate   Action = "Microsoft.KeyVault/vaults/certificates/purge/action"
+
+	WriteContacts   Action = "Microsoft.KeyVault/vaults/certificatecontacts/write"
+	ReadAuthority   Action = "Microsoft.KeyVault/vaults/certificatecas/read"
+	WriteAuthority  Action = "Microsoft.KeyVault/vaults/certificatecas/write"
+	DeleteAuthority Action = "Microsoft.KeyVault/vaults/certificatecas/delete"
 )
 
 // actions are the data actions of Azure's built-in roles; a * stands for any part of a name
@@ -72,7 +77,7 @@ var actions = map[v1alpha1.BuiltInRole][]string{
 		string(ReadKey), string(UpdateKey), string(BackupKey), string(Encrypt), string(Decrypt), string(WrapKey), string(UnwrapKey), string(Sign), string(Verify),
 	},
 	v1alpha1.KeyVaultCertificatesOfficer: {
-		"Microsoft.KeyVault/vaults/certificatecas/*", "Microsoft.KeyVault/vaults/certificates/*", "Microsoft.KeyVault/vaults/certificatecontacts/write",
+		"Microsoft.KeyVault/vaults/certificatecas/*", "Microsoft.KeyVault/vaults/certificates/*", string(WriteContacts),
 	},
 	v1alpha1.KeyVaultCertificateUser: {string(ReadCertificate), string(GetSecret), string(ReadSecretMetadata), string(ReadKey)},
 	v1alpha1.KeyVaultReader:          {"Microsoft.KeyVault/vaults/*/read", string(ReadSecretMetadata)},

@@ -17,7 +17,7 @@ func TestRolesHaveAzuresActions(t *testing.T) {
 	}, use...)
 	certificates := []Action{
 		ReadCertificate, CreateCertificate, ImportCertificate, UpdateCertificate, DeleteCertificate, BackupCertificate, RestoreCertificate,
-		RecoverCertificate, PurgeCertificate,
+		RecoverCertificate, PurgeCertificate, WriteContacts, ReadAuthority, WriteAuthority, DeleteAuthority,
 	}
 	all := slices.Concat(secrets, keys, certificates)
 	for role, want := range map[v1alpha1.BuiltInRole][]Action{
@@ -28,7 +28,7 @@ func TestRolesHaveAzuresActions(t *testing.T) {
 		v1alpha1.KeyVaultCertificatesOfficer: certificates,
 		v1alpha1.KeyVaultCertificateUser:     {ReadCertificate, GetSecret, ReadSecretMetadata, ReadKey},
 		v1alpha1.KeyVaultSecretsUser:         {GetSecret, ReadSecretMetadata},
-		v1alpha1.KeyVaultReader:              {ReadSecretMetadata, ReadKey, ReadCertificate, ReadRotationPolicy},
+		v1alpha1.KeyVaultReader:              {ReadSecretMetadata, ReadKey, ReadCertificate, ReadRotationPolicy, ReadAuthority},
 		"Owner":                              nil,
 	} {
 		wanted := map[Action]bool{}
