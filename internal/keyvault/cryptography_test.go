@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"math/big"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,8 +53,8 @@ func verifies(key *azkeys.JSONWebKey, digest, signature []byte) bool {
 		public := &rsa.PublicKey{N: new(big.Int).SetBytes(key.N), E: 65537}
 		return rsa.VerifyPSS(public, crypto.SHA256, digest, signature, nil) == nil
 	}
-	public := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(key.X), Y: new(big.Int).SetBytes(key.Y)}
-	return ecdsa.Verify(public, digest, new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:]))
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, key.X, key.Y))
+	return err == nil && ecdsa.Verify(public, digest, new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:]))
 }
 
 func TestKeysEncryptAndWrap(t *testing.T) {

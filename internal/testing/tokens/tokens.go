@@ -18,9 +18,11 @@ import (
 )
 
 const (
-	// BaseURL is the OIDC server's, and Tenant the tenant of its tokens.
+	// BaseURL is the OIDC server's.
 	BaseURL = "https://kube-imds-oidc.kube-imds-system.svc"
-	Tenant  = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+	// Tenant is that of the tokens.
+	Tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 	// KeyID is that of Key.
 	KeyID = "known"
