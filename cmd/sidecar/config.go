@@ -26,6 +26,9 @@ type config struct {
 	// assertionFile is the file to keep an assertion in, of the identity with assertionClientID; "" for none.
 	assertionFile, assertionClientID string
 
+	// trustFolder is the folder to keep the authorities in that the pod's containers trust; "" for none.
+	trustFolder string
+
 	// pod is for logs.
 	pod string
 
@@ -60,6 +63,7 @@ func readConfig(getenv func(string) string) (config, error) {
 			AssertionsFolder: getenv(settings.AssertionsFolder),
 		},
 		assertionFile: getenv(settings.AssertionFile), assertionClientID: getenv(settings.AssertionClientID),
+		trustFolder: getenv(settings.TrustFolder),
 
 		podIPs: podIPs,
 		pod:    getenv(settings.PodNamespace) + "/" + getenv(settings.PodName),

@@ -22,6 +22,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/scheduledevents"
 	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 	"github.com/kube-imds/kube-imds/internal/sidecar/tokencache"
+	"github.com/kube-imds/kube-imds/internal/sidecar/trustfiles"
 )
 
 const (
@@ -70,6 +71,10 @@ func serve(ctx context.Context, arguments []string) error {
 // grant.
 func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Client, interfaces []imds.Interface,
 	config config, logger *slog.Logger) error {
+	trusted, err := fillTrust(config, logger)
+	if err != nil {
+		return err
+	}
 	tokens := tokencache.New(issuer, time.Now, logger)
 	sources := imds.Sources{
 		Tokens:     tokens,
@@ -112,6 +117,9 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 	if assertion.Path != "" {
 		running.Go(func() { assertion.Run(ctx) })
 	}
+	if trusted != nil {
+		running.Go(func() { trusted.Run(ctx) })
+	}
 	running.Go(func() {
 		<-ctx.Done()
 		drain(server, logger)
@@ -120,6 +128,20 @@ func answer(ctx context.Context, listener net.Listener, issuer *issuerclient.Cli
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// fillTrust writes what the pod's containers trust before they start, if they are to trust the installation's authority.
+func fillTrust(config config, logger *slog.Logger) (*trustfiles.Folder, error) {
+	if config.trustFolder == "" {
+		return nil, nil
+	}
+	folder := &trustfiles.Folder{
+		Path: config.trustFolder, Authorities: []byte(config.issuer.CA), AuthoritiesFile: config.issuer.CAFile, Logger: logger,
+	}
+	err := folder.Fill()
+	// It took more memory than anything else that the sidecar does.
+	debug.FreeOSMemory()
+	return folder, err
 }
 
 func drain(server *imds.Server, logger *slog.Logger) {

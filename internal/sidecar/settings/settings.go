@@ -45,6 +45,9 @@ const (
 	AssertionFile     = "KUBE_IMDS_ASSERTION_FILE"
 	AssertionClientID = "KUBE_IMDS_ASSERTION_CLIENT_ID"
 
+	// TrustFolder is the folder that the sidecar keeps the authorities in that the pod's containers trust; empty for none.
+	TrustFolder = "KUBE_IMDS_TRUST_FOLDER"
+
 	// LogLevel is debug, info, warn or error; the default is info.
 	LogLevel = "KUBE_IMDS_LOG_LEVEL"
 
@@ -68,3 +71,28 @@ const (
 	Token       = "token"
 	Assertions  = "assertions"
 )
+
+// What containers find below their mount of the folder with authorities, which is at TrustMount: those of the installation, all of
+// these and the public roots, the same for Java, and a folder with the installation's by the names that OpenSSL looks for.
+const (
+	TrustMount  = "/var/run/kube-imds.io/trust"
+	TrustOwn    = "ca.crt"
+	TrustAll    = "bundle.crt"
+	TrustJava   = "bundle.p12"
+	TrustHashed = "certs"
+)
+
+// Variable is an environment variable.
+type Variable struct{ Name, Value string }
+
+// TrustVariables returns the variables by which runtimes find the folder at a path. Where a runtime adds what a variable names to what
+// it trusts, that is the installation's authorities alone; where that replaces what it trusts, the public roots are there too.
+func TrustVariables(path string) []Variable {
+	return []Variable{
+		// Go, OpenSSL and .NET read several folders. The first ones are those that they read without the variable.
+		{"SSL_CERT_DIR", "/etc/ssl/certs:/etc/pki/tls/certs:" + path + "/" + TrustHashed},
+		{"NODE_EXTRA_CA_CERTS", path + "/" + TrustOwn},
+		{"REQUESTS_CA_BUNDLE", path + "/" + TrustAll},
+		{"JAVA_TOOL_OPTIONS", "-Djavax.net.ssl.trustStore=" + path + "/" + TrustJava + " -Djavax.net.ssl.trustStoreType=PKCS12"},
+	}
+}
