@@ -53,6 +53,8 @@ func (p plan) sidecar() corev1.Container {
 		address = fmt.Sprintf("%s:%d", imdsAddress, imdsPort)
 	}
 	variables, mounts := p.assertionParts()
+	trustVariables, trustMounts := p.trustParts()
+	variables, mounts = append(variables, trustVariables...), append(mounts, trustMounts...)
 	return corev1.Container{
 		Name:            sidecarName,
 		Image:           p.options.SidecarImage,

@@ -47,7 +47,7 @@ func denyWindows(pod *corev1.Pod) *denial {
 	return &denial{"Windows", "Windows pods cannot have IMDS: " + decline}
 }
 
-// denyNames reserves the names of our containers and our volume. Those of an earlier admission are replaced.
+// denyNames reserves the names of our containers and our volumes. Those of an earlier admission are replaced.
 func denyNames(pod *corev1.Pod) *denial {
 	for _, container := range pod.Spec.Containers {
 		if container.Name == sidecarName || container.Name == netInitName {
@@ -61,6 +61,9 @@ func denyNames(pod *corev1.Pod) *denial {
 	}
 	for _, volume := range pod.Spec.Volumes {
 		if volume.Name == tokenVolumeName && !workload.IsToken(volume, issuerapi.Audience) {
+			return nameTaken("volume", volume.Name)
+		}
+		if volume.Name == trustVolumeName && !isTrustVolume(volume) {
 			return nameTaken("volume", volume.Name)
 		}
 	}

@@ -141,7 +141,7 @@ func isAdded(item any) bool {
 	switch fields["name"] {
 	case "kube-imds", "kube-imds-net-init", "kube-imds-token", "NO_PROXY", "no_proxy", "net.ipv4.ip_unprivileged_port_start",
 		"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE",
-		"azwi-proxy", "azwi-proxy-init":
+		"azwi-proxy", "azwi-proxy-init", "kube-imds-trust", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "JAVA_TOOL_OPTIONS":
 		return true
 	}
 	name, _ := fields["name"].(string)

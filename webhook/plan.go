@@ -24,7 +24,7 @@ type plan struct {
 
 // apply applies the plan to a pod in generic form.
 func (p plan) apply(pod map[string]any) error {
-	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.addWorkloadIdentity, p.extendNoProxy} {
+	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.addTrust, p.addWorkloadIdentity, p.extendNoProxy} {
 		if err := step(pod); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (o Options) warnings(pod *corev1.Pod, decided grant.Grant, workload *worklo
 		}
 	}
 	for _, warn := range []func(*corev1.Pod) string{
-		warnInject, o.warnFederated, o.warnTokenEndpoint, warnDNS, warnNoProxy, warnSharedProcesses, o.warnInterception,
+		warnInject, warnTrust, o.warnFederated, o.warnTokenEndpoint, warnDNS, warnNoProxy, warnSharedProcesses, o.warnInterception,
 	} {
 		if warning := warn(pod); warning != "" {
 			all = append(all, "kube-imds: "+warning)

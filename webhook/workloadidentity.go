@@ -158,9 +158,13 @@ func (p plan) workloadVariables(hasFile bool) []corev1.EnvVar {
 		return append(variables, corev1.EnvVar{
 			Name: workloadidentity.AuthorityHostVariable, Value: entra.AuthorityFor(identity, p.options.AzureEnvironment) + "/"})
 	}
+	variables = append(variables, corev1.EnvVar{Name: workloadidentity.AuthorityHostVariable, Value: p.options.IssuerURL + "/"})
+	if wantsTrust(p.pod) {
+		// Then containers trust more than the endpoint.
+		return variables
+	}
 	authorities := workloadidentity.MountFolder + "/" + workloadidentity.AuthoritiesPath
 	return append(variables,
-		corev1.EnvVar{Name: workloadidentity.AuthorityHostVariable, Value: p.options.IssuerURL + "/"},
 		corev1.EnvVar{Name: "REQUESTS_CA_BUNDLE", Value: authorities}, corev1.EnvVar{Name: "SSL_CERT_FILE", Value: authorities})
 }
 

@@ -31,6 +31,10 @@ const (
 	// token endpoint, for identities whose tokens the cluster issues (docs/workload-identity.md).
 	TokenEndpointAnnotation = "kube-imds.io/token-endpoint"
 
+	// TrustAnnotation on an injected pod, with the value "true", makes its containers trust the installation's authority beside the
+	// public roots (docs/design/trusted-pods.md).
+	TrustAnnotation = "kube-imds.io/trust-ca"
+
 	// ModeSidecar serves IMDS at 169.254.169.254 on the pod's own loopback device.
 	ModeSidecar = "sidecar"
 )

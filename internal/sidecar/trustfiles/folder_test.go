@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,6 +19,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
@@ -52,6 +56,7 @@ func (c ca) server(t *testing.T) string {
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
@@ -108,6 +113,10 @@ func TestFolderHasPublicRootsAndAuthorities(t *testing.T) {
 	all := folder.read(t, settings.TrustAll)
 	if count := strings.Count(all, "BEGIN CERTIFICATE"); count < 100 || !strings.HasSuffix(all, string(own)) {
 		t.Errorf("the bundle has %d certificates", count)
+	}
+	store, err := pkcs12.DecodeTrustStore([]byte(folder.read(t, settings.TrustJava)), "")
+	if err != nil || len(store) != strings.Count(all, "BEGIN CERTIFICATE") {
+		t.Errorf("the trust store has %d certificates, error %v", len(store), err)
 	}
 	if hashes := folder.hashes(t); len(hashes) != 2 {
 		t.Errorf("hashed files = %v", hashes)
