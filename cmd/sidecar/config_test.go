@@ -18,6 +18,7 @@ func TestReadConfig(t *testing.T) {
 		"KUBE_IMDS_ISSUER_CA":      "PEM",
 		"KUBE_IMDS_ISSUER_CA_FILE": "/ca.crt",
 		"KUBE_IMDS_TOKEN_FILE":     "/token",
+		"KUBE_IMDS_TRUST_FOLDER":   "/trust",
 		"KUBE_IMDS_LOG_LEVEL":      "debug",
 		"KUBE_IMDS_LIMITS":         "azure",
 		"POD_NAME":                 "orders",
@@ -30,6 +31,8 @@ func TestReadConfig(t *testing.T) {
 		issuer: issuerclient.Options{URL: "https://issuer.system.svc", CA: "PEM", CAFile: "/ca.crt", TokenFile: "/token", Node: "node-1"},
 		podIPs: []netip.Addr{netip.MustParseAddr("10.244.1.7"), netip.MustParseAddr("fd00::7")},
 		pod:    "shop/orders",
+
+		trustFolder: "/trust",
 
 		logLevel:    slog.LevelDebug,
 		azureLimits: true,

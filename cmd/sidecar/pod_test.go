@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,9 +28,14 @@ func TestInAPod(t *testing.T) {
 		setUpPod(t)
 		serveApplication(t)
 		issuer := newFakeIssuer(t)
+		trusted := t.TempDir()
+		if err := os.Chmod(trusted, 0o777); err != nil {
+			t.Fatal(err)
+		}
 		environment := []string{
 			"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + issuer.authority(),
 			"KUBE_IMDS_TOKEN_FILE=" + issuer.tokenFile, "POD_IPS=10.244.1.7",
+			"KUBE_IMDS_TRUST_FOLDER=" + trusted,
 		}
 		privileged := launchSpec{Program: program, User: nonRoot, Capabilities: netAdmin}
 		restricted := launchSpec{Program: program, User: nonRoot, Environment: environment}
@@ -47,6 +53,9 @@ func TestInAPod(t *testing.T) {
 		}
 		if output, err := restricted.command(t, "ready", "--wait", "8s").CombinedOutput(); err != nil {
 			t.Errorf("ready: %v\n%s", err, output)
+		}
+		if own, err := os.ReadFile(filepath.Join(trusted, "ca.crt")); err != nil || string(own) != issuer.authority() {
+			t.Errorf("when applications start they are to trust %q, error %v", own, err)
 		}
 		if status, body := askInPod(t, "127.0.0.1:80", tokenOfVault); status != http.StatusTeapot {
 			t.Errorf("port 80 of the application: %d %s", status, body)
