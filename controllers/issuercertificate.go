@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/kube-imds/kube-imds/internal/pki/authority"
 )
 
 // IssuerCertificateReconciler signs the certificate requests of our own parts, and denies all others to the same signers.
@@ -104,6 +107,9 @@ func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certifica
 
 func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificatesv1.CertificateSigningRequest, template *x509.Certificate) error {
 	certificate, err := r.Sign(ctx, template)
+	if errors.Is(err, authority.ErrNotPermitted) {
+		return r.refuse(ctx, csr, err)
+	}
 	if err != nil {
 		return fmt.Errorf("sign the certificate %s: %w", csr.Name, err)
 	}

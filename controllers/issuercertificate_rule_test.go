@@ -20,8 +20,9 @@ import (
 )
 
 var (
-	issuerRules = IssuerCertificateRules(install.Names{Name: "kube-imds", Namespace: "imds"})
-	issuerRule  = issuerRules[certificate.IssuerSigner]
+	issuerRules = IssuerCertificateRules(install.Names{Name: "kube-imds", Namespace: "imds"},
+		func(name string) bool { return name == "orders.vault.azure.net" })
+	issuerRule = issuerRules[certificate.IssuerSigner]
 )
 
 func TestRuleAcceptsIssuersRequests(t *testing.T) {

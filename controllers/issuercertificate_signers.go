@@ -15,10 +15,10 @@ import (
 )
 
 // IssuerCertificateRules returns the rules of all signers: those of the parts' serving certificates with the names of their
-// Services and, for an issuer, its node's; and that of the certificate that attests pods.
-func IssuerCertificateRules(names install.Names) map[string]IssuerCertificateRule {
-	serving := func(part install.Part, dnsNames []string) IssuerCertificateRule {
-		isOurs := func(name string) bool { return slices.Contains(dnsNames, name) }
+// Services and, for an issuer, its node's, and for the vaults' server the public hosts of vaults; and that of the certificate that attests
+// pods.
+func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool) map[string]IssuerCertificateRule {
+	serving := func(part install.Part, isOurs func(string) bool) IssuerCertificateRule {
 		return IssuerCertificateRule{
 			Username:         names.Username(part),
 			AllowsCommonName: isOurs,
@@ -27,14 +27,17 @@ func IssuerCertificateRules(names install.Names) map[string]IssuerCertificateRul
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		}
 	}
-	ofService := func(part install.Part) IssuerCertificateRule { return serving(part, names.Services(part)) }
+	ofService := func(part install.Part) IssuerCertificateRule {
+		return serving(part, func(name string) bool { return slices.Contains(names.Services(part), name) })
+	}
+	isVaults := func(name string) bool { return slices.Contains(names.Vaults(), name) || isPublicHost(name) }
 	issuer := ofService(install.Issuer)
 	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.Services(install.Issuer)[0]) }
 	return map[string]IssuerCertificateRule{
 		certificate.IssuerSigner:   issuer,
 		certificate.SignerSigner:   ofService(install.Signer),
 		certificate.OIDCSigner:     ofService(install.OIDC),
-		certificate.KeyVaultSigner: serving(install.KeyVault, names.Vaults()),
+		certificate.KeyVaultSigner: serving(install.KeyVault, isVaults),
 		certificate.AttestationSigner: {
 			Username:         names.Username(install.Signer),
 			AllowsCommonName: attested.IsDomain,

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -34,14 +35,17 @@ type KeyVaultReconciler struct {
 
 	Events events.EventRecorder
 	Names  install.Names
+
+	Hosts PublicHosts
 }
 
 // SetupWithManager registers the reconciler.
 func (r *KeyVaultReconciler) SetupWithManager(manager ctrl.Manager) error {
+	changed := builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, created(hostsDiffer)))
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("keyvault").
-		For(&v1alpha1.KeyVault{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.KeyVault{}, changed).
+		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.rivals), changed).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the reconciler of KeyVaults: %w", err)
@@ -62,11 +66,14 @@ func (r *KeyVaultReconciler) Reconcile(ctx context.Context, request ctrl.Request
 	if i < 0 {
 		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{}, r.judge(ctx, &all.Items[i], all.Items)
+	return r.judge(ctx, &all.Items[i], all.Items)
 }
 
+// lookAgain is when a vault that lacks a public host is looked at again: the authority may be another one, or others may have fewer.
+const lookAgain = 5 * time.Minute
+
 // judge writes the status of a vault.
-func (r *KeyVaultReconciler) judge(ctx context.Context, vault *v1alpha1.KeyVault, all []v1alpha1.KeyVault) error {
+func (r *KeyVaultReconciler) judge(ctx context.Context, vault *v1alpha1.KeyVault, all []v1alpha1.KeyVault) (ctrl.Result, error) {
 	before := vault.DeepCopy()
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: vault.Generation, Status: metav1.ConditionTrue,
@@ -78,31 +85,47 @@ func (r *KeyVaultReconciler) judge(ctx context.Context, vault *v1alpha1.KeyVault
 		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonNameTaken
 		ready.Message = fmt.Sprintf("the name belongs to the older KeyVault of namespace %s: choose another one", owner.Namespace)
 	}
+	held, hosts := r.Hosts.judge(vault, all)
+	vault.Status.PublicHosts = held
 	apimeta.SetStatusCondition(&vault.Status.Conditions, ready)
-	if written, err := writeStatus(ctx, r.Client, "KeyVault", vault, before); err != nil || !written {
-		return err
+	conditions := []metav1.Condition{ready}
+	if len(vault.Spec.PublicHosts) > 0 {
+		apimeta.SetStatusCondition(&vault.Status.Conditions, hosts)
+		conditions = append(conditions, hosts)
+	} else {
+		apimeta.RemoveStatusCondition(&vault.Status.Conditions, v1alpha1.ConditionPublicHosts)
 	}
-	announce(r.Events, vault, before.Status.Conditions, ready)
-	return nil
+	written, err := writeStatus(ctx, r.Client, "KeyVault", vault, before)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if written {
+		for _, condition := range conditions {
+			announce(r.Events, vault, before.Status.Conditions, condition)
+		}
+	}
+	if hosts.Status == metav1.ConditionFalse {
+		return ctrl.Result{RequeueAfter: lookAgain}, nil
+	}
+	return ctrl.Result{}, nil
+}
+
+// hostsDiffer compares the public hosts that vaults have: of two that have the same one, the older one keeps it.
+func hostsDiffer(before, after client.Object) bool {
+	old, oldIs := before.(*v1alpha1.KeyVault)
+	current, currentIs := after.(*v1alpha1.KeyVault)
+	return oldIs && currentIs && !slices.Equal(old.Status.PublicHosts, current.Status.PublicHosts)
 }
 
 // ownerOf returns the oldest vault with a name, to which the name belongs.
 func ownerOf(name string, all []v1alpha1.KeyVault) *v1alpha1.KeyVault {
 	var owner *v1alpha1.KeyVault
 	for i := range all {
-		if one := &all[i]; one.Name == name && (owner == nil || isOlder(one, owner)) {
+		if one := &all[i]; one.Name == name && (owner == nil || one.IsOlderThan(owner)) {
 			owner = one
 		}
 	}
 	return owner
-}
-
-// isOlder orders vaults by age, and those of the same second by namespace.
-func isOlder(one, other *v1alpha1.KeyVault) bool {
-	if one.CreationTimestamp.Equal(&other.CreationTimestamp) {
-		return one.Namespace < other.Namespace
-	}
-	return one.CreationTimestamp.Before(&other.CreationTimestamp)
 }
 
 // maxEndpoints is how many endpoints an EndpointSlice takes.
@@ -166,7 +189,7 @@ func familyOf(address netip.Addr) discoveryv1.AddressType {
 	return discoveryv1.AddressTypeIPv6
 }
 
-// rivals maps a vault to those of the same name.
+// rivals maps a vault to those of the same name, and to those that declare one of its public hosts.
 func (r *KeyVaultReconciler) rivals(ctx context.Context, vault client.Object) []ctrl.Request {
 	var all v1alpha1.KeyVaultList
 	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
@@ -175,9 +198,18 @@ func (r *KeyVaultReconciler) rivals(ctx context.Context, vault client.Object) []
 	}
 	var requests []ctrl.Request
 	for i := range all.Items {
-		if all.Items[i].Name == vault.GetName() {
-			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+		one := &all.Items[i]
+		if one.Name == vault.GetName() || sharesHost(one, vault) {
+			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(one)})
 		}
 	}
 	return requests
+}
+
+// sharesHost reports whether a vault declares a public host that another one declares.
+func sharesHost(one *v1alpha1.KeyVault, other client.Object) bool {
+	vault, ok := other.(*v1alpha1.KeyVault)
+	return ok && slices.ContainsFunc(one.Spec.PublicHosts, func(host v1alpha1.VaultHost) bool {
+		return slices.Contains(vault.Spec.PublicHosts, host)
+	})
 }

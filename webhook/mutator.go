@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -73,19 +74,26 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	if denial != nil {
 		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
+	hosts, denial, err := m.azureHosts(ctx, &pod)
+	if err != nil {
+		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
+	}
+	if denial != nil {
+		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
+	}
 	authorities := m.options.CABundle(ctx)
 	if authorities == nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusServiceUnavailable,
 			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
 	}
 	injected, err := m.inject(request.Object.Raw, plan{
-		pod: &pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities),
+		pod: &pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities), hosts: hosts,
 	})
 	if err != nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
 	response := admission.PatchResponseFromRaw(request.Object.Raw, injected)
-	warnings := append(elsewhere, m.options.warnings(&pod, decided, workload)...)
+	warnings := slices.Concat(elsewhere, m.options.warnings(&pod, decided, workload), hosts.warnings)
 	return m.record(request, &pod, decided, response.WithWarnings(warnings...), "")
 }
 

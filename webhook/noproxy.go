@@ -38,8 +38,8 @@ func ownContainers(pod *corev1.Pod) []corev1.Container {
 	})
 }
 
-// extendNoProxy adds IMDS's address to the exceptions of a container with a proxy.
-func extendNoProxy(container map[string]any) error {
+// extendNoProxy adds hosts to the exceptions of a container with a proxy.
+func extendNoProxy(container map[string]any, hosts []string) error {
 	variables, _ := container["env"].([]any)
 	if !slices.ContainsFunc(proxyVariables, func(name string) bool { return find(variables, name) != nil }) {
 		return nil
@@ -57,7 +57,7 @@ func extendNoProxy(container map[string]any) error {
 		if !ok && variable["value"] != nil {
 			return fmt.Errorf("the variable %s of a container is not a string", name)
 		}
-		variable["value"] = withAddress(value)
+		variable["value"] = withHosts(value, hosts)
 	}
 	container["env"] = variables
 	return nil
@@ -77,18 +77,24 @@ func otherCase(variables []any, name string) string {
 	return ""
 }
 
-func withAddress(value string) string {
+func withHosts(value string, hosts []string) string {
 	entries := strings.Split(value, ",")
 	for i := range entries {
 		entries[i] = strings.TrimSpace(entries[i])
 	}
-	if slices.Contains(entries, imdsAddress) || slices.Contains(entries, "*") {
+	if slices.Contains(entries, "*") {
 		return value
 	}
-	if strings.TrimSpace(value) == "" {
-		return imdsAddress
+	for _, host := range hosts {
+		switch {
+		case slices.Contains(entries, host):
+		case strings.TrimSpace(value) == "":
+			value = host
+		default:
+			value += "," + host
+		}
 	}
-	return value + "," + imdsAddress
+	return value
 }
 
 // find returns a variable by name; the last one counts.

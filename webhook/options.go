@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -59,6 +60,9 @@ type Options struct {
 
 	// TokenEndpoint reports whether issuers serve the token endpoint.
 	TokenEndpoint bool
+
+	// VaultService is the Service of the Key Vaults, in a namespace; empty if the installation serves none.
+	VaultService client.ObjectKey
 
 	// TrustName is the name of the ConfigMap, in the pod's namespace, that keeps them current.
 	TrustName string

@@ -20,11 +20,12 @@ type plan struct {
 	workload    *workloadIdentity
 	options     Options
 	authorities string
+	hosts       azureHosts
 }
 
 // apply applies the plan to a pod in generic form.
 func (p plan) apply(pod map[string]any) error {
-	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.addTrust, p.addWorkloadIdentity, p.extendNoProxy} {
+	for _, step := range []func(map[string]any) error{p.addContainers, p.addVolume, p.addSysctl, p.addTrust, p.addHostAliases, p.addWorkloadIdentity, p.extendNoProxy} {
 		if err := step(pod); err != nil {
 			return err
 		}
@@ -53,8 +54,11 @@ func (p plan) addVolume(pod map[string]any) error {
 	}, "spec", "volumes")
 }
 
-// extendNoProxy keeps containers with a proxy from sending it IMDS requests.
-func (p plan) extendNoProxy(pod map[string]any) error { return eachContainer(pod, extendNoProxy) }
+// extendNoProxy keeps containers with a proxy from sending it requests for IMDS, and for hosts that the pod finds in the cluster.
+func (p plan) extendNoProxy(pod map[string]any) error {
+	hosts := append([]string{imdsAddress}, p.hosts.asked...)
+	return eachContainer(pod, func(container map[string]any) error { return extendNoProxy(container, hosts) })
+}
 
 // annotate records the injection in an annotation.
 func (p plan) annotate(pod map[string]any) error {

@@ -35,6 +35,10 @@ const (
 	// public roots (docs/design/trusted-pods.md).
 	TrustAnnotation = "kube-imds.io/trust-ca"
 
+	// AzureHostsAnnotation on an injected pod has host names of Azure, separated by commas, that the pod is to find in the cluster,
+	// such as orders.vault.azure.net (docs/keyvault.md).
+	AzureHostsAnnotation = "kube-imds.io/azure-hosts"
+
 	// ModeSidecar serves IMDS at 169.254.169.254 on the pod's own loopback device.
 	ModeSidecar = "sidecar"
 )

@@ -10,6 +10,9 @@ const (
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
 	ConditionFederated = "Federated"
 
+	// ConditionPublicHosts of a KeyVault means that it has all host names of Azure that it declares.
+	ConditionPublicHosts = "PublicHosts"
+
 	// ConditionPodsInjected of a ManagedIdentity or an IdentityBinding means that every running pod of its ServiceAccounts has IMDS,
 	// or declines it.
 	ConditionPodsInjected = "PodsInjected"
@@ -35,6 +38,10 @@ const (
 	ReasonNotInjected      = "PodsNotInjected"
 	ReasonServed           = "Served"
 	ReasonNameTaken        = "NameTaken"
+	ReasonHostTaken        = "HostTaken"
+	ReasonHostNotAllowed   = "HostNotAllowed"
+	ReasonHostNotCertified = "HostNotCertified"
+	ReasonTooManyHosts     = "TooManyHosts"
 	ReasonAssigned         = "Assigned"
 	ReasonVaultNotFound    = "KeyVaultNotFound"
 	ReasonNoPrincipal      = "NoPrincipalID"

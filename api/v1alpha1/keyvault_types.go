@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -47,7 +49,20 @@ type KeyVaultSpec struct {
 	// enablePurgeProtection keeps deleted objects from being purged before that time is over. It cannot be taken back.
 	// +optional
 	EnablePurgeProtection bool `json:"enablePurgeProtection,omitempty"`
+
+	// publicHosts are host names of vaults in Azure, such as orders.vault.azure.net, which pods with the annotation
+	// kube-imds.io/azure-hosts find here. The chart's keyVault.publicHosts must allow them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	PublicHosts []VaultHost `json:"publicHosts,omitempty"`
 }
+
+// VaultHost is the host name of a vault in one of Azure's clouds.
+//
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)$`
+type VaultHost string
 
 // KeyVaultStatus is the observed state of a vault.
 type KeyVaultStatus struct {
@@ -55,11 +70,24 @@ type KeyVaultStatus struct {
 	// +optional
 	URI string `json:"uri,omitempty"`
 
-	// conditions say whether the vault is Ready, and if not, why.
+	// publicHosts are those of spec.publicHosts that the vault has.
+	// +optional
+	// +listType=set
+	PublicHosts []VaultHost `json:"publicHosts,omitempty"`
+
+	// conditions say whether the vault is Ready, and whether it has its PublicHosts, and if not, why.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// IsOlderThan orders vaults by age, and those of the same second by namespace and name. What two vaults want belongs to the older one.
+func (v *KeyVault) IsOlderThan(other *KeyVault) bool {
+	if !v.CreationTimestamp.Equal(&other.CreationTimestamp) {
+		return v.CreationTimestamp.Before(&other.CreationTimestamp)
+	}
+	return cmp.Or(cmp.Compare(v.Namespace, other.Namespace), cmp.Compare(v.Name, other.Name)) < 0
 }
 
 // KeyVaultList is a list of KeyVaults.

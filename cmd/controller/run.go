@@ -30,6 +30,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
@@ -53,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	}
 	capabilities = capability.Store{Client: mgr.GetClient(), Key: o.Names.CA()}
 	trust := authority.New(mgr.GetClient(), mgr.GetAPIReader(), authority.Options{
-		Object: o.Names.CA(), Domains: append(o.Names.Served(), attested.Domains()...), URL: o.Names.AuthorityURL(),
+		Object: o.Names.CA(), Domains: slices.Concat(o.Names.Served(), attested.Domains(), o.publicHosts), URL: o.Names.AuthorityURL(),
 		Policy: o.authority, Now: time.Now,
 	})
 	serving = certificate.Keep(certificate.Wanted{
@@ -63,6 +64,11 @@ func run(ctx context.Context, o options) error {
 
 	if err := errors.Join(clientid.Index(ctx, mgr.GetFieldIndexer()), census.Index(ctx, mgr.GetFieldIndexer())); err != nil {
 		return err
+	}
+	if o.keyVault {
+		if err := vaulthost.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+			return err
+		}
 	}
 	if err := addReconcilers(mgr, o, trust, capabilities); err != nil {
 		return err
@@ -92,12 +98,21 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		IssuerURL:        o.Names.URL(install.Issuer),
 		CABundle:         trust.Bundle,
 		TrustName:        o.Names.Trust(),
+		VaultService:     o.vaultService(),
 
 		WorkloadIdentity: o.workloadIdentity,
 		TokenEndpoint:    o.tokenEndpoint,
 		AzureEnvironment: o.azureEnvironment,
 		TenantID:         o.tenantID,
 	}
+}
+
+// vaultService returns the Service of the vaults; none if there are no vaults.
+func (o options) vaultService() client.ObjectKey {
+	if !o.keyVault {
+		return client.ObjectKey{}
+	}
+	return client.ObjectKey{Namespace: o.Names.Namespace, Name: o.Names.ServiceAccount(install.KeyVault)}
 }
 
 // newManager returns a manager whose caches hold no more of other kinds than is needed.
@@ -158,9 +173,16 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 			Counter: &uninjected.Counter{Reader: mgr.GetAPIReader(), Pages: rate.NewLimiter(5, 50), WorkloadIdentity: o.workloadIdentity},
 		})
 	}
+	hosts := controllers.PublicHosts{Allowed: o.publicHosts, Certified: func(host string) bool {
+		bundle := trust.Latest().Bundle()
+		// Before it is known nothing is decided anew. What is signed is checked by the authority itself.
+		return len(bundle) == 0 || authority.Permits(bundle[0], host)
+	}}
+	isPublicHost := func(string) bool { return false }
 	if o.keyVault {
+		isPublicHost = hosts.Holds(api)
 		all = append(all,
-			&controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names},
+			&controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: hosts},
 			&controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
 	}
 	for _, reconciler := range append(all,
@@ -170,7 +192,7 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 		},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder, Uninjected: counts},
 		trust,
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(o.Names)},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: trust.Sign, Rules: controllers.IssuerCertificateRules(o.Names, isPublicHost)},
 		&controllers.TrustReconciler{Client: api, Authority: trust, Capabilities: capabilities, Name: o.Names.Name, Now: time.Now},
 		&controllers.NamespaceTrustReconciler{Client: api, Bundle: trust.Bundle, Names: o.Names},
 	) {

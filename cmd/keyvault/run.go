@@ -18,6 +18,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/keyset"
 	"github.com/kube-imds/kube-imds/internal/keyvault"
 	"github.com/kube-imds/kube-imds/internal/keyvault/store"
@@ -62,6 +63,9 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.KeyVault{}, keyvault.Index, keyvault.IndexName); err != nil {
 		return fmt.Errorf("index the KeyVaults by name: %w", err)
 	}
+	if err := vaulthost.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	for _, kind := range []client.Object{&v1alpha1.KeyVault{}, &v1alpha1.RoleAssignment{}, &v1alpha1.ManagedIdentity{}, &corev1.Secret{}} {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watch %T: %w", kind, err)
@@ -76,13 +80,20 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	public, err := certificate.KeepServingChanging(mgr.GetConfig(), certificate.KeyVaultSigner,
+		func(ctx context.Context) ([]string, error) { return vaulthost.Held(ctx, mgr.GetCache()) }, publicHostsEvery,
+		roots, ctrl.Log.WithName("public-certificate"))
+	if err != nil {
+		return err
+	}
 	keys := keyset.New(bearer.Documents(o.oidcURL, o.oidcAddress, o.tenantID, roots.Pool), ctrl.Log.WithName("keys"), func(error) {})
 	vaults, err := o.vaults(mgr, keys)
 	if err != nil {
 		return err
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		rootsWatch, serving, keys, sweeper(vaults), &keyvault.Rotator{Server: vaults, Every: rotateEvery}, server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
+		rootsWatch, serving, public, keys, sweeper(vaults), &keyvault.Rotator{Server: vaults, Every: rotateEvery},
+		server.New(o.listen, vaults.Handler(), certificates{serving, public}.get, answerTimeout),
 	}, map[string]healthz.Checker{
 		"authority":   process.While(roots.Ready),
 		"certificate": process.While(serving.Ready),

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -32,7 +33,7 @@ func IndexName(object client.Object) []string { return []string{object.GetName()
 func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 	name, domain, _ := strings.Cut(host, ".")
 	if domain != d.Domain && domain != d.Domain+".cluster.local" {
-		return nil, nil
+		return d.findPublic(ctx, host, domain)
 	}
 	var found v1alpha1.KeyVaultList
 	if err := d.Reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
@@ -44,6 +45,15 @@ func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 		}
 	}
 	return nil, nil
+}
+
+// findPublic returns the vault that has a host name of Azure, or nil.
+func (d *Directory) findPublic(ctx context.Context, host, domain string) (*Vault, error) {
+	found, err := vaulthost.Holder(ctx, d.Reader, host)
+	if err != nil || found == nil || found.Status.URI == "" {
+		return nil, err
+	}
+	return d.vault(found, host, domain), nil
 }
 
 func (d *Directory) vault(found *v1alpha1.KeyVault, host, domain string) *Vault {

@@ -108,6 +108,15 @@ func (a *Authority) advance(ctx context.Context) (cabundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ring.Next != nil {
+		fits, err := a.fits(*ring.Next)
+		if err != nil {
+			return nil, err
+		}
+		if !fits {
+			ring.Next = nil
+		}
+	}
 	published, err := a.published(ctx)
 	if err != nil {
 		return nil, err
@@ -136,6 +145,21 @@ func (a *Authority) advance(ctx context.Context) (cabundle.Bundle, error) {
 	ctrl.LoggerFrom(ctx).Info("changed the authority's keys",
 		"generation", next.Generation, "rotated", rotated, "revocations", next.Revocations, "first", cabundle.KeyID(bundle[0]))
 	return bundle, nil
+}
+
+// fits reports whether a key may sign for all domains. One that was made when there were fewer, and waits, is replaced: it has signed
+// nothing.
+func (a *Authority) fits(slot keyring.Slot) (bool, error) {
+	found, err := certificateIn(slot)
+	if err != nil {
+		return false, err
+	}
+	for _, domain := range a.Domains {
+		if !Permits(found, domain) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func (a *Authority) newSlot() (keyring.Slot, error) {

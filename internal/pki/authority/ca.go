@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/keyring"
@@ -84,6 +86,11 @@ func (c *CA) Sign(template *x509.Certificate, authorityURL string, now time.Time
 	if !now.Before(c.Certificate.NotAfter) {
 		return nil, errors.New("the authority's own certificate has expired")
 	}
+	for _, name := range template.DNSNames {
+		if !Permits(c.Certificate, name) {
+			return nil, fmt.Errorf("%w: %s", ErrNotPermitted, name)
+		}
+	}
 	leaf := *template
 	leaf.NotBefore, leaf.NotAfter = now.Add(-backdated), now.Add(certificate.Lifetime)
 	if leaf.NotAfter.After(c.Certificate.NotAfter) {
@@ -95,6 +102,17 @@ func (c *CA) Sign(template *x509.Certificate, authorityURL string, now time.Time
 		return nil, fmt.Errorf("sign a certificate: %w", err)
 	}
 	return x509.ParseCertificate(der)
+}
+
+// ErrNotPermitted is the error of a name for which the CA may not sign. Nobody would trust a certificate with it, for its other names
+// either.
+var ErrNotPermitted = errors.New("the authority's own certificate does not permit the name")
+
+// Permits reports whether a CA may sign for a DNS name. One without constraints, of an earlier release, may sign for every name.
+func Permits(ca *x509.Certificate, name string) bool {
+	return len(ca.PermittedDNSDomains) == 0 || slices.ContainsFunc(ca.PermittedDNSDomains, func(domain string) bool {
+		return name == domain || strings.HasSuffix(name, "."+domain)
+	})
 }
 
 // slot returns the CA as a slot of a ring.

@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -26,7 +27,7 @@ const (
 	// patience bounds a request for a certificate before another one is made.
 	patience = 5 * time.Minute
 
-	// lookEvery is how often names and clock are checked.
+	// lookEvery is the default of Wanted.LookEvery.
 	lookEvery = time.Minute
 )
 
@@ -35,8 +36,11 @@ var failing = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.5, Steps:
 
 // Wanted describes a certificate.
 type Wanted struct {
-	// Names returns the DNS names. The first one is also the common name.
+	// Names returns the DNS names, for none of which there is no certificate. The first one is also the common name.
 	Names func(context.Context) ([]string, error)
+
+	// LookEvery is how often names and clock are checked; a minute by default.
+	LookEvery time.Duration
 
 	NewKey func() (crypto.Signer, error)
 
@@ -59,6 +63,7 @@ type Kept struct {
 
 // Keep returns a Kept to start.
 func Keep(wanted Wanted, log logr.Logger) *Kept {
+	wanted.LookEvery = cmp.Or(wanted.LookEvery, lookEvery)
 	return &Kept{wanted: wanted, now: time.Now, log: log, failing: failing}
 }
 
@@ -103,13 +108,17 @@ func (k *Kept) Start(ctx context.Context) error {
 func (k *Kept) look(ctx context.Context) time.Duration {
 	authorities := k.wanted.Authorities.Bundle()
 	if authorities == nil {
-		return lookEvery
+		return k.wanted.LookEvery
 	}
 	names, err := k.wanted.Names(ctx)
+	if err == nil && len(names) == 0 {
+		k.held.Store(nil)
+		return k.wanted.LookEvery
+	}
 	if err == nil {
 		if due := k.held.Load().due(names, authorities, k.now()); due > 0 {
 			k.failing = failing
-			return min(due, lookEvery)
+			return min(due, k.wanted.LookEvery)
 		}
 		err = k.renew(ctx, names)
 	}
