@@ -219,3 +219,34 @@ func TestPartsGetCertificatesForTheirOwnServiceOnly(t *testing.T) {
 		}
 	}
 }
+
+// The vaults' server gets certificates for the names of vaults and for public hosts that a vault has.
+func TestVaultsGetCertificatesForPublicHosts(t *testing.T) {
+	t.Parallel()
+	key := newECDSA(t, elliptic.P256())
+	const host = "orders.vault.azure.net"
+	asked := func(names ...string) *request {
+		return newRequest(key).from("system:serviceaccount:imds:kube-imds-keyvault").forNames(names...).forSubject(pkix.Name{CommonName: names[0]})
+	}
+	for name, test := range map[string]struct {
+		request *request
+		good    bool
+	}{
+		"all vaults":                {asked("*.vault.imds.svc", "*.vault.imds.svc.cluster.local"), true},
+		"a public host":             {asked(host), true},
+		"one that no vault has":     {asked(host, "other.vault.azure.net"), false},
+		"all public hosts":          {asked("*.vault.azure.net"), false},
+		"their domain":              {asked("vault.azure.net"), false},
+		"a public host, the issuer": {asked(host).from(issuerUser), false},
+		"another part's":            {asked(host, issuerNames[0]), false},
+	} {
+		if _, err := issuerRules[certificate.KeyVaultSigner].Check(test.request.build(t)); (err == nil) != test.good {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	for _, signer := range []string{certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.AttestationSigner} {
+		if _, err := issuerRules[signer].Check(asked(host).build(t)); err == nil {
+			t.Errorf("%s signs a public host", signer)
+		}
+	}
+}

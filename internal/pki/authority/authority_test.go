@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -408,5 +409,23 @@ func TestRetiredCertificateStaysUntilItsLeavesExpire(t *testing.T) {
 	i.now = leaf.NotAfter
 	if bundle := i.settle(replica); bundle.SignerOf(leaf) < 0 {
 		t.Error("a valid leaf has no authority in the bundle")
+	}
+}
+
+// A key that waits and may not sign for what the installation now has is replaced, once, so that a rotation leads to one that may.
+func TestWaitingKeyMayBeTooNarrow(t *testing.T) {
+	i := newInstallation(t, nil)
+	before := i.settle(i.replica())
+	wider := i.replica()
+	wider.Domains = append(slices.Clone(domains), "vault.azure.net")
+	after := i.settle(wider)
+	i.want(after, before[0], nil)
+	if Permits(after[0], "orders.vault.azure.net") || !Permits(after[1], "orders.vault.azure.net") || after[1].Equal(before[1]) {
+		t.Errorf("permitted domains = %v and %v", after[0].PermittedDNSDomains, after[1].PermittedDNSDomains)
+	}
+	generation := i.secret().ResourceVersion
+	i.settle(i.replica(), wider)
+	if i.secret().ResourceVersion != generation {
+		t.Error("replicas with fewer and with more domains do not agree")
 	}
 }

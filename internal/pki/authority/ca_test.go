@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -167,4 +168,26 @@ func pemOf(t *testing.T, key *ecdsa.PrivateKey) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// A certificate with a name that is not permitted would be rejected for its other names too.
+func TestCASignsForPermittedNamesOnly(t *testing.T) {
+	t.Parallel()
+	made := newCA(t, time.Now())
+	for name, permitted := range map[string]bool{
+		domains[0]: true, "below." + domains[0]: true, "*." + domains[0]: true, "x" + domains[0]: false, "orders.vault.azure.net": false,
+	} {
+		leaf, err := made.Sign(&x509.Certificate{DNSNames: []string{domains[0], name}, PublicKey: newKey(t).Public()}, "", time.Now())
+		if permitted != (err == nil) || err != nil && !errors.Is(err, ErrNotPermitted) {
+			t.Errorf("%s: permitted: %t, error %v", name, permitted, err)
+		}
+		if leaf == nil {
+			continue
+		}
+		pool := x509.NewCertPool()
+		pool.AddCert(made.Certificate)
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool}); err != nil {
+			t.Errorf("%s: the leaf is not trusted: %v", name, err)
+		}
+	}
 }

@@ -285,3 +285,23 @@ func (a *authority) sign(t *testing.T, template *x509.Certificate, public crypto
 	}
 	return made
 }
+
+// A certificate whose last name is gone is dropped, and there is one again at once when there is a name.
+func TestNoNamesNeedNoCertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.names = nil
+	w.kept.wanted.LookEvery = time.Second
+	if pause := w.look(0); pause != time.Second || w.kept.Ready() {
+		t.Errorf("looks again after %s, ready: %t", pause, w.kept.Ready())
+	}
+	w.names = names
+	w.look(1)
+	if pause := w.look(0); pause != time.Second || !w.kept.Ready() {
+		t.Errorf("looks again after %s, ready: %t", pause, w.kept.Ready())
+	}
+	w.names = nil
+	if w.look(0); w.kept.Ready() {
+		t.Error("the certificate stays")
+	}
+}
