@@ -22,6 +22,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -73,7 +74,8 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).
-		WithIndex(&v1alpha1.ManagedIdentity{}, clientid.Field, clientid.Values).Build()
+		WithIndex(&v1alpha1.ManagedIdentity{}, clientid.Field, clientid.Values).
+		WithIndex(&v1alpha1.KeyVault{}, vaulthost.Field, vaulthost.Values).Build()
 }
 
 // plain returns the objects without their builders.
