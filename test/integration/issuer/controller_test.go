@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
@@ -32,6 +34,9 @@ const (
 	oidcURL    = "https://kube-imds-oidc.kube-imds-system.svc"
 	issuerHost = "kube-imds-issuer.kube-imds-system.svc"
 )
+
+// publicDomains are the domains of which vaults may have host names.
+var publicDomains = []string{"vault.azure.net"}
 
 var names = install.Names{Name: release, Namespace: namespace}
 
@@ -52,6 +57,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	made := &controller{authority: newCA(t)}
 	c.handOut(t, made.bundle())
 	must(t, clientid.Index(t.Context(), manager.GetFieldIndexer()), "index the identities")
+	must(t, vaulthost.Index(t.Context(), manager.GetFieldIndexer()), "index the vaults")
+	hosts := controllers.PublicHosts{Allowed: publicDomains, Certified: func(host string) bool { return authority.Permits(made.authority.Certificate, host) }}
 	api := manager.GetClient()
 	for _, reconciler := range []interface {
 		SetupWithManager(ctrl.Manager) error
@@ -59,9 +66,9 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
-		&controllers.KeyVaultReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names},
+		&controllers.KeyVaultReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names, Hosts: hosts},
 		&controllers.RoleAssignmentReconciler{Client: api, Events: manager.GetEventRecorder(release)},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names)},
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names, hosts.Holds(api))},
 	} {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
 	}
@@ -113,7 +120,7 @@ func (c *cluster) jwks(t *testing.T) jose.JSONWebKeySet {
 // newCA returns an authority like the controller's.
 func newCA(t *testing.T) *authority.CA {
 	t.Helper()
-	made, err := authority.NewCA(append(names.Served(), attested.Domains()...), time.Now())
+	made, err := authority.NewCA(slices.Concat(names.Served(), attested.Domains(), publicDomains), time.Now())
 	must(t, err, "make the authority")
 	return made
 }

@@ -131,7 +131,13 @@ func (v *vaultTest) web() *http.Client {
 // client returns a client of the published SDK with default settings.
 func (v *vaultTest) client(t *testing.T) *azsecrets.Client {
 	t.Helper()
-	made, err := azsecrets.NewClient(v.vault.Status.URI, v, &azsecrets.ClientOptions{ClientOptions: azcore.ClientOptions{
+	return v.clientOf(t, v.vault.Status.URI)
+}
+
+// clientOf returns a client for a vault's URL.
+func (v *vaultTest) clientOf(t *testing.T, url string) *azsecrets.Client {
+	t.Helper()
+	made, err := azsecrets.NewClient(url, v, &azsecrets.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: v.web(), Retry: policy.RetryOptions{MaxRetries: -1},
 	}})
 	must(t, err, "make a client")

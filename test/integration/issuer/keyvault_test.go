@@ -35,6 +35,8 @@ func TestKeyVault(t *testing.T) {
 		{"WrongTokens", testWrongTokens},
 		{"BadRequests", testBadRequests},
 		{"NameBelongsToTheOldest", testNameBelongsToTheOldest},
+		{"PublicHosts", testPublicHosts},
+		{"PublicHostsThatAreNone", testPublicHostsThatAreNone},
 		{"KilledServerLosesNothing", testKilledServerLosesNothing},
 		{"APIServerIsAway", testVaultWithoutAPIServer}, // the last one: it does not come back
 	} {
