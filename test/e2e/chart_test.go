@@ -59,7 +59,7 @@ func (c *cluster) commonValues(t *testing.T) string {
 	t.Helper()
 	values, err := json.Marshal(map[string]any{
 		"federation": map[string]string{"issuerURL": website, "caBundle": string(c.outside.pem)},
-		"keyVault":   map[string]bool{"enabled": true},
+		"keyVault":   map[string]any{"enabled": true, "publicHosts": []string{azureDomain}},
 	})
 	must(t, err, "render the values")
 	path := filepath.Join(t.TempDir(), "values.json")

@@ -21,8 +21,8 @@ func testKeyVaultHoldsSecrets(t *testing.T, c *cluster) {
 	c.create(t, &v1alpha1.KeyVault{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: home}})
 	c.assign(t, home, writer.Name, v1alpha1.KeyVaultSecretsOfficer)
 	c.assign(t, home, reader.Name, v1alpha1.KeyVaultSecretsUser)
-	writes := c.start(t, newProbePod(c, home, "writes", "wait").withIdentity(writer.Name).onNode(c.nodes[0]).trusting(c.authorities(t)))
-	reads := c.start(t, newProbePod(c, home, "reads", "wait").withIdentity(reader.Name).onNode(c.nodes[1]).trusting(c.authorities(t)))
+	writes := c.start(t, newProbePod(c, home, "writes", "wait").withIdentity(writer.Name).onNode(c.nodes[0]).trustingInstallation())
+	reads := c.start(t, newProbePod(c, home, "reads", "wait").withIdentity(reader.Name).onNode(c.nodes[1]).trustingInstallation())
 
 	secret := "https://" + home + "." + vaultDomain + "/secrets/greeting?api-version=7.6"
 	unauthenticated, err := c.get(t.Context(), writes, secret)
@@ -42,6 +42,9 @@ func testKeyVaultHoldsSecrets(t *testing.T, c *cluster) {
 		}
 	}
 }
+
+// azureDomain is what the vaults' public hosts end in.
+const azureDomain = "vault.azure.net"
 
 // vaultDomain is what the vaults' host names end in.
 const vaultDomain = "vault." + namespace + ".svc"

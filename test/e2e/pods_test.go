@@ -89,6 +89,18 @@ func (p probePod) trusting(authorities string) probePod {
 	return p
 }
 
+// trustingInstallation asks for trust in the installation's authority.
+func (p probePod) trustingInstallation() probePod {
+	p.Annotations[v1alpha1.TrustAnnotation] = "true"
+	return p
+}
+
+// withAzureHosts asks for host names of Azure.
+func (p probePod) withAzureHosts(hosts ...string) probePod {
+	p.Annotations[v1alpha1.AzureHostsAnnotation] = strings.Join(hosts, ",")
+	return p
+}
+
 // start creates the pod and waits until its containers are ready.
 func (c *cluster) start(t *testing.T, pod probePod) *corev1.Pod {
 	t.Helper()

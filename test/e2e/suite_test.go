@@ -45,6 +45,7 @@ func TestEndToEnd(t *testing.T) {
 			"ChartTestPasses":               testChartTestPasses,
 			"EntraIssuesTokens":             testEntraIssuesTokens,
 			"KeyVaultHoldsSecrets":          testKeyVaultHoldsSecrets,
+			"TrustedPods":                   testTrustedPods,
 			"UninjectedPodsAreCounted":      testUninjectedPodsAreCounted,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ const usage = `probe: what the end-to-end tests run inside pods
 
   probe wait                 wait for SIGTERM
   probe token [flags]        print a token that the Azure SDK got
+  probe secret [flags] NAME  print a secret of a vault that the Azure SDK got
   probe requests [flags]     ask for tokens without end, a JSON line each
   probe get [flags] URL      send one HTTP request and print the answer as JSON
   probe listen [flags] ADDR  answer every connection with "open", until SIGTERM
@@ -51,6 +52,8 @@ func run(ctx context.Context, arguments []string) error {
 		return nil
 	case "token":
 		return token(ctx, rest)
+	case "secret":
+		return secret(ctx, rest)
 	case "requests":
 		return requests(ctx, rest)
 	case "get":
