@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
 // maxAzureHosts bounds the host names that a pod asks for.
@@ -29,7 +30,7 @@ type azureHosts struct {
 }
 
 // azureHosts returns what a pod asks for by its AzureHostsAnnotation, or why it does not get it.
-func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod) (azureHosts, *denial, error) {
+func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant.Grant) (azureHosts, *denial, error) {
 	var hosts azureHosts
 	for name := range strings.SplitSeq(pod.Annotations[v1alpha1.AzureHostsAnnotation], ",") {
 		if name = strings.ToLower(strings.TrimSpace(name)); name != "" && !slices.Contains(hosts.asked, name) {
@@ -59,6 +60,7 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod) (azureHosts, 
 	}
 	hosts.addresses = service.Spec.ClusterIPs
 	hosts.leaveOwn(pod)
+	hosts.warn(warnEntraTokens(decided))
 	if !wantsTrust(pod) {
 		hosts.warn(fmt.Sprintf("the certificate of these hosts is of the installation's authority, which containers trust with the annotation %s: \"true\"",
 			v1alpha1.TrustAnnotation))
@@ -107,6 +109,21 @@ func reasonOf(vault *v1alpha1.KeyVault) string {
 		return "the controller has not seen it"
 	}
 	return condition.Message
+}
+
+// warnEntraTokens warns about identities whose tokens open vaults in Azure: the vault here does not accept them, but gets them.
+func warnEntraTokens(decided grant.Grant) string {
+	var names []string
+	for _, identity := range slices.Concat(decided.Identities, decided.Pending) {
+		if identity.Spec.TokenSource == v1alpha1.TokenSourceEntra {
+			names = append(names, identity.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return cut(fmt.Sprintf("tokens of %s are Entra ID's: the vaults of this cluster do not accept them, and what the pod sends there opens vaults in Azure",
+		strings.Join(names, ", ")))
 }
 
 // leaveOwn leaves the host names alone that the pod's own hostAliases have.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
 const (
@@ -34,7 +35,9 @@ func newVaultMutator(t testing.TB) *mutator {
 	}
 	waiting := vault("shop", "waiting", waitingHost).(*v1alpha1.KeyVault)
 	waiting.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionPublicHosts, Message: "the reason"}}
-	m := newMutator(t, append(shop(), vault("shop", "orders", ordersHost, ordersHost), vault("bank", "payments", paymentsHost, paymentsHost), waiting)...)
+	federated := build.NewIdentity("federated").Admitting("shop", "*").Ready()
+	federated.Spec.TokenSource = v1alpha1.TokenSourceEntra
+	m := newMutator(t, append(shop(), federated, vault("shop", "orders", ordersHost, ordersHost), vault("bank", "payments", paymentsHost, paymentsHost), waiting)...)
 	m.options.VaultService = client.ObjectKey{Namespace: "kube-imds-system", Name: "kube-imds-keyvault"}
 	m.lookup.live = reader(t, vault("shop", "late", lateHost), &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.options.VaultService.Namespace, Name: m.options.VaultService.Name},
@@ -80,6 +83,8 @@ func TestHostAliases(t *testing.T) {
 				"kube-imds: the pod's own hostAliases lead from orders.vault.azure.net to 10.0.0.1, and stay as they are"}},
 		"its own for the address": {newPod("orders", asking(ordersHost), withAlias(vaultAddress, "x")),
 			[]corev1.HostAlias{{IP: vaultAddress, Hostnames: []string{"x", ordersHost}}, {IP: "fd00::7", Hostnames: []string{ordersHost}}}, nil},
+		"an identity of Entra ID": {newPod("federated", asking(ordersHost)), both(ordersHost),
+			[]string{"kube-imds: tokens of federated are Entra ID's: the vaults of this cluster do not accept them, and what the pod sends there opens vaults in Azure"}},
 		"without trust": {newPod("orders", annotated(v1alpha1.AzureHostsAnnotation, ordersHost)), both(ordersHost),
 			[]string{`kube-imds: the certificate of these hosts is of the installation's authority, which containers trust with the annotation kube-imds.io/trust-ca: "true"`}},
 	} {

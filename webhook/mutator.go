@@ -74,7 +74,7 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 	if denial != nil {
 		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
-	hosts, denial, err := m.azureHosts(ctx, &pod)
+	hosts, denial, err := m.azureHosts(ctx, &pod, decided)
 	if err != nil {
 		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}

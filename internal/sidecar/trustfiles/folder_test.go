@@ -3,17 +3,10 @@ package trustfiles
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
-	"log"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,13 +16,13 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
-	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 )
 
 // ca is an authority of an installation.
 type ca struct{ *authority.CA }
 
+// newCA returns an authority that may sign for localhost.
 func newCA(t *testing.T) ca {
 	t.Helper()
 	made, err := authority.NewCA([]string{"localhost"}, time.Now())
@@ -40,31 +33,6 @@ func newCA(t *testing.T) ca {
 }
 
 func (c ca) pem() []byte { return encode(c.Certificate) }
-
-// server starts an HTTPS server with a certificate of the authority, and returns its URL.
-func (c ca) server(t *testing.T) string {
-	t.Helper()
-	key, err := certificate.NewECDSA()
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := c.Sign(&x509.Certificate{
-		PublicKey: key.Public(), DNSNames: []string{"localhost"}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, "http://localhost", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}}}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "https://localhost:" + port
-}
 
 // newFolder returns a folder with these authorities.
 func newFolder(t *testing.T, authorities []byte) *Folder {
@@ -205,48 +173,5 @@ func TestFolderBeginsWithTheFile(t *testing.T) {
 	}
 	if got := folder.read(t, settings.TrustOwn); got != string(second.pem()) {
 		t.Errorf("own authorities = %s", got)
-	}
-}
-
-// TestRuntimesTrustTheFolder has runtimes connect to a server of the authority as in a pod, by the variables alone, and without them.
-func TestRuntimesTrustTheFolder(t *testing.T) {
-	t.Parallel()
-	authority := newCA(t)
-	// The one that signs need not be the first that OpenSSL finds.
-	folder := newFolder(t, append(newCA(t).pem(), authority.pem()...))
-	url := authority.server(t)
-	for name, client := range map[string][]string{
-		"Go":       {"go", "run", "testdata/client.go", url},
-		"OpenSSL":  {"openssl", "s_client", "-verify_return_error", "-verify_hostname", "localhost", "-connect", strings.TrimPrefix(url, "https://")},
-		"Node":     {"node", "-e", `fetch(process.argv[1]).then(() => 0, e => { console.error(e.cause); process.exit(1) })`, url},
-		"Python":   {"python3", "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])", url},
-		"requests": {"python3", "-c", "import sys, requests; requests.get(sys.argv[1])", url},
-		"Java":     {"java", "testdata/Client.java", url},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if _, err := exec.LookPath(client[0]); err != nil {
-				t.Skip(err)
-			}
-			if name == "requests" && exec.CommandContext(t.Context(), "python3", "-c", "import requests").Run() != nil {
-				t.Skip("Python has no requests")
-			}
-			run := func(variables ...string) (string, error) {
-				command := exec.CommandContext(t.Context(), client[0], client[1:]...)
-				command.Env = append(os.Environ(), variables...)
-				output, err := command.CombinedOutput()
-				return string(output), err
-			}
-			var variables []string
-			for _, variable := range settings.TrustVariables(folder.Path) {
-				variables = append(variables, variable.Name+"="+variable.Value)
-			}
-			if output, err := run(variables...); err != nil {
-				t.Errorf("not trusted: %v\n%s", err, output)
-			}
-			if output, err := run(); err == nil {
-				t.Errorf("trusted without the variables:\n%s", output)
-			}
-		})
 	}
 }
