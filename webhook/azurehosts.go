@@ -69,11 +69,11 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant
 }
 
 // declared returns what a person should know of a host name that a vault declares, or why a pod does not get it. What was created
-// together with the pod is read from the API server.
+// together with the pod, in its namespace, is read from the API server.
 func (l lookup) declared(ctx context.Context, host, namespace string) (warning string, refused *denial, err error) {
 	vaults, err := vaulthost.Declaring(ctx, l.cached, host)
 	if err == nil && len(vaults) == 0 {
-		vaults, err = l.declaredJustNow(ctx, host)
+		vaults, err = l.declaredJustNow(ctx, host, namespace)
 	}
 	if err != nil {
 		return "", nil, err
@@ -92,13 +92,14 @@ func (l lookup) declared(ctx context.Context, host, namespace string) (warning s
 	return "", nil, nil
 }
 
-func (l lookup) declaredJustNow(ctx context.Context, host string) ([]v1alpha1.KeyVault, error) {
+// declaredJustNow returns the vaults of a namespace that declare a host name, from the API server.
+func (l lookup) declaredJustNow(ctx context.Context, host, namespace string) ([]v1alpha1.KeyVault, error) {
 	var list v1alpha1.KeyVaultList
-	if err := l.live.List(ctx, &list); err != nil {
+	if err := l.live.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, fmt.Errorf("find the KeyVault of a host: %w", err)
 	}
 	return slices.DeleteFunc(list.Items, func(vault v1alpha1.KeyVault) bool {
-		return !slices.Contains(vaulthost.Values(client.Object(&vault)), host)
+		return !slices.Contains(vaulthost.Values(&vault), host)
 	}), nil
 }
 

@@ -39,7 +39,7 @@ func newVaultMutator(t testing.TB) *mutator {
 	federated.Spec.TokenSource = v1alpha1.TokenSourceEntra
 	m := newMutator(t, append(shop(), federated, vault("shop", "orders", ordersHost, ordersHost), vault("bank", "payments", paymentsHost, paymentsHost), waiting)...)
 	m.options.VaultService = client.ObjectKey{Namespace: "kube-imds-system", Name: "kube-imds-keyvault"}
-	m.lookup.live = reader(t, vault("shop", "late", lateHost), &corev1.Service{
+	m.lookup.live = reader(t, vault("shop", "late", lateHost), vault("bank", "late", "other.vault.azure.net"), &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: m.options.VaultService.Namespace, Name: m.options.VaultService.Name},
 		Spec:       corev1.ServiceSpec{ClusterIPs: []string{vaultAddress, "fd00::7"}},
 	})

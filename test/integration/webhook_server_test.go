@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,9 +26,13 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
+	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/webhook"
 )
+
+// webhookVaults is the Service of the vaults.
+var webhookVaults = client.ObjectKey{Namespace: "default", Name: "kube-imds-keyvault"}
 
 // webhookServer is a separate API server that calls the webhook by the chart's configurations, and its warnings.
 type webhookServer struct {
@@ -135,9 +140,9 @@ func (s *webhookServer) bringUp(t *testing.T) {
 		TrustName: "kube-imds-trust",
 		CABundle:  func(context.Context) []byte { return []byte("the authority's certificate") },
 
-		WorkloadIdentity: true, AzureEnvironment: "AzurePublicCloud",
+		WorkloadIdentity: true, AzureEnvironment: "AzurePublicCloud", VaultService: webhookVaults,
 	}
-	if err := clientid.Index(t.Context(), manager.GetFieldIndexer()); err != nil {
+	if err := errors.Join(clientid.Index(t.Context(), manager.GetFieldIndexer()), vaulthost.Index(t.Context(), manager.GetFieldIndexer())); err != nil {
 		t.Fatal(err)
 	}
 	if err := options.SetupWithManager(manager); err != nil {

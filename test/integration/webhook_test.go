@@ -39,6 +39,7 @@ func TestWebhook(t *testing.T) {
 	t.Run("who is injected", s.testInjected)
 	t.Run("who is denied", s.testDenied)
 	t.Run("manifest of workload identity", s.testWorkloadIdentity)
+	t.Run("trust and hosts of Azure", s.testTrustAndHosts)
 	t.Run("pods of controllers", s.testTemplates)
 	t.Run("validation", s.testValidation)
 }
@@ -61,6 +62,44 @@ func (s *webhookServer) testWorkloadIdentity(t *testing.T) {
 	}
 	if values["AZURE_CLIENT_ID"] != clientID || values["AZURE_FEDERATED_TOKEN_FILE"] == "" || pod.Annotations[v1alpha1.WorkloadIdentityAnnotation] != "aks" {
 		t.Errorf("variables = %v, annotations %v", values, pod.Annotations)
+	}
+}
+
+// The API server accepts what a pod gets that asks for trust and for a host of Azure, with a vault that is created together with it, and
+// denies one whose host nobody declares.
+func (s *webhookServer) testTrustAndHosts(t *testing.T) {
+	const host = "orders.vault.azure.net"
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: webhookVaults.Namespace, Name: webhookVaults.Name},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},
+	}
+	s.webhookCreate(t, service)
+	asking := func(hosts string) *corev1.Pod {
+		return webhookPod("shop", "orders", webhookAnnotated(v1alpha1.TrustAnnotation, "true"), webhookAnnotated(v1alpha1.AzureHostsAnnotation, hosts))
+	}
+	if err := s.Create(t.Context(), asking(host)); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "add it to spec.publicHosts of one") {
+		t.Errorf("before a vault declares the host: error %v", err)
+	}
+	s.webhookCreate(t, &v1alpha1.KeyVault{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}, Spec: v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{host}},
+	})
+	pod := asking(host)
+	s.webhookCreate(t, pod)
+	want := []corev1.HostAlias{{IP: service.Spec.ClusterIP, Hostnames: []string{host}}}
+	if diff := cmp.Diff(want, pod.Spec.HostAliases); diff != "" {
+		t.Errorf("hostAliases (-want +got)\n%s", diff)
+	}
+	trusting := func(container corev1.Container) int {
+		count := 0
+		for _, mount := range container.VolumeMounts {
+			if mount.Name == "kube-imds-trust" {
+				count++
+			}
+		}
+		return count
+	}
+	if app, sidecar := trusting(pod.Spec.Containers[0]), trusting(pod.Spec.InitContainers[1]); app != 1 || sidecar != 1 {
+		t.Errorf("the application mounts the authorities %d times, the sidecar %d times", app, sidecar)
 	}
 }
 
