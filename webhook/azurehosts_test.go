@@ -104,6 +104,9 @@ func TestHostAliases(t *testing.T) {
 			if diff := cmp.Diff(text(t, pod), text(t, injectedPod(t, m, pod))); diff != "" {
 				t.Errorf("the second run (-first +second):\n%s", diff)
 			}
+			if diff := cmp.Diff(test.warnings, slices.Clone(admit(t, m, pod).Warnings)); diff != "" {
+				t.Errorf("warnings of the second admission (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

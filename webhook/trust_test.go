@@ -44,6 +44,11 @@ func TestTrustWarnings(t *testing.T) {
 			if diff := cmp.Diff(test.want, slices.Clone(response.Warnings)); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
+			// What the first admission added is not the pod's own.
+			again := admit(t, m, injectedPod(t, m, test.pod))
+			if diff := cmp.Diff(test.want, slices.Clone(again.Warnings)); diff != "" {
+				t.Errorf("warnings of the second admission (-want +got):\n%s", diff)
+			}
 		})
 	}
 }

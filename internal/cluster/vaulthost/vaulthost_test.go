@@ -27,10 +27,10 @@ func TestHosts(t *testing.T) {
 	}
 	both := []v1alpha1.VaultHost{"a.vault.azure.net", "b.vault.azure.net"}
 	reader := fake.NewClientBuilder().WithScheme(kinds).WithIndex(&v1alpha1.KeyVault{}, Field, Values).WithObjects(
-		vault("old", time.Hour, both, both[:1]), vault("young", time.Minute, both, both),
-		vault("undeclared", 2*time.Hour, nil, both), vault("waiting", time.Hour, []v1alpha1.VaultHost{"c.vault.azure.net"}, nil),
+		vault("z-old", time.Hour, both, both[:1]), vault("young", time.Minute, both, both),
+		vault("undeclared", 2*time.Hour, nil, []v1alpha1.VaultHost{"d.vault.azure.net"}), vault("waiting", time.Hour, []v1alpha1.VaultHost{"c.vault.azure.net"}, nil),
 	).Build()
-	for host, want := range map[string]string{"a.vault.azure.net": "old", "b.vault.azure.net": "young", "c.vault.azure.net": "", "d.vault.azure.net": ""} {
+	for host, want := range map[string]string{"a.vault.azure.net": "z-old", "b.vault.azure.net": "young", "c.vault.azure.net": "", "d.vault.azure.net": ""} {
 		got, err := Holder(t.Context(), reader, host)
 		if err != nil || (got == nil) != (want == "") || got != nil && got.Name != want {
 			t.Errorf("%s: got %v, want %q, error %v", host, got, want, err)
