@@ -17,14 +17,13 @@ PLATFORM=${PLATFORM:-linux/$(go env GOARCH)}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 system=kube-imds-system
 demo=kube-imds-demo
-parts=(controller signer oidc issuer sidecar demo)
+parts=(controller signer oidc keyvault issuer sidecar demo)
 
 main() {
 	trap 'explain $?' EXIT
 	build_images
 	load_images
 	install_chart
-	copy_authority
 	apply_sample
 	show_sample
 }
@@ -56,10 +55,10 @@ install_chart() {
 		installed=true
 	fi
 	"$HELM" upgrade --install kube-imds "$root/charts/kube-imds" --namespace "$system" --create-namespace \
-		--hide-notes --wait --timeout 3m
+		--set keyVault.enabled=true --hide-notes --wait --timeout 3m
 	# An image that was loaded anew under the same tag takes effect only in new pods.
 	if "$installed"; then
-		local workloads=(deployment/kube-imds-{controller,signer,oidc} daemonset/kube-imds-issuer) workload
+		local workloads=(deployment/kube-imds-{controller,signer,oidc,keyvault} daemonset/kube-imds-issuer) workload
 		"$KUBECTL" --namespace "$system" rollout restart "${workloads[@]}"
 		for workload in "${workloads[@]}"; do
 			"$KUBECTL" --namespace "$system" rollout status "$workload" --timeout 3m
@@ -68,52 +67,53 @@ install_chart() {
 	"$KUBECTL" --namespace "$system" get pods --output wide
 }
 
-# The sample verifies tokens, so it needs the authority behind the issuer's certificate: a copy in its own namespace.
-copy_authority() {
-	step "Copying the certificate authority to the sample's namespace"
-	"$KUBECTL" create namespace "$demo" --dry-run=client --output yaml | "$KUBECTL" apply --server-side --filename -
-	"$KUBECTL" --namespace "$system" wait configmap/kube-imds-ca --for 'jsonpath={.data.ca\.crt}' --timeout 60s
-	"$KUBECTL" --namespace "$system" get configmap kube-imds-ca --output 'jsonpath={.data.ca\.crt}' |
-		"$KUBECTL" --namespace "$demo" create configmap kube-imds-ca --from-file ca.crt=/dev/stdin --dry-run=client --output yaml |
-		"$KUBECTL" apply --server-side --filename -
-}
-
 apply_sample() {
 	step "Applying the sample"
 	local applied=false
 	if "$KUBECTL" --namespace "$demo" get deployment/demo >/dev/null 2>&1; then
 		applied=true
 	fi
+	"$KUBECTL" --namespace "$demo" delete job/demo-officer --ignore-not-found
 	"$KUBECTL" apply --server-side --filename "$root/config/samples/demo/demo.yaml"
 	# Pods of an earlier run have that run's image, and the sidecar of the installation of that time.
 	if "$applied"; then
-		"$KUBECTL" --namespace "$demo" rollout restart deployment/demo
+		"$KUBECTL" --namespace "$demo" rollout restart deployment/demo deployment/demo-without-role
 	fi
-	"$KUBECTL" --namespace "$demo" rollout status deployment/demo --timeout 3m
+	local workload
+	for workload in deployment/demo deployment/demo-without-role; do
+		"$KUBECTL" --namespace "$demo" rollout status "$workload" --timeout 3m
+	done
 	"$KUBECTL" --namespace "$demo" get pods --output wide
 }
 
-# The sample's pods, but for those of an earlier run that are about to end.
-sample_pods() {
-	"$KUBECTL" --namespace "$demo" get pods --selector app=demo --output \
+# The pods of a sample, but for those of an earlier run that are about to end.
+pods_of() {
+	"$KUBECTL" --namespace "$demo" get pods --selector "app=$1" --output \
 		go-template='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 }
 
-# Prints the log of each pod once it tells of a verified token from both of the sample's credentials.
 show_sample() {
 	step "What the sample says"
+	show_pods demo 'Key Vault: the secret greeting is'
+	step "What the same sample says without a role at the vault"
+	show_pods demo-without-role 'ForbiddenByRbac'
+}
+
+# Prints what each pod of a sample says, once it has verified its tokens and asked the vault.
+show_pods() {
 	local pod attempt log
-	for pod in $(sample_pods); do
+	for pod in $(pods_of "$1"); do
 		for attempt in {1..60}; do
 			log=$("$KUBECTL" --namespace "$demo" logs "$pod" --container app)
 			if grep --quiet 'ManagedIdentityCredential: .*verified' <<<"$log" &&
-				grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log"; then
+				grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log" &&
+				grep --quiet "$2" <<<"$log"; then
 				printf 'pod %s:\n%s\n\n' "$pod" "$log"
 				continue 2
 			fi
 			sleep 1
 		done
-		printf 'pod %s has no verified tokens after %s seconds:\n%s\n' "$pod" "$attempt" "$log" >&2
+		printf 'pod %s has not said %s after %s seconds:\n%s\n' "$pod" "$2" "$attempt" "$log" >&2
 		return 1
 	done
 }
@@ -130,7 +130,7 @@ explain() {
 	cat <<TEXT
 
 Look around:  export KUBECONFIG=$KUBECONFIG
-              $KUBECTL get managedidentities
+              $KUBECTL get managedidentities,keyvaults,roleassignments --all-namespaces
               $KUBECTL --namespace $demo logs deployment/demo --container app --follow
 Clean up:     ${CLEAN_UP:-$KUBECTL delete --filename config/samples/demo && $HELM uninstall kube-imds --namespace $system}
 TEXT

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,36 +22,47 @@ const (
 	sampleNamespace = "kube-imds-demo"
 )
 
-// testSampleRuns applies the sample unchanged and reads its output: a pod on each node, each with tokens that it
-// verified itself, from both of the SDK's credentials.
+// testSampleRuns applies the sample unchanged and reads its output: a pod on each node, each with tokens that it verified itself, from both
+// of the SDK's credentials, and with the vault's secret. Without a role at the vault the same sample is refused.
 func testSampleRuns(t *testing.T, c *cluster) {
 	c.applySample(t)
-	eventually(t, 2*time.Minute, "the sample has verified tokens on both nodes", func(ctx context.Context) error {
+	c.awaitSample(t, "demo", len(c.nodes), `Key Vault: the secret greeting is "hello from the vault"`)
+	c.awaitSample(t, "demo-without-role", 1, "RESPONSE 403", "ForbiddenByRbac", "Microsoft.KeyVault/vaults/secrets/getSecret/action")
+}
+
+// awaitSample waits until the sample's pods on a number of nodes have said that they verified their tokens, and more.
+func (c *cluster) awaitSample(t *testing.T, app string, nodes int, more ...string) {
+	t.Helper()
+	want := more
+	for _, credential := range []string{"ManagedIdentityCredential", "DefaultAzureCredential"} {
+		want = append(want, credential+": a token for https://vault.azure.net, its signature verified")
+	}
+	eventually(t, 2*time.Minute, "the sample "+app+" has verified its tokens and asked the vault", func(ctx context.Context) error {
 		var pods corev1.PodList
-		if err := c.List(ctx, &pods, client.InNamespace(sampleNamespace), client.MatchingLabels{"app": "demo"}); err != nil {
+		if err := c.List(ctx, &pods, client.InNamespace(sampleNamespace), client.MatchingLabels{"app": app}); err != nil {
 			return err
 		}
-		nodes := map[string]bool{}
+		found := map[string]bool{}
 		for _, pod := range pods.Items {
 			raw, err := c.kube.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: "app"}).DoRaw(ctx)
 			if err != nil {
 				return err
 			}
-			for _, credential := range []string{"ManagedIdentityCredential", "DefaultAzureCredential"} {
-				if !strings.Contains(string(raw), credential+": a token for https://vault.azure.net, its signature verified") {
-					return fmt.Errorf("pod %s on %s has printed no verified token of %s:\n%s", pod.Name, pod.Spec.NodeName, credential, raw)
+			for _, text := range want {
+				if !strings.Contains(string(raw), text) {
+					return fmt.Errorf("pod %s on %s has not printed %q:\n%s", pod.Name, pod.Spec.NodeName, text, raw)
 				}
 			}
-			nodes[pod.Spec.NodeName] = true
+			found[pod.Spec.NodeName] = true
 		}
-		if len(nodes) < len(c.nodes) {
-			return fmt.Errorf("the sample runs on %d nodes", len(nodes))
+		if len(found) < nodes {
+			return fmt.Errorf("the sample runs on %d nodes, want %d", len(found), nodes)
 		}
 		return nil
 	})
 }
 
-// applySample creates the sample's objects and its copy of the certificate authority.
+// applySample creates the sample's objects.
 func (c *cluster) applySample(t *testing.T) {
 	t.Helper()
 	content, err := os.ReadFile(samplePath)
@@ -69,8 +79,4 @@ func (c *cluster) applySample(t *testing.T) {
 			c.create(t, object)
 		}
 	}
-	c.create(t, &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: sampleNamespace, Name: caConfigMap},
-		Data:       map[string]string{caCertificate: c.authorities(t)},
-	})
 }

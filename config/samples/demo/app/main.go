@@ -2,7 +2,7 @@
 // else. It has no address, no secret and no setting that points the SDK anywhere.
 //
 // It shows what it gets. It verifies each token as a resource server does, with the keys that the token's issuer
-// publishes, and prints the claims, never the token.
+// publishes, and prints the claims, never the token. Then it reads a secret of a Key Vault, if its environment names one.
 package main
 
 import (
@@ -32,6 +32,9 @@ func run(ctx context.Context) error {
 	settings, err := settingsFrom(os.Getenv)
 	if err != nil {
 		return err
+	}
+	if settings.newSecret != "" {
+		return setSecret(ctx, settings.vault, settings.newSecret)
 	}
 	credentials, err := newCredentials()
 	if err != nil {
@@ -89,7 +92,10 @@ func showAll(ctx context.Context, settings settings, credentials []namedCredenti
 		fmt.Printf("%s: a token for %s, its signature verified with its issuer's published keys\n%s",
 			credential.name, settings.resource, claims)
 	}
-	return nil
+	if settings.vault == "" {
+		return nil
+	}
+	return showSecret(ctx, settings.vault)
 }
 
 // getVerified gets a token and verifies it.

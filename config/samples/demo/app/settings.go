@@ -16,6 +16,12 @@ type settings struct {
 	// issuer is who is trusted to issue them, OIDC_ISSUER.
 	issuer string
 
+	// vault is the URL of a Key Vault, KEY_VAULT_URL; none to do without.
+	vault string
+
+	// newSecret is set in the vault, if there is one, and then all is done, NEW_SECRET.
+	newSecret string
+
 	// pause is the time between one round and the next, REFRESH_SECONDS; none for one round only.
 	pause time.Duration
 }
@@ -30,8 +36,10 @@ func settingsFrom(getenv func(string) string) (settings, error) {
 		return settings{}, errors.New("OIDC_ISSUER must name the issuer whose tokens are trusted")
 	}
 	return settings{
-		resource: cmp.Or(getenv("RESOURCE"), "https://vault.azure.net"),
-		issuer:   issuer,
-		pause:    time.Duration(seconds) * time.Second,
+		resource:  cmp.Or(getenv("RESOURCE"), "https://vault.azure.net"),
+		issuer:    issuer,
+		vault:     getenv("KEY_VAULT_URL"),
+		newSecret: getenv("NEW_SECRET"),
+		pause:     time.Duration(seconds) * time.Second,
 	}, nil
 }
