@@ -99,9 +99,11 @@ func (h PublicHosts) judge(vault *v1alpha1.KeyVault, all []v1alpha1.KeyVault) ([
 		case ownerOf(vault.Name, all) != vault:
 			refusal = &hostRefusal{v1alpha1.ReasonNameTaken, "the vault itself is not served"}
 		case holder != nil:
-			refusal = &hostRefusal{v1alpha1.ReasonHostTaken, fmt.Sprintf("%s belongs to KeyVault %s of namespace %s", host, holder.Name, holder.Namespace)}
+			refusal = &hostRefusal{v1alpha1.ReasonHostTaken,
+				fmt.Sprintf("%s belongs to KeyVault %s of namespace %s", host, holder.Name, holder.Namespace)}
 		default:
-			refusal = &hostRefusal{v1alpha1.ReasonTooManyHosts, fmt.Sprintf("%s is one too many: all vaults together may have %d", host, maxPublicHosts)}
+			refusal = &hostRefusal{v1alpha1.ReasonTooManyHosts,
+				fmt.Sprintf("%s is one too many: all vaults together may have %d", host, maxPublicHosts)}
 		}
 		refusals = append(refusals, *refusal)
 	}

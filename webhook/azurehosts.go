@@ -41,7 +41,8 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant
 		return hosts, nil, nil
 	}
 	if len(hosts.asked) > maxAzureHosts {
-		return hosts, &denial{"AzureHosts", fmt.Sprintf("the annotation %s has more than %d host names", v1alpha1.AzureHostsAnnotation, maxAzureHosts)}, nil
+		return hosts, &denial{"AzureHosts",
+			fmt.Sprintf("the annotation %s has more than %d host names", v1alpha1.AzureHostsAnnotation, maxAzureHosts)}, nil
 	}
 	if m.options.VaultService.Name == "" {
 		return hosts, &denial{"AzureHosts", fmt.Sprintf("the annotation %s asks for hosts of Key Vaults, and this installation serves none: "+
@@ -62,8 +63,8 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant
 	hosts.leaveOwn(pod)
 	hosts.warn(warnEntraTokens(decided))
 	if !wantsTrust(pod) {
-		hosts.warn(fmt.Sprintf("the certificate of these hosts is of the installation's authority, which containers trust with the annotation %s: \"true\"",
-			v1alpha1.TrustAnnotation))
+		hosts.warn(fmt.Sprintf("the certificate of these hosts is of the installation's authority, "+
+			"which containers trust with the annotation %s: \"true\"", v1alpha1.TrustAnnotation))
 	}
 	return hosts, nil, nil
 }
@@ -79,15 +80,16 @@ func (l lookup) declared(ctx context.Context, host, namespace string) (warning s
 		return "", nil, err
 	}
 	if len(vaults) == 0 {
-		return "", &denial{"HostNotDeclared", fmt.Sprintf("the pod asks for the host %q, which no KeyVault declares: add it to spec.publicHosts of one, "+
-			"or remove it from the annotation %s", cut(host), v1alpha1.AzureHostsAnnotation)}, nil
+		return "", &denial{"HostNotDeclared", fmt.Sprintf("the pod asks for the host %q, which no KeyVault declares: "+
+			"add it to spec.publicHosts of one, or remove it from the annotation %s", cut(host), v1alpha1.AzureHostsAnnotation)}, nil
 	}
 	holder := vaulthost.HolderOf(host, vaults)
 	switch {
 	case holder == nil:
 		return fmt.Sprintf("no vault answers to %s yet: %s", host, reasonOf(&vaults[0])), nil, nil
 	case holder.Namespace != namespace:
-		return fmt.Sprintf("%s is KeyVault %s of another namespace, %s: whoever administers that sees what is sent there", host, holder.Name, holder.Namespace), nil, nil
+		return fmt.Sprintf("%s is KeyVault %s of another namespace, %s: whoever administers that sees what is sent there",
+			host, holder.Name, holder.Namespace), nil, nil
 	}
 	return "", nil, nil
 }
@@ -123,8 +125,8 @@ func warnEntraTokens(decided grant.Grant) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return cut(fmt.Sprintf("tokens of %s are Entra ID's: the vaults of this cluster do not accept them, and what the pod sends there opens vaults in Azure",
-		strings.Join(names, ", ")))
+	return cut(fmt.Sprintf("tokens of %s are Entra ID's: the vaults of this cluster do not accept them, "+
+		"and what the pod sends there opens vaults in Azure", strings.Join(names, ", ")))
 }
 
 // leaveOwn leaves the host names alone that the pod's own hostAliases have.

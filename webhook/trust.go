@@ -132,11 +132,12 @@ func warnTrust(pod *corev1.Pod) string {
 	}
 	var warnings []string
 	if len(kept) > 0 {
-		warnings = append(warnings, "what the pod sets stays as it is, and need not lead to the installation's authority: "+strings.Join(kept, ", "))
+		warnings = append(warnings,
+			"what the pod sets stays as it is, and need not lead to the installation's authority: "+strings.Join(kept, ", "))
 	}
 	if len(unseen) > 0 {
-		warnings = append(warnings, fmt.Sprintf("SSL_CERT_DIR, NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE and JAVA_TOOL_OPTIONS take precedence over "+
-			"the envFrom of container %s: set those that it has in its env instead", strings.Join(unseen, ", ")))
+		warnings = append(warnings, fmt.Sprintf("SSL_CERT_DIR, NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE and JAVA_TOOL_OPTIONS "+
+			"take precedence over the envFrom of container %s: set those that it has in its env instead", strings.Join(unseen, ", ")))
 	}
 	return cut(strings.Join(warnings, "; "))
 }

@@ -20,7 +20,8 @@ func testTrustedPods(t *testing.T, c *cluster) {
 	identity := c.identity(t, home, home)
 	host := home + "." + azureDomain
 	c.create(t, &v1alpha1.KeyVault{
-		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: home}, Spec: v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{v1alpha1.VaultHost(host)}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: home},
+		Spec:       v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{v1alpha1.VaultHost(host)}},
 	})
 	c.assign(t, home, identity.Name, v1alpha1.KeyVaultSecretsOfficer)
 	own, public := "https://"+home+"."+vaultDomain, "https://"+host
@@ -30,7 +31,8 @@ func testTrustedPods(t *testing.T, c *cluster) {
 	c.awaitSecret(t, trusting, "hello", "--vault", public)
 
 	plain := c.start(t, newProbePod(c, home, "plain", "wait").withIdentity(identity.Name))
-	if _, err := c.exec(t.Context(), plain, "secret", "--timeout", "10s", "--vault", own, "greeting"); err == nil || !strings.Contains(err.Error(), "unknown authority") {
+	_, err := c.exec(t.Context(), plain, "secret", "--timeout", "10s", "--vault", own, "greeting")
+	if err == nil || !strings.Contains(err.Error(), "unknown authority") {
 		t.Errorf("a pod that does not ask: error %v", err)
 	}
 	denied := newProbePod(c, home, "denied", "wait").withIdentity(identity.Name).withAzureHosts("undeclared." + azureDomain)

@@ -85,7 +85,8 @@ func Held(ctx context.Context, cached client.Reader) ([]string, error) {
 
 // Has reports whether a vault has a host name: it declares it, and the controller has given it to it.
 func Has(vault *v1alpha1.KeyVault, host string) bool {
-	return slices.Contains(vault.Spec.PublicHosts, v1alpha1.VaultHost(host)) && slices.Contains(vault.Status.PublicHosts, v1alpha1.VaultHost(host))
+	name := v1alpha1.VaultHost(host)
+	return slices.Contains(vault.Spec.PublicHosts, name) && slices.Contains(vault.Status.PublicHosts, name)
 }
 
 // Allowed are the names that an installation allows vaults to have: host names, and domains with all names below them.

@@ -25,6 +25,7 @@ import (
 var runtimes = map[string][]string{
 	"Go":       {"go", "run", "testdata/client.go"},
 	"OpenSSL":  {"sh", "-c", `openssl s_client -verify_return_error -verify_hostname localhost -connect "${1#https://}" </dev/null`, "sh"},
+	"curl":     {"curl", "--silent", "--show-error"},
 	"Node":     {"node", "-e", `fetch(process.argv[1]).then(() => 0, e => { console.error(e.cause); process.exit(1) })`},
 	"Python":   {"python3", "-c", "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])"},
 	"requests": {"python3", "-c", "import sys, requests; requests.get(sys.argv[1])"},
@@ -84,11 +85,17 @@ func needRuntime(t *testing.T, name string) {
 	}
 }
 
-// ask runs a program with a URL and some variables.
+// ask runs a program with a URL and these variables about trust.
 func ask(t *testing.T, program []string, url string, variables ...string) (output string, err error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program[0], append(program[1:len(program):len(program)], url)...)
-	command.Env = append(os.Environ(), variables...)
+	command.Env = variables
+	// Others of the test's own environment may say what to trust.
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "GOPATH", "GOCACHE", "GOMODCACHE", "GOFLAGS", "GOTOOLCHAIN", "JAVA_HOME"} {
+		if value, found := os.LookupEnv(name); found {
+			command.Env = append(command.Env, name+"="+value)
+		}
+	}
 	printed, err := command.CombinedOutput()
 	return string(printed), err
 }
