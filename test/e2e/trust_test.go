@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -40,6 +41,13 @@ func testAuthorityCleared(t *testing.T, c *cluster) {
 			t.Errorf("the cached token is not served while the authority changes: %+v", cached)
 		}
 	})
+	eventually(t, time.Minute, "the pod's containers trust the new authority", func(ctx context.Context) error {
+		a, err := c.get(ctx, pod, "https://kube-imds-oidc."+namespace+".svc/")
+		if err == nil && a.Error != "" {
+			err = errors.New(a.Error)
+		}
+		return err
+	})
 }
 
 // testReinstalled uninstalls the chart while a pod runs and installs it again, with other keys and another authority.
@@ -65,7 +73,7 @@ func (c *cluster) startOutliving(t *testing.T, name string) (*corev1.Pod, string
 	t.Helper()
 	home := c.namespace(t)
 	identity := c.identity(t, home+"-"+name, home)
-	pod := c.start(t, newProbePod(c, home, name, "wait").withIdentity(identity.Name))
+	pod := c.start(t, newProbePod(c, home, name, "wait").withIdentity(identity.Name).trustingInstallation())
 	c.granted(t, pod, "https://cached.example")
 	return pod, identity.Name
 }
