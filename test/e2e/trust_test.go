@@ -42,7 +42,7 @@ func testAuthorityCleared(t *testing.T, c *cluster) {
 		}
 	})
 	eventually(t, time.Minute, "the pod's containers trust the new authority", func(ctx context.Context) error {
-		a, err := c.get(ctx, pod, "https://kube-imds-oidc."+namespace+".svc/")
+		a, err := c.get(ctx, pod, oidcURL+"/")
 		if err == nil && a.Error != "" {
 			err = errors.New(a.Error)
 		}
