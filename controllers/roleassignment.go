@@ -29,6 +29,7 @@ func (r *RoleAssignmentReconciler) SetupWithManager(manager ctrl.Manager) error 
 		Named("roleassignment").
 		For(&v1alpha1.RoleAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.StorageAccount{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of)).
 		Complete(r)
 	if err != nil {
@@ -65,13 +66,13 @@ func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alph
 	refuse := func(reason, format string, values ...any) {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, fmt.Sprintf(format, values...)
 	}
-	vault := assignment.Spec.Scope.KeyVault
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: assignment.Namespace, Name: vault}, &v1alpha1.KeyVault{})
+	resource, kind, missing := scopeOf(assignment)
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(resource), resource)
 	if client.IgnoreNotFound(err) != nil {
-		return ready, fmt.Errorf("read the KeyVault %s: %w", vault, err)
+		return ready, fmt.Errorf("read the %s %s: %w", kind, resource.GetName(), err)
 	}
 	if apierrors.IsNotFound(err) {
-		refuse(v1alpha1.ReasonVaultNotFound, "namespace %s has no KeyVault %q", assignment.Namespace, vault)
+		refuse(missing, "namespace %s has no %s %q", assignment.Namespace, kind, resource.GetName())
 		return ready, nil
 	}
 	name := assignment.Spec.Principal.Identity
@@ -91,10 +92,26 @@ func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alph
 	return ready, nil
 }
 
-// at maps a vault to the assignments at it.
-func (r *RoleAssignmentReconciler) at(ctx context.Context, vault client.Object) []ctrl.Request {
-	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool { return spec.Scope.KeyVault == vault.GetName() },
-		client.InNamespace(vault.GetNamespace()))
+// scopeOf returns the resource that an assignment is at, its kind, and the reason for which it is not Ready without it.
+func scopeOf(assignment *v1alpha1.RoleAssignment) (resource client.Object, kind, missing string) {
+	named := metav1.ObjectMeta{Namespace: assignment.Namespace}
+	if scope := assignment.Spec.Scope; scope.StorageAccount != "" {
+		named.Name = scope.StorageAccount
+		return &v1alpha1.StorageAccount{ObjectMeta: named}, "StorageAccount", v1alpha1.ReasonAccountNotFound
+	}
+	named.Name = assignment.Spec.Scope.KeyVault
+	return &v1alpha1.KeyVault{ObjectMeta: named}, "KeyVault", v1alpha1.ReasonVaultNotFound
+}
+
+// at maps a vault or a storage account to the assignments at it.
+func (r *RoleAssignmentReconciler) at(ctx context.Context, resource client.Object) []ctrl.Request {
+	_, isAccount := resource.(*v1alpha1.StorageAccount)
+	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool {
+		if isAccount {
+			return spec.Scope.StorageAccount == resource.GetName()
+		}
+		return spec.Scope.KeyVault == resource.GetName()
+	}, client.InNamespace(resource.GetNamespace()))
 }
 
 // of maps an identity to its assignments.

@@ -10,7 +10,7 @@ if [ "${1:-}" != --on-cluster ]; then
 fi
 
 arch=$(go env GOARCH)
-parts=(controller signer oidc keyvault issuer sidecar demo probe web conformance entra)
+parts=(controller signer oidc keyvault storage-gate azurite issuer sidecar demo probe web conformance entra)
 go -C hack run ./images --platforms "linux/$arch" --parts "$(IFS=,; echo "${parts[*]}")"
 # CLUSTER is a command with arguments, so it must be split.
 # shellcheck disable=SC2086

@@ -6,5 +6,6 @@ cluster=$(hack/build-cluster.sh)
 KUBEBUILDER_ASSETS=$("$cluster" binaries kube-apiserver etcd kubectl)
 HELM=$("$cluster" binaries helm)/helm
 VAULT_TRANSIT=$("$cluster" binaries vault-transit)/vault-transit
-export KUBEBUILDER_ASSETS HELM VAULT_TRANSIT
-hack/with-progress.sh "integration tests" go test -count=1 -timeout 15m ./test/integration/... ./test/chart/...
+AZURITE=$(hack/azurite.sh)
+export KUBEBUILDER_ASSETS HELM VAULT_TRANSIT AZURITE
+hack/with-progress.sh "integration tests" go test -count=1 -timeout 15m ./test/integration/... ./test/chart/... ./internal/storagegate

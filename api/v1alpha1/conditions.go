@@ -3,8 +3,8 @@ package v1alpha1
 // Condition types.
 const (
 	// ConditionReady of a ManagedIdentity means that its IDs are resolved and tokens can be issued. Of an IdentityBinding it means
-	// that each of its identities exists, is ready and admits the binding's ServiceAccounts. Of a KeyVault it means that its host name
-	// leads to it, and of a RoleAssignment that its principal and its scope exist.
+	// that each of its identities exists, is ready and admits the binding's ServiceAccounts. Of a KeyVault or a StorageAccount it means
+	// that its host names lead to it, and of a RoleAssignment that its principal and its scope exist.
 	ConditionReady = "Ready"
 
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
@@ -44,6 +44,7 @@ const (
 	ReasonTooManyHosts     = "TooManyHosts"
 	ReasonAssigned         = "Assigned"
 	ReasonVaultNotFound    = "KeyVaultNotFound"
+	ReasonAccountNotFound  = "StorageAccountNotFound"
 	ReasonNoPrincipal      = "NoPrincipalID"
 )
 

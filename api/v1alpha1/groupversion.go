@@ -15,6 +15,7 @@ func AddToScheme(scheme *runtime.Scheme) error {
 		&ManagedIdentity{}, &ManagedIdentityList{},
 		&IdentityBinding{}, &IdentityBindingList{},
 		&KeyVault{}, &KeyVaultList{},
+		&StorageAccount{}, &StorageAccountList{},
 		&RoleAssignment{}, &RoleAssignmentList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)

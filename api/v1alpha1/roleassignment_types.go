@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.spec.scope.secret`
 // +kubebuilder:printcolumn:name="Key",type=string,priority=1,JSONPath=`.spec.scope.key`
 // +kubebuilder:printcolumn:name="Certificate",type=string,priority=1,JSONPath=`.spec.scope.certificate`
+// +kubebuilder:printcolumn:name="Storage",type=string,JSONPath=`.spec.scope.storageAccount`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type RoleAssignment struct {
@@ -42,6 +43,8 @@ type RoleAssignmentStatus struct {
 }
 
 // RoleAssignmentSpec says who may do what, and where.
+//
+// +kubebuilder:validation:XValidation:rule="self.role.startsWith('Storage ') == has(self.scope.storageAccount)",message="a role of Storage is for a storageAccount, and one of Key Vault for a keyVault"
 type RoleAssignmentSpec struct {
 	// principal is who gets the role.
 	// +required
@@ -74,12 +77,15 @@ type AssignedPrincipal struct {
 // AssignmentScope is a resource, or one object in it.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.secret), has(self.key), has(self.certificate)].filter(x, x).size() <= 1",message="scope: name at most one of secret, key and certificate"
+// +kubebuilder:validation:XValidation:rule="has(self.keyVault) != has(self.storageAccount)",message="name the resource with exactly one of keyVault and storageAccount"
+// +kubebuilder:validation:XValidation:rule="has(self.keyVault) || !has(self.secret) && !has(self.key) && !has(self.certificate)",message="secrets, keys and certificates are in a keyVault"
+// +kubebuilder:validation:XValidation:rule="[has(self.container), has(self.queue), has(self.table)].filter(one, one).size() <= (has(self.storageAccount) ? 1 : 0)",message="at most one of container, queue and table, in a storageAccount"
 type AssignmentScope struct {
 	// keyVault is the name of a KeyVault of this namespace.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=24
-	KeyVault string `json:"keyVault"`
+	KeyVault string `json:"keyVault,omitempty"`
 
 	// secret is the name of a secret in the vault; without an object the role is for the whole vault.
 	// +optional
@@ -98,11 +104,34 @@ type AssignmentScope struct {
 	// +kubebuilder:validation:MaxLength=127
 	// +kubebuilder:validation:Pattern=`^[0-9a-zA-Z-]+$`
 	Certificate string `json:"certificate,omitempty"`
+
+	// storageAccount is the name of a StorageAccount of this namespace; without container, queue or table the role is for the whole account.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=24
+	StorageAccount string `json:"storageAccount,omitempty"`
+
+	// container is the name of a blob container in the account.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^(\$root|\$web|\$logs|[a-z0-9](-?[a-z0-9]){2,62})$`
+	Container string `json:"container,omitempty"`
+
+	// queue is the name of a queue in the account.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9](-?[a-z0-9]){2,62}$`
+	Queue string `json:"queue,omitempty"`
+
+	// table is the name of a table in the account.
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9]{2,62}$`
+	Table string `json:"table,omitempty"`
 }
 
 // BuiltInRole is a built-in role of Azure by its name.
 //
-// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Certificates Officer;Key Vault Certificate User;Key Vault Crypto Officer;Key Vault Crypto User;Key Vault Reader
+// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Certificates Officer;Key Vault Certificate User;Key Vault Crypto Officer;Key Vault Crypto User;Key Vault Reader;Storage Blob Data Owner;Storage Blob Data Contributor;Storage Blob Data Reader;Storage Queue Data Contributor;Storage Queue Data Reader;Storage Queue Data Message Processor;Storage Queue Data Message Sender;Storage Table Data Contributor;Storage Table Data Reader
 type BuiltInRole string
 
 // The built-in roles.
@@ -115,6 +144,16 @@ const (
 	KeyVaultCryptoOfficer       BuiltInRole = "Key Vault Crypto Officer"
 	KeyVaultCryptoUser          BuiltInRole = "Key Vault Crypto User"
 	KeyVaultReader              BuiltInRole = "Key Vault Reader"
+
+	StorageBlobDataOwner             BuiltInRole = "Storage Blob Data Owner"
+	StorageBlobDataContributor       BuiltInRole = "Storage Blob Data Contributor"
+	StorageBlobDataReader            BuiltInRole = "Storage Blob Data Reader"
+	StorageQueueDataContributor      BuiltInRole = "Storage Queue Data Contributor"
+	StorageQueueDataReader           BuiltInRole = "Storage Queue Data Reader"
+	StorageQueueDataMessageProcessor BuiltInRole = "Storage Queue Data Message Processor"
+	StorageQueueDataMessageSender    BuiltInRole = "Storage Queue Data Message Sender"
+	StorageTableDataContributor      BuiltInRole = "Storage Table Data Contributor"
+	StorageTableDataReader           BuiltInRole = "Storage Table Data Reader"
 )
 
 // RoleAssignmentList is a list of RoleAssignments.

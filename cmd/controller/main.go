@@ -36,6 +36,7 @@ type options struct {
 	countUninjected bool
 	keyVault        bool
 	publicHosts     []string
+	storage         bool
 
 	workloadIdentity bool
 	tokenEndpoint    bool
@@ -73,6 +74,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.keyVault, "key-vault", false, "whether this installation serves Key Vaults")
 	flags.StringSliceVar(&o.publicHosts, "public-vault-hosts", nil,
 		"the host `names` of Azure that vaults may have, separated by commas: vault.azure.net for all below it, or whole names")
+	flags.BoolVar(&o.storage, "storage", false, "whether this installation serves storage accounts")
 	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
 		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
 	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")

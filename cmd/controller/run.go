@@ -147,11 +147,12 @@ func (o options) cache() cache.Options {
 			&v1alpha1.ManagedIdentity{}:                               {Transform: slim.Bare},
 			&v1alpha1.IdentityBinding{}:                               {Transform: slim.Bare},
 			&v1alpha1.KeyVault{}:                                      {Transform: slim.Bare},
+			&v1alpha1.StorageAccount{}:                                {Transform: slim.Bare},
 			&v1alpha1.RoleAssignment{}:                                {Transform: slim.Bare},
 			&certificatesv1.CertificateSigningRequest{}: {
 				Transform: slim.CertificateSigningRequest(
 					certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.KeyVaultSigner,
-					certificate.AttestationSigner)},
+					certificate.StorageSigner, certificate.AttestationSigner)},
 		},
 	}
 }
@@ -181,9 +182,13 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 	isPublicHost := func(string) bool { return false }
 	if o.keyVault {
 		isPublicHost = hosts.Holds(api)
-		all = append(all,
-			&controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: hosts},
-			&controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
+		all = append(all, &controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: hosts})
+	}
+	if o.storage {
+		all = append(all, &controllers.StorageAccountReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names})
+	}
+	if o.keyVault || o.storage {
+		all = append(all, &controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
 	}
 	for _, reconciler := range append(all,
 		&controllers.ManagedIdentityReconciler{

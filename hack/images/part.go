@@ -31,6 +31,8 @@ var released = []part{
 	{name: "signer", dir: "cmd/signer", title: "kube-imds signer"},
 	{name: "oidc", dir: "cmd/oidc", title: "kube-imds OIDC server"},
 	{name: "keyvault", dir: "cmd/keyvault", title: "kube-imds Key Vault"},
+	{name: "storage-gate", dir: "cmd/storage-gate", title: "kube-imds storage gate"},
+	{name: "azurite", dir: "images/azurite", title: "Azurite for the kube-imds storage gate"},
 	{name: "issuer", dir: "cmd/issuer", title: "kube-imds node issuer"},
 	{name: "sidecar", dir: "cmd/sidecar", title: "kube-imds sidecar and net-init",
 		capabilities: fileCapabilities{permitted: 1 << capNetAdmin}},
@@ -53,6 +55,6 @@ func findPart(root, name string) (part, error) {
 			return part{name: name, dir: dir, title: "kube-imds " + name}, nil
 		}
 	}
-	return part{}, fmt.Errorf("no part %q: it is none of controller, signer, oidc, keyvault, issuer and sidecar, and there is no "+
+	return part{}, fmt.Errorf("no part %q: it is none of controller, signer, oidc, keyvault, storage-gate, azurite, issuer and sidecar, and there is no "+
 		"config/samples/%[1]s/app, no test/apps/%[1]s and no test/%[1]s", name)
 }

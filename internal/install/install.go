@@ -18,6 +18,10 @@ const (
 	Signer     Part = "signer"
 	OIDC       Part = "oidc"
 	KeyVault   Part = "keyvault"
+
+	// StorageGate is the gate before the storage accounts, and Azurite what is behind it, in the same pod.
+	StorageGate Part = "storage-gate"
+	Azurite     Part = "azurite"
 )
 
 // Names are the names of one installation.
@@ -61,9 +65,27 @@ func (n Names) Vaults() []string {
 	return []string{"*." + n.VaultDomain(), "*." + n.VaultDomain() + ".cluster.local"}
 }
 
-// Served returns the DNS names of all serving parts, and the domains of the vaults.
+// StorageServices are the services of a storage account. The headless Services by which accounts have host names are named like them.
+var StorageServices = []string{"blob", "queue", "table"}
+
+// StorageDomain returns what the host names of a service of storage accounts end in.
+func (n Names) StorageDomain(service string) string { return service + "." + n.Namespace + ".svc" }
+
+// StorageAccounts returns the DNS names of all storage accounts, as patterns.
+func (n Names) StorageAccounts() []string {
+	var names []string
+	for _, service := range StorageServices {
+		names = append(names, "*."+n.StorageDomain(service), "*."+n.StorageDomain(service)+".cluster.local")
+	}
+	return names
+}
+
+// Served returns the DNS names of all serving parts, and the domains of vaults and storage accounts.
 func (n Names) Served() []string {
 	names := []string{n.VaultDomain(), n.VaultDomain() + ".cluster.local"}
+	for _, service := range StorageServices {
+		names = append(names, n.StorageDomain(service), n.StorageDomain(service)+".cluster.local")
+	}
 	for _, part := range []Part{Webhook, Issuer, Signer, OIDC} {
 		names = append(names, n.Services(part)...)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/resource/assigned"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -68,52 +69,7 @@ func (d *Directory) vault(found *v1alpha1.KeyVault, host, domain string) *Vault 
 	}
 }
 
-// Assignments returns the role assignments of a vault. Those of identities that do not exist, or have no principal, are left out.
+// Assignments returns the role assignments of a vault.
 func (d *Directory) Assignments(ctx context.Context, vault *Vault) ([]role.Assignment, error) {
-	var list v1alpha1.RoleAssignmentList
-	if err := d.Reader.List(ctx, &list, client.InNamespace(vault.Namespace)); err != nil {
-		return nil, fmt.Errorf("list the role assignments of namespace %s: %w", vault.Namespace, err)
-	}
-	var assignments []role.Assignment
-	for _, one := range list.Items {
-		if one.Spec.Scope.KeyVault != vault.Name || !one.DeletionTimestamp.IsZero() {
-			continue
-		}
-		principal, err := d.principal(ctx, one.Spec.Principal)
-		if err != nil {
-			return nil, err
-		}
-		if principal != "" {
-			assignments = append(assignments, role.Assignment{
-				Principal: principal, Role: one.Spec.Role,
-				Scope: role.Scope{Namespace: one.Namespace, KeyVault: one.Spec.Scope.KeyVault, Object: objectOf(one.Spec.Scope)},
-			})
-		}
-	}
-	return assignments, nil
-}
-
-func objectOf(scope v1alpha1.AssignmentScope) role.Object {
-	switch {
-	case scope.Secret != "":
-		return role.Object{Kind: "secrets", Name: scope.Secret}
-	case scope.Key != "":
-		return role.Object{Kind: "keys", Name: scope.Key}
-	case scope.Certificate != "":
-		return role.Object{Kind: "certificates", Name: scope.Certificate}
-	}
-	return role.Object{}
-}
-
-// principal returns the object ID of a principal, or "".
-func (d *Directory) principal(ctx context.Context, assigned v1alpha1.AssignedPrincipal) (string, error) {
-	if assigned.Identity == "" {
-		return string(assigned.ObjectID), nil
-	}
-	var identity v1alpha1.ManagedIdentity
-	err := d.Reader.Get(ctx, client.ObjectKey{Name: assigned.Identity}, &identity)
-	if client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("read ManagedIdentity %s: %w", assigned.Identity, err)
-	}
-	return string(identity.Status.PrincipalID), nil
+	return assigned.At(ctx, d.Reader, vault.Namespace, func(scope v1alpha1.AssignmentScope) bool { return scope.KeyVault == vault.Name })
 }

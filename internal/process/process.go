@@ -1,4 +1,5 @@
-// Package process is the frame of the processes that an installation runs beside the API server: controller, signer, issuer, oidc and keyvault.
+// Package process is the frame of the processes that an installation runs beside the API server: controller, signer, issuer, oidc,
+// keyvault and storage-gate.
 // It has the flags that all of them have, their manager, and the way they start, become ready and end.
 package process
 

@@ -20,5 +20,6 @@ func TestInstalled(t *testing.T) {
 	run("TemplateHint", testTemplateHint)
 	run("NamespaceHint", testNamespaceHint)
 	run("PodsMeetPodSecurityRestricted", testPodsMeetPodSecurityRestricted)
+	run("StorageMeetsPodSecurityRestricted", testStorageMeetsPodSecurityRestricted)
 	run("SamplesAreTaken", testSamplesAreAccepted)
 }

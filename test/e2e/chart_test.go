@@ -54,12 +54,13 @@ func (c *cluster) installChart(t *testing.T, values ...string) {
 }
 
 // commonValues returns a file with the values that differ from the chart's defaults in all tests: the website of the federation issuer, and
-// vaults. An upgrade without them would take both from the tests that follow.
+// vaults and storage accounts. An upgrade without them would take them from the tests that follow.
 func (c *cluster) commonValues(t *testing.T) string {
 	t.Helper()
 	values, err := json.Marshal(map[string]any{
 		"federation": map[string]string{"issuerURL": website, "caBundle": string(c.outside.pem)},
 		"keyVault":   map[string]any{"enabled": true, "publicHosts": []string{azureDomain}},
+		"storage":    map[string]any{"enabled": true},
 	})
 	must(t, err, "render the values")
 	path := filepath.Join(t.TempDir(), "values.json")

@@ -30,7 +30,7 @@ func TestSDKsGetEntraTokens(t *testing.T) {
 	if len(built) == 0 {
 		t.Skip("no client of SDK_CLIENTS has credentials for Entra ID")
 	}
-	c.installChart(t, "keyVault.enabled=false", "workloadIdentity.localTokenEndpoint=true")
+	c.installChart(t, "keyVault.enabled=false", "storage.enabled=false", "workloadIdentity.localTokenEndpoint=true")
 	t.Cleanup(func() { c.describeFailure(t) })
 	m := c.newEntraMatrix(t, built)
 	for _, name := range built {

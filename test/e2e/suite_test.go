@@ -46,6 +46,7 @@ func TestEndToEnd(t *testing.T) {
 			"EntraIssuesTokens":             testEntraIssuesTokens,
 			"KeyVaultHoldsSecrets":          testKeyVaultHoldsSecrets,
 			"TrustedPods":                   testTrustedPods,
+			"StorageHoldsBlobs":             testStorageHoldsBlobs,
 			"UninjectedPodsAreCounted":      testUninjectedPodsAreCounted,
 		} {
 			t.Run(name, func(t *testing.T) {

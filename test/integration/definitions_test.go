@@ -54,7 +54,8 @@ func TestPrinterColumns(t *testing.T) {
 	want := map[string][]string{
 		"ManagedIdentity": {"Ready", "Source", "Client ID", "Service Accounts", "Uninjected", "Age"},
 		"KeyVault":        {"Ready", "URI", "Age"},
-		"RoleAssignment":  {"Ready", "Identity", "Object ID", "Role", "Key Vault", "Secret", "Age"},
+		"RoleAssignment":  {"Ready", "Identity", "Object ID", "Role", "Key Vault", "Secret", "Storage", "Age"},
+		"StorageAccount":  {"Ready", "Blob", "Age"},
 		"IdentityBinding": {"Ready", "Service Accounts", "Identities", "Uninjected", "Reason", "Age"},
 	}
 	got := map[string][]string{}
@@ -116,7 +117,7 @@ func TestEveryKindHasAStatusAndACategory(t *testing.T) {
 func definitions(t *testing.T) []apiextensionsv1.CustomResourceDefinition {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(definitionsPath, "*.yaml"))
-	if err != nil || len(paths) != 4 {
+	if err != nil || len(paths) != 5 {
 		t.Fatalf("%d definitions: %v", len(paths), err)
 	}
 	var all []apiextensionsv1.CustomResourceDefinition

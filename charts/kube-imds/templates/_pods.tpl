@@ -1,4 +1,5 @@
-{{/* The common part of all pods. Takes (dict "context" $ "part" PART), where PART has values of its own, or "values" has their name. */}}
+{{/* The common part of all pods. Takes (dict "context" $ "part" PART), where PART has values of its own, or "values" has their name;
+"fsGroup" is the group of its volumes. */}}
 {{- define "kube-imds.pod" -}}
 {{- $values := index .context.Values (default .part .values) -}}
 serviceAccountName: {{ include "kube-imds.fullname" .context }}-{{ .part }}
@@ -17,6 +18,10 @@ securityContext:
   runAsGroup: 65532
   seccompProfile:
     type: RuntimeDefault
+{{- with .fsGroup }}
+  fsGroup: {{ . }}
+  fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}

@@ -30,6 +30,9 @@ const (
 	// KeyVaultSigner signs certificates for all vaults.
 	KeyVaultSigner = "kube-imds.io/keyvault-serving"
 
+	// StorageSigner signs certificates for all storage accounts.
+	StorageSigner = "kube-imds.io/storage-serving"
+
 	// AttestationSigner signs the certificates that attest pods.
 	AttestationSigner = "kube-imds.io/attestation"
 )

@@ -83,19 +83,30 @@ var actions = map[v1alpha1.BuiltInRole][]string{
 	v1alpha1.KeyVaultReader:          {"Microsoft.KeyVault/vaults/*/read", string(ReadSecretMetadata)},
 }
 
-// Scope is a vault, or one object in it.
+// Scope is a vault or a storage account, or one object in it.
 type Scope struct {
-	Namespace, KeyVault string
+	// Namespace is that of the vault or the storage account, one of which has a name.
+	Namespace, KeyVault, StorageAccount string
 
-	// Object is nothing for the vault itself.
+	// Object is nothing for the vault or the account itself.
 	Object Object
 }
 
-// Object is an object in a vault.
+// Object is an object in a vault or an account.
 type Object struct {
-	// Kind is secrets, keys or certificates.
+	// Kind is one of the constants below.
 	Kind, Name string
 }
+
+// The kinds of objects.
+const (
+	Secrets      = "secrets"
+	Keys         = "keys"
+	Certificates = "certificates"
+	Containers   = "containers"
+	Queues       = "queues"
+	Tables       = "tables"
+)
 
 // Assignment is a role that a principal has at a scope.
 type Assignment struct {
@@ -114,12 +125,13 @@ func Decide(assignments []Assignment, principal string, action Action, at Scope)
 
 // Has reports whether a role has an action.
 func Has(role v1alpha1.BuiltInRole, action Action) bool {
-	return slices.ContainsFunc(actions[role], func(pattern string) bool { return matches(pattern, string(action)) })
+	has := func(pattern string) bool { return matches(pattern, string(action)) }
+	return slices.ContainsFunc(actions[role], has) || slices.ContainsFunc(storageActions[role], has)
 }
 
 // covers reports whether a scope is another one, or above it. Names of objects have no case.
 func (s Scope) covers(other Scope) bool {
-	return s.Namespace == other.Namespace && s.KeyVault == other.KeyVault &&
+	return s.Namespace == other.Namespace && s.KeyVault == other.KeyVault && s.StorageAccount == other.StorageAccount &&
 		(s.Object == Object{} || s.Object.Kind == other.Object.Kind && strings.EqualFold(s.Object.Name, other.Object.Name))
 }
 

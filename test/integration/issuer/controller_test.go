@@ -67,6 +67,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
 		&controllers.KeyVaultReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names, Hosts: hosts},
+		&controllers.StorageAccountReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names},
 		&controllers.RoleAssignmentReconciler{Client: api, Events: manager.GetEventRecorder(release)},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names, hosts.Holds(api))},
 	} {

@@ -1,0 +1,76 @@
+package storagegate
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/resource/assigned"
+	"github.com/kube-imds/kube-imds/internal/resource/role"
+)
+
+// Directory finds storage accounts and role assignments in a cache.
+type Directory struct {
+	Reader client.Reader
+
+	// Domain is what hosts end in after the service, such as kube-imds-system.svc.
+	Domain string
+
+	// TenantID is that of accounts that name none.
+	TenantID string
+
+	// Known reports whether the backend has an account by its name for the object with a UID.
+	Known func(name string, uid types.UID) bool
+}
+
+// Index is the name of the index of StorageAccounts by name.
+const Index = "metadata.name"
+
+// IndexName returns the value of Index.
+func IndexName(object client.Object) []string { return []string{object.GetName()} }
+
+// Find returns the account of a host name, or nil. Of several with the same name it is the one that is ready.
+func (d *Directory) Find(ctx context.Context, host string) (*Account, error) {
+	name, rest, _ := strings.Cut(host, ".")
+	service, domain, _ := strings.Cut(rest, ".")
+	if serviceOf(host) == "" || domain != d.Domain && domain != d.Domain+".cluster.local" {
+		return nil, nil
+	}
+	var found v1alpha1.StorageAccountList
+	if err := d.Reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
+		return nil, fmt.Errorf("find the StorageAccount %s: %w", name, err)
+	}
+	for i := range found.Items {
+		if one := &found.Items[i]; isServed(one) {
+			return d.account(one, Service(service), host), nil
+		}
+	}
+	return nil, nil
+}
+
+// isServed reports whether an account has its name for itself.
+func isServed(account *v1alpha1.StorageAccount) bool {
+	return account.Status.Blob != "" && account.DeletionTimestamp.IsZero()
+}
+
+func (d *Directory) account(found *v1alpha1.StorageAccount, service Service, host string) *Account {
+	tenant := string(found.Spec.TenantID)
+	if tenant == "" {
+		tenant = d.TenantID
+	}
+	return &Account{
+		Namespace: found.Namespace, Name: found.Name, Service: service, Host: host, TenantID: tenant,
+		SharedKey: found.Spec.AllowSharedKeyAccess, Ready: d.Known(found.Name, found.UID),
+	}
+}
+
+// Assignments returns the role assignments of an account.
+func (d *Directory) Assignments(ctx context.Context, account *Account) ([]role.Assignment, error) {
+	return assigned.At(ctx, d.Reader, account.Namespace, func(scope v1alpha1.AssignmentScope) bool {
+		return scope.StorageAccount == account.Name
+	})
+}

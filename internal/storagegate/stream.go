@@ -1,0 +1,75 @@
+package storagegate
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// bufferSize is that of the buffers through which bodies pass, in bytes.
+	bufferSize = 32 << 10
+
+	// patience is how long a client may keep a body of an authorized request waiting.
+	patience = time.Minute
+)
+
+// buffers are those of all bodies in progress. It is an httputil.BufferPool.
+type buffers struct{ pool sync.Pool }
+
+// Get returns a buffer.
+func (b *buffers) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[]byte); ok {
+		return *buffer
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put takes a buffer back.
+func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
+
+// stream lets the bodies of a request and its answer take as long as they need, while they make progress. The server's own limits are for
+// small ones.
+type stream struct {
+	http.ResponseWriter
+	body io.ReadCloser
+}
+
+// newStream returns a writer and a request that are not bound to the server's limits.
+func newStream(writer http.ResponseWriter, request *http.Request) (http.ResponseWriter, *http.Request) {
+	s := &stream{writer, request.Body}
+	longer := request.Clone(request.Context())
+	if request.Body != nil && request.Body != http.NoBody {
+		longer.Body = reading{s}
+	}
+	return s, longer
+}
+
+func (s *stream) extend() {
+	controller, until := http.NewResponseController(s.ResponseWriter), time.Now().Add(patience)
+	// Writers of tests have no deadlines.
+	_ = controller.SetReadDeadline(until)
+	_ = controller.SetWriteDeadline(until)
+}
+
+// Write implements http.ResponseWriter.
+func (s *stream) Write(content []byte) (int, error) {
+	s.extend()
+	return s.ResponseWriter.Write(content)
+}
+
+// Unwrap is for http.ResponseController.
+func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// reading is the body of a stream's request.
+type reading struct{ *stream }
+
+// Read implements io.Reader.
+func (r reading) Read(into []byte) (int, error) {
+	r.extend()
+	return r.body.Read(into)
+}
+
+// Close implements io.Closer.
+func (r reading) Close() error { return r.body.Close() }

@@ -1,0 +1,61 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestInvalidStorageAccountIsRefused(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	taken(t, object(t, "StorageAccount", "default", "orders2", "null"))
+	taken(t, object(t, "StorageAccount", "default", strings.Repeat("a", 24), "allowSharedKeyAccess: true"))
+	for _, name := range []string{"or", strings.Repeat("a", 25), "my-orders", "my.orders"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refused(t, object(t, "StorageAccount", "default", name, "{}"), "metadata.name: must have 3 to 24 lower-case letters and digits")
+		})
+	}
+}
+
+func TestScopesOfRoles(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	spec := func(role, scope string) string {
+		return "{principal: {identity: orders}, role: " + role + ", scope: {" + scope + "}}"
+	}
+	const blobs, secrets = "Storage Blob Data Reader", "Key Vault Secrets User"
+	for name, good := range map[string]string{
+		"an account":       spec(blobs, "storageAccount: orders"),
+		"a container":      spec(blobs, "storageAccount: orders, container: invoices-2026"),
+		"the root":         spec(blobs, "storageAccount: orders, container: $root"),
+		"a queue":          spec("Storage Queue Data Message Sender", "storageAccount: orders, queue: jobs"),
+		"a table":          spec("Storage Table Data Reader", "storageAccount: orders, table: Bills"),
+		"a vault":          spec(secrets, "keyVault: orders"),
+		"a vault's secret": spec(secrets, "keyVault: orders, secret: greeting"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			taken(t, object(t, "RoleAssignment", "default", "right", good))
+		})
+	}
+	const one, role, inside = "exactly one of keyVault and storageAccount", "a role of Storage is for a storageAccount", "at most one of container, queue and table"
+	for _, test := range []struct{ name, spec, message string }{
+		{"no resource", spec(blobs, ""), one},
+		{"both resources", spec(blobs, "storageAccount: orders, keyVault: orders"), one},
+		{"a role of storage at a vault", spec(blobs, "keyVault: orders"), role},
+		{"a role of a vault at an account", spec(secrets, "storageAccount: orders"), role},
+		{"a secret in an account", spec(blobs, "storageAccount: orders, secret: x"), "a secret is in a keyVault"},
+		{"a container in a vault", spec(secrets, "keyVault: orders, container: invoices"), inside},
+		{"a container and a queue", spec(blobs, "storageAccount: orders, container: invoices, queue: jobs"), inside},
+		{"a container in upper case", spec(blobs, "storageAccount: orders, container: Invoices"), "spec.scope.container"},
+		{"a container with two hyphens", spec(blobs, "storageAccount: orders, container: in--voices"), "spec.scope.container"},
+		{"a table with a hyphen", spec("Storage Table Data Reader", "storageAccount: orders, table: my-bills"), "spec.scope.table"},
+		{"an unknown role", spec("Storage Account Contributor", "storageAccount: orders"), "spec.role"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			refused(t, object(t, "RoleAssignment", "default", "wrong", test.spec), test.message)
+		})
+	}
+}
