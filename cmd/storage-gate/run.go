@@ -26,8 +26,13 @@ import (
 	"github.com/kube-imds/kube-imds/internal/storagegate"
 )
 
-// answerTimeout bounds an answer without a body that takes longer.
-const answerTimeout = 30 * time.Second
+const (
+	// answerTimeout bounds an answer, unless its body passes on.
+	answerTimeout = 30 * time.Second
+
+	// patience is how long a client may keep a body waiting.
+	patience = time.Minute
+)
 
 // run wires the gate and runs it until the context ends.
 func run(ctx context.Context, o options) error {
@@ -108,7 +113,7 @@ func (o options) gate(mgr manager.Manager, keys *keyset.Keys) (*storagegate.Serv
 	}
 	directory := &storagegate.Directory{Reader: mgr.GetCache(), Domain: o.Names.Namespace + ".svc", TenantID: o.tenantID, Known: accounts.Known}
 	return &storagegate.Server{
-		Find: directory.Find, Assignments: directory.Assignments, Backend: backend, Now: time.Now, Log: ctrl.Log.WithName("audit"),
+		Find: directory.Find, Assignments: directory.Assignments, Backend: backend, Patience: patience, Now: time.Now, Log: ctrl.Log.WithName("audit"),
 		Bearer: &bearer.Validator{BaseURL: o.oidcURL, Keys: keys, Now: time.Now},
 	}, nil
 }

@@ -75,7 +75,7 @@ func newGate(t testing.TB) *gateTest {
 	}
 	port, _ := strconv.Atoi(address.Port())
 	g.Server = &Server{
-		Find: g.find, Assignments: g.assignments, Bearer: &bearer.Validator{BaseURL: issuer, Keys: keys, Now: time.Now}, Now: time.Now,
+		Find: g.find, Assignments: g.assignments, Bearer: &bearer.Validator{BaseURL: issuer, Keys: keys, Now: time.Now}, Patience: time.Minute, Now: time.Now,
 		Backend: &Backend{Ports: map[Service]int{Blob: port, Queue: port, Table: port}, Transport: backend.Client().Transport, Now: time.Now},
 		Log: funcr.New(func(_, line string) {
 			g.mu.Lock()

@@ -29,6 +29,9 @@ type Server struct {
 	Bearer  *bearer.Validator
 	Backend *Backend
 
+	// Patience is how long a client may keep a body of an authorized request waiting.
+	Patience time.Duration
+
 	Now func() time.Time
 
 	// Log is the audit log.
@@ -204,7 +207,7 @@ func (s *Server) pass(writer http.ResponseWriter, x *exchange) {
 		},
 		ErrorHandler: func(writer http.ResponseWriter, _ *http.Request, err error) { s.fail(writer, x, err) },
 	}
-	longer, request := newStream(writer, x.request)
+	longer, request := newStream(writer, x.request, s.Patience)
 	proxy.ServeHTTP(longer, request)
 }
 

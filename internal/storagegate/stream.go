@@ -7,13 +7,8 @@ import (
 	"time"
 )
 
-const (
-	// bufferSize is that of the buffers through which bodies pass, in bytes.
-	bufferSize = 32 << 10
-
-	// patience is how long a client may keep a body of an authorized request waiting.
-	patience = time.Minute
-)
+// bufferSize is that of the buffers through which bodies pass, in bytes.
+const bufferSize = 32 << 10
 
 // buffers are those of all bodies in progress. It is an httputil.BufferPool.
 type buffers struct{ pool sync.Pool }
@@ -33,12 +28,13 @@ func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 // small ones.
 type stream struct {
 	http.ResponseWriter
-	body io.ReadCloser
+	body     io.ReadCloser
+	patience time.Duration
 }
 
-// newStream returns a writer and a request that are not bound to the server's limits.
-func newStream(writer http.ResponseWriter, request *http.Request) (http.ResponseWriter, *http.Request) {
-	s := &stream{writer, request.Body}
+// newStream returns a writer and a request that are not bound to the server's limits, but to the patience with each part of a body.
+func newStream(writer http.ResponseWriter, request *http.Request, patience time.Duration) (http.ResponseWriter, *http.Request) {
+	s := &stream{writer, request.Body, patience}
 	longer := request.Clone(request.Context())
 	if request.Body != nil && request.Body != http.NoBody {
 		longer.Body = reading{s}
@@ -47,7 +43,7 @@ func newStream(writer http.ResponseWriter, request *http.Request) (http.Response
 }
 
 func (s *stream) extend() {
-	controller, until := http.NewResponseController(s.ResponseWriter), time.Now().Add(patience)
+	controller, until := http.NewResponseController(s.ResponseWriter), time.Now().Add(s.patience)
 	// Writers of tests have no deadlines.
 	_ = controller.SetReadDeadline(until)
 	_ = controller.SetWriteDeadline(until)
