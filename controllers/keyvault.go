@@ -14,6 +14,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // KeyVaultReconciler gives every vault its host name.
@@ -58,7 +59,7 @@ const lookAgain = 5 * time.Minute
 // judge writes the status of a vault.
 func (r *KeyVaultReconciler) judge(ctx context.Context, vault *v1alpha1.KeyVault, all []v1alpha1.KeyVault) (ctrl.Result, error) {
 	before := vault.DeepCopy()
-	ready, own := served("KeyVault", vault, ownerOf(vault.Name, all))
+	ready, own := served("KeyVault", vault, owner.Of(vault.Name, all))
 	vault.Status.URI = ""
 	if own {
 		vault.Status.URI = "https://" + vault.Name + "." + r.Names.VaultDomain()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // maxPublicHosts bounds the public hosts of all vaults, which are in one certificate.
@@ -36,7 +37,7 @@ func (h PublicHosts) holders(all []v1alpha1.KeyVault) map[string]*v1alpha1.KeyVa
 	var claims []claim
 	for i := range all {
 		vault := &all[i]
-		if len(vault.Spec.PublicHosts) == 0 || ownerOf(vault.Name, all) != vault {
+		if len(vault.Spec.PublicHosts) == 0 || owner.Of(vault.Name, all) != vault {
 			continue
 		}
 		for _, host := range vault.Spec.PublicHosts {
@@ -96,7 +97,7 @@ func (h PublicHosts) judge(vault *v1alpha1.KeyVault, all []v1alpha1.KeyVault) ([
 		case holder == vault:
 			held = append(held, host)
 			continue
-		case ownerOf(vault.Name, all) != vault:
+		case owner.Of(vault.Name, all) != vault:
 			refusal = &hostRefusal{v1alpha1.ReasonNameTaken, "the vault itself is not served"}
 		case holder != nil:
 			refusal = &hostRefusal{v1alpha1.ReasonHostTaken,

@@ -65,29 +65,6 @@ func namesOf[T any, P interface {
 	return names
 }
 
-// ownerOf returns the oldest object with a name, to which the name belongs.
-func ownerOf[T any, P interface {
-	*T
-	client.Object
-}](name string, all []T) P {
-	var owner P
-	for i := range all {
-		if one := P(&all[i]); one.GetName() == name && (owner == nil || isOlder(one, owner)) {
-			owner = one
-		}
-	}
-	return owner
-}
-
-// isOlder orders objects of one name by age, and those of the same second by namespace.
-func isOlder(one, other client.Object) bool {
-	mine, others := one.GetCreationTimestamp(), other.GetCreationTimestamp()
-	if mine.Equal(&others) {
-		return one.GetNamespace() < other.GetNamespace()
-	}
-	return mine.Before(&others)
-}
-
 // rivals maps an object to those of its kind with the same name, and to its rivals.
 func rivals(api client.Client, list func() client.ObjectList, isRival func(one, other client.Object) bool) handler.MapFunc {
 	return func(ctx context.Context, named client.Object) []ctrl.Request {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // StorageAccountReconciler gives every storage account its host names, one for each service.
@@ -54,7 +55,7 @@ func (r *StorageAccountReconciler) Reconcile(ctx context.Context, request ctrl.R
 // judge writes the status of an account.
 func (r *StorageAccountReconciler) judge(ctx context.Context, account *v1alpha1.StorageAccount, all []v1alpha1.StorageAccount) error {
 	before := account.DeepCopy()
-	ready, own := served("StorageAccount", account, ownerOf(account.Name, all))
+	ready, own := served("StorageAccount", account, owner.Of(account.Name, all))
 	uri := func(service string) string {
 		if !own {
 			return ""

@@ -10,6 +10,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/resource/assigned"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -30,7 +31,7 @@ const Index = "metadata.name"
 // IndexName returns the value of Index.
 func IndexName(object client.Object) []string { return []string{object.GetName()} }
 
-// Find returns the vault of a host name, or nil. Of several with the same name it is the one that is ready.
+// Find returns the vault of a host name, or nil. Of several with the same name it is the oldest, whatever a status says.
 func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 	name, domain, _ := strings.Cut(host, ".")
 	if domain != d.Domain && domain != d.Domain+".cluster.local" {
@@ -40,12 +41,11 @@ func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 	if err := d.Reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
 		return nil, fmt.Errorf("find the KeyVault %s: %w", name, err)
 	}
-	for i := range found.Items {
-		if found.Items[i].Status.URI != "" {
-			return d.vault(&found.Items[i], host, domain), nil
-		}
+	vault := owner.Of(name, found.Items)
+	if vault == nil {
+		return nil, nil
 	}
-	return nil, nil
+	return d.vault(vault, host, domain), nil
 }
 
 // findPublic returns the vault that has a host name of Azure, or nil.

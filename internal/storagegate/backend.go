@@ -1,11 +1,13 @@
 package storagegate
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -20,6 +22,32 @@ type Backend struct {
 	Transport http.RoundTripper
 
 	Now func() time.Time
+
+	mu      sync.Mutex
+	asked   time.Time
+	answers bool
+}
+
+// askEvery bounds how often the backend is asked whether it answers.
+const askEvery = time.Second
+
+// Answers reports whether the backend answers at all, or did so a moment ago: anybody may ask.
+func (b *Backend) Answers(ctx context.Context) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.Now(); now.Sub(b.asked) >= askEvery {
+		b.answers, b.asked = b.ask(ctx), now
+	}
+	return b.answers
+}
+
+func (b *Backend) ask(ctx context.Context) bool {
+	for _, service := range []Service{Blob, Queue, Table} {
+		if _, _, err := b.send(ctx, http.MethodGet, "none", service, "/?comp=list", nil); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // NewTransport returns the transport to a server with a certificate of its own, whose name is BackendName.

@@ -115,7 +115,7 @@ func newAzurite(b *testing.B, app string) *Backend {
 	})
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
 	defer cancel()
-	for !backend.Answers(ctx) {
+	for !backend.ask(ctx) {
 		if ctx.Err() != nil {
 			b.Fatal("Azurite does not answer")
 		}

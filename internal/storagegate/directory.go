@@ -10,6 +10,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/resource/assigned"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -33,28 +34,31 @@ const Index = "metadata.name"
 // IndexName returns the value of Index.
 func IndexName(object client.Object) []string { return []string{object.GetName()} }
 
-// Find returns the account of a host name, or nil. Of several with the same name it is the one that is ready.
+// Find returns the account of a host name, or nil. Of several with the same name it is the oldest, to which the name belongs.
 func (d *Directory) Find(ctx context.Context, host string) (*Account, error) {
 	name, rest, _ := strings.Cut(host, ".")
 	service, domain, _ := strings.Cut(rest, ".")
 	if serviceOf(host) == "" || domain != d.Domain && domain != d.Domain+".cluster.local" {
 		return nil, nil
 	}
-	var found v1alpha1.StorageAccountList
-	if err := d.Reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
-		return nil, fmt.Errorf("find the StorageAccount %s: %w", name, err)
+	found, err := served(ctx, d.Reader, name)
+	if err != nil || found == nil {
+		return nil, err
 	}
-	for i := range found.Items {
-		if one := &found.Items[i]; isServed(one) {
-			return d.account(one, Service(service), host), nil
-		}
-	}
-	return nil, nil
+	return d.account(found, Service(service), host), nil
 }
 
-// isServed reports whether an account has its name for itself.
-func isServed(account *v1alpha1.StorageAccount) bool {
-	return account.Status.Blob != "" && account.DeletionTimestamp.IsZero()
+// served returns the account to which a name belongs, or nil if there is none, or none that has its names yet.
+func served(ctx context.Context, reader client.Reader, name string) (*v1alpha1.StorageAccount, error) {
+	var found v1alpha1.StorageAccountList
+	if err := reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
+		return nil, fmt.Errorf("find the StorageAccount %s: %w", name, err)
+	}
+	account := owner.Of(name, found.Items)
+	if account == nil || account.Status.Blob == "" || !account.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	return account, nil
 }
 
 func (d *Directory) account(found *v1alpha1.StorageAccount, service Service, host string) *Account {

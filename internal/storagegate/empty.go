@@ -124,13 +124,3 @@ func namesInJSON(body []byte) ([]string, error) {
 	}
 	return names, nil
 }
-
-// Answers reports whether the backend answers at all.
-func (b *Backend) Answers(ctx context.Context) bool {
-	for _, service := range []Service{Blob, Queue, Table} {
-		if _, _, err := b.send(ctx, http.MethodGet, "none", service, "/?comp=list", nil); err != nil {
-			return false
-		}
-	}
-	return true
-}

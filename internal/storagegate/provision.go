@@ -32,14 +32,11 @@ func (p *Provisioner) SetupWithManager(manager ctrl.Manager) error {
 	return nil
 }
 
-// Reconcile makes one account.
+// Reconcile makes the account of a name, for the object to which the name belongs.
 func (p *Provisioner) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	var account v1alpha1.StorageAccount
-	if err := p.Reader.Get(ctx, request.NamespacedName, &account); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !isServed(&account) || p.Accounts.Known(account.Name, account.UID) {
-		return ctrl.Result{}, nil
+	account, err := served(ctx, p.Reader, request.Name)
+	if err != nil || account == nil || p.Accounts.Known(account.Name, account.UID) {
+		return ctrl.Result{}, err
 	}
 	if before := p.Accounts.uid(account.Name); before != "" {
 		if err := p.Backend.empty(ctx, account.Name); err != nil {
