@@ -16,6 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	azcontainer "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/lease"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
@@ -36,6 +38,7 @@ func TestStorage(t *testing.T) {
 		{"StorageRefusals", testStorageRefusals},
 		{"SharedKeys", testSharedKeys},
 		{"BigBlob", testBigBlob},
+		{"NameBelongsToTheOldest", testStorageNameBelongsToTheOldest},
 		{"AccountMadeAgainIsEmpty", testAccountMadeAgain},
 	} {
 		if !t.Run(one.name, func(t *testing.T) { one.run(t, s) }) {
@@ -257,6 +260,36 @@ func testRoleOfOneContainer(t *testing.T, s *storageTest) {
 			}
 		})
 	}
+}
+
+// Two accounts cannot have one host name: the older one has it, whatever the status of the other says.
+func testStorageNameBelongsToTheOldest(t *testing.T, s *storageTest) {
+	other := &v1alpha1.StorageAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.newHome(t).name, Name: s.account.Name}}
+	s.create(t, other)
+	eventually(t, "the younger one is refused the name", func() error {
+		if err := s.Get(t.Context(), client.ObjectKeyFromObject(other), other); err != nil {
+			return err
+		}
+		if len(other.Status.Conditions) != 1 || other.Status.Conditions[0].Reason != v1alpha1.ReasonNameTaken || other.Status.Blob != "" {
+			return fmt.Errorf("status = %+v", other.Status)
+		}
+		return nil
+	})
+	before := client.MergeFrom(other.DeepCopy())
+	other.Status.Blob = s.account.Status.Blob
+	must(t, s.Status().Patch(t.Context(), other, before), "forge its status")
+	// The gate has seen this when it has seen a later object.
+	later := s.newAccount(t, s.account.Namespace, "later")
+	eventually(t, "the gate knows a later account", func() error {
+		status, _, body := s.sendStorage(t, request{method: "GET", url: later.Status.Blob + "/invoices/one"})
+		if status != http.StatusUnauthorized {
+			return fmt.Errorf("got %d %s", status, body)
+		}
+		return nil
+	})
+	_, err := s.blobs(t).DownloadStream(t.Context(), "invoices", "by key", nil)
+	must(t, err, "read from the older one")
+	s.delete(t, other)
 }
 
 // An account that is made again, in another namespace even, begins empty.
