@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,16 @@ A YAML file (-f) describes the pod and what is around it, with the objects that 
 - a Node: its labels and provider ID give size, region and zone; cordon or taint it for scheduled events.
 - Services of type LoadBalancer with addresses in their status, for /metadata/loadbalancer.
 
-The file is watched, so that a client can be seen to react. A mistake in a later version is logged, and the version before
+With --key-vault a YAML file describes Key Vaults, which are served beside it over TLS, for the same tokens:
+
+- KeyVault: https://NAME.vault.localhost:8254, with secrets, keys and certificates as in a cluster.
+- RoleAssignment: who may do what there. A token alone opens nothing.
+- a Secret with the label kube-imds.io/key-vault: NAME: each of its entries is a secret that the vault has at first.
+
+It prints what makes clients trust the vaults' certificate. What is in the vaults is in memory, or in the folder
+--key-vault-data, which keeps it for the next start.
+
+The files are watched, so that a client can be seen to react. A mistake in a later version is logged, and the version before
 still holds. Without identities there is one that admits every pod.
 
 It listens on loopback only. Every user and process of this machine can have its tokens; only programs that you configure
@@ -47,13 +57,17 @@ const devExample = `  # One generated identity
   # A whole pod, its node and its load balancers, with every answer in the log
   kubectl imds dev -f pod.yaml -f node.yaml -f services.yaml --log-level debug
 
+  # With a Key Vault, whose secrets outlive the process
+  kubectl imds dev -f identities.yaml --key-vault vault.yaml --key-vault-data ~/.kube-imds-dev
+
   # At 169.254.169.254, for programs that cannot be pointed elsewhere
   sudo kubectl-imds dev --claim-address`
 
 // devOptions are the flags of dev.
 type devOptions struct {
-	logLevel slog.Level
-	dev      dev.Dev
+	logLevel   slog.Level
+	vaultFiles []string
+	dev        dev.Dev
 }
 
 func newDevCommand() *cobra.Command {
@@ -74,6 +88,10 @@ func newDevCommand() *cobra.Command {
 		"a YAML `file` of ManagedIdentities, IdentityBindings, a Pod, a Node and Services, which is watched; may be repeated; - is standard input")
 	flags.StringVar(&o.dev.Listen, "listen", "127.0.0.1:8253", "the loopback `address` to listen on; port 0 takes any")
 	flags.BoolVar(&o.dev.ClaimAddress, "claim-address", false, "on Linux as root, serve on 169.254.169.254:80 too")
+	flags.StringArrayVar(&o.vaultFiles, "key-vault", nil,
+		"serve the Key Vaults of a YAML `file` of KeyVaults, RoleAssignments and Secrets, which is watched; it may have what -f takes; may be repeated")
+	flags.StringVar(&o.dev.KeyVault.Data, "key-vault-data", "", "a `folder` that keeps what is in the vaults; the default is memory")
+	flags.StringVar(&o.dev.KeyVault.Listen, "key-vault-listen", "127.0.0.1:8254", "the loopback `address` of the vaults; port 0 takes any")
 	flags.StringVarP(&o.dev.Pod.Namespace, "namespace", "n", "default", "the `namespace` of the pod, and of objects that name none")
 	flags.StringVar(&o.dev.Pod.ServiceAccount, "service-account", "default", "the `name` of the pod's ServiceAccount, if the file has no Pod that names one")
 	flags.StringToStringVar(&o.dev.Pod.NamespaceLabels, "namespace-labels", nil,
@@ -92,14 +110,15 @@ func newDevCommand() *cobra.Command {
 	return command
 }
 
-func (o *devOptions) run(ctx context.Context, input io.Reader, output, errors io.Writer) error {
+func (o *devOptions) run(ctx context.Context, input io.Reader, output, log io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	o.dev.Files.Paths, o.dev.KeyVault.Enabled = append(o.dev.Files.Paths, o.vaultFiles...), len(o.vaultFiles) > 0
 	o.dev.Files.Namespace, o.dev.Files.Input = o.dev.Pod.Namespace, input
 	o.dev.Metadata.SubscriptionID, o.dev.Metadata.ResourceGroup = o.dev.Defaults.SubscriptionID, o.dev.Defaults.ResourceGroup
 	o.dev.Metadata.Environment = "AzurePublicCloud"
-	o.dev.Output, o.dev.Logger = output, slog.New(slog.NewTextHandler(errors, &slog.HandlerOptions{Level: o.logLevel}))
+	o.dev.Output, o.dev.Logger = output, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: o.logLevel}))
 	return o.dev.Run(ctx)
 }
 
@@ -114,6 +133,9 @@ func (o *devOptions) check() error {
 	}
 	if complaints := validation.IsDNS1123Subdomain(o.dev.Pod.ServiceAccount); len(complaints) > 0 {
 		return fmt.Errorf("read --service-account: %q: %s", o.dev.Pod.ServiceAccount, complaints[0])
+	}
+	if o.dev.KeyVault.Data != "" && len(o.vaultFiles) == 0 {
+		return errors.New("--key-vault-data is the folder of the vaults that --key-vault FILE describes, and that is missing")
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ With -f it explains the pods of a file's objects as if the file were applied: it
 IdentityBindings and ManagedIdentities take the place of those in the cluster. With names too, it explains those of the
 cluster as if the file were applied.
 
+What the identities may do at a Key Vault is explained by kubectl imds explain vault. (A pod of that name is pod/vault.)
+
 It needs the rights to get the object, its ServiceAccount and namespace and the ManagedIdentities, and to list the
 namespace's IdentityBindings.`
 
@@ -73,6 +75,7 @@ func newExplainCommand() *cobra.Command {
 	flags.StringArrayVarP(&o.files, "filename", "f", nil, "a `file`, folder or URL of objects; may be repeated; - is standard input")
 	flags.StringVarP(&o.output, "output", "o", "table", "the `format`: table, json or yaml")
 	o.cluster = newCluster(flags)
+	command.AddCommand(newExplainVaultCommand())
 	return command
 }
 
@@ -99,7 +102,7 @@ func (o *explainOptions) run(ctx context.Context, names []string, input io.Reade
 		}
 		explanations = append(explanations, explanation)
 	}
-	return o.print(explanations, output)
+	return printAll(explanations, o.output, output)
 }
 
 // fromCluster reads the named objects.
@@ -174,8 +177,9 @@ func (o *explainOptions) readFiles(input io.Reader) ([]*unstructured.Unstructure
 	return objects, nil
 }
 
-func (o *explainOptions) print(explanations []*explain.Explanation, output io.Writer) error {
-	if o.output == "table" {
+// printAll prints explanations in a format.
+func printAll[T interface{ Print(output io.Writer) error }](explanations []T, format string, output io.Writer) error {
+	if format == "table" {
 		for i, explanation := range explanations {
 			if i > 0 {
 				fmt.Fprintln(output)
@@ -187,7 +191,7 @@ func (o *explainOptions) print(explanations []*explain.Explanation, output io.Wr
 		return nil
 	}
 	text, err := json.MarshalIndent(explanations, "", "  ")
-	if err == nil && o.output == "yaml" {
+	if err == nil && format == "yaml" {
 		text, err = yaml.JSONToYAML(text)
 	}
 	if err != nil {

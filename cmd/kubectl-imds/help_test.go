@@ -21,6 +21,10 @@ func TestHelp(t *testing.T) {
 		"of explain": {[]string{"explain"}, []string{
 			"kubectl imds explain [NAME | TYPE/NAME]... [-f FILE]...", "kubectl imds explain deploy/orders", "It needs the rights to get the object", "--namespace", "--as",
 		}},
+		"of explain vault": {[]string{"explain", "vault"}, []string{
+			"kubectl imds explain vault [NAMESPACE/]NAME (--identity NAME | --pod [NAMESPACE/]NAME)", "--operation \"get secret\" --object secrets/db-password",
+			"It needs the rights to get the KeyVault",
+		}},
 		"of federation": {[]string{"federation"}, []string{"publish", "check", "credential"}},
 		"of publish": {[]string{"federation", "publish"}, []string{
 			"kubectl imds federation publish --out DIRECTORY", "az storage blob upload-batch", "kube_imds_signer_federation_published",
@@ -32,6 +36,7 @@ func TestHelp(t *testing.T) {
 		"of dev": {[]string{"dev"}, []string{
 			"kubectl imds dev [flags]", "kubectl imds dev -f identities.yaml --namespace shop",
 			"it hides a cloud's own IMDS from", "It listens on loopback only", "(default \"127.0.0.1:8253\")",
+			"kubectl imds dev -f identities.yaml --key-vault vault.yaml", "https://NAME.vault.localhost:8254", "(default \"127.0.0.1:8254\")",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

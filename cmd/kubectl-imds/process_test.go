@@ -21,6 +21,9 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if operation := os.Getenv(operationVariable); operation != "" {
+		os.Exit(runApplication(operation))
+	}
 	os.Exit(func() int {
 		directory, err := os.MkdirTemp("", "kubectl-imds-")
 		if err != nil {
@@ -55,13 +58,14 @@ type process struct {
 
 var export = regexp.MustCompile(`(?m)^export ([A-Z_]+)=(\S+)$`)
 
-// start runs it, and returns after it has printed its instructions. It adds port 0 if no address is given.
+// start runs it, and returns after it has printed its instructions. It adds ports 0 if no address is given.
 func start(t *testing.T, arguments ...string) *process {
 	t.Helper()
 	if !strings.Contains(strings.Join(arguments, " "), "--listen") {
-		arguments = append(arguments, "--listen", "127.0.0.1:0")
+		arguments = append(arguments, "--listen", "127.0.0.1:0", "--key-vault-listen", "127.0.0.1:0")
 	}
 	p := &process{t: t, command: exec.Command(program, append([]string{"dev"}, arguments...)...), log: &buffer{}, exported: map[string]string{}}
+	p.command.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	p.command.Stderr = p.log
 	output, err := p.command.StdoutPipe()
 	if err != nil {

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -27,8 +28,8 @@ type attestation struct {
 
 var _ imds.AttestationSource = (*attestation)(nil)
 
-// attestationLife is the validity of both certificates: longer than the process runs.
-const attestationLife = 365 * 24 * time.Hour
+// certificateLife is the validity of certificates: longer than the process runs.
+const certificateLife = 365 * 24 * time.Hour
 
 // newAttestation creates an authority and a certificate that names baseURL as the place of the authority's.
 func newAttestation(ctx context.Context, machine imds.InstanceSource, baseURL string) (*attestation, error) {
@@ -60,17 +61,17 @@ func newAttestation(ctx context.Context, machine imds.InstanceSource, baseURL st
 	return &attestation{machine, &attested.Signer{Current: func() *tls.Certificate { return pair }, Now: time.Now}, root}, nil
 }
 
-func certify(template, parent *x509.Certificate, public *rsa.PublicKey, key *rsa.PrivateKey) (*x509.Certificate, error) {
+func certify(template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, fmt.Errorf("make a certificate's number: %w", err)
 	}
 	template.SerialNumber = serial
 	template.NotBefore = time.Now().Add(-time.Minute)
-	template.NotAfter = template.NotBefore.Add(attestationLife)
+	template.NotAfter = template.NotBefore.Add(certificateLife)
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
 	if err != nil {
-		return nil, fmt.Errorf("make a certificate to attest with: %w", err)
+		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
 	return x509.ParseCertificate(der)
 }

@@ -1,4 +1,4 @@
-// Package dev runs IMDS, an issuer and its OIDC documents in one process, without a cluster: for a pod and what is around it
+// Package dev runs IMDS, an issuer, its OIDC documents and Key Vaults in one process, without a cluster: for a pod and what is around it
 // as files describe them.
 package dev
 
@@ -42,6 +42,9 @@ type Dev struct {
 	// Files describe the pod and what is around it. They are watched.
 	Files Files
 
+	// KeyVault says how the KeyVaults of the files are served.
+	KeyVault KeyVault
+
 	// Pod holds what the files do not say of the pod.
 	Pod Pod
 
@@ -67,7 +70,7 @@ func (d *Dev) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, d.Listen)
+	listener, err := listen(ctx, "--listen", d.Listen)
 	if err != nil {
 		return err
 	}
@@ -84,16 +87,21 @@ func (d *Dev) Run(ctx context.Context) (err error) {
 }
 
 // serve serves on the listeners. The address of the first one is the issuer's.
-func (d *Dev) serve(ctx context.Context, listeners []net.Listener, objects *manifest.Manifest) error {
+func (d *Dev) serve(ctx context.Context, listeners []net.Listener, objects *manifest.Manifest) (err error) {
 	baseURL := "http://" + listeners[0].Addr().String()
-	key, err := newSigningKey()
+	vm, err := d.newMachine(baseURL)
 	if err != nil {
 		return err
 	}
-	vm := &virtualMachine{
-		pod: d.Pod, ids: d.Defaults, metadata: d.Metadata, key: key, log: d.Logger,
-		issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
-		started: time.Now(), taints: disruption.NewTaintTimes(time.Now),
+	var doors []door
+	var vaults *vaultServer
+	if d.KeyVault.Enabled {
+		if vaults, err = d.openVaults(ctx, vm); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, vaults.close()) }()
+		vm.keyVault = vaults.vaults
+		doors = append(doors, door{vaults, vaults.listener})
 	}
 	if err := vm.load(ctx, objects); err != nil {
 		return err
@@ -111,15 +119,31 @@ func (d *Dev) serve(ctx context.Context, listeners []net.Listener, objects *mani
 	defer cancel()
 	running.Go(func() { tokens.Run(ctx) })
 	running.Go(func() { d.watch(ctx, vm, tokens) })
-
-	current := vm.current.Load()
-	introduction := introduction{
-		BaseURL: baseURL, Secret: secret, Pod: current.pod, Granted: current.granted, Claimed: len(listeners) > 1,
+	if vaults != nil {
+		running.Go(func() { vaults.run(ctx) })
 	}
-	if err := introduction.print(d.Output); err != nil {
+
+	if err := introduce(ctx, vm, vaults, secret, len(listeners) > 1).print(d.Output); err != nil {
 		return fmt.Errorf("print the instructions: %w", err)
 	}
-	return serveAll(ctx, imds.NewServer(handler, d.Logger), listeners)
+	server := imds.NewServer(handler, d.Logger)
+	for _, listener := range listeners {
+		doors = append(doors, door{server, listener})
+	}
+	return serveAll(ctx, doors)
+}
+
+// newMachine returns a virtual machine whose issuer has a URL.
+func (d *Dev) newMachine(baseURL string) (*virtualMachine, error) {
+	key, err := newSigningKey()
+	if err != nil {
+		return nil, err
+	}
+	return &virtualMachine{
+		pod: d.Pod, ids: d.Defaults, metadata: d.Metadata, key: key, log: d.Logger,
+		issuers: token.Issuers{BaseURL: baseURL, EntraResources: d.EntraResources},
+		started: time.Now(), taints: disruption.NewTaintTimes(time.Now),
+	}, nil
 }
 
 // handler returns the handler of everything that the process serves.
@@ -159,11 +183,24 @@ func (d *Dev) watch(ctx context.Context, vm *virtualMachine, tokens *tokencache.
 	})
 }
 
-// serveAll serves on all listeners until the context ends or one of them fails, and then lets requests finish.
-func serveAll(ctx context.Context, server *imds.Server, listeners []net.Listener) error {
-	errs := make(chan error, len(listeners))
-	for _, listener := range listeners {
-		go func() { errs <- server.Serve(listener) }()
+// server serves on listeners.
+type server interface {
+	Serve(listener net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
+}
+
+// door is a listener and what serves on it.
+type door struct {
+	server   server
+	listener net.Listener
+}
+
+// serveAll serves at all doors until the context ends or one of them fails, and then lets requests finish.
+func serveAll(ctx context.Context, doors []door) error {
+	errs := make(chan error, len(doors))
+	for _, one := range doors {
+		go func() { errs <- one.server.Serve(one.listener) }()
 	}
 	var failed error
 	select {
@@ -173,9 +210,11 @@ func serveAll(ctx context.Context, server *imds.Server, listeners []net.Listener
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		// Requests that take longer are cut off.
-		failed = errors.Join(failed, server.Close())
+	for _, one := range doors {
+		if err := one.server.Shutdown(drain); err != nil {
+			// Requests that take longer are cut off.
+			failed = errors.Join(failed, one.server.Close())
+		}
 	}
 	return failed
 }

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"io"
 	"text/template"
 
@@ -18,6 +19,9 @@ type introduction struct {
 	Pod     *corev1.Pod
 	Granted grant.Grant
 	Claimed bool
+
+	// Vaults is nil if none are served.
+	Vaults *vaultsIntroduction
 }
 
 var text = template.Must(template.New("introduction").Parse(
@@ -44,9 +48,31 @@ export AZURE_POD_IDENTITY_AUTHORITY_HOST={{.BaseURL}}
 export IDENTITY_ENDPOINT={{.AppService}}
 export IDENTITY_HEADER={{.Secret}}
 
-# Try it:
+{{with .Vaults}}{{range .Vaults}}# Key Vault {{.Name}} of namespace {{.Namespace}}: {{.URL}}
+{{else}}# no Key Vault in the files
+{{end}}{{with .Unresolved}}# This machine does not resolve the names of vaults. Add this line to /etc/hosts:
+#   {{$.Vaults.Address}}{{range .}} {{.}}{{end}}
+{{end}}
+# Trust the authority of the vaults' certificate: Go, .NET and OpenSSL; Node; Python.
+export SSL_CERT_FILE={{.CertificateFile}}
+export NODE_EXTRA_CA_CERTS={{.CertificateFile}}
+export REQUESTS_CA_BUNDLE={{.CertificateFile}}
+
+{{end}}# Try it:
 curl -H Metadata:true '{{.BaseURL}}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net'
 `))
+
+// introduce introduces a virtual machine, and the vaults if they are served.
+func introduce(ctx context.Context, vm *virtualMachine, vaults *vaultServer, secret string, claimed bool) introduction {
+	current := vm.current.Load()
+	introduced := introduction{
+		BaseURL: vm.issuers.BaseURL, Secret: secret, Pod: current.pod, Granted: current.granted, Claimed: claimed,
+	}
+	if vaults != nil {
+		introduced.Vaults = introduceVaults(ctx, vaults, current.vaults)
+	}
+	return introduced
+}
 
 // print writes the instructions.
 func (i introduction) print(to io.Writer) error { return text.Execute(to, i) }

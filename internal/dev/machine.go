@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -20,7 +21,9 @@ import (
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
+	"github.com/kube-imds/kube-imds/internal/keyvault"
 	"github.com/kube-imds/kube-imds/internal/published"
+	"github.com/kube-imds/kube-imds/internal/resource/role"
 	"github.com/kube-imds/kube-imds/internal/sidecar/issuerclient"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -36,6 +39,9 @@ type virtualMachine struct {
 	taints   *disruption.TaintTimes
 	log      *slog.Logger
 
+	// keyVault serves the vaults of the files, if not nil.
+	keyVault *vaults
+
 	current atomic.Pointer[state]
 }
 
@@ -48,6 +54,10 @@ type state struct {
 	balancer  *imds.LoadBalancer
 	events    *issuerapi.Events
 	published *published.Published
+
+	// vaults are those of the files by name.
+	vaults      map[string]*keyvault.Vault
+	assignments []role.Assignment
 }
 
 var (
@@ -59,6 +69,9 @@ var (
 
 // load makes a version of the files current, or returns what is wrong with it and keeps the version before.
 func (m *virtualMachine) load(ctx context.Context, objects *manifest.Manifest) error {
+	if len(objects.Vaults) > 0 && m.keyVault == nil {
+		return fmt.Errorf("KeyVault %q: vaults are served if their file is named with --key-vault", objects.Vaults[0].Name)
+	}
 	around, err := newCluster(objects, m.pod, m.ids, m.started)
 	if err != nil {
 		return err
@@ -67,6 +80,17 @@ func (m *virtualMachine) load(ctx context.Context, objects *manifest.Manifest) e
 	if err != nil {
 		return err
 	}
+	identities := grant.Among(around.identities...)
+	assignments, withoutIdentity, err := assignmentsOf(objects, identities)
+	if err != nil {
+		return err
+	}
+	var vaults map[string]*keyvault.Vault
+	if m.keyVault != nil {
+		if vaults, err = m.keyVault.load(ctx, objects); err != nil {
+			return err
+		}
+	}
 	around.node.Spec.Taints = m.taints.Date(around.node.Spec.Taints)
 	events := issuer.DescribeEvents(around.pod, around.node)
 	instance := issuerclient.InstanceOf(issuer.DescribeInstance(around.pod, around.node, m.metadata))
@@ -74,15 +98,19 @@ func (m *virtualMachine) load(ctx context.Context, objects *manifest.Manifest) e
 	m.current.Store(&state{
 		pod: around.pod, granted: granted, instance: instance, events: &events,
 		balancer:  issuerclient.LoadBalancerOf(issuer.DescribeLoadBalancer(around.pod, around.services)),
-		published: m.key.publish(around.identities),
+		published: m.key.publish(around.identities), vaults: vaults, assignments: assignments,
 		issuer: &issuer.InProcess{
-			Grant: granted, Identities: grant.Among(around.identities...), Log: logr.FromSlogHandler(m.log.Handler()),
+			Grant: granted, Identities: identities, Log: logr.FromSlogHandler(m.log.Handler()),
 			Minters: mint.Minters{v1alpha1.TokenSourceLocal: &mint.Local{
 				Key: func() *token.Key { return m.key.key }, Machine: instance.ResourceID, Now: time.Now, Issuers: m.issuers,
 			}},
 		},
 	})
 	m.warn(granted)
+	for _, one := range withoutIdentity {
+		m.log.Warn("a RoleAssignment gives nobody a role: its identity is not in the files",
+			"assignment", one.Name, "identity", one.Spec.Principal.Identity)
+	}
 	return nil
 }
 

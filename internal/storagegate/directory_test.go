@@ -88,7 +88,7 @@ func TestAssignments(t *testing.T) {
 	)
 	got, err := directory.Assignments(t.Context(), &Account{Namespace: "shop", Name: "orders"})
 	want := []role.Assignment{
-		{Principal: "reader-id", Role: v1alpha1.StorageBlobDataReader, Scope: role.Scope{Namespace: "shop", StorageAccount: "orders", Container: "invoices"}},
+		{Principal: "reader-id", Role: v1alpha1.StorageBlobDataReader, Scope: role.Scope{Namespace: "shop", StorageAccount: "orders", Object: role.Object{Kind: role.Containers, Name: "invoices"}}},
 		{Principal: "other-id", Role: v1alpha1.StorageBlobDataReader, Scope: role.Scope{Namespace: "shop", StorageAccount: "orders"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

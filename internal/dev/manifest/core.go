@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/json"
 )
 
-// addCore adds a Pod, Node or Service. No API server validates it here, so unknown fields, wrong types and a second Pod or
+// addCore adds a Pod, Node, Service or Secret. No API server validates it here, so unknown fields, wrong types and a second Pod or
 // Node are errors.
 func (p *parser) addCore(kind string, content []byte) error {
 	switch kind {
@@ -44,8 +44,14 @@ func (p *parser) addCore(kind string, content []byte) error {
 		}
 		p.manifest.Services = append(p.manifest.Services, service)
 		return nil
+	case "Secret":
+		secret := &corev1.Secret{}
+		if err := p.decode(kind, content, secret, p.namespace); err != nil {
+			return err
+		}
+		return p.addSecrets(secret)
 	}
-	return fmt.Errorf("unknown apiVersion %q and kind %q: want v1 Pod, Node or Service", "v1", kind)
+	return fmt.Errorf("unknown apiVersion %q and kind %q: want v1 Pod, Node, Service or Secret", "v1", kind)
 }
 
 // decode reads an object strictly and gives it a namespace if it has none.

@@ -27,8 +27,10 @@ import (
 
 // The kinds.
 const (
-	identityKind = "ManagedIdentity"
-	bindingKind  = "IdentityBinding"
+	identityKind   = "ManagedIdentity"
+	bindingKind    = "IdentityBinding"
+	vaultKind      = "KeyVault"
+	assignmentKind = "RoleAssignment"
 )
 
 // definition is a kind with the validation of an API server.
@@ -46,7 +48,10 @@ var definitions = sync.OnceValues(loadDefinitions)
 
 func loadDefinitions() (map[string]*definition, error) {
 	definitions := map[string]*definition{}
-	for _, file := range []string{"kube-imds.io_managedidentities.yaml", "kube-imds.io_identitybindings.yaml"} {
+	for _, file := range []string{
+		"kube-imds.io_managedidentities.yaml", "kube-imds.io_identitybindings.yaml",
+		"kube-imds.io_keyvaults.yaml", "kube-imds.io_roleassignments.yaml",
+	} {
 		content, err := crd.Files.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("read the definitions: %w", err)

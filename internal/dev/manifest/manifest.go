@@ -30,6 +30,12 @@ type Manifest struct {
 	Node *corev1.Node
 
 	Services []corev1.Service
+
+	Vaults      []*v1alpha1.KeyVault
+	Assignments []*v1alpha1.RoleAssignment
+
+	// Secrets are what vaults have at first.
+	Secrets []Secret
 }
 
 // File is a file of YAML documents.
@@ -63,6 +69,9 @@ func Parse(namespace string, files ...File) (*Manifest, error) {
 func (m *Manifest) check() error {
 	if len(m.Bindings) > 0 && len(m.Identities) == 0 {
 		return errors.New("there are IdentityBindings, but no ManagedIdentity")
+	}
+	if err := m.checkVaults(); err != nil {
+		return err
 	}
 	if m.Pod == nil || m.Node == nil || m.Pod.Spec.NodeName == "" || m.Pod.Spec.NodeName == m.Node.Name {
 		return nil
@@ -129,7 +138,7 @@ func (p *parser) add(content []byte) error {
 	}
 	definition, found := p.definitions[kind]
 	if !found || version != v1alpha1.GroupVersion.String() {
-		return fmt.Errorf("unknown apiVersion %q and kind %q: want %s ManagedIdentity or IdentityBinding, or v1 Pod, Node or Service",
+		return fmt.Errorf("unknown apiVersion %q and kind %q: want %s ManagedIdentity, IdentityBinding, KeyVault or RoleAssignment, or v1 Pod, Node, Service or Secret",
 			version, kind, v1alpha1.GroupVersion)
 	}
 	metadata, err := definition.admit(object)
@@ -178,6 +187,20 @@ func (p *parser) keep(kind *definition, object map[string]any, namespace string)
 		}
 		binding.Namespace = namespace
 		p.manifest.Bindings = append(p.manifest.Bindings, binding)
+	case vaultKind:
+		vault := &v1alpha1.KeyVault{}
+		if err := json.Unmarshal(content, vault); err != nil {
+			return kind.wrap(object, err)
+		}
+		vault.Namespace = namespace
+		p.manifest.Vaults = append(p.manifest.Vaults, vault)
+	case assignmentKind:
+		assignment := &v1alpha1.RoleAssignment{}
+		if err := json.Unmarshal(content, assignment); err != nil {
+			return kind.wrap(object, err)
+		}
+		assignment.Namespace = namespace
+		p.manifest.Assignments = append(p.manifest.Assignments, assignment)
 	}
 	return nil
 }

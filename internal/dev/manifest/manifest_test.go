@@ -123,7 +123,7 @@ func TestErrorsNameDocumentAndField(t *testing.T) {
 		"unknown field of metadata": {
 			"---\napiVersion: kube-imds.io/v1alpha1\nkind: ManagedIdentity\nmetadata: {name: orders, namme: a}\n", one + "metadata: ",
 		},
-		"another kind":    {"---\napiVersion: v1\nkind: Secret\n", `file, document 2: unknown apiVersion "v1" and kind "Secret": want v1 Pod, Node or Service`},
+		"another kind":    {"---\napiVersion: v1\nkind: ConfigMap\n", `file, document 2: unknown apiVersion "v1" and kind "ConfigMap": want v1 Pod, Node, Service or Secret`},
 		"another version": {"---\napiVersion: kube-imds.io/v1\nkind: ManagedIdentity\n", `file, document 2: unknown apiVersion "kube-imds.io/v1"`},
 		"field of a Pod":  {core("Pod", "a", "spec: {serviceAccount: x, nodename: y}"), `file, document 2: Pod: `},
 		"name of a Pod":   {core("Pod", "A", ""), `file, document 2: Pod "A": metadata.name: `},

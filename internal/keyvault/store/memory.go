@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,10 +12,29 @@ import (
 
 // Memory keeps records in memory.
 type Memory struct {
+	// MaxBytes bounds what is kept, if not 0.
+	MaxBytes int
+
 	mu      sync.Mutex
 	records map[string]Record
+	bytes   int
 	writes  int
+
+	// saveTo, if not nil, keeps the records beyond the process.
+	saveTo saver
 }
+
+// saver keeps records beyond the process.
+type saver interface {
+	save(record *Record) error
+	forget(name string) error
+}
+
+// ErrFull is the error of a write that there is no room for.
+var ErrFull = errors.New("the vaults are full: purge what is not needed")
+
+// overhead is what a record takes beside its content, in bytes.
+const overhead = 1 << 10
 
 // Get implements Records.
 func (m *Memory) Get(_ context.Context, name string) (*Record, error) {
@@ -52,8 +72,7 @@ func (m *Memory) Create(_ context.Context, record *Record) error {
 		return ErrConflict
 	}
 	record.Created = time.Now()
-	m.keep(record)
-	return nil
+	return m.keep(record)
 }
 
 // Replace implements Records.
@@ -63,8 +82,7 @@ func (m *Memory) Replace(_ context.Context, record *Record) error {
 	if m.records[record.Name].Revision != record.Revision {
 		return ErrConflict
 	}
-	m.keep(record)
-	return nil
+	return m.keep(record)
 }
 
 // Delete implements Records.
@@ -75,18 +93,43 @@ func (m *Memory) Delete(_ context.Context, record *Record) error {
 	if ok && found.Revision != record.Revision {
 		return ErrConflict
 	}
+	if !ok {
+		return nil
+	}
+	if m.saveTo != nil {
+		if err := m.saveTo.forget(record.Name); err != nil {
+			return err
+		}
+	}
+	m.bytes -= found.size()
 	delete(m.records, record.Name)
 	return nil
 }
 
-func (m *Memory) keep(record *Record) {
+// keep keeps a record in place of the one of its name.
+func (m *Memory) keep(record *Record) error {
+	bytes := m.bytes + record.size()
+	if before, ok := m.records[record.Name]; ok {
+		bytes -= before.size()
+	}
+	if m.MaxBytes > 0 && bytes > m.MaxBytes {
+		return ErrFull
+	}
+	if m.saveTo != nil {
+		if err := m.saveTo.save(record); err != nil {
+			return err
+		}
+	}
 	if m.records == nil {
 		m.records = map[string]Record{}
 	}
 	m.writes++
 	record.Revision = strconv.Itoa(m.writes)
-	m.records[record.Name] = *record.clone()
+	m.records[record.Name], m.bytes = *record.clone(), bytes
+	return nil
 }
+
+func (r *Record) size() int { return len(r.Content) + overhead }
 
 func (r *Record) clone() *Record {
 	clone := *r

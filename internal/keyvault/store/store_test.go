@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ func onAll(t *testing.T, test func(t *testing.T, s *Store)) {
 	for name, records := range map[string]func() Records{
 		"Secrets": func() Records { return &Secrets{Client: fake.NewClientBuilder().Build(), Namespace: "vaults"} },
 		"Memory":  func() Records { return &Memory{} },
+		"Folder":  func() Records { return openFolder(t, filepath.Join(t.TempDir(), "vaults"), 1<<20) },
 		"Recent": func() Records {
 			return &Recent{Records: &Secrets{Client: fake.NewClientBuilder().Build(), Namespace: "vaults"}, MaxBytes: 100}
 		},

@@ -1,10 +1,11 @@
-// Package assigned reads the role assignments of a resource from a cache.
+// Package assigned reads the role assignments of resources.
 package assigned
 
 import (
 	"context"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
@@ -14,32 +15,65 @@ import (
 // At returns the role assignments of a resource, which at reports, and of what is in it. Those of identities that do not exist, or have no
 // principal, are left out.
 func At(ctx context.Context, reader client.Reader, namespace string, at func(v1alpha1.AssignmentScope) bool) ([]role.Assignment, error) {
-	var list v1alpha1.RoleAssignmentList
-	if err := reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("list the role assignments of namespace %s: %w", namespace, err)
+	objects, err := List(ctx, reader, namespace)
+	if err != nil {
+		return nil, err
 	}
 	var assignments []role.Assignment
-	for _, one := range list.Items {
-		if !at(one.Spec.Scope) || !one.DeletionTimestamp.IsZero() {
+	for _, one := range objects {
+		if !at(one.Spec.Scope) {
 			continue
 		}
-		principal, err := principalOf(ctx, reader, one.Spec.Principal)
+		assignment, err := Of(one, Identities(ctx, reader))
 		if err != nil {
 			return nil, err
 		}
-		if principal != "" {
-			assignments = append(assignments, role.Assignment{Principal: principal, Role: one.Spec.Role, Scope: scopeOf(one.Namespace, one.Spec.Scope)})
+		if assignment.Principal != "" {
+			assignments = append(assignments, assignment)
 		}
 	}
 	return assignments, nil
 }
 
-func scopeOf(namespace string, scope v1alpha1.AssignmentScope) role.Scope {
-	return role.Scope{Namespace: namespace, KeyVault: scope.KeyVault, StorageAccount: scope.StorageAccount, Object: objectOf(scope)}
+// List returns the RoleAssignments of a namespace that are not deleted.
+func List(ctx context.Context, reader client.Reader, namespace string) ([]*v1alpha1.RoleAssignment, error) {
+	var list v1alpha1.RoleAssignmentList
+	if err := reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list the role assignments of namespace %s: %w", namespace, err)
+	}
+	var objects []*v1alpha1.RoleAssignment
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp.IsZero() {
+			objects = append(objects, &list.Items[i])
+		}
+	}
+	return objects, nil
 }
 
-// objectOf returns the object that a scope names, at most one.
-func objectOf(scope v1alpha1.AssignmentScope) role.Object {
+// Of returns the role that an object assigns. Its principal is "" if the identity that it names does not exist or has none. identity returns
+// an identity, or nil if it does not exist.
+func Of(object *v1alpha1.RoleAssignment, identity func(name string) (*v1alpha1.ManagedIdentity, error)) (role.Assignment, error) {
+	assignment := role.Assignment{
+		Principal: string(object.Spec.Principal.ObjectID), Role: object.Spec.Role,
+		Scope: role.Scope{
+			Namespace: object.Namespace, KeyVault: object.Spec.Scope.KeyVault, StorageAccount: object.Spec.Scope.StorageAccount,
+			Object: ObjectOf(object.Spec.Scope),
+		},
+	}
+	if name := object.Spec.Principal.Identity; name != "" {
+		found, err := identity(name)
+		if err != nil {
+			return role.Assignment{}, err
+		}
+		if found != nil {
+			assignment.Principal = string(found.Status.PrincipalID)
+		}
+	}
+	return assignment, nil
+}
+
+// ObjectOf returns the object of a scope, or nothing if it is a whole vault or account.
+func ObjectOf(scope v1alpha1.AssignmentScope) role.Object {
 	for kind, name := range map[string]string{
 		role.Secrets: scope.Secret, role.Keys: scope.Key, role.Certificates: scope.Certificate,
 		role.Containers: scope.Container, role.Queues: scope.Queue, role.Tables: scope.Table,
@@ -51,15 +85,17 @@ func objectOf(scope v1alpha1.AssignmentScope) role.Object {
 	return role.Object{}
 }
 
-// principalOf returns the object ID of a principal, or "".
-func principalOf(ctx context.Context, reader client.Reader, assigned v1alpha1.AssignedPrincipal) (string, error) {
-	if assigned.Identity == "" {
-		return string(assigned.ObjectID), nil
+// Identities returns what reads identities by name for Of.
+func Identities(ctx context.Context, reader client.Reader) func(string) (*v1alpha1.ManagedIdentity, error) {
+	return func(name string) (*v1alpha1.ManagedIdentity, error) {
+		var identity v1alpha1.ManagedIdentity
+		err := reader.Get(ctx, client.ObjectKey{Name: name}, &identity)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read ManagedIdentity %s: %w", name, err)
+		}
+		return &identity, nil
 	}
-	var identity v1alpha1.ManagedIdentity
-	err := reader.Get(ctx, client.ObjectKey{Name: assigned.Identity}, &identity)
-	if client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("read ManagedIdentity %s: %w", assigned.Identity, err)
-	}
-	return string(identity.Status.PrincipalID), nil
 }

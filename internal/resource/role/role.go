@@ -98,6 +98,14 @@ type Object struct {
 	Kind, Name string
 }
 
+// String returns the object as it is in paths, or "".
+func (o Object) String() string {
+	if o == (Object{}) {
+		return ""
+	}
+	return o.Kind + "/" + o.Name
+}
+
 // The kinds of objects.
 const (
 	Secrets      = "secrets"
@@ -118,7 +126,7 @@ type Assignment struct {
 
 // Decide reports whether a principal may carry out an action at a scope: whether an assignment of it has the action, there or above.
 func Decide(assignments []Assignment, principal string, action Action, at Scope) bool {
-	return slices.ContainsFunc(assignments, func(one Assignment) bool {
+	return principal != "" && slices.ContainsFunc(assignments, func(one Assignment) bool {
 		return strings.EqualFold(one.Principal, principal) && one.Scope.covers(at) && Has(one.Role, action)
 	})
 }

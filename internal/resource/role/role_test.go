@@ -49,6 +49,7 @@ func TestDecide(t *testing.T) {
 	secret := Scope{Namespace: "shop", KeyVault: "orders", Object: Object{"secrets", "Greeting"}}
 	assignments := []Assignment{
 		{"reader", v1alpha1.KeyVaultSecretsUser, secret},
+		{"", v1alpha1.KeyVaultSecretsOfficer, vault},
 		{"officer", v1alpha1.KeyVaultSecretsOfficer, vault},
 	}
 	for name, test := range map[string]struct {
