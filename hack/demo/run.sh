@@ -17,7 +17,7 @@ PLATFORM=${PLATFORM:-linux/$(go env GOARCH)}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 system=kube-imds-system
 demo=kube-imds-demo
-parts=(controller signer oidc keyvault issuer sidecar demo)
+parts=(controller signer oidc keyvault storage-gate azurite issuer sidecar demo)
 
 main() {
 	trap 'explain $?' EXIT
@@ -55,10 +55,10 @@ install_chart() {
 		installed=true
 	fi
 	"$HELM" upgrade --install kube-imds "$root/charts/kube-imds" --namespace "$system" --create-namespace \
-		--set keyVault.enabled=true --hide-notes --wait --timeout 3m
+		--set keyVault.enabled=true,storage.enabled=true --hide-notes --wait --timeout 3m
 	# An image that was loaded anew under the same tag takes effect only in new pods.
 	if "$installed"; then
-		local workloads=(deployment/kube-imds-{controller,signer,oidc,keyvault} daemonset/kube-imds-issuer) workload
+		local workloads=(deployment/kube-imds-{controller,signer,oidc,keyvault,storage-gate} daemonset/kube-imds-issuer) workload
 		"$KUBECTL" --namespace "$system" rollout restart "${workloads[@]}"
 		for workload in "${workloads[@]}"; do
 			"$KUBECTL" --namespace "$system" rollout status "$workload" --timeout 3m
@@ -94,12 +94,12 @@ pods_of() {
 
 show_sample() {
 	step "What the sample says"
-	show_pods demo 'Key Vault: the secret greeting is'
-	step "What the same sample says without a role at the vault"
-	show_pods demo-without-role 'ForbiddenByRbac'
+	show_pods demo 'Key Vault: the secret greeting is' 'Storage: the blob greetings/hello.txt is'
+	step "What the same sample says without a role"
+	show_pods demo-without-role 'ForbiddenByRbac' 'AuthorizationPermissionMismatch'
 }
 
-# Prints what each pod of a sample says, once it has verified its tokens and asked the vault.
+# Prints what each pod of a sample says, once it has verified its tokens and asked the vault and the storage account.
 show_pods() {
 	local pod attempt log
 	for pod in $(pods_of "$1"); do
@@ -107,13 +107,13 @@ show_pods() {
 			log=$("$KUBECTL" --namespace "$demo" logs "$pod" --container app)
 			if grep --quiet 'ManagedIdentityCredential: .*verified' <<<"$log" &&
 				grep --quiet 'DefaultAzureCredential: .*verified' <<<"$log" &&
-				grep --quiet "$2" <<<"$log"; then
+				grep --quiet "$2" <<<"$log" && grep --quiet "$3" <<<"$log"; then
 				printf 'pod %s:\n%s\n\n' "$pod" "$log"
 				continue 2
 			fi
 			sleep 1
 		done
-		printf 'pod %s has not said %s after %s seconds:\n%s\n' "$pod" "$2" "$attempt" "$log" >&2
+		printf 'pod %s has not said "%s" and "%s" after %s seconds:\n%s\n' "$pod" "$2" "$3" "$attempt" "$log" >&2
 		return 1
 	done
 }
@@ -130,7 +130,7 @@ explain() {
 	cat <<TEXT
 
 Look around:  export KUBECONFIG=$KUBECONFIG
-              $KUBECTL get managedidentities,keyvaults,roleassignments --all-namespaces
+              $KUBECTL get managedidentities,keyvaults,storageaccounts,roleassignments --all-namespaces
               $KUBECTL --namespace $demo logs deployment/demo --container app --follow
 Clean up:     ${CLEAN_UP:-$KUBECTL delete --filename config/samples/demo && $HELM uninstall kube-imds --namespace $system}
 TEXT

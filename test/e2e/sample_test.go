@@ -23,11 +23,13 @@ const (
 )
 
 // testSampleRuns applies the sample unchanged and reads its output: a pod on each node, each with tokens that it verified itself, from both
-// of the SDK's credentials, and with the vault's secret. Without a role at the vault the same sample is refused.
+// of the SDK's credentials, with the vault's secret, and with the blob. Without a role the same sample is refused.
 func testSampleRuns(t *testing.T, c *cluster) {
 	c.applySample(t)
-	c.awaitSample(t, "demo", len(c.nodes), `Key Vault: the secret greeting is "hello from the vault"`)
-	c.awaitSample(t, "demo-without-role", 1, "RESPONSE 403", "ForbiddenByRbac", "Microsoft.KeyVault/vaults/secrets/getSecret/action")
+	c.awaitSample(t, "demo", len(c.nodes), `Key Vault: the secret greeting is "hello from the cluster"`,
+		`Storage: the blob greetings/hello.txt is "hello from the cluster"`)
+	c.awaitSample(t, "demo-without-role", 1, "ForbiddenByRbac", "Microsoft.KeyVault/vaults/secrets/getSecret/action",
+		"AuthorizationPermissionMismatch")
 }
 
 // awaitSample waits until the sample's pods on a number of nodes have said that they verified their tokens, and more.
@@ -37,7 +39,7 @@ func (c *cluster) awaitSample(t *testing.T, app string, nodes int, more ...strin
 	for _, credential := range []string{"ManagedIdentityCredential", "DefaultAzureCredential"} {
 		want = append(want, credential+": a token for https://vault.azure.net, its signature verified")
 	}
-	eventually(t, 2*time.Minute, "the sample "+app+" has verified its tokens and asked the vault", func(ctx context.Context) error {
+	eventually(t, 2*time.Minute, "the sample "+app+" has verified its tokens and asked vault and storage account", func(ctx context.Context) error {
 		var pods corev1.PodList
 		if err := c.List(ctx, &pods, client.InNamespace(sampleNamespace), client.MatchingLabels{"app": app}); err != nil {
 			return err

@@ -2,7 +2,7 @@
 // else. It has no address, no secret and no setting that points the SDK anywhere.
 //
 // It shows what it gets. It verifies each token as a resource server does, with the keys that the token's issuer
-// publishes, and prints the claims, never the token. Then it reads a secret of a Key Vault, if its environment names one.
+// publishes, and prints the claims, never the token. Then it reads a secret of a Key Vault and a blob, if its environment names them.
 package main
 
 import (
@@ -33,8 +33,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if settings.newSecret != "" {
-		return setSecret(ctx, settings.vault, settings.newSecret)
+	if settings.greeting != "" {
+		return write(ctx, settings)
 	}
 	credentials, err := newCredentials()
 	if err != nil {
@@ -92,10 +92,23 @@ func showAll(ctx context.Context, settings settings, credentials []namedCredenti
 		fmt.Printf("%s: a token for %s, its signature verified with its issuer's published keys\n%s",
 			credential.name, settings.resource, claims)
 	}
-	if settings.vault == "" {
-		return nil
+	if settings.vault != "" {
+		if err := showSecret(ctx, settings.vault); err != nil {
+			return err
+		}
 	}
-	return showSecret(ctx, settings.vault)
+	if settings.blobs != "" {
+		return showBlob(ctx, settings.blobs)
+	}
+	return nil
+}
+
+// write sets the secret and writes the blob that others read.
+func write(ctx context.Context, settings settings) error {
+	if err := setSecret(ctx, settings.vault, settings.greeting); err != nil {
+		return err
+	}
+	return setBlob(ctx, settings.blobs, settings.greeting)
 }
 
 // getVerified gets a token and verifies it.

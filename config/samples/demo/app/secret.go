@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 )
@@ -30,31 +26,14 @@ func showSecret(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	secret, err := awaitSecret(ctx, vault)
-	if failed, ok := errors.AsType[*azcore.ResponseError](err); ok {
-		fmt.Printf("Key Vault: the secret %s cannot be read\n%v\n", secretName, failed)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the secret %s: %w", secretName, err)
-	}
-	fmt.Printf("Key Vault: the secret %s is %q\n  %s\n", secretName, *secret.Value, *secret.ID)
-	return nil
-}
-
-// awaitSecret reads the secret as soon as somebody has set it.
-func awaitSecret(ctx context.Context, vault *azsecrets.Client) (azsecrets.GetSecretResponse, error) {
-	for {
+	value, err := awaitRead(ctx, func() (string, error) {
 		secret, err := vault.GetSecret(ctx, secretName, "", nil)
-		if failed, ok := errors.AsType[*azcore.ResponseError](err); !ok || failed.StatusCode != http.StatusNotFound {
-			return secret, err
+		if err != nil {
+			return "", err
 		}
-		select {
-		case <-ctx.Done():
-			return secret, err
-		case <-time.After(2 * time.Second):
-		}
-	}
+		return *secret.Value, nil
+	})
+	return show("Key Vault: the secret "+secretName, value, err)
 }
 
 // setSecret sets the secret.

@@ -19,8 +19,11 @@ type settings struct {
 	// vault is the URL of a Key Vault, KEY_VAULT_URL; none to do without.
 	vault string
 
-	// newSecret is set in the vault, if there is one, and then all is done, NEW_SECRET.
-	newSecret string
+	// blobs is the URL of a storage account's blobs, BLOB_URL; none to do without.
+	blobs string
+
+	// greeting, if there is one, is written to the secret and the blob, and then all is done, GREETING.
+	greeting string
 
 	// pause is the time between one round and the next, REFRESH_SECONDS; none for one round only.
 	pause time.Duration
@@ -36,10 +39,11 @@ func settingsFrom(getenv func(string) string) (settings, error) {
 		return settings{}, errors.New("OIDC_ISSUER must name the issuer whose tokens are trusted")
 	}
 	return settings{
-		resource:  cmp.Or(getenv("RESOURCE"), "https://vault.azure.net"),
-		issuer:    issuer,
-		vault:     getenv("KEY_VAULT_URL"),
-		newSecret: getenv("NEW_SECRET"),
-		pause:     time.Duration(seconds) * time.Second,
+		resource: cmp.Or(getenv("RESOURCE"), "https://vault.azure.net"),
+		issuer:   issuer,
+		vault:    getenv("KEY_VAULT_URL"),
+		blobs:    getenv("BLOB_URL"),
+		greeting: getenv("GREETING"),
+		pause:    time.Duration(seconds) * time.Second,
 	}, nil
 }
