@@ -9,7 +9,7 @@ import (
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:categories=kube-imds
+// +kubebuilder:resource:shortName=sta,categories=kube-imds
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Blob",type=string,JSONPath=`.status.blob`
 // +kubebuilder:printcolumn:name="Queue",type=string,priority=1,JSONPath=`.status.queue`

@@ -197,6 +197,7 @@ func TestCopySources(t *testing.T) {
 		"without TLS":                 {"writer", "http://orders.blob." + domain + "/bills/b", ""},
 		"with a user":                 {"writer", "https://orders.blob." + domain + "@example.com/bills/b", ""},
 		"with another port":           {"writer", "https://orders.blob." + domain + ":8443/bills/b", ""},
+		"with a user here":            {"writer", "https://x@orders.blob." + domain + "/bills/b", ""},
 		"with a signature":            {"writer", here + "/bills/b?sv=2026&sig=SECRET", ""},
 		"with a signature and a time": {"writer", here + "/bills/b?snapshot=1&sig=SECRET", ""},
 		"upwards":                     {"clerk", here + "/invoices/../bills/b", ""},
