@@ -9,7 +9,7 @@ import (
 // parameters are the query parameters that requests may have. They are written in one way only, and once, so that the backend cannot read
 // another operation in them than the gate.
 var parameters = []string{
-	"comp", "restype", "timeout", "prefix", "delimiter", "marker", "maxresults", "include", "where", "startfrom",
+	"comp", "restype", "timeout", "prefix", "delimiter", "marker", "maxresults", "include", "where",
 	"snapshot", "prevsnapshot", "blockid", "blocklisttype", "copyid",
 	"numofmessages", "visibilitytimeout", "messagettl", "popreceipt", "peekonly",
 	"$filter", "$select", "$top", "$format", "NextTableName", "NextPartitionKey", "NextRowKey",

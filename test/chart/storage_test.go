@@ -86,7 +86,7 @@ func TestStorageIsPersistedOnDemand(t *testing.T) {
 		if data.PersistentVolumeClaim != nil {
 			claim = data.PersistentVolumeClaim.ClaimName
 		}
-		if claim != test.claim || (claim == "") != (data.EmptyDir != nil) {
+		if claim != test.claim || (claim == "") != (data.EmptyDir != nil) || data.EmptyDir != nil && data.EmptyDir.SizeLimit == nil {
 			t.Errorf("%s: %+v", name, data.VolumeSource)
 		}
 		if made := len(rendered.ofKind("PersistentVolumeClaim")) > 0; made != test.made {
