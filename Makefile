@@ -14,7 +14,7 @@ help: ## List the targets.
 ##@ Run it
 
 .PHONY: demo
-demo: ## As root on Debian: start a cluster, install the chart and run a sample that prints its token's claims and a secret.
+demo: ## As root on Debian: start a cluster, install the chart and run a sample that prints its token's claims, a secret and a blob.
 	@hack/how-long.sh demo
 	hack/demo/local.sh
 
