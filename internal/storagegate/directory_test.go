@@ -22,7 +22,7 @@ func newDirectory(t *testing.T, objects ...client.Object) *Directory {
 		t.Fatal(err)
 	}
 	reader := fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithIndex(&v1alpha1.StorageAccount{}, Index, IndexName).Build()
-	return &Directory{Reader: reader, Domain: domain, TenantID: tenant, Known: func(name string, uid types.UID) bool { return uid == "known" }}
+	return &Directory{Reader: reader, Domain: domain, TenantID: tenant, Known: func(_ string, uid types.UID) bool { return uid == "known" }}
 }
 
 func newAccount(namespace, name string, change func(*v1alpha1.StorageAccount)) *v1alpha1.StorageAccount {

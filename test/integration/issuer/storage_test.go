@@ -40,6 +40,7 @@ func TestStorage(t *testing.T) {
 		{"BigBlob", testBigBlob},
 		{"NameBelongsToTheOldest", testStorageNameBelongsToTheOldest},
 		{"AccountMadeAgainIsEmpty", testAccountMadeAgain},
+		{"AzuriteRestarts", testAzuriteRestarts},
 	} {
 		if !t.Run(one.name, func(t *testing.T) { one.run(t, s) }) {
 			break
@@ -328,6 +329,30 @@ func testAccountMadeAgain(t *testing.T, s *storageTest) {
 		tables, err := s.tables(t).NewListTablesPager(nil).NextPage(t.Context())
 		if err == nil && len(queues.Queues)+len(tables.Tables) > 0 {
 			t.Fatalf("there are queues %+v and tables %+v", queues.Queues, tables.Tables)
+		}
+		return err
+	})
+}
+
+// While Azurite is away the gate says that it passes; what was stored is there afterwards, by the same account.
+func testAzuriteRestarts(t *testing.T, s *storageTest) {
+	blobs, ctx := s.blobs(t), t.Context()
+	_, err := blobs.CreateContainer(ctx, "lasting", nil)
+	must(t, err, "create a container")
+	_, err = blobs.UploadBuffer(ctx, "lasting", "one", []byte("kept"), nil)
+	must(t, err, "upload a blob")
+	s.stopAzurite()
+	_, err = blobs.DownloadStream(ctx, "lasting", "one", nil)
+	wantError(t, err, http.StatusServiceUnavailable, "ServerBusy")
+	s.startAzurite(t)
+	eventually(t, "the blob is there again", func() error {
+		download, err := blobs.DownloadStream(ctx, "lasting", "one", nil)
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(download.Body)
+		if err == nil && string(content) != "kept" {
+			t.Fatalf("it is %q", content)
 		}
 		return err
 	})
