@@ -58,12 +58,12 @@ func TestCertificateKeyAndSecretAreOne(t *testing.T) {
 	client, ctx := certificateClient(t, f), t.Context()
 	operation, err := client.CreateCertificate(ctx, "tls", selfSigned(), nil)
 	must(t, err, "create a certificate")
-	if *operation.Status != "completed" || *operation.Target != vaultURL+"/certificates/tls" {
-		t.Errorf("operation = %+v", operation.CertificateOperation)
+	if *operation.Status != "inProgress" || operation.Target != nil {
+		t.Errorf("operation = %+v: the SDK for Python has no result of what is completed at once", operation.CertificateOperation)
 	}
 	pending, err := client.GetCertificateOperation(ctx, "tls", nil)
 	must(t, err, "read the operation")
-	if *pending.RequestID != *operation.RequestID || *pending.Status != "completed" {
+	if *pending.RequestID != *operation.RequestID || *pending.Status != "completed" || *pending.Target != vaultURL+"/certificates/tls" {
 		t.Errorf("pending = %+v", pending.CertificateOperation)
 	}
 	read, err := client.GetCertificate(ctx, "tls", "", nil)

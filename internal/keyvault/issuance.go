@@ -62,6 +62,8 @@ func (k *certificates) create(x *exchange) (int, any, error) {
 	if made.Request, err = policy.Request(key); err != nil {
 		return 0, nil, err
 	}
+	// The answer is as Azure's even if nothing remains to be done: without anything to wait for, the SDK for Python has no result.
+	begun := k.operation(x, made)
 	if policy.Issuer.Name == certificate.Self {
 		pair, err := policy.SelfSigned(key, k.Now())
 		if err != nil {
@@ -75,7 +77,7 @@ func (k *certificates) create(x *exchange) (int, any, error) {
 	if err := k.keepPending(x, made, key); err != nil {
 		return 0, nil, err
 	}
-	return http.StatusAccepted, k.operation(x, made), nil
+	return http.StatusAccepted, begun, nil
 }
 
 // newPolicy returns the policy of the next version and the object with the previous one, if there is one: what a request does not say is as
@@ -199,9 +201,17 @@ func (k *certificates) operation(x *exchange, made *pendingCertificate) *certifi
 		Status: made.Status, Target: made.Target, RequestID: made.RequestID,
 	}
 	if made.Status == inProgress {
-		answer.Details = "Pending certificate created. Certificate request is in progress. Have your authority sign the request, and merge its answer."
+		answer.Details = "Pending certificate created. " + remaining(made.Policy)
 	}
 	return answer
+}
+
+// remaining says what must happen until a certificate is there.
+func remaining(policy *certificate.Policy) string {
+	if policy.Issuer.Name == certificate.Self {
+		return "Certificate request is in progress. This may take some time based on the issuer provider. Please check again later."
+	}
+	return "Please Perform Merge to complete the request."
 }
 
 // keepPending keeps what is being made with its private key, in place of what was before.
