@@ -20,13 +20,13 @@ import (
 
 // TestSDKMatrix runs the published SDKs of every language in pods, unmodified, and verifies every token that they get. Each
 // client runs twice on one node: right after a restart of its issuer, and again. Clients run one after the other, so
-// that they do not slow each other down.
+// that they do not slow each other down. Then those that have libraries for Key Vault use a vault.
 //
-// SDK_TABLE names the file for the table.
+// SDK_TABLE and SDK_VAULT_TABLE name the files for the tables.
 func TestSDKMatrix(t *testing.T) {
 	c := connect(t)
 	built := builtClients(t)
-	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug",
+	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug", "--set", "keyVault.enabled=true",
 		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
 	t.Cleanup(func() { c.describeFailure(t) })
 	matrix := c.newSDKMatrix(t)
@@ -34,6 +34,7 @@ func TestSDKMatrix(t *testing.T) {
 		t.Run(name, func(t *testing.T) { matrix.test(t, name) })
 	}
 	matrix.print(t)
+	matrix.testKeyVault(t, built)
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
 }
 

@@ -1,10 +1,10 @@
 // Command client requests tokens with each credential of Azure's SDKs for Go, like an application, and
 // prints a JSON line for every attempt. It fails if one attempt fails.
 //
-//	client [workload-identity | default]
+//	client [workload-identity | default | vault]
 //
-// Without an argument the credentials ask IMDS. With one, a single credential is used, for a pod that azure-workload-identity's
-// variables send to Entra ID.
+// Without an argument the credentials ask IMDS. With the name of a credential, it alone is used, for a pod that azure-workload-identity's
+// variables send to Entra ID. With "vault", the SDKs for Key Vault use the vault at KEY_VAULT_URL.
 package main
 
 import (
@@ -17,6 +17,9 @@ import (
 // main uses the first credential at once, to see how soon a new container gets a token, and runs a separate process
 // for each other one: MSAL caches tokens per process, so a second credential would send no request.
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "vault" {
+		exit(useVault(os.Getenv("KEY_VAULT_URL")))
+	}
 	if len(os.Args) > 1 {
 		exit(askWith(os.Args[1]))
 	}

@@ -40,6 +40,7 @@ async function attempt(credential, selector, resource, ask) {
   return line.error === undefined;
 }
 
-function versionOf(name) {
+// versionOf returns the version of an installed package.
+export function versionOf(name) {
   return JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
 }

@@ -68,8 +68,8 @@ final class Attempt {
     }
 
     /** The SDKs tell only in the causes what happened. */
-    private static String withCauses(Exception e) {
-        return Stream.<Throwable>iterate(e, Objects::nonNull, Throwable::getCause)
+    static String withCauses(Throwable e) {
+        return Stream.iterate(e, Objects::nonNull, Throwable::getCause)
                 .map(Throwable::toString)
                 .collect(Collectors.joining(": "));
     }

@@ -6,7 +6,8 @@ import java.util.List;
  * for every attempt. It fails if one of them got no token.
  *
  * <p>Without an argument the credentials ask IMDS. With "workload-identity" or "default" a single credential is used, for
- * a pod that the variables of azure-workload-identity send to Entra ID.
+ * a pod that the variables of azure-workload-identity send to Entra ID. With "vault", the SDKs for Key Vault use the vault
+ * at KEY_VAULT_URL.
  */
 public final class Client {
     /**
@@ -15,6 +16,9 @@ public final class Client {
      */
     public static void main(String[] argument) throws Exception {
         List<Credential> credentials = Credential.OF_IMDS;
+        if (argument.length > 0 && argument[0].equals("vault")) {
+            exit(new Vault(System.getenv("KEY_VAULT_URL")).use());
+        }
         if (argument.length > 0) {
             Credential chosen = Credential.MODES.get(argument[0]);
             exit(Attempt.all(chosen != null ? chosen : credentials.get(Integer.parseInt(argument[0]))));

@@ -5,7 +5,10 @@ import java.util.Properties;
 /** A library of Azure's, which has its version in a file of properties. */
 enum Sdk {
     AZURE_IDENTITY("java azure-identity", "/azure-identity.properties"),
-    MSAL4J("msal4j", "/META-INF/maven/com.microsoft.azure/msal4j/pom.properties");
+    MSAL4J("msal4j", "/META-INF/maven/com.microsoft.azure/msal4j/pom.properties"),
+    SECRETS("java azure-security-keyvault-secrets", "/azure-security-keyvault-secrets.properties"),
+    KEYS("java azure-security-keyvault-keys", "/azure-security-keyvault-keys.properties"),
+    CERTIFICATES("java azure-security-keyvault-certificates", "/azure-security-keyvault-certificates.properties");
 
     final String client;
     private final String properties;

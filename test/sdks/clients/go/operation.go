@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// library is an SDK for a part of Key Vault.
+type library struct {
+	client, module string
+	use            func(*session) error
+}
+
+// session is the use of one library. All of it must be done in time.
+type session struct {
+	context.Context
+	library library
+}
+
+// operation is the output for one operation.
+type operation struct {
+	Client       string  `json:"client"`
+	Version      string  `json:"version"`
+	Operation    string  `json:"operation"`
+	Milliseconds float64 `json:"milliseconds"`
+	Error        string  `json:"error,omitempty"`
+}
+
+// do does an operation and prints what came of it.
+func (s *session) do(name string, operate func() error) error {
+	start := time.Now()
+	err := operate()
+	made := operation{
+		Client:       s.library.client,
+		Version:      versionOf(s.library.module),
+		Operation:    name,
+		Milliseconds: float64(time.Since(start).Microseconds()) / 1000,
+	}
+	if err != nil {
+		made.Error = err.Error()
+	}
+	line, _ := json.Marshal(made)
+	fmt.Println(string(line))
+	return err
+}
+
+// await asks until the answer is yes.
+func (s *session) await(ask func() (bool, error)) error {
+	for {
+		if done, err := ask(); done || err != nil {
+			return err
+		}
+		select {
+		case <-s.Done():
+			return s.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
