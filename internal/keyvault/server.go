@@ -90,11 +90,13 @@ func (s *Server) handle(mux *http.ServeMux, kind *kind, all routes) {
 	}
 }
 
-// withoutEmptyParts serves paths where SDKs leave out a version in the middle, such as /keys/NAME//sign.
+// withoutEmptyParts serves paths in which SDKs leave something out: a version, as in /keys/NAME//sign, or a name, as the one for .NET does when it
+// lists /secrets/.
 func withoutEmptyParts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-		if strings.Contains(request.URL.Path, "//") {
-			request.URL.Path, request.URL.RawPath = emptyParts.ReplaceAllString(request.URL.Path, "/"), ""
+		path := "/" + strings.Trim(emptyParts.ReplaceAllString(request.URL.Path, "/"), "/")
+		if path != request.URL.Path {
+			request.URL.Path, request.URL.RawPath = path, ""
 		}
 		next.ServeHTTP(writer, request)
 	})
