@@ -26,7 +26,7 @@ import (
 func TestSDKMatrix(t *testing.T) {
 	c := connect(t)
 	built := builtClients(t)
-	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug", "--set", "keyVault.enabled=true",
+	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug", "--set", "keyVault.enabled=true", "--set", "keyVault.publicHosts={"+azureDomain+"}",
 		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
 	t.Cleanup(func() { c.describeFailure(t) })
 	matrix := c.newSDKMatrix(t)

@@ -2,15 +2,18 @@
 identities see. Prints a JSON line for every attempt, with the token that was shown to Azure Resource Manager. It fails if one
 of them showed none.
 
-There is no Azure here, so the name of its resource manager leads to another one: see resource_manager.py."""
+There is no Azure here, so the name of its resource manager leads to another one: see resource_manager.py.
+
+With the argument "vault", the server uses the vault at KEY_VAULT_URL."""
 
 import json
 import os
-import subprocess
 import sys
 import time
 
+import azmcp
 from resource_manager import NAME, ResourceManager
+from vault import use_vault
 
 # What chooses the credential, and the identity: Azure.Identity reads both from the environment.
 ATTEMPTS = (
@@ -19,24 +22,24 @@ ATTEMPTS = (
     (
         "ManagedIdentityCredential",
         "client_id",
-        {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential", "AZURE_CLIENT_ID": os.environ["CLIENT_ID"]},
+        {"AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential", "AZURE_CLIENT_ID": os.environ.get("CLIENT_ID", "")},
     ),
 )
 
 
 def main() -> int:
-    with open("/app/version", encoding="utf-8") as file:
-        version = file.read().strip()
+    if sys.argv[1:] == ["vault"]:
+        return 0 if use_vault() else 1
     every_one = True
     with ResourceManager() as manager:
         os.environ["SSL_CERT_FILE"] = manager.certificate
         for credential, selector, environment in ATTEMPTS:
             start = time.monotonic()
-            message = list_subscriptions(environment)
+            message = azmcp.run("subscription", "list", **environment)["message"]
             token = manager.take_token()
             line = {
                 "client": "csharp azmcp",
-                "version": version,
+                "version": azmcp.version(),
                 "credential": credential,
                 "selector": selector,
                 "resource": f"https://{NAME}/",
@@ -47,18 +50,6 @@ def main() -> int:
             print(json.dumps(line), flush=True)
             every_one = bool(token) and every_one
     return 0 if every_one else 1
-
-
-def list_subscriptions(environment: dict[str, str]) -> str:
-    """Runs the server for one command, and gives what it says of it."""
-    command = ["/app/azmcp", "subscription", "list", "--retry-max-retries", "0"]
-    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
-    # Its log is on the same stream, before the answer.
-    answer = done.stdout[done.stdout.rfind("\n{\n") + 1 :]
-    try:
-        return json.loads(answer)["message"]
-    except json.JSONDecodeError:  # it ended without an answer, and says why in another place
-        return f"exit code {done.returncode}: {(done.stderr or done.stdout).strip()}"
 
 
 if __name__ == "__main__":
