@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azcertificates"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys"
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
@@ -55,9 +56,15 @@ func selfSigned(changes ...func(*azcertificates.CertificatePolicy)) azcertificat
 func TestCertificateKeyAndSecretAreOne(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, v1alpha1.KeyVaultAdministrator)
-	client, ctx := certificateClient(t, f), t.Context()
+	client := certificateClient(t, f)
+	var answer *http.Response
+	ctx := policy.WithCaptureResponse(t.Context(), &answer)
 	operation, err := client.CreateCertificate(ctx, "tls", selfSigned(), nil)
 	must(t, err, "create a certificate")
+	location := vaultURL + "/certificates/tls/pending?api-version=" + answer.Request.URL.Query().Get("api-version") + "&request_id=" + *operation.RequestID
+	if got := answer.Header; got.Get("Location") != location || got.Get("Retry-After") != "0" {
+		t.Errorf("header = %v, want Location %s, Retry-After 0", got, location)
+	}
 	if *operation.Status != "inProgress" || operation.Target != nil {
 		t.Errorf("operation = %+v: the SDK for Python has no result of what is completed at once", operation.CertificateOperation)
 	}

@@ -77,7 +77,17 @@ func (k *certificates) create(x *exchange) (int, any, error) {
 	if err := k.keepPending(x, made, key); err != nil {
 		return 0, nil, err
 	}
+	x.header.Set("Location", begun.ID+"?api-version="+x.request.URL.Query().Get("api-version")+"&request_id="+made.RequestID)
+	x.header.Set("Retry-After", made.retryAfter())
 	return http.StatusAccepted, begun, nil
+}
+
+// retryAfter says when to ask for a certificate, in seconds. Without it, the SDK for Rust asks after half a minute.
+func (p *pendingCertificate) retryAfter() string {
+	if p.Status == completed {
+		return "0"
+	}
+	return "10"
 }
 
 // newPolicy returns the policy of the next version and the object with the previous one, if there is one: what a request does not say is as

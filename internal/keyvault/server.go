@@ -52,6 +52,9 @@ type exchange struct {
 	name, version string
 
 	action role.Action
+
+	// header is the answer's.
+	header http.Header
 }
 
 // operation answers an authorized request with a status and a body.
@@ -124,11 +127,11 @@ func (k kinds) all() []*kind { return []*kind{k.secrets, k.keys.kind, k.certific
 func (s *Server) serve(kind *kind, to route) http.HandlerFunc {
 	return func(writer http.ResponseWriter, request *http.Request) {
 		x := &exchange{
-			request: request, action: to.action, kind: kind,
+			request: request, action: to.action, kind: kind, header: writer.Header(),
 			name: request.PathValue("name"), version: strings.Trim(request.PathValue("version"), "/"),
 		}
 		s.describe(writer, request)
-		status, body, err := s.answer(x, writer.Header(), to.run)
+		status, body, err := s.answer(x, to.run)
 		if err != nil {
 			s.fail(writer, x, err)
 			return
@@ -143,7 +146,7 @@ func (s *Server) serve(kind *kind, to route) http.HandlerFunc {
 	}
 }
 
-func (s *Server) answer(x *exchange, header http.Header, run operation) (int, any, error) {
+func (s *Server) answer(x *exchange, run operation) (int, any, error) {
 	vault, err := s.Find(x.request.Context(), hostOf(x.request))
 	if err != nil {
 		return 0, nil, err
@@ -153,7 +156,7 @@ func (s *Server) answer(x *exchange, header http.Header, run operation) (int, an
 	}
 	x.vault = vault
 	if x.caller, err = s.Bearer.Validate(x.request.Header.Get("Authorization"), vault.TenantID, vault.Resource); err != nil {
-		header.Set("WWW-Authenticate", challenge(vault))
+		x.header.Set("WWW-Authenticate", challenge(vault))
 		return 0, nil, unauthorized(err)
 	}
 	if run == nil {
