@@ -81,6 +81,8 @@ func (q Question) Ask(ctx context.Context, reader client.Reader, identity *v1alp
 	if err != nil {
 		return nil, err
 	}
+	// Those of storage accounts say nothing of a vault.
+	objects = slices.DeleteFunc(objects, func(object *v1alpha1.RoleAssignment) bool { return object.Spec.Scope.KeyVault == "" })
 	access := &Access{
 		Namespace: q.Vault.Namespace, Vault: q.Vault.Name, URI: q.Vault.Status.URI, Identity: identity.Name,
 		PrincipalID: string(identity.Status.PrincipalID), Action: q.Action, Object: q.Object.String(),

@@ -28,6 +28,7 @@ func newExplainedVault(t *testing.T, prefix string) explained {
 	e.assign(t, "reader", v1alpha1.AssignedPrincipal{Identity: prefix + "-open"}, v1alpha1.KeyVaultReader, v1alpha1.AssignmentScope{KeyVault: "orders"})
 	e.assign(t, "officer", v1alpha1.AssignedPrincipal{Identity: prefix + "-closed"}, v1alpha1.KeyVaultSecretsOfficer, v1alpha1.AssignmentScope{KeyVault: "orders"})
 	e.assign(t, "nobody", v1alpha1.AssignedPrincipal{Identity: prefix + "-missing"}, v1alpha1.KeyVaultSecretsUser, v1alpha1.AssignmentScope{KeyVault: "orders"})
+	e.assign(t, "a-storage-account", v1alpha1.AssignedPrincipal{ObjectID: e.open.Status.PrincipalID}, v1alpha1.StorageBlobDataOwner, v1alpha1.AssignmentScope{StorageAccount: "orders"})
 	e.assign(t, "other-vault", v1alpha1.AssignedPrincipal{ObjectID: e.open.Status.PrincipalID}, v1alpha1.KeyVaultAdministrator, v1alpha1.AssignmentScope{KeyVault: "bills"})
 	return e
 }
