@@ -36,6 +36,8 @@ var vaultSDKs = map[string][]vaultSDK{
 		{"js @azure/keyvault-certificates", certificateOperations}},
 	"java": {{"java azure-security-keyvault-secrets", secretOperations}, {"java azure-security-keyvault-keys", keyOperations},
 		{"java azure-security-keyvault-certificates", certificateOperations}},
+	"rust": {{"rust azure_security_keyvault_secrets", secretOperations}, {"rust azure_security_keyvault_keys", keyOperations},
+		{"rust azure_security_keyvault_certificates", certificateOperations}},
 	"dotnet-mcp": {{"csharp azmcp",
 		[]string{"secret set", "secret get", "secret list", "key create EC", "certificate create", "certificate get"}}},
 }

@@ -1,5 +1,9 @@
 //! Asks for tokens with the credential for managed identities that Azure's SDK for Rust has, as an application would,
 //! and prints a JSON line for every attempt. It fails if one of them got no token.
+//!
+//! With the argument "vault", the SDKs for Key Vault use the vault at KEY_VAULT_URL.
+
+mod vault;
 
 use std::env;
 use std::process::ExitCode;
@@ -11,10 +15,23 @@ use azure_core::credentials::TokenCredential;
 use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
 use serde_json::json;
 
-/// Asks for the default identity's tokens for every resource, and for the other identity's, in each way that the
-/// credential can name it, for the first resource.
 #[tokio::main]
 async fn main() -> ExitCode {
+    let every_one = if env::args().nth(1).as_deref() == Some("vault") {
+        vault::use_vault(&variable("KEY_VAULT_URL")).await
+    } else {
+        try_all().await
+    };
+    if every_one {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Asks for the default identity's tokens for every resource, and for the other identity's, in each way that the
+/// credential can name it, for the first resource.
+async fn try_all() -> bool {
     let resources = variable("RESOURCES");
     let resources: Vec<&str> = resources.split(',').collect();
     let mut every_one = true;
@@ -36,11 +53,7 @@ async fn main() -> ExitCode {
         }));
         every_one &= attempt(selector, &credential, resources[0]).await;
     }
-    if every_one {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    every_one
 }
 
 fn variable(name: &str) -> String {
@@ -63,7 +76,7 @@ async fn attempt(
 
     let mut line = json!({
         "client": "rust azure_identity",
-        "version": version(),
+        "version": version("azure_identity"),
         "credential": "ManagedIdentityCredential",
         "selector": selector,
         "resource": resource,
@@ -89,10 +102,10 @@ async fn token(
     }
 }
 
-/// The version of azure_identity, which the crate keeps to itself.
-fn version() -> Option<&'static str> {
+/// The version of a crate, which it keeps to itself.
+fn version(name: &str) -> Option<&'static str> {
     include_str!("../Cargo.lock")
-        .split_once("name = \"azure_identity\"\nversion = \"")?
+        .split_once(&format!("name = \"{name}\"\nversion = \""))?
         .1
         .split('"')
         .next()
