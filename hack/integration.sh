@@ -8,4 +8,4 @@ HELM=$("$cluster" binaries helm)/helm
 VAULT_TRANSIT=$("$cluster" binaries vault-transit)/vault-transit
 AZURITE=$(hack/azurite.sh)
 export KUBEBUILDER_ASSETS HELM VAULT_TRANSIT AZURITE
-hack/with-progress.sh "integration tests" go test -count=1 -timeout 15m ./test/integration/... ./test/chart/... ./internal/storagegate
+hack/with-progress.sh "integration tests" go test -count=1 -timeout 25m ./test/integration/... ./test/chart/... ./internal/storagegate
