@@ -108,15 +108,17 @@ func TestStoppedBodyIsGivenUp(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	g.Patience = limit / 4
+	reader, writer := io.Pipe()
+	// The client may wait for its own body, which must end at last.
+	defer time.AfterFunc(time.Minute, func() { _ = writer.Close() }).Stop()
 	gone := make(chan error, 1)
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		_, err := io.Copy(io.Discard, request.Body)
 		gone <- err
+		_ = writer.CloseWithError(errors.New("nobody reads it"))
 	}))
 	defer backend.Close()
 	g.Backend.Transport = toward(backend)
-	reader, writer := io.Pipe()
-	defer writer.Close()
 	go func() { _, _ = writer.Write([]byte("part")) }()
 	response, err := g.request(t, g.serve(t), http.MethodPut, reader)
 	if err == nil {
