@@ -33,6 +33,7 @@ func TestScopesOfRoles(t *testing.T) {
 		"a table":          spec("Storage Table Data Reader", "storageAccount: orders, table: Bills"),
 		"a vault":          spec(secrets, "keyVault: orders"),
 		"a vault's secret": spec(secrets, "keyVault: orders, secret: greeting"),
+		"a vault's key":    spec("Key Vault Crypto User", "keyVault: orders, key: signing"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,7 +46,9 @@ func TestScopesOfRoles(t *testing.T) {
 		{"both resources", spec(blobs, "storageAccount: orders, keyVault: orders"), one},
 		{"a role of storage at a vault", spec(blobs, "keyVault: orders"), role},
 		{"a role of a vault at an account", spec(secrets, "storageAccount: orders"), role},
-		{"a secret in an account", spec(blobs, "storageAccount: orders, secret: x"), "a secret is in a keyVault"},
+		{"a secret in an account", spec(blobs, "storageAccount: orders, secret: x"), "secrets, keys and certificates are in a keyVault"},
+		{"a key in an account", spec(blobs, "storageAccount: orders, key: x"), "secrets, keys and certificates are in a keyVault"},
+		{"a secret and a key", spec(secrets, "keyVault: orders, secret: x, key: x"), "at most one of secret, key and certificate"},
 		{"a container in a vault", spec(secrets, "keyVault: orders, container: invoices"), inside},
 		{"a container and a queue", spec(blobs, "storageAccount: orders, container: invoices, queue: jobs"), inside},
 		{"a container in upper case", spec(blobs, "storageAccount: orders, container: Invoices"), "spec.scope.container"},
