@@ -3,9 +3,6 @@ package storagegate
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,39 +13,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/keyset"
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
+	"github.com/kube-imds/kube-imds/internal/testing/tokens"
 )
 
 const (
-	tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47"
-	issuer = "https://kube-imds-oidc.kube-imds-system.svc"
+	tenant = tokens.Tenant
+	issuer = tokens.BaseURL
 	domain = "kube-imds-system.svc"
 )
-
-var makeKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-// documents are an OIDC server's, with one key.
-type documents struct{ public *rsa.PublicKey }
-
-func (d documents) Read(_ context.Context, path string) ([]byte, error) {
-	if path == "/discovery" {
-		return json.Marshal(map[string]string{"issuer": issuer + "/" + tenant + "/v2.0"})
-	}
-	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: d.public, KeyID: "known", Use: "sig", Algorithm: "RS256"}}})
-}
 
 // gateTest is a gate of the accounts orders, of namespace shop, and open, which admits shared keys. What passes it is recorded.
 type gateTest struct {
 	*Server
-	key *rsa.PrivateKey
 
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -58,15 +40,7 @@ type gateTest struct {
 
 func newGate(t testing.TB) *gateTest {
 	t.Helper()
-	key, err := makeKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &gateTest{key: key}
-	keys := keyset.New(keyset.Documents{Source: documents{&key.PublicKey}, Discovery: "/discovery", JWKS: "/keys"}, logr.Discard(), func(error) {})
-	if err := keys.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	g := &gateTest{}
 	backend := httptest.NewTLSServer(http.HandlerFunc(g.backend))
 	t.Cleanup(backend.Close)
 	address, err := url.Parse(backend.URL)
@@ -75,7 +49,7 @@ func newGate(t testing.TB) *gateTest {
 	}
 	port, _ := strconv.Atoi(address.Port())
 	g.Server = &Server{
-		Find: g.find, Assignments: g.assignments, Bearer: &bearer.Validator{BaseURL: issuer, Keys: keys, Now: time.Now}, Patience: time.Minute, Now: time.Now,
+		Find: g.find, Assignments: g.assignments, Bearer: &bearer.Validator{BaseURL: issuer, Keys: tokens.Keys(t), Now: time.Now}, Patience: time.Minute, Now: time.Now,
 		Backend: &Backend{Ports: map[Service]int{Blob: port, Queue: port, Table: port}, Transport: backend.Client().Transport, Now: time.Now},
 		Log: funcr.New(func(_, line string) {
 			g.mu.Lock()
@@ -130,13 +104,7 @@ func (g *gateTest) token(t testing.TB, principal string, changes jwt.MapClaims) 
 	for name, value := range changes {
 		claims[name] = value
 	}
-	made := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	made.Header["kid"] = "known"
-	signed, err := made.SignedString(g.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return "Bearer " + signed
+	return "Bearer " + tokens.Sign(t, jwt.SigningMethodRS256, tokens.Key(t), tokens.KeyID, claims)
 }
 
 // send sends a request to the blobs of orders, unless the URL names another host.
