@@ -26,6 +26,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
@@ -38,12 +39,6 @@ const (
 
 	// maxRecent bounds the values that are remembered, in bytes.
 	maxRecent = 32 << 20
-
-	// sweepEvery is how often what nobody can find any more is removed.
-	sweepEvery = time.Hour
-
-	// rotateEvery is how often keys are looked at whose policies have them rotated.
-	rotateEvery = 10 * time.Minute
 )
 
 // run wires the server and runs it until the context ends.
@@ -60,8 +55,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	metrics.Registry.MustRegister(server.Collectors()...)
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.KeyVault{}, keyvault.Index, keyvault.IndexName); err != nil {
-		return fmt.Errorf("index the KeyVaults by name: %w", err)
+	if err := owner.Index(ctx, mgr.GetFieldIndexer(), &v1alpha1.KeyVault{}); err != nil {
+		return err
 	}
 	if err := vaulthost.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -92,7 +87,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		rootsWatch, serving, public, keys, sweeper(vaults), &keyvault.Rotator{Server: vaults, Every: rotateEvery},
+		rootsWatch, serving, public, keys, &keyvault.Upkeep{Server: vaults, Log: ctrl.Log.WithName("upkeep")},
 		server.New(o.listen, vaults.Handler(), certificates{serving, public}.get, answerTimeout),
 	}, map[string]healthz.Checker{
 		"authority":   process.While(roots.Ready),
@@ -117,15 +112,4 @@ func (o options) vaults(mgr manager.Manager, keys *keyset.Keys) (*keyvault.Serve
 		Bearer:  &bearer.Validator{BaseURL: o.oidcURL, Keys: keys, Now: time.Now},
 		Records: &store.Recent{Records: &store.Secrets{Client: live, Namespace: o.data, Cache: mgr.GetCache()}, MaxBytes: maxRecent},
 	}, nil
-}
-
-// sweeper removes what nobody can find any more.
-func sweeper(vaults *keyvault.Server) *store.Sweeper {
-	log := ctrl.Log.WithName("sweeper")
-	return &store.Sweeper{
-		Records: vaults.Records, Now: vaults.Now, Every: sweepEvery,
-		OnError: func(err error) {
-			log.Error(err, "cannot remove what is past its retention; it is tried again", "after", sweepEvery.String())
-		},
-	}
 }

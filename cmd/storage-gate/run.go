@@ -22,6 +22,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/storagegate"
 )
@@ -79,8 +80,8 @@ func (o options) newManager(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.StorageAccount{}, storagegate.Index, storagegate.IndexName); err != nil {
-		return nil, fmt.Errorf("index the StorageAccounts by name: %w", err)
+	if err := owner.Index(ctx, mgr.GetFieldIndexer(), &v1alpha1.StorageAccount{}); err != nil {
+		return nil, err
 	}
 	for _, kind := range kinds {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {

@@ -42,10 +42,6 @@ const (
 
 	// maxVaultBytes bounds what the vaults keep.
 	maxVaultBytes = 64 << 20
-
-	// sweepEvery is how often what nobody can find any more is removed, and rotateEvery how often policies are looked at, as in a cluster.
-	sweepEvery  = time.Hour
-	rotateEvery = 10 * time.Minute
 )
 
 // vaults serves the KeyVaults of the files.

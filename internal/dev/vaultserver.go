@@ -11,11 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/keyvault"
-	"github.com/kube-imds/kube-imds/internal/keyvault/store"
 )
 
 // vaultServer serves vaults over TLS.
@@ -114,18 +112,10 @@ func (v *vaultServer) closeListener() error {
 	return nil
 }
 
-// run does what is to be done from time to time, until the context ends.
+// run does what vaults need from time to time, until the context ends.
 func (v *vaultServer) run(ctx context.Context) {
-	log := v.vaults.server.Log
-	sweeper := &store.Sweeper{Records: v.server.Records, Now: v.server.Now, Every: sweepEvery, OnError: func(err error) {
-		log.Error(err, "cannot remove what is past its retention; it is tried again", "after", sweepEvery.String())
-	}}
-	rotator := &keyvault.Rotator{Server: v.server, Every: rotateEvery}
-	var running sync.WaitGroup
-	// Both end without an error.
-	running.Go(func() { _ = sweeper.Start(ctx) })
-	running.Go(func() { _ = rotator.Start(ctx) })
-	running.Wait()
+	// It ends without an error.
+	_ = (&keyvault.Upkeep{Server: v.server, Log: v.server.Log}).Start(ctx)
 }
 
 // Serve implements server.

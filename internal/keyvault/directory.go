@@ -25,12 +25,6 @@ type Directory struct {
 	TenantID, LoginURL string
 }
 
-// Index is the name of the index of KeyVaults by name.
-const Index = "metadata.name"
-
-// IndexName returns the value of Index.
-func IndexName(object client.Object) []string { return []string{object.GetName()} }
-
 // Find returns the vault of a host name, or nil. Of several with the same name it is the oldest, whatever a status says.
 func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 	name, domain, _ := strings.Cut(host, ".")
@@ -38,7 +32,7 @@ func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 		return d.findPublic(ctx, host, domain)
 	}
 	var found v1alpha1.KeyVaultList
-	if err := d.Reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
+	if err := d.Reader.List(ctx, &found, client.MatchingFields{owner.Field: name}); err != nil {
 		return nil, fmt.Errorf("find the KeyVault %s: %w", name, err)
 	}
 	vault := owner.Of(name, found.Items)

@@ -11,6 +11,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
 	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // A status proves nothing: whoever may write one would else get the requests for another vault.
@@ -28,7 +29,7 @@ func TestNameIsTheOldestVaults(t *testing.T) {
 	kinds, err := scheme.New()
 	must(t, err, "know the kinds")
 	reader := fake.NewClientBuilder().WithScheme(kinds).
-		WithIndex(&v1alpha1.KeyVault{}, Index, IndexName).WithIndex(&v1alpha1.KeyVault{}, vaulthost.Field, vaulthost.Values).
+		WithIndex(&v1alpha1.KeyVault{}, owner.Field, owner.Values).WithIndex(&v1alpha1.KeyVault{}, vaulthost.Field, vaulthost.Values).
 		WithObjects(made("thief", 1, "https://orders.vault.imds.svc"), made("shop", 0, "")).Build()
 	directory := &Directory{Reader: reader, Domain: "vault.imds.svc", TenantID: "tenant", LoginURL: "https://login.example"}
 	for host, want := range map[string]string{

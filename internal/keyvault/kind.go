@@ -89,12 +89,12 @@ func (k *kind) add(x *exchange, version store.Version, value []byte, prepare fun
 		return nil
 	}
 	// It is looked at first, so that a refused request leaves no value behind.
-	found, err := k.store.Get(x.request.Context(), x.vault.UID, x.name)
+	before, err := k.store.Get(ctx, x.vault.UID, x.name)
 	if err != nil {
 		return nil, err
 	}
-	if found != nil {
-		if err := check(found); err != nil {
+	if before != nil {
+		if err := check(before); err != nil {
 			return nil, err
 		}
 	}

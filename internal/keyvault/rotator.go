@@ -10,31 +10,7 @@ import (
 )
 
 // Rotator rotates keys, and renews certificates that sign themselves, when their policies say so.
-type Rotator struct {
-	Server *Server
-
-	// Every is how often it looks.
-	Every time.Duration
-}
-
-// NeedLeaderElection returns false: a rotation that another server did first is none.
-func (r *Rotator) NeedLeaderElection() bool { return false }
-
-// Start rotates until the context ends.
-func (r *Rotator) Start(ctx context.Context) error {
-	ticks := time.NewTicker(r.Every)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-			if err := r.Rotate(ctx); err != nil && ctx.Err() == nil {
-				r.Server.Log.Error(err, "cannot rotate all that is due; it is tried again", "after", r.Every.String())
-			}
-		}
-	}
-}
+type Rotator struct{ Server *Server }
 
 // Rotate rotates and renews all that is due.
 func (r *Rotator) Rotate(ctx context.Context) error {

@@ -28,12 +28,6 @@ type Directory struct {
 	Known func(name string, uid types.UID) bool
 }
 
-// Index is the name of the index of StorageAccounts by name.
-const Index = "metadata.name"
-
-// IndexName returns the value of Index.
-func IndexName(object client.Object) []string { return []string{object.GetName()} }
-
 // Find returns the account of a host name, or nil. Of several with the same name it is the oldest, to which the name belongs.
 func (d *Directory) Find(ctx context.Context, host string) (*Account, error) {
 	name, rest, _ := strings.Cut(host, ".")
@@ -51,7 +45,7 @@ func (d *Directory) Find(ctx context.Context, host string) (*Account, error) {
 // served returns the account to which a name belongs, or nil if there is none, or none that has its names yet.
 func served(ctx context.Context, reader client.Reader, name string) (*v1alpha1.StorageAccount, error) {
 	var found v1alpha1.StorageAccountList
-	if err := reader.List(ctx, &found, client.MatchingFields{Index: name}); err != nil {
+	if err := reader.List(ctx, &found, client.MatchingFields{owner.Field: name}); err != nil {
 		return nil, fmt.Errorf("find the StorageAccount %s: %w", name, err)
 	}
 	account := owner.Of(name, found.Items)

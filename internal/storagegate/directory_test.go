@@ -12,6 +12,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
 )
 
@@ -21,7 +22,7 @@ func newDirectory(t *testing.T, objects ...client.Object) *Directory {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader := fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithIndex(&v1alpha1.StorageAccount{}, Index, IndexName).Build()
+	reader := fake.NewClientBuilder().WithScheme(kinds).WithObjects(objects...).WithIndex(&v1alpha1.StorageAccount{}, owner.Field, owner.Values).Build()
 	return &Directory{Reader: reader, Domain: domain, TenantID: tenant, Known: func(_ string, uid types.UID) bool { return uid == "known" }}
 }
 

@@ -59,8 +59,12 @@ func (s *Store) Import(ctx context.Context, vault string, content []byte) (*Obje
 		return nil, fmt.Errorf("parse an exported %s: %w", s.Kind, err)
 	}
 	name := in.Object.Name
-	if found, err := s.Get(ctx, vault, name); err != nil || found != nil {
-		return nil, errOr(err, ErrExists)
+	found, err := s.Get(ctx, vault, name)
+	if err != nil {
+		return nil, err
+	}
+	if found != nil {
+		return nil, ErrExists
 	}
 	for version, value := range in.Values {
 		if err := s.importValue(ctx, vault, name, version, value); err != nil {
@@ -87,11 +91,4 @@ func (s *Store) importValue(ctx context.Context, vault, name, version string, va
 		return ErrExists
 	}
 	return err
-}
-
-func errOr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }

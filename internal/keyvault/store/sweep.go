@@ -15,32 +15,9 @@ const unfinished = time.Hour
 type Sweeper struct {
 	Records Records
 	Now     func() time.Time
-
-	// Every is how often it sweeps, and OnError is called with what went wrong.
-	Every   time.Duration
-	OnError func(error)
 }
 
-// NeedLeaderElection returns false: a record is removed once, whoever does it.
-func (s *Sweeper) NeedLeaderElection() bool { return false }
-
-// Start sweeps until the context ends.
-func (s *Sweeper) Start(ctx context.Context) error {
-	ticks := time.NewTicker(s.Every)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				s.OnError(err)
-			}
-		}
-	}
-}
-
-// Sweep sweeps once.
+// Sweep sweeps. A record is removed once, whoever else sweeps.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	objects, err := s.Records.List(ctx, ObjectLabels())
 	if err != nil {
