@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -13,29 +14,48 @@ import (
 	metaapply "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/install"
 )
 
-// hostNames gives resources their host names: the endpoints of a headless Service have the resources' names, and the address of the Service
-// behind which the servers are (docs/design/vault-names.md).
+// hostNames gives resources their host names: the endpoints of headless Services have the resources' names, and the address of the Service
+// behind which the servers are (docs/design/vault-names.md). One goroutine uses it.
 type hostNames struct {
 	client client.Client
 
-	// services reads Services from the API server.
-	services client.Reader
+	// live reads Services from the API server.
+	live client.Reader
 
 	names install.Names
+	kind  *azurehost.Kind
 
-	// part is the part that serves.
-	part install.Part
+	// services are the headless Services, with the endings of their EndpointSlices' names.
+	services map[string]string
+
+	// all returns the names of all resources.
+	all func(context.Context) ([]string, error)
+	now func() time.Time
+
+	// written are the names that were written last, and writtenAt is when.
+	written   map[string]bool
+	writtenAt time.Time
 }
 
-// maxEndpoints is how many endpoints an EndpointSlice takes.
-const maxEndpoints = 1000
+const (
+	// maxEndpoints is how many endpoints an EndpointSlice takes.
+	maxEndpoints = 1000
 
-// give writes the EndpointSlice of a headless Service.
-func (h hostNames) give(ctx context.Context, headless, slice string, hosts []string) error {
-	owner, err := h.service(ctx, headless)
+	// writeAgain is how long what was written is believed to be there still.
+	writeAgain = time.Minute
+)
+
+// keep sees to it that the host names have a resource's name if the resource is there. It writes them when a name has come or gone, and now
+// and then: a change of anything else costs nothing here.
+func (h *hostNames) keep(ctx context.Context, name string, isThere bool) error {
+	if h.written[name] == isThere && h.now().Sub(h.writtenAt) < writeAgain {
+		return nil
+	}
+	names, err := h.all(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,13 +63,31 @@ func (h hostNames) give(ctx context.Context, headless, slice string, hosts []str
 	if err != nil {
 		return err
 	}
-	hosts = slices.Compact(slices.Sorted(slices.Values(hosts)))
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	for service, slice := range h.services {
+		if err := h.write(ctx, service, slice, names, address); err != nil {
+			return err
+		}
+	}
+	h.written, h.writtenAt = map[string]bool{}, h.now()
+	for _, name := range names {
+		h.written[name] = true
+	}
+	return nil
+}
+
+// write writes the EndpointSlice of a headless Service.
+func (h *hostNames) write(ctx context.Context, headless, slice string, names []string, address netip.Addr) error {
+	owner, err := h.service(ctx, headless)
+	if err != nil {
+		return err
+	}
 	apply := discoveryapply.EndpointSlice(h.names.Name+"-"+slice, h.names.Namespace).
 		WithLabels(map[string]string{discoveryv1.LabelServiceName: headless, discoveryv1.LabelManagedBy: "kube-imds"}).
 		WithOwnerReferences(metaapply.OwnerReference().WithAPIVersion("v1").WithKind("Service").WithName(owner.Name).WithUID(owner.UID)).
 		WithAddressType(familyOf(address))
-	for _, host := range hosts[:min(len(hosts), maxEndpoints)] {
-		apply.WithEndpoints(discoveryapply.Endpoint().WithAddresses(address.String()).WithHostname(host))
+	for _, name := range names[:min(len(names), maxEndpoints)] {
+		apply.WithEndpoints(discoveryapply.Endpoint().WithAddresses(address.String()).WithHostname(name))
 	}
 	if err := h.client.Apply(ctx, apply, client.FieldOwner("kube-imds-controller"), client.ForceOwnership); err != nil {
 		return fmt.Errorf("write the host names of the Service %s: %w", headless, err)
@@ -58,8 +96,8 @@ func (h hostNames) give(ctx context.Context, headless, slice string, hosts []str
 }
 
 // address returns the address of the Service behind which the servers are.
-func (h hostNames) address(ctx context.Context) (netip.Addr, error) {
-	name, _, _ := strings.Cut(h.names.Services(h.part)[0], ".")
+func (h *hostNames) address(ctx context.Context) (netip.Addr, error) {
+	name, _, _ := strings.Cut(h.names.Services(h.kind.Part)[0], ".")
 	service, err := h.service(ctx, name)
 	if err != nil {
 		return netip.Addr{}, err
@@ -71,9 +109,9 @@ func (h hostNames) address(ctx context.Context) (netip.Addr, error) {
 	return address, nil
 }
 
-func (h hostNames) service(ctx context.Context, name string) (*corev1.Service, error) {
+func (h *hostNames) service(ctx context.Context, name string) (*corev1.Service, error) {
 	var service corev1.Service
-	if err := h.services.Get(ctx, client.ObjectKey{Namespace: h.names.Namespace, Name: name}, &service); err != nil {
+	if err := h.live.Get(ctx, client.ObjectKey{Namespace: h.names.Namespace, Name: name}, &service); err != nil {
 		return nil, fmt.Errorf("read the Service %s: %w", name, err)
 	}
 	return &service, nil

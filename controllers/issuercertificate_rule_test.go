@@ -15,13 +15,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 var (
 	issuerRules = IssuerCertificateRules(install.Names{Name: "kube-imds", Namespace: "imds"},
-		func(name string) bool { return name == "orders.vault.azure.net" })
+		func(kind *azurehost.Kind, host string) bool {
+			return host == map[*azurehost.Kind]string{azurehost.KeyVaults: "orders.vault.azure.net", azurehost.StorageAccounts: "orders.blob.core.windows.net"}[kind]
+		})
 	issuerRule = issuerRules[certificate.IssuerSigner]
 )
 
@@ -220,33 +223,43 @@ func TestPartsGetCertificatesForTheirOwnServiceOnly(t *testing.T) {
 	}
 }
 
-// The vaults' server gets certificates for the names of vaults and for public hosts that a vault has.
-func TestVaultsGetCertificatesForPublicHosts(t *testing.T) {
+// The servers of vaults and of storage accounts get certificates for the names of these, and for public hosts that one of their own kind has.
+func TestServersOfResourcesGetCertificatesForPublicHosts(t *testing.T) {
 	t.Parallel()
 	key := newECDSA(t, elliptic.P256())
-	const host = "orders.vault.azure.net"
-	asked := func(names ...string) *request {
-		return newRequest(key).from("system:serviceaccount:imds:kube-imds-keyvault").forNames(names...).forSubject(pkix.Name{CommonName: names[0]})
-	}
-	for name, test := range map[string]struct {
-		request *request
-		good    bool
+	const vaultHost, blobHost = "orders.vault.azure.net", "orders.blob.core.windows.net"
+	for part, test := range map[install.Part]struct {
+		signer, host, foreign, another, domain string
+		names                                  []string
 	}{
-		"all vaults":                {asked("*.vault.imds.svc", "*.vault.imds.svc.cluster.local"), true},
-		"a public host":             {asked(host), true},
-		"one that no vault has":     {asked(host, "other.vault.azure.net"), false},
-		"all public hosts":          {asked("*.vault.azure.net"), false},
-		"their domain":              {asked("vault.azure.net"), false},
-		"a public host, the issuer": {asked(host).from(issuerUser), false},
-		"another part's":            {asked(host, issuerNames[0]), false},
+		install.KeyVault: {certificate.KeyVaultSigner, vaultHost, blobHost, "other.vault.azure.net", "vault.azure.net", []string{"*.vault.imds.svc", "*.vault.imds.svc.cluster.local"}},
+		install.StorageGate: {certificate.StorageSigner, blobHost, vaultHost, "orders.queue.core.windows.net", "blob.core.windows.net",
+			[]string{"*.blob.imds.svc", "*.queue.imds.svc", "*.table.imds.svc.cluster.local"}},
 	} {
-		if _, err := issuerRules[certificate.KeyVaultSigner].Check(test.request.build(t)); (err == nil) != test.good {
-			t.Errorf("%s: error %v", name, err)
+		asked := func(names ...string) *request {
+			return newRequest(key).from("system:serviceaccount:imds:kube-imds-" + string(part)).forNames(names...).forSubject(pkix.Name{CommonName: names[0]})
 		}
-	}
-	for _, signer := range []string{certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.AttestationSigner} {
-		if _, err := issuerRules[signer].Check(asked(host).build(t)); err == nil {
-			t.Errorf("%s signs a public host", signer)
+		for name, one := range map[string]struct {
+			request *request
+			good    bool
+		}{
+			"all of the cluster":          {asked(test.names...), true},
+			"a public host":               {asked(test.host), true},
+			"one that nobody has":         {asked(test.host, test.another), false},
+			"one of the other kind":       {asked(test.host, test.foreign), false},
+			"all public hosts":            {asked("*." + test.domain), false},
+			"their domain":                {asked(test.domain), false},
+			"a public host, by an issuer": {asked(test.host).from(issuerUser), false},
+			"another part's":              {asked(test.host, issuerNames[0]), false},
+		} {
+			if _, err := issuerRules[test.signer].Check(one.request.build(t)); (err == nil) != one.good {
+				t.Errorf("%s, %s: error %v", part, name, err)
+			}
+		}
+		for _, signer := range []string{certificate.IssuerSigner, certificate.SignerSigner, certificate.OIDCSigner, certificate.AttestationSigner} {
+			if _, err := issuerRules[signer].Check(asked(test.host).build(t)); err == nil {
+				t.Errorf("%s signs a public host", signer)
+			}
 		}
 	}
 }

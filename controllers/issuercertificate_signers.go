@@ -9,15 +9,16 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 )
 
 // IssuerCertificateRules returns the rules of all signers: those of the parts' serving certificates with the names of their
-// Services and, for an issuer, its node's, and for the vaults' server the public hosts of vaults; and that of the certificate that attests
-// pods.
-func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool) map[string]IssuerCertificateRule {
+// Services and, for an issuer, its node's, and for the servers of vaults and storage accounts their public hosts; and that of the certificate
+// that attests pods.
+func IssuerCertificateRules(names install.Names, isPublicHost func(kind *azurehost.Kind, host string) bool) map[string]IssuerCertificateRule {
 	serving := func(part install.Part, isOurs func(string) bool) IssuerCertificateRule {
 		return IssuerCertificateRule{
 			Username:         names.Username(part),
@@ -28,15 +29,17 @@ func IssuerCertificateRules(names install.Names, isPublicHost func(string) bool)
 		}
 	}
 	ofService := func(part install.Part) IssuerCertificateRule { return serving(part, isOneOf(names.Services(part))) }
-	isVaults := func(name string) bool { return slices.Contains(names.Vaults(), name) || isPublicHost(name) }
+	ofResources := func(kind *azurehost.Kind, own []string) IssuerCertificateRule {
+		return serving(kind.Part, func(name string) bool { return slices.Contains(own, name) || isPublicHost(kind, name) })
+	}
 	issuer := ofService(install.Issuer)
 	issuer.NodeName = func(node string) string { return issuerapi.NodeHost(node, names.Services(install.Issuer)[0]) }
 	return map[string]IssuerCertificateRule{
 		certificate.IssuerSigner:   issuer,
 		certificate.SignerSigner:   ofService(install.Signer),
 		certificate.OIDCSigner:     ofService(install.OIDC),
-		certificate.KeyVaultSigner: serving(install.KeyVault, isVaults),
-		certificate.StorageSigner:  serving(install.StorageGate, isOneOf(names.StorageAccounts())),
+		certificate.KeyVaultSigner: ofResources(azurehost.KeyVaults, names.Vaults()),
+		certificate.StorageSigner:  ofResources(azurehost.StorageAccounts, names.StorageAccounts()),
 		certificate.AttestationSigner: {
 			Username:         names.Username(install.Signer),
 			AllowsCommonName: attested.IsDomain,

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
@@ -20,11 +20,11 @@ const maxAzureHosts = 16
 
 // azureHosts are the host names of Azure that a pod finds in the cluster.
 type azureHosts struct {
-	// asked are those that the pod asks for, and added those of them that its own hostAliases do not have.
-	asked, added []string
+	// asked are those that the pod asks for.
+	asked []string
 
-	// addresses are those of the Service that answers.
-	addresses []string
+	// aliases are the addresses of the Services that answer, each with those of the names that the pod's own hostAliases do not have.
+	aliases []corev1.HostAlias
 
 	warnings []string
 }
@@ -44,23 +44,29 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant
 		return hosts, &denial{"AzureHosts",
 			fmt.Sprintf("the annotation %s has more than %d host names", v1alpha1.AzureHostsAnnotation, maxAzureHosts)}, nil
 	}
-	if m.options.VaultService.Name == "" {
-		return hosts, &denial{"AzureHosts", fmt.Sprintf("the annotation %s asks for hosts of Key Vaults, and this installation serves none: "+
-			"install kube-imds with keyVault.enabled=true and keyVault.publicHosts, or remove the annotation", v1alpha1.AzureHostsAnnotation)}, nil
-	}
+	byKind := map[*azurehost.Kind][]string{}
 	for _, host := range hosts.asked {
-		warning, refused, err := m.lookup.declared(ctx, host, pod.Namespace)
-		if err != nil || refused != nil {
-			return hosts, refused, err
+		kind := azurehost.KindOf(host)
+		if denied := m.options.denyHost(host, kind); denied != nil {
+			return hosts, denied, nil
+		}
+		warning, denied, err := m.lookup.declared(ctx, kind, host, pod.Namespace)
+		if err != nil || denied != nil {
+			return hosts, denied, err
 		}
 		hosts.warn(warning)
+		byKind[kind] = append(byKind[kind], host)
 	}
-	var service corev1.Service
-	if err := m.lookup.live.Get(ctx, m.options.VaultService, &service); err != nil {
-		return hosts, nil, fmt.Errorf("read the Service of the Key Vaults: %w", err)
+	for _, kind := range azurehost.Kinds {
+		if len(byKind[kind]) == 0 {
+			continue
+		}
+		var service corev1.Service
+		if err := m.lookup.live.Get(ctx, m.options.AzureServices[kind], &service); err != nil {
+			return hosts, nil, fmt.Errorf("read the Service of the %s: %w", kind.Plural, err)
+		}
+		hosts.lead(pod, byKind[kind], service.Spec.ClusterIPs)
 	}
-	hosts.addresses = service.Spec.ClusterIPs
-	hosts.leaveOwn(pod)
 	hosts.warn(warnEntraTokens(decided))
 	if !wantsTrust(pod) {
 		hosts.warn(fmt.Sprintf("the certificate of these hosts is of the installation's authority, "+
@@ -69,52 +75,66 @@ func (m *mutator) azureHosts(ctx context.Context, pod *corev1.Pod, decided grant
 	return hosts, nil, nil
 }
 
-// declared returns what a person should know of a host name that a vault declares, or why a pod does not get it. What was created
+// denyHost returns why no pod gets a host name, or nil.
+func (o Options) denyHost(host string, kind *azurehost.Kind) *denial {
+	if kind == nil {
+		return &denial{"AzureHosts", fmt.Sprintf("the pod asks for the host %q, which is none that a KeyVault or a StorageAccount may have: "+
+			"remove it from the annotation %s", cut(host), v1alpha1.AzureHostsAnnotation)}
+	}
+	if _, served := o.AzureServices[kind]; !served {
+		return &denial{"AzureHosts", fmt.Sprintf("the annotation %s asks for hosts of %s, and this installation serves none: "+
+			"install kube-imds with %s.enabled=true and %[3]s.publicHosts, or remove the annotation",
+			v1alpha1.AzureHostsAnnotation, kind.Plural, kind.Value)}
+	}
+	return nil
+}
+
+// declared returns what a person should know of a host name that a resource declares, or why a pod does not get it. What was created
 // together with the pod, in its namespace, is read from the API server.
-func (l lookup) declared(ctx context.Context, host, namespace string) (warning string, refused *denial, err error) {
-	vaults, err := vaulthost.Declaring(ctx, l.cached, host)
-	if err == nil && len(vaults) == 0 {
-		vaults, err = l.declaredJustNow(ctx, host, namespace)
+func (l lookup) declared(ctx context.Context, kind *azurehost.Kind, host, namespace string) (warning string, refused *denial, err error) {
+	resources, err := kind.Declaring(ctx, l.cached, host)
+	if err == nil && len(resources) == 0 {
+		resources, err = l.declaredJustNow(ctx, kind, host, namespace)
 	}
 	if err != nil {
 		return "", nil, err
 	}
-	if len(vaults) == 0 {
-		return "", &denial{"HostNotDeclared", fmt.Sprintf("the pod asks for the host %q, which no KeyVault declares: "+
-			"add it to spec.publicHosts of one, or remove it from the annotation %s", cut(host), v1alpha1.AzureHostsAnnotation)}, nil
+	if len(resources) == 0 {
+		return "", &denial{"HostNotDeclared", fmt.Sprintf("the pod asks for the host %q, which no %s declares: "+
+			"add it to spec.publicHosts of one, or remove it from the annotation %s", cut(host), kind.Name, v1alpha1.AzureHostsAnnotation)}, nil
 	}
-	holder := vaulthost.HolderOf(host, vaults)
+	holder := azurehost.HolderOf(host, resources)
 	switch {
 	case holder == nil:
-		return fmt.Sprintf("no vault answers to %s yet: %s", host, reasonOf(&vaults[0])), nil, nil
-	case holder.Namespace != namespace:
-		return fmt.Sprintf("%s is KeyVault %s of another namespace, %s: whoever administers that sees what is sent there",
-			host, holder.Name, holder.Namespace), nil, nil
+		return fmt.Sprintf("no %s answers to %s yet: %s", kind.Name, host, reasonOf(resources[0])), nil, nil
+	case holder.GetNamespace() != namespace:
+		return fmt.Sprintf("%s is %s %s of another namespace, %s: whoever administers that sees what is sent there",
+			host, kind.Name, holder.GetName(), holder.GetNamespace()), nil, nil
 	}
 	return "", nil, nil
 }
 
-// declaredJustNow returns the vaults of a namespace that declare a host name, from the API server.
-func (l lookup) declaredJustNow(ctx context.Context, host, namespace string) ([]v1alpha1.KeyVault, error) {
-	var list v1alpha1.KeyVaultList
-	if err := l.live.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		return nil, fmt.Errorf("find the KeyVault of a host: %w", err)
+// declaredJustNow returns the resources of a namespace that declare a host name, from the API server.
+func (l lookup) declaredJustNow(ctx context.Context, kind *azurehost.Kind, host, namespace string) ([]azurehost.Resource, error) {
+	resources, err := kind.List(ctx, l.live, client.InNamespace(namespace))
+	if err != nil {
+		return nil, err
 	}
-	return slices.DeleteFunc(list.Items, func(vault v1alpha1.KeyVault) bool {
-		return !slices.Contains(vaulthost.Values(&vault), host)
+	return slices.DeleteFunc(resources, func(resource azurehost.Resource) bool {
+		return !slices.Contains(resource.DeclaredHosts(), host)
 	}), nil
 }
 
-// reasonOf returns why a vault lacks a public host.
-func reasonOf(vault *v1alpha1.KeyVault) string {
-	condition := apimeta.FindStatusCondition(vault.Status.Conditions, v1alpha1.ConditionPublicHosts)
+// reasonOf returns why a resource lacks a public host.
+func reasonOf(resource azurehost.Resource) string {
+	condition := apimeta.FindStatusCondition(*resource.StatusConditions(), v1alpha1.ConditionPublicHosts)
 	if condition == nil {
 		return "the controller has not seen it"
 	}
 	return condition.Message
 }
 
-// warnEntraTokens warns about identities whose tokens open vaults in Azure: the vault here does not accept them, but gets them.
+// warnEntraTokens warns about identities whose tokens open resources in Azure: those here do not accept them, but get them.
 func warnEntraTokens(decided grant.Grant) string {
 	var names []string
 	for _, identity := range slices.Concat(decided.Identities, decided.Pending) {
@@ -125,19 +145,26 @@ func warnEntraTokens(decided grant.Grant) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return cut(fmt.Sprintf("tokens of %s are Entra ID's: the vaults of this cluster do not accept them, "+
-		"and what the pod sends there opens vaults in Azure", strings.Join(names, ", ")))
+	return cut(fmt.Sprintf("tokens of %s are Entra ID's: the vaults and storage accounts of this cluster do not accept them, "+
+		"and what the pod sends there opens those in Azure", strings.Join(names, ", ")))
 }
 
-// leaveOwn leaves the host names alone that the pod's own hostAliases have.
-func (h *azureHosts) leaveOwn(pod *corev1.Pod) {
-	for _, host := range h.asked {
+// lead leads the pod from host names to a Service, but for those that its own hostAliases have.
+func (h *azureHosts) lead(pod *corev1.Pod, hosts, addresses []string) {
+	var added []string
+	for _, host := range hosts {
 		i := slices.IndexFunc(pod.Spec.HostAliases, func(alias corev1.HostAlias) bool { return slices.Contains(alias.Hostnames, host) })
 		if i < 0 {
-			h.added = append(h.added, host)
-		} else if address := pod.Spec.HostAliases[i].IP; !slices.Contains(h.addresses, address) {
+			added = append(added, host)
+		} else if address := pod.Spec.HostAliases[i].IP; !slices.Contains(addresses, address) {
 			h.warn(fmt.Sprintf("the pod's own hostAliases lead from %s to %s, and stay as they are", host, cut(address)))
 		}
+	}
+	if len(added) == 0 {
+		return
+	}
+	for _, address := range addresses {
+		h.aliases = append(h.aliases, corev1.HostAlias{IP: address, Hostnames: added})
 	}
 }
 
@@ -147,29 +174,29 @@ func (h *azureHosts) warn(warning string) {
 	}
 }
 
-// addHostAliases leads the pod from the host names to the Service.
+// addHostAliases leads the pod from the host names to the Services.
 func (p plan) addHostAliases(pod map[string]any) error {
-	if len(p.hosts.added) == 0 {
+	if len(p.hosts.aliases) == 0 {
 		return nil
 	}
 	return editList(pod, func(aliases []any) ([]any, error) {
-		for _, address := range p.hosts.addresses {
-			alias, err := generic(corev1.HostAlias{IP: address, Hostnames: p.hosts.added})
-			if err != nil {
-				return nil, err
-			}
+		for _, wanted := range p.hosts.aliases {
 			i := slices.IndexFunc(aliases, func(item any) bool {
 				fields, _ := item.(map[string]any)
-				return fields["ip"] == address
+				return fields["ip"] == wanted.IP
 			})
 			if i < 0 {
+				alias, err := generic(wanted)
+				if err != nil {
+					return nil, err
+				}
 				aliases = append(aliases, alias...)
 				continue
 			}
 			// An address may be there once.
 			fields, _ := aliases[i].(map[string]any)
 			own, _ := fields["hostnames"].([]any)
-			for _, host := range p.hosts.added {
+			for _, host := range wanted.Hostnames {
 				own = append(own, host)
 			}
 			fields["hostnames"] = own

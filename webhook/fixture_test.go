@@ -20,9 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -73,9 +73,12 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 
 func reader(t testing.TB, objects ...client.Object) client.WithWatch {
 	t.Helper()
-	return fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).
-		WithIndex(&v1alpha1.ManagedIdentity{}, clientid.Field, clientid.Values).
-		WithIndex(&v1alpha1.KeyVault{}, vaulthost.Field, vaulthost.Values).Build()
+	builder := fake.NewClientBuilder().WithScheme(kinds(t)).WithObjects(plain(objects)...).
+		WithIndex(&v1alpha1.ManagedIdentity{}, clientid.Field, clientid.Values)
+	for field, values := range azurehost.Indexes {
+		builder.WithIndex(&v1alpha1.KeyVault{}, field, values).WithIndex(&v1alpha1.StorageAccount{}, field, values)
+	}
+	return builder.Build()
 }
 
 // plain returns the objects without their builders.

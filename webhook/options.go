@@ -11,6 +11,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 )
 
 // The names of the webhooks in their configurations.
@@ -61,8 +62,9 @@ type Options struct {
 	// TokenEndpoint reports whether issuers serve the token endpoint.
 	TokenEndpoint bool
 
-	// VaultService is the Service of the Key Vaults, in a namespace; empty if the installation serves none.
-	VaultService client.ObjectKey
+	// AzureServices are the Services, in a namespace, behind which resources with host names of Azure are: those of the kinds that the
+	// installation serves.
+	AzureServices map[*azurehost.Kind]client.ObjectKey
 
 	// TrustName is the name of the ConfigMap, in the pod's namespace, that keeps them current.
 	TrustName string

@@ -36,7 +36,7 @@ const (
 	TrustAnnotation = "kube-imds.io/trust-ca"
 
 	// AzureHostsAnnotation on an injected pod has host names of Azure, separated by commas, that the pod is to find in the cluster,
-	// such as orders.vault.azure.net (docs/keyvault.md).
+	// such as orders.vault.azure.net and orders.blob.core.windows.net (docs/azure-hosts.md).
 	AzureHostsAnnotation = "kube-imds.io/azure-hosts"
 
 	// ModeSidecar serves IMDS at 169.254.169.254 on the pod's own loopback device.

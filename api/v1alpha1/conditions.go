@@ -10,7 +10,7 @@ const (
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.
 	ConditionFederated = "Federated"
 
-	// ConditionPublicHosts of a KeyVault means that it has all host names of Azure that it declares.
+	// ConditionPublicHosts of a KeyVault or a StorageAccount means that it has all host names of Azure that it declares.
 	ConditionPublicHosts = "PublicHosts"
 
 	// ConditionPodsInjected of a ManagedIdentity or an IdentityBinding means that every running pod of its ServiceAccounts has IMDS,

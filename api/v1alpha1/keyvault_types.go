@@ -1,8 +1,6 @@
 package v1alpha1
 
 import (
-	"cmp"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -80,14 +78,6 @@ type KeyVaultStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// IsOlderThan orders vaults by age, and those of the same second by namespace and name. What two vaults want belongs to the older one.
-func (v *KeyVault) IsOlderThan(other *KeyVault) bool {
-	if !v.CreationTimestamp.Equal(&other.CreationTimestamp) {
-		return v.CreationTimestamp.Before(&other.CreationTimestamp)
-	}
-	return cmp.Or(cmp.Compare(v.Namespace, other.Namespace), cmp.Compare(v.Name, other.Name)) < 0
 }
 
 // KeyVaultList is a list of KeyVaults.

@@ -17,6 +17,7 @@ import (
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]{3,24}$')",message="metadata.name: must have 3 to 24 lower-case letters and digits, as the name of a storage account in Azure"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.publicHosts) || self.spec.publicHosts.all(host, host.startsWith(self.metadata.name + '.'))",message="spec.publicHosts: must begin with the account's own name, as the hosts of an account in Azure"
 type StorageAccount struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -41,7 +42,20 @@ type StorageAccountSpec struct {
 	// do not apply to them.
 	// +optional
 	AllowSharedKeyAccess bool `json:"allowSharedKeyAccess,omitempty"`
+
+	// publicHosts are host names of the account in Azure, such as orders.blob.core.windows.net, which pods with the annotation
+	// kube-imds.io/azure-hosts find here. The chart's storage.publicHosts must allow them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=9
+	PublicHosts []StorageHost `json:"publicHosts,omitempty"`
 }
+
+// StorageHost is the host name of a service of a storage account in one of Azure's clouds.
+//
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[a-z0-9]{3,24}\.(blob|queue|table)\.core\.(windows\.net|chinacloudapi\.cn|usgovcloudapi\.net)$`
+type StorageHost string
 
 // StorageAccountStatus is the observed state of a storage account.
 type StorageAccountStatus struct {
@@ -57,7 +71,12 @@ type StorageAccountStatus struct {
 	// +optional
 	Table string `json:"table,omitempty"`
 
-	// conditions say whether the account is Ready, and if not, why.
+	// publicHosts are those of spec.publicHosts that the account has.
+	// +optional
+	// +listType=set
+	PublicHosts []StorageHost `json:"publicHosts,omitempty"`
+
+	// conditions say whether the account is Ready, and whether it has its PublicHosts, and if not, why.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

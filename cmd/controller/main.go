@@ -35,8 +35,9 @@ type options struct {
 
 	countUninjected bool
 	keyVault        bool
-	publicHosts     []string
 	storage         bool
+
+	publicVaultHosts, publicStorageHosts []string
 
 	workloadIdentity bool
 	tokenEndpoint    bool
@@ -72,9 +73,11 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.countUninjected, "count-uninjected-pods", true,
 		"whether to count the running pods without IMDS of ServiceAccounts that have identities, for conditions and events")
 	flags.BoolVar(&o.keyVault, "key-vault", false, "whether this installation serves Key Vaults")
-	flags.StringSliceVar(&o.publicHosts, "public-vault-hosts", nil,
+	flags.StringSliceVar(&o.publicVaultHosts, "public-vault-hosts", nil,
 		"the host `names` of Azure that vaults may have, separated by commas: vault.azure.net for all below it, or whole names")
 	flags.BoolVar(&o.storage, "storage", false, "whether this installation serves storage accounts")
+	flags.StringSliceVar(&o.publicStorageHosts, "public-storage-hosts", nil,
+		"the host `names` of Azure that storage accounts may have, separated by commas: blob.core.windows.net for all below it, or whole names")
 	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
 		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
 	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")

@@ -26,11 +26,11 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/pki/authority"
@@ -54,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	}
 	capabilities = capability.Store{Client: mgr.GetClient(), Key: o.Names.CA()}
 	trust := authority.New(mgr.GetClient(), mgr.GetAPIReader(), authority.Options{
-		Object: o.Names.CA(), Domains: slices.Concat(o.Names.Served(), attested.Domains(), o.publicHosts), URL: o.Names.AuthorityURL(),
+		Object: o.Names.CA(), Domains: slices.Concat(o.Names.Served(), attested.Domains(), o.publicVaultHosts, o.publicStorageHosts), URL: o.Names.AuthorityURL(),
 		Policy: o.authority, Now: time.Now,
 	})
 	serving = certificate.Keep(certificate.Wanted{
@@ -65,8 +65,8 @@ func run(ctx context.Context, o options) error {
 	if err := errors.Join(clientid.Index(ctx, mgr.GetFieldIndexer()), census.Index(ctx, mgr.GetFieldIndexer())); err != nil {
 		return err
 	}
-	if o.keyVault {
-		if err := vaulthost.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+	for _, kind := range o.served() {
+		if err := kind.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		IssuerURL:        o.Names.URL(install.Issuer),
 		CABundle:         trust.Bundle,
 		TrustName:        o.Names.Trust(),
-		VaultService:     o.vaultService(),
+		AzureServices:    o.azureServices(),
 
 		WorkloadIdentity: o.workloadIdentity,
 		TokenEndpoint:    o.tokenEndpoint,
@@ -107,12 +107,25 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 	}
 }
 
-// vaultService returns the Service of the vaults; none if there are no vaults.
-func (o options) vaultService() client.ObjectKey {
-	if !o.keyVault {
-		return client.ObjectKey{}
+// served returns the kinds of resources that this installation serves.
+func (o options) served() []*azurehost.Kind {
+	var kinds []*azurehost.Kind
+	if o.keyVault {
+		kinds = append(kinds, azurehost.KeyVaults)
 	}
-	return client.ObjectKey{Namespace: o.Names.Namespace, Name: o.Names.ServiceAccount(install.KeyVault)}
+	if o.storage {
+		kinds = append(kinds, azurehost.StorageAccounts)
+	}
+	return kinds
+}
+
+// azureServices returns the Services behind which they are.
+func (o options) azureServices() map[*azurehost.Kind]client.ObjectKey {
+	services := map[*azurehost.Kind]client.ObjectKey{}
+	for _, kind := range o.served() {
+		services[kind] = client.ObjectKey{Namespace: o.Names.Namespace, Name: o.Names.ServiceAccount(kind.Part)}
+	}
+	return services
 }
 
 // newManager returns a manager whose caches hold no more of other kinds than is needed.
@@ -162,6 +175,21 @@ type reconciler interface {
 	SetupWithManager(manager ctrl.Manager) error
 }
 
+// publicHosts returns what decides which host names of Azure the resources of each kind have.
+func (o options) publicHosts(trust *authority.Authority) []controllers.PublicHosts {
+	certified := func(host string) bool {
+		bundle := trust.Latest().Bundle()
+		// Before it is known nothing is decided anew. What is signed is checked by the authority itself.
+		return len(bundle) == 0 || authority.Permits(bundle[0], host)
+	}
+	allowed := map[*azurehost.Kind][]string{azurehost.KeyVaults: o.publicVaultHosts, azurehost.StorageAccounts: o.publicStorageHosts}
+	var all []controllers.PublicHosts
+	for _, kind := range o.served() {
+		all = append(all, controllers.PublicHosts{Kind: kind, Allowed: allowed[kind], Certified: certified})
+	}
+	return all
+}
+
 func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, capabilities capability.Store) error {
 	api, recorder := mgr.GetClient(), mgr.GetEventRecorder("kube-imds")
 	var counts *uninjected.Counts
@@ -174,21 +202,15 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 			Counter: &uninjected.Counter{Reader: mgr.GetAPIReader(), Pages: rate.NewLimiter(5, 50), WorkloadIdentity: o.workloadIdentity},
 		})
 	}
-	hosts := controllers.PublicHosts{Allowed: o.publicHosts, Certified: func(host string) bool {
-		bundle := trust.Latest().Bundle()
-		// Before it is known nothing is decided anew. What is signed is checked by the authority itself.
-		return len(bundle) == 0 || authority.Permits(bundle[0], host)
-	}}
-	isPublicHost := func(string) bool { return false }
-	if o.keyVault {
-		isPublicHost = hosts.Holds(api)
-		all = append(all, &controllers.KeyVaultReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: hosts})
+	hosts := o.publicHosts(trust)
+	for _, one := range hosts {
+		all = append(all, &controllers.ResourceReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: one})
 	}
-	if o.storage {
-		all = append(all, &controllers.StorageAccountReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names})
-	}
-	if o.keyVault || o.storage {
+	if len(hosts) > 0 {
 		all = append(all, &controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
+	}
+	isPublicHost := func(kind *azurehost.Kind, host string) bool {
+		return slices.ContainsFunc(hosts, func(one controllers.PublicHosts) bool { return one.Kind == kind && one.Holds(api, host) })
 	}
 	for _, reconciler := range append(all,
 		&controllers.ManagedIdentityReconciler{

@@ -16,9 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/keyset"
 	"github.com/kube-imds/kube-imds/internal/keyvault"
 	"github.com/kube-imds/kube-imds/internal/keyvault/store"
@@ -26,7 +27,6 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
-	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
@@ -55,10 +55,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	metrics.Registry.MustRegister(server.Collectors()...)
-	if err := owner.Index(ctx, mgr.GetFieldIndexer(), &v1alpha1.KeyVault{}); err != nil {
-		return err
-	}
-	if err := vaulthost.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := azurehost.KeyVaults.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	for _, kind := range []client.Object{&v1alpha1.KeyVault{}, &v1alpha1.RoleAssignment{}, &v1alpha1.ManagedIdentity{}, &corev1.Secret{}} {
@@ -71,13 +68,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.KeyVaultSigner, o.Names.Vaults(), roots, ctrl.Log.WithName("certificate"))
-	if err != nil {
-		return err
-	}
-	public, err := certificate.KeepServingChanging(mgr.GetConfig(), certificate.KeyVaultSigner,
-		func(ctx context.Context) ([]string, error) { return vaulthost.Held(ctx, mgr.GetCache()) }, publicHostsEvery,
-		roots, ctrl.Log.WithName("public-certificate"))
+	serving, err := certificate.KeepWithPublic(mgr.GetConfig(), certificate.KeyVaultSigner, o.Names.Vaults(),
+		func(ctx context.Context) ([]string, error) { return azurehost.KeyVaults.Held(ctx, mgr.GetCache()) },
+		roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
 	}
@@ -87,8 +80,8 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		rootsWatch, serving, public, keys, &keyvault.Upkeep{Server: vaults, Log: ctrl.Log.WithName("upkeep")},
-		server.New(o.listen, vaults.Handler(), certificates{serving, public}.get, answerTimeout),
+		rootsWatch, serving, keys, &keyvault.Upkeep{Server: vaults, Log: ctrl.Log.WithName("upkeep")},
+		server.New(o.listen, vaults.Handler(), serving.GetCertificate, answerTimeout),
 	}, map[string]healthz.Checker{
 		"authority":   process.While(roots.Ready),
 		"certificate": process.While(serving.Ready),
@@ -105,7 +98,7 @@ func (o options) vaults(mgr manager.Manager, keys *keyset.Keys) (*keyvault.Serve
 		return nil, fmt.Errorf("make the client of the vaults' objects: %w", err)
 	}
 	directory := &keyvault.Directory{
-		Reader: mgr.GetCache(), Domain: o.Names.VaultDomain(), TenantID: o.tenantID, LoginURL: o.oidcURL,
+		Reader: mgr.GetCache(), Domain: o.Names.Domain(install.VaultService), TenantID: o.tenantID, LoginURL: o.oidcURL,
 	}
 	return &keyvault.Server{
 		Find: directory.Find, Assignments: directory.Assignments, Location: o.location, Now: time.Now, Log: ctrl.Log.WithName("audit"),

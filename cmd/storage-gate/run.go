@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/keyset"
@@ -22,7 +23,6 @@ import (
 	"github.com/kube-imds/kube-imds/internal/pki/certificate"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
-	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/server"
 	"github.com/kube-imds/kube-imds/internal/storagegate"
 )
@@ -47,7 +47,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	serving, err := certificate.KeepServing(mgr.GetConfig(), certificate.StorageSigner, o.Names.StorageAccounts(), roots, ctrl.Log.WithName("certificate"))
+	serving, err := certificate.KeepWithPublic(mgr.GetConfig(), certificate.StorageSigner, o.Names.StorageAccounts(),
+		func(ctx context.Context) ([]string, error) {
+			return azurehost.StorageAccounts.Held(ctx, mgr.GetCache())
+		},
+		roots, ctrl.Log.WithName("certificate"))
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (o options) newManager(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := owner.Index(ctx, mgr.GetFieldIndexer(), &v1alpha1.StorageAccount{}); err != nil {
+	if err := azurehost.StorageAccounts.Index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
 	for _, kind := range kinds {

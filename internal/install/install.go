@@ -57,34 +57,32 @@ func (n Names) Services(part Part) []string {
 // VaultService is the name of the headless Service by which vaults have host names.
 const VaultService = "vault"
 
-// VaultDomain returns what the host names of vaults end in.
-func (n Names) VaultDomain() string { return VaultService + "." + n.Namespace + ".svc" }
+// Domain returns what the host names end in that resources have by a headless Service.
+func (n Names) Domain(service string) string { return service + "." + n.Namespace + ".svc" }
 
 // Vaults returns the DNS names of all vaults, as patterns.
-func (n Names) Vaults() []string {
-	return []string{"*." + n.VaultDomain(), "*." + n.VaultDomain() + ".cluster.local"}
-}
+func (n Names) Vaults() []string { return n.below([]string{VaultService}) }
 
 // StorageServices are the services of a storage account. The headless Services by which accounts have host names are named like them.
 var StorageServices = []string{"blob", "queue", "table"}
 
-// StorageDomain returns what the host names of a service of storage accounts end in.
-func (n Names) StorageDomain(service string) string { return service + "." + n.Namespace + ".svc" }
-
 // StorageAccounts returns the DNS names of all storage accounts, as patterns.
-func (n Names) StorageAccounts() []string {
+func (n Names) StorageAccounts() []string { return n.below(StorageServices) }
+
+// below returns patterns of the DNS names that resources have by headless Services.
+func (n Names) below(services []string) []string {
 	var names []string
-	for _, service := range StorageServices {
-		names = append(names, "*."+n.StorageDomain(service), "*."+n.StorageDomain(service)+".cluster.local")
+	for _, service := range services {
+		names = append(names, "*."+n.Domain(service), "*."+n.Domain(service)+".cluster.local")
 	}
 	return names
 }
 
 // Served returns the DNS names of all serving parts, and the domains of vaults and storage accounts.
 func (n Names) Served() []string {
-	names := []string{n.VaultDomain(), n.VaultDomain() + ".cluster.local"}
-	for _, service := range StorageServices {
-		names = append(names, n.StorageDomain(service), n.StorageDomain(service)+".cluster.local")
+	var names []string
+	for _, service := range append([]string{VaultService}, StorageServices...) {
+		names = append(names, n.Domain(service), n.Domain(service)+".cluster.local")
 	}
 	for _, part := range []Part{Webhook, Issuer, Signer, OIDC} {
 		names = append(names, n.Services(part)...)

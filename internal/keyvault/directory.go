@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/resource/assigned"
 	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
@@ -44,9 +44,13 @@ func (d *Directory) Find(ctx context.Context, host string) (*Vault, error) {
 
 // findPublic returns the vault that has a host name of Azure, or nil.
 func (d *Directory) findPublic(ctx context.Context, host, domain string) (*Vault, error) {
-	found, err := vaulthost.Holder(ctx, d.Reader, host)
-	if err != nil || found == nil || found.Status.URI == "" {
+	holder, err := azurehost.KeyVaults.Holder(ctx, d.Reader, host)
+	if err != nil {
 		return nil, err
+	}
+	found, ok := holder.(*v1alpha1.KeyVault)
+	if !ok || found.Status.URI == "" {
+		return nil, nil
 	}
 	return d.vault(found, host, domain), nil
 }

@@ -9,9 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/scheme"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
-	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // A status proves nothing: whoever may write one would else get the requests for another vault.
@@ -28,10 +27,11 @@ func TestNameIsTheOldestVaults(t *testing.T) {
 	}
 	kinds, err := scheme.New()
 	must(t, err, "know the kinds")
-	reader := fake.NewClientBuilder().WithScheme(kinds).
-		WithIndex(&v1alpha1.KeyVault{}, owner.Field, owner.Values).WithIndex(&v1alpha1.KeyVault{}, vaulthost.Field, vaulthost.Values).
-		WithObjects(made("thief", 1, "https://orders.vault.imds.svc"), made("shop", 0, "")).Build()
-	directory := &Directory{Reader: reader, Domain: "vault.imds.svc", TenantID: "tenant", LoginURL: "https://login.example"}
+	builder := fake.NewClientBuilder().WithScheme(kinds).WithObjects(made("thief", 1, "https://orders.vault.imds.svc"), made("shop", 0, ""))
+	for field, values := range azurehost.Indexes {
+		builder.WithIndex(&v1alpha1.KeyVault{}, field, values)
+	}
+	directory := &Directory{Reader: builder.Build(), Domain: "vault.imds.svc", TenantID: "tenant", LoginURL: "https://login.example"}
 	for host, want := range map[string]string{
 		"orders.vault.imds.svc": "shop", "orders.vault.imds.svc.cluster.local": "shop",
 		"other.vault.imds.svc": "", "orders.vault.example": "", "orders.vault.azure.net": "",

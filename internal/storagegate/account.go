@@ -24,7 +24,7 @@ type Account struct {
 	Namespace, Name string
 	Service         Service
 
-	// Host is the name in its URI.
+	// Host is the name by which it is asked, which begins with its own. The backend knows it by that.
 	Host string
 
 	TenantID string
@@ -36,7 +36,7 @@ type Account struct {
 	Ready bool
 }
 
-// audiences returns the audiences of tokens for the account: those of Azure, and its own URI.
+// audiences returns the audiences of tokens for the account: those of Azure, and that of the host by which it is asked.
 func (a *Account) audiences() []string {
 	return []string{Resource, "https://" + a.Name + "." + string(a.Service) + ".core.windows.net", "https://" + a.Host}
 }

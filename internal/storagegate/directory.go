@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/resource/assigned"
 	"github.com/kube-imds/kube-imds/internal/resource/owner"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
@@ -28,16 +29,20 @@ type Directory struct {
 	Known func(name string, uid types.UID) bool
 }
 
-// Find returns the account of a host name, or nil. Of several with the same name it is the oldest, to which the name belongs.
+// Find returns the account of a host name, of the cluster or of Azure, or nil. Of several with the same name it is the oldest, to which the
+// name belongs.
 func (d *Directory) Find(ctx context.Context, host string) (*Account, error) {
 	name, rest, _ := strings.Cut(host, ".")
 	service, domain, _ := strings.Cut(rest, ".")
-	if serviceOf(host) == "" || domain != d.Domain && domain != d.Domain+".cluster.local" {
+	if serviceOf(host) == "" {
 		return nil, nil
 	}
 	found, err := served(ctx, d.Reader, name)
 	if err != nil || found == nil {
 		return nil, err
+	}
+	if domain != d.Domain && domain != d.Domain+".cluster.local" && !azurehost.Has(found, host) {
+		return nil, nil
 	}
 	return d.account(found, Service(service), host), nil
 }

@@ -46,6 +46,15 @@ func TestFind(t *testing.T) {
 		newAccount("shop", "own", func(a *v1alpha1.StorageAccount) {
 			a.UID, a.Spec = "unknown", v1alpha1.StorageAccountSpec{TenantID: "own-tenant", AllowSharedKeyAccess: true}
 		}),
+		newAccount("shop", "public", func(a *v1alpha1.StorageAccount) {
+			a.Spec.PublicHosts = []v1alpha1.StorageHost{"public.blob.core.windows.net", "public.table.core.windows.net", "other.blob.core.windows.net"}
+			a.Status.PublicHosts = []v1alpha1.StorageHost{"public.blob.core.windows.net", "public.queue.core.windows.net", "other.blob.core.windows.net"}
+		}),
+		newAccount("thief", "public", func(a *v1alpha1.StorageAccount) {
+			a.CreationTimestamp = now
+			a.Spec.PublicHosts = []v1alpha1.StorageHost{"public.table.core.windows.net"}
+			a.Status.PublicHosts = a.Spec.PublicHosts
+		}),
 		newAccount("shop", "unnamed", func(a *v1alpha1.StorageAccount) { a.Status.Blob = "" }),
 		newAccount("shop", "ending", func(a *v1alpha1.StorageAccount) { a.DeletionTimestamp, a.Finalizers = &now, []string{"a/b"} }),
 	)
@@ -55,7 +64,10 @@ func TestFind(t *testing.T) {
 	queue.Service, queue.Host = Queue, "orders.queue."+domain
 	for host, want := range map[string]*Account{
 		orders.Host: &orders, long.Host: &long, queue.Host: &queue,
-		"own.table." + domain:    {Namespace: "shop", Name: "own", Service: Table, Host: "own.table." + domain, TenantID: "own-tenant", SharedKey: true},
+		"own.table." + domain:          {Namespace: "shop", Name: "own", Service: Table, Host: "own.table." + domain, TenantID: "own-tenant", SharedKey: true},
+		"public.blob.core.windows.net": {Namespace: "shop", Name: "public", Service: Blob, Host: "public.blob.core.windows.net", TenantID: tenant, Ready: true},
+		// Declared and not given, given and not declared, another account's, and another kind's.
+		"public.table.core.windows.net": nil, "public.queue.core.windows.net": nil, "other.blob.core.windows.net": nil, "public.vault.azure.net": nil,
 		"unnamed.blob." + domain: nil, "ending.blob." + domain: nil, "nobody.blob." + domain: nil, "orders.dfs." + domain: nil, "orders.blob": nil, "": nil,
 		"orders.blob." + domain + ".example": nil, "orders.blob.other.svc": nil, "a.orders.blob." + domain: nil,
 	} {

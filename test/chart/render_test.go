@@ -190,22 +190,31 @@ func TestValuesReachThePods(t *testing.T) {
 	}
 }
 
-// An installation certifies names of Azure only on demand.
+// An installation certifies names of Azure only on demand, and those of each kind only if it serves that.
 func TestPublicHostsReachTheController(t *testing.T) {
 	t.Parallel()
-	const flag = "--public-vault-hosts=orders.vault.azure.net,vault.azure.cn"
-	hosts := `keyVault.publicHosts=["orders.vault.azure.net","vault.azure.cn"]`
+	const (
+		vaults, vaultFlag     = `keyVault.publicHosts=["orders.vault.azure.net","vault.azure.cn"]`, "--public-vault-hosts=orders.vault.azure.net,vault.azure.cn"
+		accounts, accountFlag = `storage.publicHosts=["orders.blob.core.windows.net"]`, "--public-storage-hosts=orders.blob.core.windows.net"
+	)
 	for name, test := range map[string]struct {
 		values []string
-		want   bool
+		want   []string
 	}{
-		"by default": {[]string{"keyVault.enabled=true"}, false}, "without vaults": {[]string{hosts}, false},
-		"with vaults": {[]string{"keyVault.enabled=true", hosts}, true},
+		"by default":    {[]string{"keyVault.enabled=true", "storage.enabled=true"}, nil},
+		"without any":   {[]string{vaults, accounts}, nil},
+		"with vaults":   {[]string{"keyVault.enabled=true", vaults, accounts}, []string{vaultFlag}},
+		"with accounts": {[]string{"storage.enabled=true", vaults, accounts}, []string{accountFlag}},
+		"with both":     {[]string{"keyVault.enabled=true", "storage.enabled=true", vaults, accounts}, []string{vaultFlag, accountFlag}},
 	} {
-		args := podsOf(t, render(t, test.values...))["Deployment/kube-imds-controller"].Spec.Containers[0].Args
-		if slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--public-vault-hosts") }) != test.want ||
-			slices.Contains(args, flag) != test.want {
-			t.Errorf("%s: the controller's arguments = %v", name, args)
+		var got []string
+		for _, arg := range podsOf(t, render(t, test.values...))["Deployment/kube-imds-controller"].Spec.Containers[0].Args {
+			if strings.HasPrefix(arg, "--public-") {
+				got = append(got, arg)
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s: the controller's arguments (-want +got)\n%s", name, diff)
 		}
 	}
 }

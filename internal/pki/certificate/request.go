@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"time"
 
 	"github.com/go-logr/logr"
 	certificatesv1 "k8s.io/api/certificates/v1"
@@ -47,16 +46,6 @@ func KeepServing(config *rest.Config, signer string, dnsNames []string, authorit
 		return nil, err
 	}
 	return Keep(Wanted{Names: Always(dnsNames), NewKey: NewECDSA, Issue: asking.issue, Authorities: authorities}, log), nil
-}
-
-// KeepServingChanging returns a serving certificate for names that change, which are looked at every so often.
-func KeepServingChanging(config *rest.Config, signer string, names func(context.Context) ([]string, error), every time.Duration,
-	authorities *cabundle.Latest, log logr.Logger) (*Kept, error) {
-	asking, err := newAsking(config, signer, certificatesv1.UsageServerAuth)
-	if err != nil {
-		return nil, err
-	}
-	return Keep(Wanted{Names: names, LookEvery: every, NewKey: NewECDSA, Issue: asking.issue, Authorities: authorities}, log), nil
 }
 
 // KeepAttestation returns a certificate to attest pods with. Its key is RSA, because readers of attested documents expect

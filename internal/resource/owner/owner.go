@@ -2,22 +2,13 @@
 package owner
 
 import (
-	"context"
-	"fmt"
+	"cmp"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Field selects objects in caches with Index, by name in any namespace.
+// Field selects objects by name in any namespace, in caches that are indexed by Values.
 const Field = "metadata.name"
-
-// Index makes a cache able to find objects of a kind by name.
-func Index(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
-	if err := indexer.IndexField(ctx, kind, Field, Values); err != nil {
-		return fmt.Errorf("index %T by name: %w", kind, err)
-	}
-	return nil
-}
 
 // Values returns the values of Field.
 func Values(object client.Object) []string { return []string{object.GetName()} }
@@ -30,18 +21,18 @@ func Of[T any, P interface {
 }](name string, all []T) P {
 	var owner P
 	for i := range all {
-		if one := P(&all[i]); one.GetName() == name && (owner == nil || isOlder(one, owner)) {
+		if one := P(&all[i]); one.GetName() == name && (owner == nil || IsOlder(one, owner)) {
 			owner = one
 		}
 	}
 	return owner
 }
 
-// isOlder orders objects by age, and those of the same second by namespace.
-func isOlder(one, other client.Object) bool {
+// IsOlder orders objects by age, and those of the same second by namespace and name. What two objects want belongs to the older one.
+func IsOlder(one, other client.Object) bool {
 	mine, others := one.GetCreationTimestamp(), other.GetCreationTimestamp()
-	if mine.Equal(&others) {
-		return one.GetNamespace() < other.GetNamespace()
+	if !mine.Equal(&others) {
+		return mine.Before(&others)
 	}
-	return mine.Before(&others)
+	return cmp.Or(cmp.Compare(one.GetNamespace(), other.GetNamespace()), cmp.Compare(one.GetName(), other.GetName())) < 0
 }
