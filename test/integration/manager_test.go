@@ -29,6 +29,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
@@ -52,7 +53,7 @@ var (
 		"kube-imds-issuer.kube-imds-system.svc", "kube-imds-issuer.kube-imds-system.svc.cluster.local",
 		"node-1.kube-imds-issuer.kube-imds-system.svc",
 	}
-	issuerRules = controllers.IssuerCertificateRules(install.Names{Name: release, Namespace: namespace}, func(string) bool { return false })
+	issuerRules = controllers.IssuerCertificateRules(install.Names{Name: release, Namespace: namespace}, func(*azurehost.Kind, string) bool { return false })
 	defaults    = identifier.Defaults{
 		TenantID:       "9a0c8c4c-d5cb-5dc9-a40c-37f3e01c7c4b",
 		SubscriptionID: "28a37578-cd01-54f5-804a-52e2cb8f9e10",

@@ -3,6 +3,10 @@ package integration
 import (
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 )
 
 func TestInvalidStorageAccountIsRefused(t *testing.T) {
@@ -14,6 +18,32 @@ func TestInvalidStorageAccountIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			refused(t, object(t, "StorageAccount", "default", name, "{}"), "metadata.name: must have 3 to 24 lower-case letters and digits")
+		})
+	}
+}
+
+// Only whole hosts of the account itself in Azure's clouds can be declared, and all of those.
+func TestPublicHostsOfStorageAccounts(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	var all []string
+	for _, domain := range azurehost.StorageAccounts.Domains {
+		all = append(all, "orders."+domain)
+	}
+	declaring := func(hosts ...string) *unstructured.Unstructured {
+		return object(t, "StorageAccount", "default", "orders", "publicHosts: ["+strings.Join(hosts, ", ")+"]")
+	}
+	taken(t, declaring(all...))
+	const own, whole = "spec.publicHosts: must begin with the account's own name", "spec.publicHosts[0]"
+	for host, message := range map[string]string{
+		"other.blob.core.windows.net": own, "orders2.blob.core.windows.net": own, "or.blob.core.windows.net": whole, "blob.core.windows.net": whole,
+		"'*.blob.core.windows.net'": whole, "a.orders.blob.core.windows.net": whole, "orders.dfs.core.windows.net": whole, "orders.vault.azure.net": whole,
+		"orders.blob.core.windows.net.example.com": whole, "'orders.blob.core.windows.net:443'": whole, "ORDERS.blob.core.windows.net": whole,
+		"orders-secondary.blob.core.windows.net": whole, "kube-imds-webhook.kube-imds-system.svc": whole,
+	} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			refused(t, declaring(host), message)
 		})
 	}
 }

@@ -25,14 +25,17 @@ import (
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/capability"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/webhook"
 )
 
-// webhookVaults is the Service of the vaults.
-var webhookVaults = client.ObjectKey{Namespace: "default", Name: "kube-imds-keyvault"}
+// webhookServices are the Services of the vaults and of the storage accounts.
+var webhookServices = map[*azurehost.Kind]client.ObjectKey{
+	azurehost.KeyVaults:       {Namespace: "default", Name: "kube-imds-keyvault"},
+	azurehost.StorageAccounts: {Namespace: "default", Name: "kube-imds-storage-gate"},
+}
 
 // webhookServer is a separate API server that calls the webhook by the chart's configurations, and its warnings.
 type webhookServer struct {
@@ -140,9 +143,10 @@ func (s *webhookServer) bringUp(t *testing.T) {
 		TrustName: "kube-imds-trust",
 		CABundle:  func(context.Context) []byte { return []byte("the authority's certificate") },
 
-		WorkloadIdentity: true, AzureEnvironment: "AzurePublicCloud", VaultService: webhookVaults,
+		WorkloadIdentity: true, AzureEnvironment: "AzurePublicCloud", AzureServices: webhookServices,
 	}
-	if err := errors.Join(clientid.Index(t.Context(), manager.GetFieldIndexer()), vaulthost.Index(t.Context(), manager.GetFieldIndexer())); err != nil {
+	if err := errors.Join(clientid.Index(t.Context(), manager.GetFieldIndexer()),
+		azurehost.KeyVaults.Index(t.Context(), manager.GetFieldIndexer()), azurehost.StorageAccounts.Index(t.Context(), manager.GetFieldIndexer())); err != nil {
 		t.Fatal(err)
 	}
 	if err := options.SetupWithManager(manager); err != nil {

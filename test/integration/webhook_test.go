@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
@@ -65,27 +66,34 @@ func (s *webhookServer) testWorkloadIdentity(t *testing.T) {
 	}
 }
 
-// The API server accepts what a pod gets that asks for trust and for a host of Azure, with a vault that is created together with it, and
+// The API server accepts what a pod gets that asks for trust and for hosts of Azure, with resources that are created together with it, and
 // denies one whose host nobody declares.
 func (s *webhookServer) testTrustAndHosts(t *testing.T) {
-	const host = "orders.vault.azure.net"
-	service := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: webhookVaults.Namespace, Name: webhookVaults.Name},
-		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},
+	const vaultHost, blobHost = "orders.vault.azure.net", "orders.blob.core.windows.net"
+	addresses := map[*azurehost.Kind]string{}
+	for kind, key := range webhookServices {
+		service := &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 443}}},
+		}
+		s.webhookCreate(t, service)
+		addresses[kind] = service.Spec.ClusterIP
 	}
-	s.webhookCreate(t, service)
 	asking := func(hosts string) *corev1.Pod {
 		return webhookPod("shop", "orders", webhookAnnotated(v1alpha1.TrustAnnotation, "true"), webhookAnnotated(v1alpha1.AzureHostsAnnotation, hosts))
 	}
-	if err := s.Create(t.Context(), asking(host)); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "add it to spec.publicHosts of one") {
-		t.Errorf("before a vault declares the host: error %v", err)
+	for _, host := range []string{vaultHost, blobHost} {
+		if err := s.Create(t.Context(), asking(host)); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "add it to spec.publicHosts of one") {
+			t.Errorf("before anybody declares %s: error %v", host, err)
+		}
 	}
-	s.webhookCreate(t, &v1alpha1.KeyVault{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}, Spec: v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{host}},
-	})
-	pod := asking(host)
+	named := metav1.ObjectMeta{Namespace: "shop", Name: "orders"}
+	s.webhookCreate(t, &v1alpha1.KeyVault{ObjectMeta: named, Spec: v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{vaultHost}}})
+	s.webhookCreate(t, &v1alpha1.StorageAccount{ObjectMeta: named, Spec: v1alpha1.StorageAccountSpec{PublicHosts: []v1alpha1.StorageHost{blobHost}}})
+	pod := asking(vaultHost + "," + blobHost)
 	s.webhookCreate(t, pod)
-	want := []corev1.HostAlias{{IP: service.Spec.ClusterIP, Hostnames: []string{host}}}
+	want := []corev1.HostAlias{
+		{IP: addresses[azurehost.KeyVaults], Hostnames: []string{vaultHost}}, {IP: addresses[azurehost.StorageAccounts], Hostnames: []string{blobHost}},
+	}
 	if diff := cmp.Diff(want, pod.Spec.HostAliases); diff != "" {
 		t.Errorf("hostAliases (-want +got)\n%s", diff)
 	}

@@ -19,8 +19,8 @@ import (
 
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
-	"github.com/kube-imds/kube-imds/internal/cluster/vaulthost"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
@@ -35,8 +35,8 @@ const (
 	issuerHost = "kube-imds-issuer.kube-imds-system.svc"
 )
 
-// publicDomains are the domains of which vaults may have host names.
-var publicDomains = []string{"vault.azure.net"}
+// publicDomains are the domains of which vaults and storage accounts may have host names.
+var publicDomains = []string{"vault.azure.net", "blob.core.windows.net", "queue.core.windows.net", "orders.table.core.windows.net"}
 
 var names = install.Names{Name: release, Namespace: namespace}
 
@@ -57,20 +57,29 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	made := &controller{authority: newCA(t)}
 	c.handOut(t, made.bundle())
 	must(t, clientid.Index(t.Context(), manager.GetFieldIndexer()), "index the identities")
-	must(t, vaulthost.Index(t.Context(), manager.GetFieldIndexer()), "index the vaults")
-	hosts := controllers.PublicHosts{Allowed: publicDomains, Certified: func(host string) bool { return authority.Permits(made.authority.Certificate, host) }}
 	api := manager.GetClient()
-	for _, reconciler := range []interface {
-		SetupWithManager(ctrl.Manager) error
-	}{
+	type reconciler interface {
+		SetupWithManager(manager ctrl.Manager) error
+	}
+	var resources []reconciler
+	hosts := map[*azurehost.Kind]controllers.PublicHosts{}
+	for _, kind := range azurehost.Kinds {
+		must(t, kind.Index(t.Context(), manager.GetFieldIndexer()), "index the resources")
+		hosts[kind] = controllers.PublicHosts{
+			Kind: kind, Allowed: publicDomains, Certified: func(host string) bool { return authority.Permits(made.authority.Certificate, host) },
+		}
+		resources = append(resources, &controllers.ResourceReconciler{
+			Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names, Hosts: hosts[kind],
+		})
+	}
+	isPublicHost := func(kind *azurehost.Kind, host string) bool { return hosts[kind].Holds(api, host) }
+	for _, reconciler := range append(resources,
 		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: identifier.Defaults{
 			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
 		}},
-		&controllers.KeyVaultReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names, Hosts: hosts},
-		&controllers.StorageAccountReconciler{Client: api, Services: manager.GetAPIReader(), Events: manager.GetEventRecorder(release), Names: names},
 		&controllers.RoleAssignmentReconciler{Client: api, Events: manager.GetEventRecorder(release)},
-		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names, hosts.Holds(api))},
-	} {
+		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names, isPublicHost)},
+	) {
 		must(t, reconciler.SetupWithManager(manager), "set up the controller")
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 )
 
 // A vault is served at the host of Azure that it declares, with a certificate for that name, and by no other name of Azure. It is taken
@@ -31,7 +32,7 @@ func testPublicHosts(t *testing.T, v *vaultTest) {
 	if err := get(); err == nil {
 		t.Fatal("the host is served before any vault declares it")
 	}
-	v.declare(t, v.vault, host, "contoso.vault.azure.cn")
+	v.declare(t, v.vault, func() { v.vault.Spec.PublicHosts = []v1alpha1.VaultHost{host, "contoso.vault.azure.cn"} })
 	v.awaitHosts(t, v.vault, v1alpha1.ReasonHostNotAllowed, host)
 	eventually(t, "the vault is served at its public host", get)
 	for _, foreign := range []string{"contoso.vault.azure.cn", "other.vault.azure.net", "vault.azure.net"} {
@@ -46,7 +47,7 @@ func testPublicHosts(t *testing.T, v *vaultTest) {
 	v.create(t, rival)
 	v.awaitHosts(t, rival, v1alpha1.ReasonHostTaken)
 	must(t, get(), "read from the vault that had the host before")
-	v.declare(t, v.vault)
+	v.declare(t, v.vault, func() { v.vault.Spec.PublicHosts = nil })
 	v.awaitHosts(t, rival, v1alpha1.ReasonServed, host)
 	v.awaitHosts(t, v.vault, "")
 	eventually(t, "the next vault is served there", func() error {
@@ -57,24 +58,24 @@ func testPublicHosts(t *testing.T, v *vaultTest) {
 	})
 }
 
-// declare gives a vault other public hosts.
-func (v *vaultTest) declare(t *testing.T, vault *v1alpha1.KeyVault, hosts ...v1alpha1.VaultHost) {
+// declare changes what a resource declares.
+func (v *vaultTest) declare(t *testing.T, resource azurehost.Resource, change func()) {
 	t.Helper()
-	before := client.MergeFrom(vault.DeepCopy())
-	vault.Spec.PublicHosts = hosts
-	must(t, v.Patch(t.Context(), vault, before), "declare public hosts")
+	before, _ := resource.DeepCopyObject().(client.Object)
+	change()
+	must(t, v.Patch(t.Context(), resource, client.MergeFrom(before)), "declare public hosts")
 }
 
-// awaitHosts waits until a vault has these public hosts, and its condition a reason; none if it is to have no condition.
-func (v *vaultTest) awaitHosts(t *testing.T, vault *v1alpha1.KeyVault, reason string, hosts ...v1alpha1.VaultHost) {
+// awaitHosts waits until a resource has these public hosts, and its condition a reason; none if it is to have no condition.
+func (v *vaultTest) awaitHosts(t *testing.T, resource azurehost.Resource, reason string, hosts ...string) {
 	t.Helper()
-	eventually(t, "the vault has its hosts", func() error {
-		if err := v.Get(t.Context(), client.ObjectKeyFromObject(vault), vault); err != nil {
+	eventually(t, "the resource has its hosts", func() error {
+		if err := v.Get(t.Context(), client.ObjectKeyFromObject(resource), resource); err != nil {
 			return err
 		}
-		condition := apimeta.FindStatusCondition(vault.Status.Conditions, v1alpha1.ConditionPublicHosts)
-		if !slices.Equal(vault.Status.PublicHosts, hosts) || (condition == nil) != (reason == "") || condition != nil && condition.Reason != reason {
-			return fmt.Errorf("status = %+v", vault.Status)
+		condition := apimeta.FindStatusCondition(*resource.StatusConditions(), v1alpha1.ConditionPublicHosts)
+		if !slices.Equal(resource.HeldHosts(), hosts) || (condition == nil) != (reason == "") || condition != nil && condition.Reason != reason {
+			return fmt.Errorf("hosts = %q, conditions %+v", resource.HeldHosts(), *resource.StatusConditions())
 		}
 		return nil
 	})

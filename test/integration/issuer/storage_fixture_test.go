@@ -147,7 +147,12 @@ func (s *storageTest) options() azcore.ClientOptions {
 // blobs, queues and tables return clients of the published SDKs with default settings.
 func (s *storageTest) blobs(t *testing.T) *azblob.Client {
 	t.Helper()
-	made, err := azblob.NewClient(s.account.Status.Blob, s, &azblob.ClientOptions{ClientOptions: s.options()})
+	return s.blobsAt(t, s.account.Status.Blob)
+}
+
+func (s *storageTest) blobsAt(t *testing.T, url string) *azblob.Client {
+	t.Helper()
+	made, err := azblob.NewClient(url, s, &azblob.ClientOptions{ClientOptions: s.options()})
 	must(t, err, "make a client of blobs")
 	return made
 }

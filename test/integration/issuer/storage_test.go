@@ -32,6 +32,7 @@ func TestStorage(t *testing.T) {
 		{"BlobsOfTheSDK", testBlobsOfTheSDK},
 		{"BlobsOfAllTypes", testBlobsOfAllTypes},
 		{"Copies", testCopies},
+		{"PublicHosts", testStoragePublicHosts},
 		{"Queues", testQueues},
 		{"Tables", testTables},
 		{"RoleOfOneContainer", testRoleOfOneContainer},
