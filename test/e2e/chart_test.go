@@ -60,7 +60,7 @@ func (c *cluster) commonValues(t *testing.T) string {
 	values, err := json.Marshal(map[string]any{
 		"federation": map[string]string{"issuerURL": website, "caBundle": string(c.outside.pem)},
 		"keyVault":   map[string]any{"enabled": true, "publicHosts": []string{azureDomain}},
-		"storage":    map[string]any{"enabled": true},
+		"storage":    map[string]any{"enabled": true, "publicHosts": []string{azureBlobDomain}},
 	})
 	must(t, err, "render the values")
 	path := filepath.Join(t.TempDir(), "values.json")

@@ -15,19 +15,27 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-// testStorageHoldsBlobs takes the way of an application: IMDS, a token, the account by its name, a blob. It reaches Azurite by no other way.
+// azureBlobDomain is what the public hosts of accounts' blobs end in.
+const azureBlobDomain = "blob.core.windows.net"
+
+// testStorageHoldsBlobs takes the way of an application: IMDS, a token, the account by its name, a blob. Azure's name of the account leads there
+// where a pod asks for it. It reaches Azurite by no other way.
 func testStorageHoldsBlobs(t *testing.T, c *cluster) {
 	home := c.namespace(t)
 	account := strings.ReplaceAll(home, "-", "")
 	writer, reader := c.identity(t, home+"-blobs", home), c.identity(t, home+"-blobs-read", home)
-	c.create(t, &v1alpha1.StorageAccount{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: account}})
+	host := account + "." + azureBlobDomain
+	c.create(t, &v1alpha1.StorageAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: account},
+		Spec:       v1alpha1.StorageAccountSpec{PublicHosts: []v1alpha1.StorageHost{v1alpha1.StorageHost(host)}},
+	})
 	for identity, role := range map[string]v1alpha1.BuiltInRole{writer.Name: v1alpha1.StorageBlobDataContributor, reader.Name: v1alpha1.StorageBlobDataReader} {
 		c.create(t, &v1alpha1.RoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: identity}, Spec: v1alpha1.RoleAssignmentSpec{
 			Principal: v1alpha1.AssignedPrincipal{Identity: identity}, Role: role, Scope: v1alpha1.AssignmentScope{StorageAccount: account},
 		}})
 	}
 	writes := c.start(t, newProbePod(c, home, "writes", "wait").withIdentity(writer.Name).onNode(c.nodes[0]).trusting(c.authorities(t)))
-	reads := c.start(t, newProbePod(c, home, "reads", "wait").withIdentity(reader.Name).onNode(c.nodes[1]).trusting(c.authorities(t)))
+	reads := c.start(t, newProbePod(c, home, "reads", "wait").withIdentity(reader.Name).onNode(c.nodes[1]).trustingInstallation().withAzureHosts(host))
 
 	invoices := "https://" + account + ".blob." + namespace + ".svc/invoices"
 	unauthenticated, err := c.get(t.Context(), writes, invoices+"/one")
@@ -39,6 +47,7 @@ func testStorageHoldsBlobs(t *testing.T, c *cluster) {
 	put := []string{"--method", "PUT", "--header", "x-ms-blob-type: BlockBlob", "--body", "hello", invoices + "/one"}
 	c.awaitStorage(t, writes, http.StatusCreated, "", put...)
 	c.awaitStorage(t, reads, http.StatusOK, "hello", invoices+"/one")
+	c.awaitStorage(t, reads, http.StatusOK, "hello", "https://"+host+"/invoices/one")
 	c.awaitStorage(t, reads, http.StatusForbidden, "AuthorizationPermissionMismatch", put...)
 
 	var gates corev1.PodList
