@@ -2,12 +2,18 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
+	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/process"
 	"github.com/kube-imds/kube-imds/webhook"
 )
@@ -89,5 +95,37 @@ func TestLogLevelReachesTheSidecars(t *testing.T) {
 	t.Parallel()
 	if got := (options{Flags: process.Flags{LogLevel: "debug"}}).webhook(nil).SidecarLogLevel; got != "debug" {
 		t.Errorf("sidecars get level %q", got)
+	}
+}
+
+// What is allowed for one kind is not allowed for another, and a kind that is not served has nothing.
+func TestPublicHostsAreOfTheirKind(t *testing.T) {
+	t.Parallel()
+	o := options{
+		Flags:            process.Flags{Names: install.Names{Name: "kube-imds", Namespace: "imds"}},
+		publicVaultHosts: []string{"vault.azure.net"}, publicStorageHosts: []string{"blob.core.windows.net"},
+	}
+	for _, domain := range []string{"vault.azure.net", "blob.core.windows.net", "metadata.azure.com", "blob.imds.svc"} {
+		if !slices.Contains(o.domains(), domain) {
+			t.Errorf("the authority may not sign for %s", domain)
+		}
+	}
+	if len(o.publicHosts(nil)) > 0 || len(o.webhook(nil).AzureServices) > 0 {
+		t.Error("kinds that are not served have public hosts")
+	}
+	o.keyVault, o.storage = true, true
+	allowed := map[*azurehost.Kind]string{azurehost.KeyVaults: "vault.azure.net", azurehost.StorageAccounts: "blob.core.windows.net"}
+	for _, hosts := range o.publicHosts(nil) {
+		if diff := cmp.Diff(azurehost.Allowed{allowed[hosts.Kind]}, hosts.Allowed); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", hosts.Kind.Name, diff)
+		}
+		delete(allowed, hosts.Kind)
+	}
+	want := map[*azurehost.Kind]client.ObjectKey{
+		azurehost.KeyVaults:       {Namespace: "imds", Name: "kube-imds-keyvault"},
+		azurehost.StorageAccounts: {Namespace: "imds", Name: "kube-imds-storage-gate"},
+	}
+	if got := o.webhook(nil).AzureServices; len(allowed) > 0 || !maps.Equal(got, want) {
+		t.Errorf("services = %v, without hosts: %v", got, allowed)
 	}
 }

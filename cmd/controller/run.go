@@ -54,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	}
 	capabilities = capability.Store{Client: mgr.GetClient(), Key: o.Names.CA()}
 	trust := authority.New(mgr.GetClient(), mgr.GetAPIReader(), authority.Options{
-		Object: o.Names.CA(), Domains: slices.Concat(o.Names.Served(), attested.Domains(), o.publicVaultHosts, o.publicStorageHosts), URL: o.Names.AuthorityURL(),
+		Object: o.Names.CA(), Domains: o.domains(), URL: o.Names.AuthorityURL(),
 		Policy: o.authority, Now: time.Now,
 	})
 	serving = certificate.Keep(certificate.Wanted{
@@ -105,6 +105,11 @@ func (o options) webhook(trust *authority.Authority) webhook.Options {
 		AzureEnvironment: o.azureEnvironment,
 		TenantID:         o.tenantID,
 	}
+}
+
+// domains returns those that the authority may sign for.
+func (o options) domains() []string {
+	return slices.Concat(o.Names.Served(), attested.Domains(), o.publicVaultHosts, o.publicStorageHosts)
 }
 
 // served returns the kinds of resources that this installation serves.
