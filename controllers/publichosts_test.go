@@ -135,3 +135,16 @@ func indexed(t *testing.T, objects ...client.Object) client.WithWatch {
 	}
 	return builder.Build()
 }
+
+// A certificate is signed for a name that a resource has, and only while the installation allows it.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	const held, waiting, withdrawn = "held.vault.azure.net", "waiting.vault.azure.net", "withdrawn.vault.usgovcloudapi.net"
+	cached := indexed(t, having(vault("shop", "orders", 1, held, waiting, withdrawn), held, withdrawn))
+	hosts := publicHostsOf(&v1alpha1.KeyVault{})
+	for host, want := range map[string]bool{held: true, waiting: false, withdrawn: false, "other.vault.azure.net": false} {
+		if got := hosts.Holds(cached, host); got != want {
+			t.Errorf("%s: holds = %t", host, got)
+		}
+	}
+}
