@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/kube-imds/kube-imds/internal/published"
 )
 
 func TestUnchangedDocumentsAreNotSentAgain(t *testing.T) {
@@ -31,4 +33,20 @@ func getUnless(handler http.Handler, path, tag string) *httptest.ResponseRecorde
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)
 	return recorder
+}
+
+// What is published later is served at once.
+func TestChangedKeysAreServedAnew(t *testing.T) {
+	t.Parallel()
+	known := some()
+	handler := (&Documents{BaseURL: baseURL, DefaultTenant: defaultTenant, Published: func() *published.Published { return known }}).Handler()
+	before := get(handler, "/"+defaultTenant+keysOf)
+	known = &published.Published{JWKS: []byte(`{"keys":[{"kid":"two"}]}`)}
+	after := get(handler, "/"+defaultTenant+keysOf)
+	if before.Body.String() != `{"keys":[{"kid":"one"}]}` || after.Body.String() != string(known.JWKS) {
+		t.Errorf("served %s, then %s", before.Body, after.Body)
+	}
+	if before.Header().Get("ETag") == after.Header().Get("ETag") {
+		t.Error("the ETag is the same")
+	}
 }

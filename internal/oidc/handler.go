@@ -1,13 +1,12 @@
 package oidc
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -36,22 +35,34 @@ type Documents struct {
 
 	Now func() time.Time
 	Log logr.Logger
+
+	rendered atomic.Pointer[rendered]
 }
 
 // Handler returns the handler of all paths.
 func (d *Documents) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery(token.Discovery)))
-	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", d.ofTenant(keysAge, keys))
-	mux.HandleFunc("GET /{tenant}/.well-known/openid-configuration", d.ofTenant(discoveryAge, d.discovery(token.DiscoveryV1)))
-	mux.HandleFunc("GET /{tenant}/discovery/keys", d.ofTenant(keysAge, keys))
+	for path, one := range map[string]kind{
+		"/v2.0/.well-known/openid-configuration": {discoveryAge, d.discovery(token.Discovery)},
+		"/discovery/v2.0/keys":                   {keysAge, keys},
+		"/.well-known/openid-configuration":      {discoveryAge, d.discovery(token.DiscoveryV1)},
+		"/discovery/keys":                        {keysAge, keys},
+	} {
+		mux.HandleFunc("GET /{tenant}"+path, d.ofTenant(&one))
+	}
 	return mux
+}
+
+// kind is a kind of document that each tenant has.
+type kind struct {
+	age    string
+	render func(known *published.Published, tenant string) ([]byte, error)
 }
 
 var errUnknown = errors.New("what is published is not known yet")
 
 // ofTenant serves a document of a tenant, or that the tenant does not exist.
-func (d *Documents) ofTenant(age string, render func(known *published.Published, tenant string) ([]byte, error)) http.HandlerFunc {
+func (d *Documents) ofTenant(one *kind) http.HandlerFunc {
 	return func(writer http.ResponseWriter, request *http.Request) {
 		known, tenant := d.Published(), strings.ToLower(request.PathValue("tenant"))
 		if tenant != string(d.DefaultTenant) {
@@ -64,16 +75,38 @@ func (d *Documents) ofTenant(age string, render func(known *published.Published,
 				return
 			}
 		}
-		document, err := render(known, tenant)
+		found, err := d.find(known, one, tenant)
 		if err != nil {
 			d.fail(writer, err)
 			return
 		}
-		write(writer, request, age, document)
+		found.serve(writer, request, one.age)
 	}
 }
 
-// discovery serves a version of the discovery document, which does not depend on the published state.
+// find returns a document of an existing tenant, and renders it if it is the first time since something else was published.
+func (d *Documents) find(known *published.Published, one *kind, tenant string) (*document, error) {
+	current := d.rendered.Load()
+	if current == nil || current.of != known {
+		current = &rendered{of: known}
+		d.rendered.Store(current)
+	}
+	type key struct {
+		*kind
+		tenant string
+	}
+	if found, ok := current.documents.Load(key{one, tenant}); ok {
+		return found.(*document), nil
+	}
+	body, err := one.render(known, tenant)
+	if err != nil {
+		return nil, err
+	}
+	found, _ := current.documents.LoadOrStore(key{one, tenant}, newDocument(body))
+	return found.(*document), nil
+}
+
+// discovery renders a version of the discovery document, which does not depend on the published state.
 func (d *Documents) discovery(render func(baseURL, tenant string) ([]byte, error)) func(*published.Published, string) ([]byte, error) {
 	return func(_ *published.Published, tenant string) ([]byte, error) { return render(d.BaseURL, tenant) }
 }
@@ -83,14 +116,6 @@ func keys(known *published.Published, _ string) ([]byte, error) {
 		return nil, errUnknown
 	}
 	return known.JWKS, nil
-}
-
-// write responds with a document, or 304 if the client has it.
-func write(writer http.ResponseWriter, request *http.Request, age string, document []byte) {
-	writer.Header().Set("Content-Type", "application/json; charset=utf-8")
-	writer.Header().Set("Cache-Control", age)
-	writer.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(document)))
-	http.ServeContent(writer, request, "", time.Time{}, bytes.NewReader(document))
 }
 
 // maxToldTenant bounds what an error quotes of an unknown tenant.
