@@ -47,6 +47,9 @@ type Token struct {
 	ClientID    string
 	NotBefore   time.Time
 	ExpiresOn   time.Time
+
+	// RenewsOn is when the source will have a newer token; zero if it is not known.
+	RenewsOn time.Time
 }
 
 // Identity is an identity as the info endpoint describes it.

@@ -3,6 +3,7 @@ package issuer
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
@@ -81,8 +82,16 @@ func issue(ctx context.Context, minters mint.Minters, pod mint.Pod, granted gran
 	record.minted = minted
 	return &issuerapi.TokenResponse{
 		AccessToken: minted.Token, ClientID: string(identity.Status.ClientID),
-		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(),
+		NotBefore: minted.NotBefore.Unix(), ExpiresOn: minted.Expiry.Unix(), RenewsOn: secondsOf(minted.RenewAt),
 	}, nil
+}
+
+// secondsOf returns a time in seconds since 1970 UTC, rounded up; 0 for none.
+func secondsOf(when time.Time) int64 {
+	if when.IsZero() {
+		return 0
+	}
+	return when.Add(time.Second - 1).Unix()
 }
 
 // refuse returns the failure of a refused identity. It is temporary while the watches may lag.

@@ -76,6 +76,9 @@ type TokenResponse struct {
 	ClientID    string `json:"client_id"`
 	NotBefore   int64  `json:"not_before"`
 	ExpiresOn   int64  `json:"expires_on"`
+
+	// RenewsOn is when the issuer replaces the token by a newer one; 0 if it does not say. Until then it returns the same token.
+	RenewsOn int64 `json:"renews_on,omitempty"`
 }
 
 // IdentityRequest asks about an identity, selected as in a TokenRequest.

@@ -116,10 +116,12 @@ func (c *Cache) mint(ctx context.Context, request Request, generation int, used 
 		}
 		// Others wait for it too, so it must not end with the first one's request.
 		minted, err := c.minter.Mint(context.WithoutCancel(ctx), request)
-		if err == nil {
-			c.store(key, generation, newCached(request, minted, used, c.now()))
+		if err != nil {
+			return nil, err
 		}
-		return minted, err
+		fresh := newCached(request, minted, used, c.now())
+		c.store(key, generation, fresh)
+		return fresh.minted, nil
 	})
 	if err != nil {
 		return Minted{}, err
@@ -167,14 +169,12 @@ func (c *Cache) key(request Request) string {
 
 // cached is a token in a Cache.
 type cached struct {
+	// minted is the token. It is renewed at its RenewAt, if it was used.
 	minted  Minted
 	request Request
 
 	mintedAt time.Time
-
-	// renewAt is when the token is renewed, if it was used.
-	renewAt time.Time
-	used    bool
+	used     bool
 }
 
 // newCached returns a cache entry. used says whether a pod asked for the token, or a renewal.
@@ -184,12 +184,9 @@ func newCached(request Request, minted Minted, used bool, now time.Time) *cached
 	if !minted.RenewAt.IsZero() {
 		renewAt = minted.RenewAt
 	}
-	jitter := time.Duration(renewalJitter * rand.Float64() * float64(life))
+	minted.RenewAt = renewAt.Add(-time.Duration(renewalJitter * rand.Float64() * float64(life)))
 	request.Pod, request.BypassCache = withoutToken(request.Pod), false
-	return &cached{
-		minted: minted, request: request, used: used, mintedAt: now,
-		renewAt: renewAt.Add(-jitter),
-	}
+	return &cached{minted: minted, request: request, used: used, mintedAt: now}
 }
 
 // withoutToken returns a pod without its token for the issuer, which has expired when a renewal comes.
@@ -207,4 +204,4 @@ func (c *cached) asCached() Minted {
 func (c *cached) remaining(now time.Time) time.Duration { return c.minted.Expiry.Sub(now) }
 
 // isDue reports whether the token is to be renewed.
-func (c *cached) isDue(now time.Time) bool { return c.used && !now.Before(c.renewAt) }
+func (c *cached) isDue(now time.Time) bool { return c.used && !now.Before(c.minted.RenewAt) }

@@ -45,7 +45,7 @@ type Pod struct {
 type Minted struct {
 	token.Signed
 
-	// RenewAt is when the token should be renewed; zero for half of its life.
+	// RenewAt is when the token is renewed. Of a token that is minted just now it is when it should be; zero for half of its life.
 	RenewAt time.Time
 
 	// Cached reports whether the token was minted for an earlier request.

@@ -1,11 +1,15 @@
 package mint
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/imds"
+	"github.com/kube-imds/kube-imds/internal/sidecar/tokencache"
 )
 
 // withRenewal runs a test with a cache that renews tokens, which last two hours.
@@ -90,4 +94,48 @@ func TestRenewalDoesNotKeepThePodsToken(t *testing.T) {
 	if one.request.Pod.Token != "" || one.request.Pod.UID != "uid" || one.request.BypassCache {
 		t.Errorf("the cache keeps %+v", one.request)
 	}
+}
+
+// A sidecar asks for the next token when there is one: no request of it is in vain, and no token is replaced late.
+func TestSidecarsRenewWhatWasRenewed(t *testing.T) {
+	for _, life := range []time.Duration{20 * time.Minute, time.Hour, 24 * time.Hour} {
+		t.Run(life.String(), func(t *testing.T) {
+			withRenewal(t, func(t *testing.T, source *countingMinter, cache *Cache) {
+				source.become(func(m *countingMinter) { m.life = life })
+				issuer := &issuing{t: t, cache: cache}
+				sidecar := tokencache.New(issuer, time.Now, slog.New(slog.DiscardHandler))
+				go sidecar.Run(t.Context())
+				for range 500 {
+					sleep(t, life/50)
+					token, err := sidecar.Token(t.Context(), imds.TokenRequest{Resource: vault})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if left := token.ExpiresOn.Sub(time.Now()); left < life*3/10 {
+						t.Errorf("a token of %s is served with %s left", life, left)
+					}
+				}
+				if got := len(issuer.tokens); issuer.asked > got {
+					t.Errorf("the sidecar asked %d times for %d tokens of %s", issuer.asked, got, life)
+				}
+			})
+		})
+	}
+}
+
+// issuing is an issuer as a sidecar sees it. It counts requests and the tokens that it answered with.
+type issuing struct {
+	t      *testing.T
+	cache  *Cache
+	asked  int
+	tokens map[string]bool
+}
+
+func (i *issuing) Token(_ context.Context, request imds.TokenRequest) (*imds.Token, error) {
+	minted := mint(i.t, i.cache, identity("orders"), request.Resource)
+	if i.tokens == nil {
+		i.tokens = map[string]bool{}
+	}
+	i.asked, i.tokens[minted.ID] = i.asked+1, true
+	return &imds.Token{AccessToken: minted.Token, NotBefore: minted.NotBefore, ExpiresOn: minted.Expiry, RenewsOn: minted.RenewAt}, nil
 }

@@ -33,12 +33,16 @@ func (c *Client) Token(ctx context.Context, request imds.TokenRequest) (*imds.To
 	if answer.AccessToken == "" {
 		return nil, errors.New("the issuer's answer holds no token")
 	}
-	return &imds.Token{
+	token := &imds.Token{
 		AccessToken: answer.AccessToken,
 		ClientID:    answer.ClientID,
 		NotBefore:   time.Unix(answer.NotBefore, 0),
 		ExpiresOn:   time.Unix(answer.ExpiresOn, 0),
-	}, nil
+	}
+	if answer.RenewsOn != 0 {
+		token.RenewsOn = time.Unix(answer.RenewsOn, 0)
+	}
+	return token, nil
 }
 
 // Assertion asks the issuer for an assertion of an identity, and returns when it expires.

@@ -31,18 +31,23 @@ type entry struct {
 
 // newEntry returns an entry for a new token. jitter in [0, 1) spreads the renewals of many pods.
 func newEntry(token *imds.Token, used bool, now time.Time, random float64) *entry {
-	fresh := &entry{token: token, renewAt: renewal(token.ExpiresOn.Sub(now), now, random)}
+	fresh := &entry{token: token, renewAt: renewal(token, now, random)}
 	fresh.used.Store(used)
 	return fresh
 }
 
-// renewal returns when to renew a token with some life left: about half way.
-func renewal(left time.Duration, now time.Time, random float64) time.Time {
+// renewal returns when to renew a token: soon after its source has a newer one, or else about half way through the life that is left.
+func renewal(token *imds.Token, now time.Time, random float64) time.Time {
+	left := token.ExpiresOn.Sub(now)
 	if left <= minRemaining+2*sweepEvery {
 		return now.Add(retryAfter)
 	}
-	halfWay := time.Duration(float64(left) * (0.4 + 0.2*random))
-	return now.Add(min(halfWay, left-minRemaining-2*sweepEvery))
+	wait := time.Duration(float64(left) * (0.4 + 0.2*random))
+	if !token.RenewsOn.IsZero() {
+		spread := time.Duration(float64(left) * 0.1 * random)
+		wait = max(token.RenewsOn.Sub(now), 0) + sweepEvery + spread
+	}
+	return now.Add(min(wait, left-minRemaining-2*sweepEvery))
 }
 
 func (e *entry) valid(now time.Time) bool { return now.Before(e.token.ExpiresOn) }
