@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -9,9 +10,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/census"
 	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
-	"github.com/kube-imds/kube-imds/internal/grant"
 	"github.com/kube-imds/kube-imds/internal/workloadidentity"
 )
 
@@ -29,17 +30,37 @@ func (a *affected) namedByBinding(_ context.Context, object client.Object) []ctr
 	return requestsFor(binding.Spec.Identities)
 }
 
-// askedByServiceAccount maps a ServiceAccount to the identities that it asks for or that bindings of its namespace name.
+// askedByServiceAccount maps a ServiceAccount to the identities that it asks for or that bindings map it to.
 func (a *affected) askedByServiceAccount(ctx context.Context, object client.Object) []ctrl.Request {
-	names := append(grant.ParseNames(object.GetAnnotations()[v1alpha1.IdentityAnnotation]), a.withClientID(ctx, object)...)
-	var bindings v1alpha1.IdentityBindingList
-	if err := a.reader.List(ctx, &bindings, client.InNamespace(object.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
+	names := append(census.Asked(object), a.withClientID(ctx, object)...)
+	bindings, err := census.Mapping(ctx, a.reader, client.ObjectKeyFromObject(object))
+	if err != nil {
 		logMissed(ctx, err)
 	}
-	for _, binding := range bindings.Items {
-		names = append(names, binding.Spec.Identities...)
+	for i := range bindings {
+		names = append(names, bindings[i].Spec.Identities...)
 	}
 	return requestsFor(names)
+}
+
+// askedIn maps a namespace to the dependent identities that its ServiceAccounts ask for or are bound to.
+func (a *affected) askedIn(ctx context.Context, namespace string, depends func(identity string) bool) []ctrl.Request {
+	var names []string
+	accounts := directory.MetadataList("ServiceAccountList")
+	if err := a.reader.List(ctx, accounts, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
+	}
+	for i := range accounts.Items {
+		names = append(names, append(census.Asked(&accounts.Items[i]), a.withClientID(ctx, &accounts.Items[i])...)...)
+	}
+	var bindings v1alpha1.IdentityBindingList
+	if err := a.reader.List(ctx, &bindings, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		logMissed(ctx, err)
+	}
+	for i := range bindings.Items {
+		names = append(names, bindings.Items[i].Spec.Identities...)
+	}
+	return requestsFor(slices.DeleteFunc(names, func(name string) bool { return !depends(name) }))
 }
 
 // recounted maps a ServiceAccount whose pods were counted to its identities. If it was deleted, its own event does.
@@ -61,20 +82,6 @@ func (a *affected) withClientID(ctx context.Context, object client.Object) []str
 		logMissed(ctx, err)
 	}
 	return names
-}
-
-// all maps to all identities.
-func (a *affected) all(ctx context.Context, _ client.Object) []ctrl.Request {
-	var list v1alpha1.ManagedIdentityList
-	if err := a.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		logMissed(ctx, err)
-		return nil
-	}
-	var requests []ctrl.Request
-	for _, identity := range list.Items {
-		requests = append(requests, requestFor(identity.Name))
-	}
-	return requests
 }
 
 func requestsFor(names []string) []ctrl.Request {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -33,14 +36,15 @@ type IdentityBindingReconciler struct {
 	Uninjected *uninjected.Counts
 }
 
-// SetupWithManager registers the reconciler.
+// SetupWithManager registers the reconciler. The manager's cache needs Index.
 func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error {
 	bindings := ctrl.NewControllerManagedBy(manager).
 		Named("identitybinding").
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		For(&v1alpha1.IdentityBinding{}).
-		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.naming)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace),
-			builder.WithPredicates(predicate.LabelChangedPredicate{}))
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.naming),
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
+		WatchesMetadata(&corev1.Namespace{}, labelChanges{r.Client}.handler(r.inNamespace))
 	if r.Uninjected != nil {
 		bindings.WatchesRawSource(recounted(r.Uninjected, r.mapping))
 	}
@@ -117,34 +121,45 @@ func (r *IdentityBindingReconciler) countPods(ctx context.Context, binding *v1al
 
 // naming maps an identity to the bindings that name it.
 func (r *IdentityBindingReconciler) naming(ctx context.Context, identity client.Object) []ctrl.Request {
-	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
-		return slices.Contains(binding.Spec.Identities, identity.GetName())
-	})
+	bindings, err := census.Naming(ctx, r.Client, identity.GetName())
+	return requestsForBindings(ctx, bindings, err)
 }
 
-// inNamespace maps a namespace to its bindings.
-func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace client.Object) []ctrl.Request {
-	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool { return binding.Namespace == namespace.GetName() })
+// inNamespace maps a namespace to its bindings that name dependent identities.
+func (r *IdentityBindingReconciler) inNamespace(ctx context.Context, namespace string, depends func(identity string) bool) []ctrl.Request {
+	var bindings v1alpha1.IdentityBindingList
+	err := r.Client.List(ctx, &bindings, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	return requestsForBindings(ctx, slices.DeleteFunc(bindings.Items, func(binding v1alpha1.IdentityBinding) bool {
+		return !slices.ContainsFunc(binding.Spec.Identities, depends)
+	}), err)
 }
 
 // mapping maps a ServiceAccount to the bindings that map it.
 func (r *IdentityBindingReconciler) mapping(ctx context.Context, account types.NamespacedName) []ctrl.Request {
-	return r.list(ctx, func(binding v1alpha1.IdentityBinding) bool {
-		return binding.Namespace == account.Namespace && grant.Maps(&binding, account.Name)
-	})
+	bindings, err := census.Mapping(ctx, r.Client, account)
+	return requestsForBindings(ctx, bindings, err)
 }
 
-func (r *IdentityBindingReconciler) list(ctx context.Context, wanted func(v1alpha1.IdentityBinding) bool) []ctrl.Request {
-	var bindings v1alpha1.IdentityBindingList
-	if err := r.Client.List(ctx, &bindings, client.UnsafeDisableDeepCopy); err != nil {
+func requestsForBindings(ctx context.Context, bindings []v1alpha1.IdentityBinding, err error) []ctrl.Request {
+	if err != nil {
 		logMissed(ctx, err)
-		return nil
 	}
 	var requests []ctrl.Request
-	for _, binding := range bindings.Items {
-		if wanted(binding) {
-			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&binding)})
-		}
+	for i := range bindings {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&bindings[i])})
 	}
 	return requests
+}
+
+// readinessChanged passes updates of identities by which a binding may be judged differently, and no other events.
+var readinessChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, beforeIs := e.ObjectOld.(*v1alpha1.ManagedIdentity)
+		after, afterIs := e.ObjectNew.(*v1alpha1.ManagedIdentity)
+		return beforeIs && afterIs && !equality.Semantic.DeepEqual(readinessOf(before), readinessOf(after))
+	},
+}
+
+func readinessOf(identity *v1alpha1.ManagedIdentity) *metav1.Condition {
+	return apimeta.FindStatusCondition(identity.Status.Conditions, v1alpha1.ConditionReady)
 }

@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -39,17 +40,23 @@ type ManagedIdentityReconciler struct {
 	Federated bool
 }
 
-// SetupWithManager registers the reconciler.
+// concurrency is how many objects of a kind are reconciled at once: each waits for the API server most of the time.
+const concurrency = 4
+
+// SetupWithManager registers the reconciler. The manager's cache needs Index.
 func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
 	affected := &affected{r.Client}
+	conflicts := r.conflicts()
 	identities := ctrl.NewControllerManagedBy(manager).
 		Named("managedidentity").
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		For(&v1alpha1.ManagedIdentity{}).
-		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.conflicting)).
-		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding)).
-		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(affected.all),
-			builder.WithPredicates(predicate.LabelChangedPredicate{}))
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(conflicts.of), builder.WithPredicates(conflicts.changed())).
+		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount),
+			builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, labelChanges{r.Client}.handler(affected.askedIn))
 	if r.Uninjected != nil {
 		identities.WatchesRawSource(recounted(r.Uninjected, affected.recounted))
 	}
@@ -58,6 +65,8 @@ func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error
 	}
 	return nil
 }
+
+func (r *ManagedIdentityReconciler) conflicts() conflicts { return conflicts{r.Client, r.Defaults} }
 
 // Reconcile updates the status of one identity.
 func (r *ManagedIdentityReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
@@ -111,7 +120,7 @@ func (r *ManagedIdentityReconciler) resolve(ctx context.Context, identity *v1alp
 		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolved, Message: "tokens can be issued",
 	}
 	resolved := identifier.Resolve(identity, r.Defaults)
-	rival, err := r.rival(ctx, identity, resolved)
+	rival, err := r.conflicts().older(ctx, identity, resolved)
 	if err != nil {
 		return ready, err
 	}
@@ -144,41 +153,4 @@ func (r *ManagedIdentityReconciler) federate(identity *v1alpha1.ManagedIdentity,
 	case last.Status != metav1.ConditionTrue:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, v1alpha1.ReasonNotFederated, last.Message
 	}
-}
-
-// rival returns the name of an older identity with one of the same IDs, or "".
-func (r *ManagedIdentityReconciler) rival(ctx context.Context, identity *v1alpha1.ManagedIdentity, resolved identifier.Set) (string, error) {
-	var all v1alpha1.ManagedIdentityList
-	if err := r.Client.List(ctx, &all); err != nil {
-		return "", fmt.Errorf("list the identities: %w", err)
-	}
-	for i := range all.Items {
-		other := &all.Items[i]
-		if other.Name != identity.Name && other.IsOlderThan(identity) && identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
-			return other.Name, nil
-		}
-	}
-	return "", nil
-}
-
-// conflicting maps an identity to those that share an ID with it, or did before it was changed or deleted.
-func (r *ManagedIdentityReconciler) conflicting(ctx context.Context, object client.Object) []ctrl.Request {
-	changed, ok := object.(*v1alpha1.ManagedIdentity)
-	if !ok {
-		return nil
-	}
-	var all v1alpha1.ManagedIdentityList
-	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-		logMissed(ctx, err)
-		return nil
-	}
-	resolved := identifier.Resolve(changed, r.Defaults)
-	var requests []ctrl.Request
-	for i := range all.Items {
-		other := &all.Items[i]
-		if identifier.Resolve(other, r.Defaults).Conflicts(resolved) {
-			requests = append(requests, requestFor(other.Name))
-		}
-	}
-	return requests
 }

@@ -42,7 +42,7 @@ func TestReadinessOfTokenSources(t *testing.T) {
 		"Entra issues tokens": {v1alpha1.TokenSourceEntra, true, answered(metav1.ConditionTrue, 7),
 			metav1.Condition{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonResolved}, true},
 	} {
-		r := &ManagedIdentityReconciler{Client: fake.NewClientBuilder().WithScheme(kinds).Build(), Federated: test.federated}
+		r := &ManagedIdentityReconciler{Client: fake.NewClientBuilder().WithScheme(kinds).WithIndex(&v1alpha1.ManagedIdentity{}, idIndex, conflicts{}.keys).Build(), Federated: test.federated}
 		identity := &v1alpha1.ManagedIdentity{
 			ObjectMeta: metav1.ObjectMeta{Name: "orders", Generation: 7}, Spec: v1alpha1.ManagedIdentitySpec{TokenSource: test.source},
 		}

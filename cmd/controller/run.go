@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"slices"
 	"time"
 
@@ -27,8 +26,6 @@ import (
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
-	"github.com/kube-imds/kube-imds/internal/cluster/census"
-	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/identifier"
@@ -62,7 +59,7 @@ func run(ctx context.Context, o options) error {
 		Issue: trust.Issue, Authorities: trust.Latest(),
 	}, ctrl.Log.WithName("certificate"))
 
-	if err := errors.Join(clientid.Index(ctx, mgr.GetFieldIndexer()), census.Index(ctx, mgr.GetFieldIndexer())); err != nil {
+	if err := controllers.Index(ctx, mgr.GetFieldIndexer(), o.defaults()); err != nil {
 		return err
 	}
 	for _, kind := range o.served() {
@@ -83,6 +80,11 @@ func run(ctx context.Context, o options) error {
 		"webhook":     mgr.GetWebhookServer().StartedChecker(),
 		"trust":       once(trustChecker{mgr.GetClient(), o.Names.Name, trust, capabilities}.check),
 	})
+}
+
+// defaults are those of identities that do not say otherwise.
+func (o options) defaults() identifier.Defaults {
+	return identifier.Defaults{TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup}
 }
 
 func (o options) webhook(trust *authority.Authority) webhook.Options {
@@ -220,7 +222,7 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 	for _, reconciler := range append(all,
 		&controllers.ManagedIdentityReconciler{
 			Client: api, Events: recorder, Uninjected: counts, WorkloadIdentity: o.workloadIdentity, Federated: o.federated,
-			Defaults: identifier.Defaults{TenantID: v1alpha1.GUID(o.tenantID), SubscriptionID: o.subscriptionID, ResourceGroup: o.resourceGroup},
+			Defaults: o.defaults(),
 		},
 		&controllers.IdentityBindingReconciler{Client: api, Events: recorder, Uninjected: counts},
 		trust,

@@ -104,7 +104,7 @@ func (o *federationOptions) credentialsOfAccounts(ctx context.Context, reader cl
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := census.Accounts(ctx, reader, identity, true)
+	accounts, err := census.Search(ctx, reader, identity, true)
 	if err != nil {
 		return nil, err
 	}

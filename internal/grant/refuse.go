@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -92,6 +93,21 @@ func CheckAdmissions(identity *v1alpha1.ManagedIdentity) error {
 		}
 	}
 	return nil
+}
+
+// SelectedLabels returns the names of the labels of namespaces that an identity's selectors mention.
+func SelectedLabels(identity *v1alpha1.ManagedIdentity) []string {
+	var names []string
+	for _, admission := range identity.Spec.AssumableBy {
+		if selector := admission.NamespaceSelector; selector != nil {
+			names = slices.AppendSeq(names, maps.Keys(selector.MatchLabels))
+			for _, expression := range selector.MatchExpressions {
+				names = append(names, expression.Key)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func admitsNamespace(admission v1alpha1.Admission, principal Principal) bool {

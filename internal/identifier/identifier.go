@@ -4,6 +4,7 @@ package identifier
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -56,10 +57,22 @@ func (s Set) WriteTo(status *v1alpha1.ManagedIdentityStatus) {
 	status.PrincipalID, status.ResourceID = s.PrincipalID, s.ResourceID
 }
 
+// Keys returns the IDs that no two identities may share, each with its kind.
+func (s Set) Keys() []string {
+	keys := []string{"client/" + string(s.ClientID)}
+	if s.PrincipalID != "" {
+		keys = append(keys, "principal/"+string(s.PrincipalID))
+	}
+	if s.ResourceID != "" {
+		keys = append(keys, "resource/"+strings.ToLower(s.ResourceID))
+	}
+	return keys
+}
+
 // Conflicts reports whether two sets share an ID that must be unique.
 func (s Set) Conflicts(other Set) bool {
-	return s.ClientID == other.ClientID || s.PrincipalID != "" && s.PrincipalID == other.PrincipalID ||
-		s.ResourceID != "" && strings.EqualFold(s.ResourceID, other.ResourceID)
+	keys := other.Keys()
+	return slices.ContainsFunc(s.Keys(), func(key string) bool { return slices.Contains(keys, key) })
 }
 
 // generate derives a GUID from a name and a tenant.

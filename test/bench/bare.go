@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/kube-imds/kube-imds/internal/testing/program"
 )
 
 // bareVariable passes a bare server's response body to this program's copy of itself.
@@ -16,7 +18,7 @@ const bareVariable = "KUBE_IMDS_BENCH_BARE"
 
 // bare is the server that the sidecar is compared with: net/http and nothing else, in a separate process.
 type bare struct {
-	process
+	program.Process
 	url string
 }
 
@@ -42,10 +44,10 @@ func startBare(ctx context.Context, sidecar *sidecar) (*bare, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start a bare server: %w", err)
 	}
-	started := process{command}
+	started := program.Process{Cmd: command}
 	address, err := bufio.NewReader(reader).ReadString('\n')
 	if err != nil {
-		started.stop()
+		started.Stop()
 		return nil, fmt.Errorf("start a bare server: %w", err)
 	}
 	// The same path and query, so that both parse the same.

@@ -46,8 +46,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sidecar.stop()
-	idle, err := sidecar.residentBytes()
+	defer sidecar.Stop()
+	idle, err := sidecar.ResidentBytes()
 	if err != nil {
 		return err
 	}
@@ -55,14 +55,14 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer bare.stop()
+	defer bare.Stop()
 
 	load := load{duration: *duration, connections: *connections}
 	rates, err := load.inTurns(ctx, *rounds, sidecar.tokenURL(), bare.url)
 	if err != nil {
 		return err
 	}
-	busy, err := sidecar.residentBytes()
+	busy, err := sidecar.ResidentBytes()
 	if err != nil {
 		return err
 	}

@@ -11,23 +11,23 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/testing/program"
 )
 
 // sidecar is the real program on loopback, with an issuer that always grants.
 type sidecar struct {
-	process
+	program.Process
 	address     string
 	binaryBytes int64
 }
 
 func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
-	program := filepath.Join(directory, "sidecar")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "./cmd/sidecar")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the sidecar: %w\n%s", err, output)
+	binary, err := program.Build(ctx, directory, "sidecar")
+	if err != nil {
+		return nil, err
 	}
-	file, err := os.Stat(program)
+	file, err := os.Stat(binary)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +44,13 @@ func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
 	environment := []string{
 		"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + string(authority), "KUBE_IMDS_TOKEN_FILE=" + tokenFile,
 	}
-	started, err := startProcess(ctx, environment, program, "serve", "--listen", address)
+	started, err := program.Start(ctx, environment, binary, "serve", "--listen", address)
 	if err != nil {
 		return nil, err
 	}
-	ready := exec.CommandContext(ctx, program, "ready", "--address", address, "--wait", (10 * time.Second).String())
+	ready := exec.CommandContext(ctx, binary, "ready", "--address", address, "--wait", (10 * time.Second).String())
 	if output, err := ready.CombinedOutput(); err != nil {
-		started.stop()
+		started.Stop()
 		return nil, fmt.Errorf("wait for the sidecar: %w\n%s", err, output)
 	}
 	return &sidecar{started, address, file.Size()}, nil

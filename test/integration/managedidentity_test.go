@@ -59,14 +59,14 @@ func TestIdentityFollowsItsSpec(t *testing.T) {
 
 func TestSecondReconcileChangesNothing(t *testing.T) {
 	t.Parallel()
-	needController(t)
+	running := needController(t)
 	identity := createIdentity(t, build.NewIdentity("settled"))
 	awaitReady(t, identity, metav1.ConditionTrue, v1alpha1.ReasonResolved)
 	space := createNamespace(t)
 	binding := createBinding(t, space.Name, "nobody", "settled")
 	awaitReady(t, binding, metav1.ConditionFalse, v1alpha1.ReasonNotAdmitted)
 
-	recorder, reader, counts := events.NewFakeRecorder(10), withoutStatus{admin}, &uninjected.Counts{}
+	recorder, reader, counts := events.NewFakeRecorder(10), withoutStatus{running.cache}, &uninjected.Counts{}
 	for _, look := range []struct {
 		object     client.Object
 		reconciler interface {

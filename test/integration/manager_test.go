@@ -30,8 +30,6 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
-	"github.com/kube-imds/kube-imds/internal/cluster/census"
-	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/cluster/uninjected"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
@@ -141,8 +139,7 @@ func authorityOptions(object client.ObjectKey) authority.Options {
 func addReconcilers(manager ctrl.Manager, trust *authority.Authority) error {
 	api, recorder, counts := manager.GetClient(), manager.GetEventRecorder(release), &uninjected.Counts{}
 	return errors.Join(
-		clientid.Index(context.Background(), manager.GetFieldIndexer()),
-		census.Index(context.Background(), manager.GetFieldIndexer()),
+		controllers.Index(context.Background(), manager.GetFieldIndexer(), defaults),
 		trust.SetupWithManager(manager),
 		(&controllers.ManagedIdentityReconciler{
 			Client: api, Events: recorder, Defaults: defaults, WorkloadIdentity: true, Uninjected: counts,

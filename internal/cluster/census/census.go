@@ -4,6 +4,7 @@ package census
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,37 +17,61 @@ import (
 )
 
 // Accounts returns the ServiceAccounts that an identity is granted to, by annotation or binding, whether it is ready or not; by
-// annotations of azure-workload-identity only if workloadIdentity says so. What single pods ask for does not count. It lists the
-// namespaces, bindings and ServiceAccounts of the cluster.
-func Accounts(
-	ctx context.Context, reader client.Reader, identity *v1alpha1.ManagedIdentity, workloadIdentity bool,
-) ([]types.NamespacedName, error) {
-	namespaces, err := namespaceLabels(ctx, reader)
+// annotations of azure-workload-identity only if workloadIdentity says so. What single pods ask for does not count. The reader is a cache
+// with Index: it looks only at ServiceAccounts that ask for the identity or are bound to it. They are sorted.
+func Accounts(ctx context.Context, cached client.Reader, identity *v1alpha1.ManagedIdentity, workloadIdentity bool) ([]types.NamespacedName, error) {
+	candidates, err := candidates(ctx, cached, identity, workloadIdentity)
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := bindingsByNamespace(ctx, reader)
-	if err != nil {
-		return nil, err
-	}
+	return granted(candidates, identity, workloadIdentity, fromCache(ctx, cached))
+}
+
+// Search does what Accounts does with any reader, for commands. It reads all namespaces, bindings and ServiceAccounts of the cluster.
+func Search(ctx context.Context, reader client.Reader, identity *v1alpha1.ManagedIdentity, workloadIdentity bool) ([]types.NamespacedName, error) {
 	accounts := directory.MetadataList("ServiceAccountList")
-	if err := reader.List(ctx, accounts, client.UnsafeDisableDeepCopy); err != nil {
+	if err := reader.List(ctx, accounts); err != nil {
 		return nil, fmt.Errorf("list the ServiceAccounts: %w", err)
 	}
-	var granted []types.NamespacedName
-	for _, account := range accounts.Items {
-		principal := principalOf(account, namespaces[account.Namespace], identity, workloadIdentity)
-		// Admission is cheap to check, and most ServiceAccounts fail it.
-		if grant.Admits(identity, principal) && isGranted(principal, identity, bindings[account.Namespace]) {
-			granted = append(granted, types.NamespacedName{Namespace: account.Namespace, Name: account.Name})
+	around, err := readAll(ctx, reader)
+	if err != nil {
+		return nil, err
+	}
+	return granted(accounts.Items, identity, workloadIdentity, around)
+}
+
+// granted returns those of some ServiceAccounts that an identity is granted to.
+func granted(
+	candidates []metav1.PartialObjectMetadata, identity *v1alpha1.ManagedIdentity, workloadIdentity bool, around surroundings,
+) ([]types.NamespacedName, error) {
+	var found []types.NamespacedName
+	for i := range candidates {
+		account := &candidates[i]
+		labels, err := around.labels(account.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		principal := principalOf(account, labels, identity, workloadIdentity)
+		if !grant.Admits(identity, principal) {
+			continue
+		}
+		bindings, err := around.bindings(account)
+		if err != nil {
+			return nil, err
+		}
+		// A lookup in memory never fails.
+		decided, _ := grant.Decide(principal, grant.Among(identity), bindings)
+		if len(decided.Identities)+len(decided.Pending) == 1 {
+			found = append(found, client.ObjectKeyFromObject(account))
 		}
 	}
-	return granted, nil
+	slices.SortFunc(found, compareNames)
+	return found, nil
 }
 
 // principalOf returns the principal of a ServiceAccount's pods. Their webhook finds the identity by the annotated client ID.
 func principalOf(
-	account metav1.PartialObjectMetadata, namespace map[string]string, identity *v1alpha1.ManagedIdentity, workloadIdentity bool,
+	account *metav1.PartialObjectMetadata, namespace map[string]string, identity *v1alpha1.ManagedIdentity, workloadIdentity bool,
 ) grant.Principal {
 	principal := grant.Principal{
 		Namespace: account.Namespace, NamespaceLabels: namespace,
@@ -56,35 +81,4 @@ func principalOf(
 		principal.PodAnnotations = map[string]string{v1alpha1.WorkloadIdentityAnnotation: identity.Name}
 	}
 	return principal
-}
-
-// isGranted reports whether the principal is granted the identity, ready or not.
-func isGranted(principal grant.Principal, identity *v1alpha1.ManagedIdentity, bindings []v1alpha1.IdentityBinding) bool {
-	// A lookup in memory never fails.
-	decided, _ := grant.Decide(principal, grant.Among(identity), bindings)
-	return len(decided.Identities)+len(decided.Pending) == 1
-}
-
-func namespaceLabels(ctx context.Context, reader client.Reader) (map[string]map[string]string, error) {
-	list := directory.MetadataList("NamespaceList")
-	if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list the namespaces: %w", err)
-	}
-	labels := map[string]map[string]string{}
-	for _, namespace := range list.Items {
-		labels[namespace.Name] = namespace.Labels
-	}
-	return labels, nil
-}
-
-func bindingsByNamespace(ctx context.Context, reader client.Reader) (map[string][]v1alpha1.IdentityBinding, error) {
-	var list v1alpha1.IdentityBindingList
-	if err := reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("list the bindings: %w", err)
-	}
-	byNamespace := map[string][]v1alpha1.IdentityBinding{}
-	for _, binding := range list.Items {
-		byNamespace[binding.Namespace] = append(byNamespace[binding.Namespace], binding)
-	}
-	return byNamespace, nil
 }

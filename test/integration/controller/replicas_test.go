@@ -162,10 +162,10 @@ func (r *replica) untilIdle(t *testing.T, work map[string]int) {
 	until(t, "the controller is idle", func() bool {
 		metrics := r.scrape(t)
 		for name, least := range work {
-			if metrics.sum("controller_runtime_reconcile_total", `controller="`+name+`"`) < float64(least) {
+			if metrics.Sum("controller_runtime_reconcile_total", `controller="`+name+`"`) < float64(least) {
 				return false
 			}
 		}
-		return metrics.sum("workqueue_depth", "") == 0 && metrics.sum("controller_runtime_active_workers", "") == 0
+		return metrics.Sum("workqueue_depth", "") == 0 && metrics.Sum("controller_runtime_active_workers", "") == 0
 	})
 }

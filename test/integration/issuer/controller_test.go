@@ -20,7 +20,6 @@ import (
 	"github.com/kube-imds/kube-imds/controllers"
 	"github.com/kube-imds/kube-imds/internal/attested"
 	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
-	"github.com/kube-imds/kube-imds/internal/cluster/clientid"
 	"github.com/kube-imds/kube-imds/internal/identifier"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/oidc"
@@ -56,7 +55,8 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	must(t, err, "make the controller")
 	made := &controller{authority: newCA(t)}
 	c.handOut(t, made.bundle())
-	must(t, clientid.Index(t.Context(), manager.GetFieldIndexer()), "index the identities")
+	defaults := identifier.Defaults{TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group"}
+	must(t, controllers.Index(t.Context(), manager.GetFieldIndexer(), defaults), "index what reconcilers look up")
 	api := manager.GetClient()
 	type reconciler interface {
 		SetupWithManager(manager ctrl.Manager) error
@@ -74,9 +74,7 @@ func (c *cluster) startController(t *testing.T, kinds *runtime.Scheme) *controll
 	}
 	isPublicHost := func(kind *azurehost.Kind, host string) bool { return hosts[kind].Holds(api, host) }
 	for _, reconciler := range append(resources,
-		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: identifier.Defaults{
-			TenantID: tenant, SubscriptionID: "subscription", ResourceGroup: "group",
-		}},
+		&controllers.ManagedIdentityReconciler{Client: api, Events: manager.GetEventRecorder(release), Federated: true, Defaults: defaults},
 		&controllers.RoleAssignmentReconciler{Client: api, Events: manager.GetEventRecorder(release)},
 		&controllers.IssuerCertificateReconciler{Client: api, Sign: made.sign, Rules: controllers.IssuerCertificateRules(names, isPublicHost)},
 	) {

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+// patience bounds the start of a controller.
+const patience = 10 * time.Minute
+
+// result is what was measured with one population.
+type result struct {
+	population
+	untilReady time.Duration
+	peak       int64
+	start      usage
+	changes    []changed
+}
+
+// measure starts a cluster and the controller, and measures the start and single changes.
+func measure(ctx context.Context, folder, binary string, of population) (result, error) {
+	r := result{population: of}
+	on, err := startCluster(ctx, folder)
+	if err != nil {
+		return r, err
+	}
+	// What the measurement found matters more than how the API server ends.
+	defer func() { _ = on.environment.Stop() }()
+	if err := of.create(ctx, on); err != nil {
+		return r, err
+	}
+	fmt.Fprintln(os.Stderr, "starting the controller …")
+	started := time.Now()
+	running, err := startController(ctx, binary, on.kubeconfig)
+	if err != nil {
+		return r, err
+	}
+	defer running.Stop()
+	if err := on.untilAllReady(ctx, of.identities); err != nil {
+		return r, err
+	}
+	r.untilReady = time.Since(started)
+	if err := running.untilIdle(ctx); err != nil {
+		return r, err
+	}
+	if r.start, err = running.used(ctx); err != nil {
+		return r, err
+	}
+	fmt.Fprintln(os.Stderr, "changing single objects …")
+	if r.changes, err = running.change(ctx, on, of); err != nil {
+		return r, err
+	}
+	r.peak, err = running.PeakBytes()
+	return r, err
+}
+
+// untilAllReady waits until as many identities are ready.
+func (c *cluster) untilAllReady(ctx context.Context, identities int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var list v1alpha1.ManagedIdentityList
+	events, err := c.Watch(ctx, &list)
+	if err != nil {
+		return fmt.Errorf("watch the identities: %w", err)
+	}
+	defer events.Stop()
+	ready := map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d identities are ready: %w", len(ready), identities, ctx.Err())
+		case event, open := <-events.ResultChan():
+			if !open || event.Type == watch.Error {
+				return fmt.Errorf("the watch of the identities ended: %v", event.Object)
+			}
+			identity, ok := event.Object.(*v1alpha1.ManagedIdentity)
+			if ok && apimeta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady) {
+				ready[identity.Name] = true
+			}
+			if len(ready) == identities {
+				return nil
+			}
+		}
+	}
+}
