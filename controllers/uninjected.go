@@ -62,6 +62,10 @@ func (r *UninjectedReconciler) Reconcile(ctx context.Context, request ctrl.Reque
 		return ctrl.Result{}, nil
 	}
 	pods, err := r.Counter.Count(ctx, request.NamespacedName)
+	if ctx.Err() != nil {
+		// The process ends, and many wait for their turn.
+		return ctrl.Result{}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -40,7 +40,7 @@ func (c *controller) change(ctx context.Context, on *cluster, of population) ([]
 			return nil, ctx.Err()
 		case <-time.After(window):
 		}
-		if err := c.untilIdle(ctx); err != nil {
+		if err := c.untilIdle(ctx, 0); err != nil {
 			return nil, err
 		}
 		after, err := c.used(ctx)
@@ -71,10 +71,10 @@ func (p population) changes() []single {
 	return []single{
 		{what: "none"},
 		{"a namespace's label that no selector mentions", namespace, func() { namespace.Labels["other"] = "changed" }},
-		{"a namespace's label that half of the identities select by", namespace, func() { namespace.Labels[teamLabel] = "changed" }},
 		{"a ServiceAccount's annotation", account, func() { account.Annotations = nil }},
 		{"a binding", binding, func() { binding.Spec.ServiceAccounts = binding.Spec.ServiceAccounts[:1] }},
 		{"an identity", identity, func() { identity.Spec.AssumableBy = nil }},
+		{"a namespace's label that half of its 20 identities select by", namespace, func() { namespace.Labels[teamLabel] = "changed" }},
 	}
 }
 

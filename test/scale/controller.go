@@ -23,7 +23,8 @@ type controller struct {
 	metrics string
 }
 
-func startController(ctx context.Context, binary, kubeconfig string) (*controller, error) {
+// startController starts the controller. The counting of pods goes on for a long time, so it may be left out.
+func startController(ctx context.Context, binary, kubeconfig string, countPods bool) (*controller, error) {
 	addresses, err := address.Free(3)
 	if err != nil {
 		return nil, err
@@ -34,6 +35,7 @@ func startController(ctx context.Context, binary, kubeconfig string) (*controlle
 	}
 	started, err := program.Start(ctx, append(os.Environ(), "KUBECONFIG="+kubeconfig, "GOMEMLIMIT="+memoryLimit), binary,
 		"--namespace="+installation, "--tenant-id=28a37578-cd01-54f5-804a-52ef0695644e", "--sidecar-image=none", "--log-level=error",
+		fmt.Sprintf("--count-uninjected-pods=%t", countPods),
 		"--metrics-address="+addresses[0], "--health-address="+addresses[1], "--webhook-port="+webhookPort)
 	if err != nil {
 		return nil, err
@@ -72,19 +74,21 @@ func (u usage) minus(other usage) usage {
 	return usage{u.cpu - other.cpu, u.reconciled - other.reconciled, u.written - other.written}
 }
 
-// untilIdle waits until no identity and no binding waits to be reconciled.
-func (c *controller) untilIdle(ctx context.Context) error {
+// untilIdle waits until as many identities and bindings were reconciled, and none waits to be.
+func (c *controller) untilIdle(ctx context.Context, least int) error {
 	err := wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, 10*time.Minute, true, func(ctx context.Context) (bool, error) {
 		metrics, err := scrape.From(ctx, c.metrics)
 		if err != nil {
-			return false, err
+			// It is starting.
+			return false, nil
 		}
-		waiting := 0.0
+		waiting, done := 0.0, 0.0
 		for _, name := range []string{"managedidentity", "identitybinding"} {
 			waiting += metrics.Sum("workqueue_depth", `name="`+name+`"`)
 			waiting += metrics.Sum("controller_runtime_active_workers", `controller="`+name+`"`)
+			done += metrics.Sum("controller_runtime_reconcile_total", `controller="`+name+`"`)
 		}
-		return waiting == 0, nil
+		return waiting == 0 && done >= float64(least), nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait until the controller is idle: %w", err)

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/kube-imds/kube-imds/internal/testing/program"
 )
 
@@ -46,6 +49,8 @@ func run(ctx context.Context) error {
 			return err
 		}
 	}
+	// What fails is reported by this program itself.
+	ctrl.SetLogger(logr.Discard())
 	var results []result
 	for size := range strings.SplitSeq(*sizes, ",") {
 		identities, err := strconv.Atoi(strings.TrimSpace(size))

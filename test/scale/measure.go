@@ -38,27 +38,41 @@ func measure(ctx context.Context, folder, binary string, of population) (result,
 	}
 	fmt.Fprintln(os.Stderr, "starting the controller …")
 	started := time.Now()
-	running, err := startController(ctx, binary, on.kubeconfig)
+	first, err := startController(ctx, binary, on.kubeconfig, true)
 	if err != nil {
 		return r, err
 	}
-	defer running.Stop()
+	defer first.Stop()
 	if err := on.untilAllReady(ctx, of.identities); err != nil {
 		return r, err
 	}
 	r.untilReady = time.Since(started)
-	if err := running.untilIdle(ctx); err != nil {
+	if err := first.untilIdle(ctx, of.identities+of.bindings); err != nil {
 		return r, err
 	}
-	if r.start, err = running.used(ctx); err != nil {
+	if r.start, err = first.used(ctx); err != nil {
 		return r, err
 	}
-	fmt.Fprintln(os.Stderr, "changing single objects …")
-	if r.changes, err = running.change(ctx, on, of); err != nil {
+	if r.peak, err = first.PeakBytes(); err != nil {
 		return r, err
 	}
-	r.peak, err = running.PeakBytes()
+	first.Stop()
+	r.changes, err = measureChanges(ctx, on, binary, of)
 	return r, err
+}
+
+// measureChanges starts another controller, and measures what single changes cost it.
+func measureChanges(ctx context.Context, on *cluster, binary string, of population) ([]changed, error) {
+	fmt.Fprintln(os.Stderr, "changing single objects …")
+	second, err := startController(ctx, binary, on.kubeconfig, false)
+	if err != nil {
+		return nil, err
+	}
+	defer second.Stop()
+	if err := second.untilIdle(ctx, of.identities+of.bindings); err != nil {
+		return nil, err
+	}
+	return second.change(ctx, on, of)
 }
 
 // untilAllReady waits until as many identities are ready.

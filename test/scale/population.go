@@ -77,7 +77,7 @@ func (p population) account(i int) client.Object {
 }
 
 func (p population) identity(i int) client.Object {
-	if i%2 == 0 {
+	if i/p.namespaces%2 == 0 {
 		return build.NewIdentity(identityName(i)).AdmittingSelected(teamSelector(p.home(i)), "*").ManagedIdentity
 	}
 	return build.NewIdentity(identityName(i)).Admitting(p.home(i), "*").ManagedIdentity
