@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -24,8 +25,8 @@ const (
 // ownSubcommands identify our containers by their first argument.
 var ownSubcommands = map[string]string{netInitName: settings.NetInit, sidecarName: settings.Serve}
 
-// startupSeconds bounds the sidecar's startup, for which the pod's own containers wait.
-const startupSeconds = 120
+// startup bounds the sidecar's startup, for which the pod's own containers wait.
+const startup = 2 * time.Minute
 
 // netInit returns the container that adds the address and redirects it to the sidecar. It gets NET_ADMIN by a file
 // capability of its binary (docs/design/net-admin-without-root.md).
@@ -45,8 +46,8 @@ func (p plan) netInit() corev1.Container {
 	}
 }
 
-// sidecar returns the container that serves IMDS. Its startup probe is a command, because nothing outside the pod can probe
-// it.
+// sidecar returns the container that serves IMDS. Its hook holds back the containers after it until IMDS answers: a startup probe would be
+// looked at once a second (docs/design/pod-start.md). It is a command, because nothing outside the pod can ask.
 func (p plan) sidecar() corev1.Container {
 	address := fmt.Sprintf("127.0.0.1:%d", p.port())
 	if p.options.Interception == Address {
@@ -65,12 +66,9 @@ func (p plan) sidecar() corev1.Container {
 		SecurityContext: install.Restricted(),
 		Env:             append(p.sidecarVariables(), variables...),
 		VolumeMounts:    append([]corev1.VolumeMount{{Name: tokenVolumeName, MountPath: settings.TokenFolder, ReadOnly: true}}, mounts...),
-		StartupProbe: &corev1.Probe{
-			ProbeHandler:     corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{settings.Program, settings.Ready}}},
-			PeriodSeconds:    1,
-			TimeoutSeconds:   5,
-			FailureThreshold: startupSeconds,
-		},
+		Lifecycle: &corev1.Lifecycle{PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
+			Command: []string{settings.Program, settings.Ready, "--" + settings.Wait + "=" + startup.String()},
+		}}},
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 	}
 }

@@ -18,7 +18,7 @@ const usage = `sidecar: the Instance Metadata Service of one pod
 
   sidecar serve      answer as IMDS, with tokens from the node's issuer
   sidecar net-init   add 169.254.169.254 to the device lo, redirect its port 80 to serve, and exit
-  sidecar ready      exit with 0 once serve is ready for applications: a startup probe
+  sidecar ready      exit with 0 once serve is ready for applications: a postStart hook
   sidecar token      ask 169.254.169.254 for a token, and print its claims
   sidecar reach      print whether anything answers at 169.254.169.254:80
   sidecar version    print the version

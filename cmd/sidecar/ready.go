@@ -12,12 +12,11 @@ import (
 	"github.com/kube-imds/kube-imds/internal/sidecar/settings"
 )
 
-// ready asks serve whether applications may start. It asks for a little less than the kubelet's shortest timeout, because
-// serve is often just starting.
+// ready asks serve whether applications may start, and goes on asking, because serve is often just starting.
 func ready(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet(settings.Ready, flag.ContinueOnError)
 	address := flags.String("address", imdsAddress, "the `address` to ask serve at: by default on the way that applications take")
-	wait := flags.Duration("wait", 800*time.Millisecond, "how long to go on asking")
+	wait := flags.Duration(settings.Wait, 800*time.Millisecond, "how long to go on asking")
 	if err := parse(flags, arguments); err != nil {
 		return err
 	}

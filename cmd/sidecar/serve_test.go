@@ -234,7 +234,7 @@ func TestLimitsAreOptional(t *testing.T) {
 			if last != want {
 				t.Errorf("last status = %d", last)
 			}
-			// The startup probe is not part of IMDS.
+			// What the postStart hook asks is not part of IMDS.
 			sidecar.eventually(readyPath, http.StatusNoContent)
 		})
 	}

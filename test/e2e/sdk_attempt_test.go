@@ -154,7 +154,7 @@ func readSent(t *testing.T, logged string) []sentRequest {
 		request.target, err = url.ParseRequestURI(request.Target)
 		must(t, err, "read the target %s", request.Target)
 		if !strings.HasPrefix(request.target.Path, "/metadata") {
-			continue // the sidecar's own startup probe
+			continue // the sidecar's own hook
 		}
 		request.query = request.target.Query()
 		for pair := range strings.SplitSeq(request.target.RawQuery, "&") {

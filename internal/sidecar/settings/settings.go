@@ -19,6 +19,9 @@ const (
 
 	// RedirectTo is the loopback port to which NetInit redirects 169.254.169.254:80.
 	RedirectTo = "redirect-to"
+
+	// Wait is how long Ready goes on asking.
+	Wait = "wait"
 )
 
 // Port is the loopback port on which the sidecar listens by default.
