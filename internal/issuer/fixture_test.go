@@ -200,12 +200,16 @@ func ordersPod() podToken {
 
 func (p podToken) sign(t *testing.T) string {
 	t.Helper()
+	return boundToken(p).Sign(t)
+}
+
+func boundToken(p podToken) bound.Token {
 	return bound.Token{Audience: p.audience, Age: p.age, Life: p.life, Workload: workload.Workload{
 		Namespace:      p.namespace,
 		ServiceAccount: workload.Reference{Name: p.account, UID: p.accountUID},
 		Pod:            workload.Reference{Name: p.pod, UID: p.podUID},
 		Node:           workload.Reference{Name: p.node, UID: "node-uid"},
-	}}.Sign(t)
+	}}
 }
 
 // startKeys starts the cluster's keys and waits for them.

@@ -75,13 +75,18 @@ const watchLag = 2 * time.Second
 
 // await calls look, and again after each change while the error may only be due to the watches' lag, for watchLag at the most.
 func (s *Server) await(x *exchange, look func(context.Context) (mayChange bool, err error)) error {
-	ctx, cancel := context.WithTimeout(x.request.Context(), watchLag)
-	defer cancel()
+	ctx, waits := x.request.Context(), false
 	for {
 		changed := s.Directory.Changed(x.workload.Pod.UID)
 		mayChange, err := look(ctx)
 		if err == nil || !mayChange {
 			return err
+		}
+		// Nearly every pod is known at once.
+		if !waits {
+			waiting, cancel := context.WithTimeout(ctx, watchLag)
+			defer cancel()
+			ctx, waits = waiting, true
 		}
 		select {
 		case <-changed:

@@ -115,11 +115,14 @@ func nothing() {}
 // count increments a counter until done.
 func (l *Limits) count(number *int) (done func()) {
 	*number++
-	return sync.OnceFunc(func() {
+	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		*number--
-	})
+		if number != nil {
+			*number--
+			number = nil
+		}
+	}
 }
 
 func usageOf(all map[string]*usage, key string, bounds PodLimits) *usage {

@@ -42,9 +42,10 @@ type Keys struct {
 	wanted    chan struct{}
 	limit     *rate.Limiter
 
-	mu     sync.RWMutex
-	issuer string
-	set    jose.JSONWebKeySet
+	mu      sync.RWMutex
+	issuer  string
+	set     jose.JSONWebKeySet
+	version uint64
 }
 
 // New returns an empty set. Start fills it, and calls refreshed after each try.
@@ -101,6 +102,13 @@ func (k *Keys) Issuer() string {
 	return k.issuer
 }
 
+// Version returns a number that changes whenever the keys are read: what was verified by an earlier version may no longer be valid.
+func (k *Keys) Version() uint64 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.version
+}
+
 // Refresh reads the keys once.
 func (k *Keys) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -121,6 +129,7 @@ func (k *Keys) Refresh(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.issuer, k.set = document.Issuer, set
+	k.version++
 	return nil
 }
 

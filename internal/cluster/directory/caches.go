@@ -30,7 +30,7 @@ var _ Source = Caches{}
 // Pod returns the pod with a UID.
 func (c Caches) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
 	var pods corev1.PodList
-	if err := c.Reader.List(ctx, &pods, client.MatchingFields{PodUIDIndex: uid}); err != nil {
+	if err := c.Reader.List(ctx, &pods, client.MatchingFields{PodUIDIndex: uid}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("look up the pod: %w", err)
 	}
 	if len(pods.Items) != 1 {
@@ -42,7 +42,7 @@ func (c Caches) Pod(ctx context.Context, uid string) (*corev1.Pod, error) {
 // Node returns a Node.
 func (c Caches) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	var node corev1.Node
-	if err := c.Reader.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
+	if err := c.Reader.Get(ctx, client.ObjectKey{Name: name}, &node, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("look up the node: %w", err)
 	}
 	return &node, nil

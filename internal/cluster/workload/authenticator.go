@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -36,19 +37,21 @@ type Authenticator struct {
 
 	// life is the longest validity of a token; 0 means any.
 	life time.Duration
+
+	verified *verified
 }
 
 // NewAuthenticator returns an authenticator of tokens for an audience that the cluster's keys signed.
 func NewAuthenticator(keys *keyset.Keys, audience string, now func() time.Time) *Authenticator {
-	return &Authenticator{keys: keys, audience: audience, now: now}
+	return &Authenticator{keys: keys, audience: audience, now: now, verified: &verified{}}
 }
 
 // Within rejects tokens that are valid for longer than life: sidecars ask for short ones, and longer ones were made by
 // another user who may create tokens.
 func (a *Authenticator) Within(life time.Duration) *Authenticator {
-	bounded := *a
+	bounded := NewAuthenticator(a.keys, a.audience, a.now)
 	bounded.life = life
-	return &bounded
+	return bounded
 }
 
 // For returns an authenticator of tokens for another audience, of any validity.
@@ -64,6 +67,9 @@ func (w Workload) Subject() string {
 // maxTokenBytes bounds a token before it is parsed. Those of the API server have some 1,200 bytes, and twice that with
 // names of 253 letters.
 const maxTokenBytes = 8 << 10
+
+// leeway allows for clocks that differ.
+const leeway = 10 * time.Second
 
 // errNotBound rejects tokens without a pod or a node: any user of the ServiceAccount can get those.
 var errNotBound = errors.New("the token is not bound to a pod on a node")
@@ -92,9 +98,22 @@ func (a *Authenticator) Authenticate(token string) (Workload, error) {
 	if len(token) > maxTokenBytes {
 		return Workload{}, errTooLong
 	}
+	hash, version := sha256.Sum256([]byte(token)), a.keys.Version()
+	if found, known := a.verified.find(hash, version, a.now()); known {
+		return found, nil
+	}
+	found, err := a.verify(token)
+	if err != nil {
+		return Workload{}, err
+	}
+	a.verified.add(hash, version, found)
+	return found.workload, nil
+}
+
+func (a *Authenticator) verify(token string) (remembered, error) {
 	issuer := a.keys.Issuer()
 	if issuer == "" {
-		return Workload{}, errNotReady
+		return remembered{}, errNotReady
 	}
 	var c claims
 	_, err := jwt.ParseWithClaims(token, &c, a.keys.Find,
@@ -103,23 +122,23 @@ func (a *Authenticator) Authenticate(token string) (Workload, error) {
 		jwt.WithIssuer(issuer),
 		jwt.WithExpirationRequired(),
 		jwt.WithTimeFunc(a.now),
-		jwt.WithLeeway(10*time.Second))
+		jwt.WithLeeway(leeway))
 	if err != nil {
-		return Workload{}, fmt.Errorf("verify the ServiceAccount token: %w", err)
+		return remembered{}, fmt.Errorf("verify the ServiceAccount token: %w", err)
 	}
 	bound := c.Kubernetes
 	if bound.Namespace == "" || bound.Pod.UID == "" || bound.Node.Name == "" || bound.ServiceAccount.UID == "" {
-		return Workload{}, errNotBound
+		return remembered{}, errNotBound
 	}
 	var issuedAt time.Time
 	if c.IssuedAt != nil {
 		issuedAt = c.IssuedAt.Time
 	}
 	if a.life > 0 && (issuedAt.IsZero() || c.ExpiresAt.Sub(issuedAt) > a.life) {
-		return Workload{}, errLongLived
+		return remembered{}, errLongLived
 	}
-	return Workload{
+	return remembered{expires: c.ExpiresAt.Add(leeway), workload: Workload{
 		Namespace: bound.Namespace, Pod: bound.Pod, ServiceAccount: bound.ServiceAccount, Node: bound.Node,
 		TokenIssuedAt: issuedAt,
-	}, nil
+	}}, nil
 }
