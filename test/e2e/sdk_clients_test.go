@@ -64,6 +64,7 @@ var sdkClients = map[string][]sdkCredential{
 	"rust": {
 		{"rust azure_identity", "ManagedIdentityCredential", everySelector, false},
 	},
+	"spring": {}, // uses a vault alone
 	"azurecli": {
 		{"az", "az login --identity", everySelector, false},
 	},

@@ -38,12 +38,16 @@ var vaultSDKs = map[string][]vaultSDK{
 		{"java azure-security-keyvault-certificates", certificateOperations}},
 	"rust": {{"rust azure_security_keyvault_secrets", secretOperations}, {"rust azure_security_keyvault_keys", keyOperations},
 		{"rust azure_security_keyvault_certificates", certificateOperations}},
+	"spring": {{"java spring-cloud-azure-starter-keyvault-secrets", []string{"property"}}},
 	"dotnet-mcp": {{"csharp azmcp",
 		[]string{"secret set", "secret get", "secret list", "key create EC", "certificate create", "certificate get"}}},
 }
 
 // azureHostsOnly holds clients that look for every vault at vault.azure.net.
 var azureHostsOnly = []string{"dotnet-mcp"}
+
+// readOnly holds clients that find the secret greeting in the vault.
+var readOnly = []string{"spring"}
 
 // vaultOperation is a client's report of one operation.
 type vaultOperation struct {
@@ -88,8 +92,12 @@ func (m *sdkMatrix) useVault(t *testing.T, name string) []vaultOperation {
 	url := "https://" + vault + "." + vaultDomain
 	m.awaitVault(t, m.probe, 404, "", url+"/secrets/greeting?api-version=7.6")
 	pod := m.newVaultPod(t, name, url)
+	if slices.Contains(readOnly, name) {
+		m.setSecret(t, newProbePod(m.cluster, m.home, vault, "wait"), url)
+	}
 	if slices.Contains(azureHostsOnly, name) {
-		m.awaitPublicHost(t, vault, string(public))
+		// A vault does not say when it is served at its host of Azure.
+		m.setSecret(t, newProbePod(m.cluster, m.home, vault, "wait").withAzureHosts(string(public)), "https://"+string(public))
 		pod = m.newVaultPod(t, name, "https://"+string(public))
 		pod.Annotations[v1alpha1.AzureHostsAnnotation] = string(public)
 	}
@@ -97,11 +105,10 @@ func (m *sdkMatrix) useVault(t *testing.T, name string) []vaultOperation {
 	return readOperations(t, m.logs(t, m.home, pod.Name, "client"))
 }
 
-// awaitPublicHost waits until a vault is served at its host of Azure, for it does not say when.
-func (m *sdkMatrix) awaitPublicHost(t *testing.T, name, host string) {
+// setSecret sets the secret greeting from a pod, and waits until the vault answers it.
+func (m *sdkMatrix) setSecret(t *testing.T, pod probePod, url string) {
 	t.Helper()
-	pod := m.start(t, newProbePod(m.cluster, m.home, name, "wait").withIdentity(m.first.Name).trustingInstallation().withAzureHosts(host))
-	m.awaitSecret(t, pod, "hello", "--set", "hello", "--vault", "https://"+host)
+	m.awaitSecret(t, m.start(t, pod.withIdentity(m.first.Name).trustingInstallation()), "hello", "--set", "hello", "--vault", url)
 }
 
 // newVaultPod returns a pod as a user writes it: with an image, two annotations and a vault's URL.

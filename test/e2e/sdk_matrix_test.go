@@ -31,7 +31,9 @@ func TestSDKMatrix(t *testing.T) {
 	t.Cleanup(func() { c.describeFailure(t) })
 	matrix := c.newSDKMatrix(t)
 	for _, name := range built {
-		t.Run(name, func(t *testing.T) { matrix.test(t, name) })
+		if len(sdkClients[name]) > 0 {
+			t.Run(name, func(t *testing.T) { matrix.test(t, name) })
+		}
 	}
 	matrix.print(t)
 	matrix.testKeyVault(t, built)
