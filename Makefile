@@ -4,7 +4,8 @@
 export KUBE_IMDS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kube-imds
 
 CLUSTER := go -C hack run ./cluster
-MODULES := . hack $(patsubst %/go.mod,%,$(wildcard test/apps/*/go.mod config/samples/*/go.mod config/samples/*/*/go.mod test/sdks/clients/*/go.mod))
+# A module whose program is another project's has no Go files of this one.
+MODULES := $(filter-out test/apps/external-secrets,. hack $(patsubst %/go.mod,%,$(wildcard test/apps/*/go.mod config/samples/*/go.mod config/samples/*/*/go.mod test/sdks/clients/*/go.mod)))
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -68,6 +69,10 @@ test-e2e: ## As root: run the end-to-end tests on a separate local cluster. KUBE
 .PHONY: sdk-matrix
 sdk-matrix: ## As root on Debian: run the published SDKs of every language in pods and print a table.
 	hack/sdk-matrix.sh
+
+.PHONY: external-secrets
+external-secrets: ## As root: run the External Secrets Operator with a vault on a separate local cluster. Its first build takes long.
+	hack/external-secrets.sh
 
 .PHONY: bench
 bench: ## Measure the sidecar's size, and its speed relative to a bare HTTP handler. Needs wrk.
