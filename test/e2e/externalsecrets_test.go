@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +45,7 @@ func TestExternalSecretsOperator(t *testing.T) {
 	o.install(t)
 	for _, sdk := range []azureStore{{"autorest", o.public, false}, {"azcore", o.own, true}} {
 		t.Run(sdk.name, func(t *testing.T) { o.testFollowing(t, sdk) })
+		t.Run(sdk.name+" pushes", func(t *testing.T) { o.testPushing(t, sdk) })
 		t.Run(sdk.name+" without a role", func(t *testing.T) { o.testRefusal(t, sdk) })
 	}
 	c.helm(t, "uninstall", operator, "--namespace", o.home, "--wait")
@@ -61,13 +63,13 @@ type externalSecrets struct {
 	*cluster
 	home string
 
-	// reader may read the vault's secrets, and stranger has no role. Both are the operator's.
-	reader, stranger *v1alpha1.ManagedIdentity
+	// reader may read the vault's secrets, officer may set them too, and stranger has no role. All are the operator's.
+	reader, officer, stranger *v1alpha1.ManagedIdentity
 
 	// own and public are the vault's URLs: at its own name, and at one of Azure.
 	own, public string
 
-	// writer is a pod that may set the vault's secrets.
+	// writer is a pod that has the vault's secrets, as officer.
 	writer *corev1.Pod
 }
 
@@ -75,15 +77,14 @@ func (c *cluster) newExternalSecrets(t *testing.T) *externalSecrets {
 	home := c.namespace(t)
 	host := home + "." + azureDomain
 	o := &externalSecrets{cluster: c, home: home, own: "https://" + home + "." + vaultDomain, public: "https://" + host,
-		reader: c.identity(t, home+"-reader", home), stranger: c.identity(t, home+"-stranger", home)}
-	writer := c.identity(t, home+"-writer", home)
+		reader: c.identity(t, home+"-reader", home), officer: c.identity(t, home+"-officer", home), stranger: c.identity(t, home+"-stranger", home)}
 	c.create(t, &v1alpha1.KeyVault{
 		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: home},
 		Spec:       v1alpha1.KeyVaultSpec{PublicHosts: []v1alpha1.VaultHost{v1alpha1.VaultHost(host)}},
 	})
-	c.assign(t, home, writer.Name, v1alpha1.KeyVaultSecretsOfficer)
+	c.assign(t, home, o.officer.Name, v1alpha1.KeyVaultSecretsOfficer)
 	c.assign(t, home, o.reader.Name, v1alpha1.KeyVaultSecretsUser)
-	o.writer = c.start(t, newProbePod(c, home, "writer", "wait").withIdentity(writer.Name).trustingInstallation().withAzureHosts(host))
+	o.writer = c.start(t, newProbePod(c, home, "writer", "wait").withIdentity(o.officer.Name).trustingInstallation().withAzureHosts(host))
 	return o
 }
 
@@ -112,7 +113,7 @@ func (o *externalSecrets) install(t *testing.T) {
 		"webhook":        map[string]bool{"create": false},
 		"certController": map[string]bool{"create": false},
 		"podAnnotations": map[string]string{
-			v1alpha1.IdentityAnnotation:   o.reader.Name + "," + o.stranger.Name,
+			v1alpha1.IdentityAnnotation:   strings.Join([]string{o.reader.Name, o.officer.Name, o.stranger.Name}, ","),
 			v1alpha1.TrustAnnotation:      "true",
 			v1alpha1.AzureHostsAnnotation: strings.TrimPrefix(o.public, "https://"),
 		},
@@ -155,6 +156,32 @@ func (o *externalSecrets) testFollowing(t *testing.T, store azureStore) {
 	}
 }
 
+// testPushing has the operator set a secret in the vault, as a Secret has it, and delete it.
+func (o *externalSecrets) testPushing(t *testing.T, store azureStore) {
+	name := store.name + "-pushed"
+	o.createStore(t, name, store, o.officer)
+	source := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.home, Name: name}, StringData: map[string]string{"greeting": "hello"}}
+	o.create(t, source)
+	push := o.createKind(t, "v1alpha1", "PushSecret", name, map[string]any{
+		"refreshInterval": "1s", "deletionPolicy": "Delete", "secretStoreRefs": []any{map[string]any{"name": name}},
+		"selector": map[string]any{"secret": map[string]any{"name": name}},
+		"data":     []any{map[string]any{"match": map[string]any{"secretKey": "greeting", "remoteRef": map[string]any{"remoteKey": name}}}},
+	})
+	o.awaitInVault(t, name, "hello")
+	source.StringData = map[string]string{"greeting": "hello again"}
+	must(t, o.Update(t.Context(), source), "change the Secret")
+	o.awaitInVault(t, name, "hello again")
+	o.delete(t, push)
+	o.awaitVault(t, o.writer, http.StatusNotFound, "", o.own+"/secrets/"+name+"?api-version=7.6")
+	o.awaitVault(t, o.writer, http.StatusOK, "", o.own+"/deletedsecrets/"+name+"?api-version=7.6")
+}
+
+// awaitInVault waits until a secret of the vault has a value.
+func (o *externalSecrets) awaitInVault(t *testing.T, name, value string) {
+	t.Helper()
+	o.awaitVault(t, o.writer, http.StatusOK, value, o.own+"/secrets/"+name+"?api-version=7.6")
+}
+
 // testRefusal has the operator ask as an identity that has no role.
 func (o *externalSecrets) testRefusal(t *testing.T, store azureStore) {
 	store.name += "-refused"
@@ -165,9 +192,7 @@ func (o *externalSecrets) testRefusal(t *testing.T, store azureStore) {
 // vault's list has. It returns their names, which their ExternalSecrets have too.
 func (o *externalSecrets) synchronize(t *testing.T, store azureStore, identity *v1alpha1.ManagedIdentity) []string {
 	t.Helper()
-	o.createKind(t, "SecretStore", store.name, map[string]any{"provider": map[string]any{"azurekv": map[string]any{
-		"authType": "ManagedIdentity", "identityId": string(identity.Status.ClientID), "vaultUrl": store.url, "useAzureSDK": store.azcore,
-	}}})
+	o.createStore(t, store.name, store, identity)
 	var names []string
 	for _, secret := range []struct {
 		name, field string
@@ -176,7 +201,7 @@ func (o *externalSecrets) synchronize(t *testing.T, store azureStore, identity *
 		{store.name + "-named", "data", map[string]any{"secretKey": "greeting", "remoteRef": map[string]any{"key": "greeting"}}},
 		{store.name + "-found", "dataFrom", map[string]any{"find": map[string]any{"name": map[string]any{"regexp": "^greet"}}}},
 	} {
-		o.createKind(t, "ExternalSecret", secret.name, map[string]any{
+		o.createKind(t, "v1", "ExternalSecret", secret.name, map[string]any{
 			"refreshInterval": "1s", "secretStoreRef": map[string]any{"name": store.name}, secret.field: []any{secret.from},
 		})
 		names = append(names, secret.name)
@@ -184,18 +209,27 @@ func (o *externalSecrets) synchronize(t *testing.T, store azureStore, identity *
 	return names
 }
 
-func (o *externalSecrets) createKind(t *testing.T, kind, name string, spec map[string]any) {
+// createStore tells the operator of the vault, and as which identity it asks.
+func (o *externalSecrets) createStore(t *testing.T, name string, store azureStore, identity *v1alpha1.ManagedIdentity) {
 	t.Helper()
-	object := newExternalSecretsKind(kind)
+	o.createKind(t, "v1", "SecretStore", name, map[string]any{"provider": map[string]any{"azurekv": map[string]any{
+		"authType": "ManagedIdentity", "identityId": string(identity.Status.ClientID), "vaultUrl": store.url, "useAzureSDK": store.azcore,
+	}}})
+}
+
+func (o *externalSecrets) createKind(t *testing.T, version, kind, name string, spec map[string]any) *unstructured.Unstructured {
+	t.Helper()
+	object := newOperatorKind(version, kind)
 	object.SetNamespace(o.home)
 	object.SetName(name)
 	object.Object["spec"] = spec
 	o.create(t, object)
+	return object
 }
 
-func newExternalSecretsKind(kind string) *unstructured.Unstructured {
+func newOperatorKind(version, kind string) *unstructured.Unstructured {
 	object := &unstructured.Unstructured{}
-	object.SetAPIVersion("external-secrets.io/v1")
+	object.SetAPIVersion("external-secrets.io/" + version)
 	object.SetKind(kind)
 	return object
 }
@@ -222,7 +256,7 @@ func (o *externalSecrets) awaitRefusal(t *testing.T, names []string) {
 	t.Helper()
 	for _, name := range names {
 		eventually(t, 2*time.Minute, "the operator tells of the 403 for "+name, func(ctx context.Context) error {
-			object := newExternalSecretsKind("ExternalSecret")
+			object := newOperatorKind("v1", "ExternalSecret")
 			if err := o.Get(ctx, client.ObjectKey{Namespace: o.home, Name: name}, object); err != nil {
 				return err
 			}
