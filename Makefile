@@ -70,9 +70,9 @@ test-e2e: ## As root: run the end-to-end tests on a separate local cluster. KUBE
 sdk-matrix: ## As root on Debian: run the published SDKs of every language in pods and print a table.
 	hack/sdk-matrix.sh
 
-.PHONY: external-secrets
-external-secrets: ## As root: run the External Secrets Operator with a vault on a separate local cluster. Its first build takes long.
-	hack/external-secrets.sh
+.PHONY: test-eso
+test-eso: ## As root: run the External Secrets Operator with a vault on a separate local cluster. Its first build takes long.
+	hack/eso.sh
 
 .PHONY: bench
 bench: ## Measure the sidecar's size, and its speed relative to a bare HTTP handler. Needs wrk.

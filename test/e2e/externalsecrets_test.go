@@ -34,7 +34,7 @@ const (
 // E2E_EXTERNAL_SECRETS says that the operator's image is in the cluster.
 func TestExternalSecretsOperator(t *testing.T) {
 	if os.Getenv("E2E_EXTERNAL_SECRETS") == "" {
-		t.Skip("E2E_EXTERNAL_SECRETS is not set: run `make external-secrets`")
+		t.Skip("E2E_EXTERNAL_SECRETS is not set: run `make test-eso`")
 	}
 	c := connect(t)
 	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "keyVault.enabled=true", "--set", "keyVault.publicHosts={"+azureDomain+"}",

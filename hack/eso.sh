@@ -8,7 +8,7 @@ arch=$(go env GOARCH)
 if [ "${1:-}" != --on-cluster ]; then
 	# Build the operator before the cluster starts, because the first build takes long.
 	go -C hack run ./images --platforms "linux/$arch" --parts external-secrets
-	exec hack/own-cluster.sh external-secrets hack/external-secrets.sh --on-cluster
+	exec hack/own-cluster.sh test-eso hack/eso.sh --on-cluster
 fi
 
 parts=(controller signer oidc keyvault issuer sidecar probe)
