@@ -124,14 +124,16 @@ func (o *externalSecrets) install(t *testing.T) {
 	o.helm(t, "upgrade", "--install", operator, completeChart(t, module), "--values", path, "--namespace", o.home, "--wait", "--timeout", "3m")
 }
 
-// operatorFolder returns the folder of the operator's module.
+// operatorFolder returns the folder of the operator's module, which may have been removed since its image was built.
 func operatorFolder(t *testing.T) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", operatorModule)
+	command := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", operatorModule)
 	command.Dir = operatorPath
-	folder, err := command.Output()
-	must(t, err, "find the operator's module")
-	return strings.TrimSpace(string(folder))
+	output, err := command.Output()
+	must(t, err, "get the operator's module")
+	var module struct{ Dir string }
+	must(t, json.Unmarshal(output, &module), "read where the operator's module is")
+	return module.Dir
 }
 
 // completeChart returns a copy of the operator's chart with a chart that it depends on, which is off and published elsewhere: Helm wants it to be
