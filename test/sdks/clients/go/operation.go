@@ -4,13 +4,28 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"time"
 )
 
-// library is an SDK for a part of Key Vault.
+// library is an SDK for a service that takes tokens.
 type library struct {
 	client, module string
 	use            func(*session) error
+}
+
+// useEach uses libraries one after the other, and reports whether all operations succeeded.
+func useEach(libraries ...library) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	everyOne := true
+	for _, used := range libraries {
+		if err := used.use(&session{ctx, used}); err != nil {
+			fmt.Fprintf(os.Stderr, "client: %s: %v\n", used.client, err)
+			everyOne = false
+		}
+	}
+	return everyOne
 }
 
 // session is the use of one library. All of it must be done in time.

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
@@ -21,26 +20,17 @@ import (
 
 // useVault uses a vault by each library for Key Vault, at default options, and reports whether all operations succeeded.
 func useVault(url string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "client:", err)
 		return false
 	}
 	const modules = "github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/"
-	everyOne := true
-	for _, used := range []library{
-		{"go azsecrets", modules + "azsecrets", func(s *session) error { return useSecrets(s, url, credential) }},
-		{"go azkeys", modules + "azkeys", func(s *session) error { return useKeys(s, url, credential) }},
-		{"go azcertificates", modules + "azcertificates", func(s *session) error { return useCertificates(s, url, credential) }},
-	} {
-		if err := used.use(&session{ctx, used}); err != nil {
-			fmt.Fprintf(os.Stderr, "client: %s: %v\n", used.client, err)
-			everyOne = false
-		}
-	}
-	return everyOne
+	return useEach(
+		library{"go azsecrets", modules + "azsecrets", func(s *session) error { return useSecrets(s, url, credential) }},
+		library{"go azkeys", modules + "azkeys", func(s *session) error { return useKeys(s, url, credential) }},
+		library{"go azcertificates", modules + "azcertificates", func(s *session) error { return useCertificates(s, url, credential) }},
+	)
 }
 
 func useSecrets(s *session, url string, credential azcore.TokenCredential) error {

@@ -1,11 +1,11 @@
 // Asks for tokens with each credential that Azure's SDKs for JavaScript have, as an application would, and prints a
 // JSON line for every attempt. It fails if one of them got no token.
 //
-//   client.js [workload-identity | default | vault]
+//   client.js [workload-identity | default | vault | storage]
 //
 // Without an argument the credentials ask IMDS. With the name of a credential, it alone is used, for a pod that the
 // variables of azure-workload-identity send to Entra ID. With "vault", the SDKs for Key Vault use the vault at
-// KEY_VAULT_URL.
+// KEY_VAULT_URL, and with "storage" the one for blobs uses the account at BLOB_URL.
 
 import { spawnSync } from "node:child_process";
 import { argv, execPath, exit } from "node:process";
@@ -18,6 +18,10 @@ import { credentials, modes } from "./credentials.js";
 if (argv[2] === "vault") {
   const { useVault } = await import("./vault.js");
   exit((await useVault()) ? 0 : 1);
+}
+if (argv[2] === "storage") {
+  const { useStorage } = await import("./storage.js");
+  exit((await useStorage()) ? 0 : 1);
 }
 if (argv.length > 2) {
   exit((await tryAll(modes[argv[2]] ?? credentials[Number(argv[2])])) ? 0 : 1);

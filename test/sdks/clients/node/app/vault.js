@@ -11,21 +11,11 @@ import { CertificateClient, DefaultCertificatePolicy } from "@azure/keyvault-cer
 import { CryptographyClient, KeyClient } from "@azure/keyvault-keys";
 import { SecretClient } from "@azure/keyvault-secrets";
 
-import { operate } from "./operation.js";
+import { operate, useEach } from "./operation.js";
 
 // useVault uses the vault at KEY_VAULT_URL, and tells whether all operations succeeded.
 export async function useVault() {
-  const credential = new DefaultAzureCredential();
-  let everyOne = true;
-  for (const use of [useSecrets, useKeys, useCertificates]) {
-    try {
-      await use(env.KEY_VAULT_URL, credential);
-    } catch (error) {
-      console.error(`client: ${use.name}:`, error);
-      everyOne = false;
-    }
-  }
-  return everyOne;
+  return await useEach([useSecrets, useKeys, useCertificates], env.KEY_VAULT_URL, new DefaultAzureCredential());
 }
 
 async function useSecrets(url, credential) {

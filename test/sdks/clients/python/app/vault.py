@@ -2,12 +2,9 @@
 
 import base64
 import hashlib
-import importlib.metadata
-import json
 import os
-import sys
-import time
-import typing
+
+from operation import check, operate, use_each
 
 SECRETS, KEYS, CERTIFICATES = "azure-keyvault-secrets", "azure-keyvault-keys", "azure-keyvault-certificates"
 
@@ -16,34 +13,7 @@ def use_vault() -> bool:
     """Uses the vault at KEY_VAULT_URL, and tells whether all operations succeeded."""
     from azure.identity import DefaultAzureCredential
 
-    url, credential = os.environ["KEY_VAULT_URL"], DefaultAzureCredential()
-    every_one = True
-    for use in (use_secrets, use_keys, use_certificates):
-        try:
-            use(url, credential)
-        except Exception as error:  # operate has printed it, or it is of this program
-            print(f"client: {use.__name__}: {error}", file=sys.stderr)
-            every_one = False
-    return every_one
-
-
-def operate(package: str, operation: str, done: typing.Callable[[], typing.Any]) -> typing.Any:
-    """Does an operation, prints what came of it, and gives its result."""
-    start = time.monotonic()
-    line = {"client": "python " + package, "version": importlib.metadata.version(package), "operation": operation}
-    try:
-        return done()
-    except Exception as error:  # whatever an SDK raises is what its user sees
-        line["error"] = str(error) or repr(error)
-        raise
-    finally:
-        line["milliseconds"] = round((time.monotonic() - start) * 1000, 3)
-        print(json.dumps(line), flush=True)
-
-
-def check(holds: bool, what: str) -> None:
-    if not holds:
-        raise AssertionError(what)
+    return use_each((use_secrets, use_keys, use_certificates), os.environ["KEY_VAULT_URL"], DefaultAzureCredential())
 
 
 def use_secrets(url, credential) -> None:

@@ -1,8 +1,11 @@
 //! Asks for tokens with the credential for managed identities that Azure's SDK for Rust has, as an application would,
 //! and prints a JSON line for every attempt. It fails if one of them got no token.
 //!
-//! With the argument "vault", the SDKs for Key Vault use the vault at KEY_VAULT_URL.
+//! With the argument "vault", the SDKs for Key Vault use the vault at KEY_VAULT_URL, and with "storage" the one for blobs
+//! uses the account at BLOB_URL.
 
+mod operation;
+mod storage;
 mod vault;
 
 use std::env;
@@ -17,10 +20,10 @@ use serde_json::json;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let every_one = if env::args().nth(1).as_deref() == Some("vault") {
-        vault::use_vault(&variable("KEY_VAULT_URL")).await
-    } else {
-        try_all().await
+    let every_one = match env::args().nth(1).as_deref() {
+        Some("vault") => vault::use_vault(&variable("KEY_VAULT_URL")).await,
+        Some("storage") => storage::use_storage(&variable("BLOB_URL")).await,
+        _ => try_all().await,
     };
     if every_one {
         ExitCode::SUCCESS

@@ -1,7 +1,5 @@
 //! What an application does with a vault: secrets, keys and certificates, by Azure's SDKs for Rust at their defaults.
 
-use std::error::Error;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,28 +20,20 @@ use azure_security_keyvault_keys::{KeyClient, ResourceExt};
 use azure_security_keyvault_secrets::SecretClient;
 use azure_security_keyvault_secrets::models::SetSecretParameters;
 use futures::TryStreamExt;
-use serde_json::json;
 
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use crate::operation::{Outcome, all_succeeded, check, operate};
 
 /// Uses the vault at a URL, and tells whether all operations succeeded.
 pub async fn use_vault(url: &str) -> bool {
     let credential = match ManagedIdentityCredential::new(None) {
         Ok(credential) => credential,
-        Err(error) => {
-            eprintln!("client: {error}");
-            return false;
-        }
+        Err(error) => return all_succeeded(&[Err(error.into())]),
     };
-    let outcomes = [
+    all_succeeded(&[
         use_secrets(url, credential.clone()).await,
         use_keys(url, credential.clone()).await,
         use_certificates(url, credential).await,
-    ];
-    for error in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
-        eprintln!("client: {error}");
-    }
-    outcomes.iter().all(Result::is_ok)
+    ])
 }
 
 async fn use_secrets(url: &str, credential: Arc<dyn TokenCredential>) -> Outcome {
@@ -244,31 +234,6 @@ async fn use_certificates(url: &str, credential: Arc<dyn TokenCredential>) -> Ou
         )
     })
     .await
-}
-
-/// Does an operation, prints what came of it, and gives its result.
-async fn operate<T>(
-    sdk: &str,
-    operation: &str,
-    done: impl Future<Output = Outcome<T>>,
-) -> Outcome<T> {
-    let start = Instant::now();
-    let outcome = done.await;
-    let mut line = json!({
-        "client": format!("rust {sdk}"),
-        "version": crate::version(sdk),
-        "operation": operation,
-        "milliseconds": start.elapsed().as_secs_f64() * 1e3,
-    });
-    if let Err(error) = &outcome {
-        line["error"] = json!(error.to_string());
-    }
-    println!("{line}");
-    outcome
-}
-
-fn check(holds: bool, what: &str) -> Outcome {
-    if holds { Ok(()) } else { Err(what.into()) }
 }
 
 /// Tells whether something was found. An error that says anything else remains one.

@@ -7,7 +7,7 @@ import java.util.List;
  *
  * <p>Without an argument the credentials ask IMDS. With "workload-identity" or "default" a single credential is used, for
  * a pod that the variables of azure-workload-identity send to Entra ID. With "vault", the SDKs for Key Vault use the vault
- * at KEY_VAULT_URL.
+ * at KEY_VAULT_URL, and with "storage" the one for blobs uses the account at BLOB_URL.
  */
 public final class Client {
     /**
@@ -18,6 +18,9 @@ public final class Client {
         List<Credential> credentials = Credential.OF_IMDS;
         if (argument.length > 0 && argument[0].equals("vault")) {
             exit(new Vault(System.getenv("KEY_VAULT_URL")).use());
+        }
+        if (argument.length > 0 && argument[0].equals("storage")) {
+            exit(new Storage(System.getenv("BLOB_URL")).use());
         }
         if (argument.length > 0) {
             Credential chosen = Credential.MODES.get(argument[0]);

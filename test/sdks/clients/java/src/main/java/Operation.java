@@ -4,13 +4,27 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.util.concurrent.Callable;
 
-/** An operation of a vault. */
+/** An operation of a library. */
 final class Operation {
     private Operation() {
     }
 
     interface Does {
         void run() throws Exception;
+    }
+
+    /** Uses libraries one after the other, and tells whether all operations succeeded. */
+    static boolean useEach(Does... uses) {
+        boolean everyOne = true;
+        for (Does use : uses) {
+            try {
+                use.run();
+            } catch (Exception | AssertionError e) {
+                e.printStackTrace();
+                everyOne = false;
+            }
+        }
+        return everyOne;
     }
 
     static void run(Sdk sdk, String operation, Does does) throws Exception {
@@ -31,6 +45,12 @@ final class Operation {
             throw e;
         } finally {
             print(sdk, operation, (System.nanoTime() - start) / 1e6, failure);
+        }
+    }
+
+    static void check(boolean holds, String what) {
+        if (!holds) {
+            throw new AssertionError(what);
         }
     }
 

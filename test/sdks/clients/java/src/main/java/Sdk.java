@@ -8,7 +8,8 @@ enum Sdk {
     MSAL4J("msal4j", "/META-INF/maven/com.microsoft.azure/msal4j/pom.properties"),
     SECRETS("java azure-security-keyvault-secrets", "/azure-security-keyvault-secrets.properties"),
     KEYS("java azure-security-keyvault-keys", "/azure-security-keyvault-keys.properties"),
-    CERTIFICATES("java azure-security-keyvault-certificates", "/azure-security-keyvault-certificates.properties");
+    CERTIFICATES("java azure-security-keyvault-certificates", "/azure-security-keyvault-certificates.properties"),
+    BLOB("java azure-storage-blob", "/azure-storage-blob.properties");
 
     final String client;
     private final String properties;

@@ -36,35 +36,23 @@ final class Vault {
 
     /** Tells whether all operations succeeded. */
     boolean use() {
-        boolean everyOne = true;
-        for (Use use : List.<Use>of(this::useSecrets, this::useKeys, this::useCertificates)) {
-            try {
-                use.run();
-            } catch (Exception | AssertionError e) {
-                e.printStackTrace();
-                everyOne = false;
-            }
-        }
-        return everyOne;
-    }
-
-    private interface Use {
-        void run() throws Exception;
+        return Operation.useEach(this::useSecrets, this::useKeys, this::useCertificates);
     }
 
     private void useSecrets() throws Exception {
         SecretClient client = secrets();
         String name = "greeting";
-        Operation.Does get = () -> check(client.getSecret(name).getValue().equals("hello"), "the secret has another value");
+        Operation.Does get = () ->
+                Operation.check(client.getSecret(name).getValue().equals("hello"), "the secret has another value");
         Operation.run(Sdk.SECRETS, "secret set", () -> client.setSecret(name, "hello"));
         Operation.run(Sdk.SECRETS, "secret get", get);
         Operation.run(Sdk.SECRETS, "secret list", () -> {
             List<String> names = client.listPropertiesOfSecrets().stream().map(one -> one.getName()).toList();
-            check(names.equals(List.of(name)), "the list has " + names);
+            Operation.check(names.equals(List.of(name)), "the list has " + names);
         });
         Operation.run(Sdk.SECRETS, "secret delete", () -> {
             client.beginDeleteSecret(name).waitForCompletion();
-            check(client.getDeletedSecret(name).getName().equals(name), "another secret is deleted");
+            Operation.check(client.getDeletedSecret(name).getName().equals(name), "another secret is deleted");
         });
         Operation.run(Sdk.SECRETS, "secret recover", () -> {
             client.beginRecoverDeletedSecret(name).waitForCompletion();
@@ -91,7 +79,7 @@ final class Vault {
         CryptographyClient signer = cryptography(signs);
         byte[] signature = Operation.get(Sdk.KEYS, "key sign",
                 () -> signer.sign(SignatureAlgorithm.ES256, digest).getSignature());
-        Operation.run(Sdk.KEYS, "key verify", () -> check(
+        Operation.run(Sdk.KEYS, "key verify", () -> Operation.check(
                 signer.verify(SignatureAlgorithm.ES256, digest, signature).isValid(), "the signature is not valid"));
 
         byte[] key = new byte[32];
@@ -101,7 +89,7 @@ final class Vault {
         CryptographyClient wrapper = cryptography(wraps);
         byte[] wrapped = Operation.get(Sdk.KEYS, "key wrap",
                 () -> wrapper.wrapKey(KeyWrapAlgorithm.RSA_OAEP_256, key).getEncryptedKey());
-        Operation.run(Sdk.KEYS, "key unwrap", () -> check(
+        Operation.run(Sdk.KEYS, "key unwrap", () -> Operation.check(
                 Arrays.equals(wrapper.unwrapKey(KeyWrapAlgorithm.RSA_OAEP_256, wrapped).getKey(), key),
                 "another key came out"));
     }
@@ -111,7 +99,7 @@ final class Vault {
         String name = "site";
         Operation.run(Sdk.CERTIFICATES, "certificate create", () -> {
             String made = client.beginCreateCertificate(name, CertificatePolicy.getDefault()).getFinalResult().getName();
-            check(made.equals(name), "got " + made);
+            Operation.check(made.equals(name), "got " + made);
         });
         byte[] certificate =
                 Operation.get(Sdk.CERTIFICATES, "certificate get", () -> client.getCertificate(name).getCer());
@@ -121,8 +109,8 @@ final class Vault {
             byte[] value = Base64.getDecoder().decode(secrets().getSecret(name).getValue());
             store.load(new ByteArrayInputStream(value), none);
             String alias = store.aliases().nextElement();
-            check(store.getKey(alias, none) != null, "the secret has no key");
-            check(Arrays.equals(store.getCertificate(alias).getEncoded(), certificate),
+            Operation.check(store.getKey(alias, none) != null, "the secret has no key");
+            Operation.check(Arrays.equals(store.getCertificate(alias).getEncoded(), certificate),
                     "the secret has another certificate");
         });
     }
@@ -133,11 +121,5 @@ final class Vault {
 
     private CryptographyClient cryptography(KeyVaultKey key) {
         return new CryptographyClientBuilder().keyIdentifier(key.getId()).credential(credential).buildClient();
-    }
-
-    private static void check(boolean holds, String what) {
-        if (!holds) {
-            throw new AssertionError(what);
-        }
     }
 }
