@@ -65,6 +65,7 @@ var sdkClients = map[string][]sdkCredential{
 		{"rust azure_identity", "ManagedIdentityCredential", everySelector, false},
 	},
 	"spring": {}, // uses a vault alone
+	"azcopy": {}, // uses a storage account alone
 	"azurecli": {
 		{"az", "az login --identity", everySelector, false},
 	},

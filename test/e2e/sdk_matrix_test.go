@@ -20,14 +20,15 @@ import (
 
 // TestSDKMatrix runs the published SDKs of every language in pods, unmodified, and verifies every token that they get. Each
 // client runs twice on one node: right after a restart of its issuer, and again. Clients run one after the other, so
-// that they do not slow each other down. Then those that have libraries for Key Vault use a vault.
+// that they do not slow each other down. Then those that have libraries for Key Vault use a vault, and those that have libraries for
+// blobs a storage account.
 //
-// SDK_TABLE and SDK_VAULT_TABLE name the files for the tables.
+// SDK_TABLE names the file for the table.
 func TestSDKMatrix(t *testing.T) {
 	c := connect(t)
 	built := builtClients(t)
 	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug", "--set", "keyVault.enabled=true", "--set", "keyVault.publicHosts={"+azureDomain+"}",
-		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
+		"--set", "storage.enabled=true", "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
 	t.Cleanup(func() { c.describeFailure(t) })
 	matrix := c.newSDKMatrix(t)
 	for _, name := range built {
@@ -37,6 +38,7 @@ func TestSDKMatrix(t *testing.T) {
 	}
 	matrix.print(t)
 	matrix.testKeyVault(t, built)
+	matrix.testStorage(t, built)
 	c.helm(t, "uninstall", release, "--namespace", namespace, "--wait")
 }
 

@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
+)
+
+var blobOperations = []string{"container create", "blob upload", "blob upload in blocks", "blob download", "blob list", "blob properties",
+	"blob delete", "container delete"}
+
+// blobSDKs maps clients to their libraries for blobs.
+var blobSDKs = map[string][]sdkLibrary{
+	"go":     {{"go azblob", blobOperations}},
+	"python": {{"python azure-storage-blob", blobOperations}},
+	"node":   {{"js @azure/storage-blob", blobOperations}},
+	"java":   {{"java azure-storage-blob", blobOperations}},
+	"rust":   {{"rust azure_storage_blob", blobOperations}},
+	"azcopy": {{"azcopy", []string{"container make", "folder up", "list", "folder down", "compare", "remove"}}},
+}
+
+// testStorage runs the clients that have libraries for blobs, each with an account of its own. SDK_STORAGE_TABLE names the file for the table.
+func (m *sdkMatrix) testStorage(t *testing.T, built []string) {
+	table := testLibraries(t, "storage", built, blobSDKs, m.useStorage)
+	table.print(t, os.Getenv("SDK_STORAGE_TABLE"))
+}
+
+// useStorage runs a client in a pod that knows its account's URL, and returns what it printed.
+func (m *sdkMatrix) useStorage(t *testing.T, name string) []sdkOperation {
+	t.Helper()
+	account := strings.ReplaceAll(m.home, "-", "") + name
+	m.create(t, &v1alpha1.StorageAccount{ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: account}})
+	m.create(t, &v1alpha1.RoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: account}, Spec: v1alpha1.RoleAssignmentSpec{
+		Principal: v1alpha1.AssignedPrincipal{Identity: m.first.Name},
+		Role:      v1alpha1.StorageBlobDataContributor,
+		Scope:     v1alpha1.AssignmentScope{StorageAccount: account},
+	}})
+	url := blobURL(account)
+	m.awaitStorage(t, m.probe, 404, "ContainerNotFound", url+"/invoices/one")
+	pod := m.newLibraryPod(t, name, "storage", corev1.EnvVar{Name: "BLOB_URL", Value: url})
+	m.runToEnd(t, pod)
+	return readOperations(t, m.logs(t, m.home, pod.Name, "client"))
+}
