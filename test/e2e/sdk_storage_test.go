@@ -11,8 +11,8 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 )
 
-var blobOperations = []string{"container create", "blob upload", "blob upload in blocks", "blob download", "blob list", "blob properties",
-	"blob delete", "container delete"}
+var blobOperations = []string{"container create", "blob upload", "blob upload in blocks", "blob blocks", "blob download", "blob list",
+	"blob properties", "blob delete", "container delete"}
 
 // blobSDKs maps clients to their libraries for blobs.
 var blobSDKs = map[string][]sdkLibrary{

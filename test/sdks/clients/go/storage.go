@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 )
 
 const blobModule = "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
@@ -57,6 +58,9 @@ func useBlobs(s *session, url string, credential azcore.TokenCredential) error {
 			_, err := client.UploadStream(s, container, big, bytes.NewReader(archive), nil)
 			return err
 		}},
+		{"blob blocks", func() error {
+			return countBlocks(s, client.ServiceClient().NewContainerClient(container).NewBlockBlobClient(big))
+		}},
 		{"blob download", func() error { return downloadBlobs(s, client, blobs) }},
 		{"blob list", func() error { return listBlobs(s, client, []string{big, small}) }},
 		{"blob properties", func() error {
@@ -77,6 +81,14 @@ func useBlobs(s *session, url string, credential azcore.TokenCredential) error {
 		}
 	}
 	return nil
+}
+
+func countBlocks(s *session, blob *blockblob.Client) error {
+	list, err := blob.GetBlockList(s, blockblob.BlockListTypeCommitted, nil)
+	if err == nil && len(list.CommittedBlocks) < 2 {
+		err = fmt.Errorf("the blob has %d blocks", len(list.CommittedBlocks))
+	}
+	return err
 }
 
 func downloadBlobs(s *session, client *azblob.Client, blobs map[string][]byte) error {

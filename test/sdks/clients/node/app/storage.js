@@ -26,6 +26,10 @@ async function useBlobs(url, credential) {
   await does("container create", () => container.create());
   await does("blob upload", () => small.blob.uploadData(small.content));
   await does("blob upload in blocks", () => big.blob.uploadStream(Readable.from(big.content, { objectMode: false })));
+  await does("blob blocks", async () => {
+    const { committedBlocks } = await big.blob.getBlockList("committed");
+    assert.ok(committedBlocks.length > 1, `the blob has ${committedBlocks.length} blocks`);
+  });
   await does("blob download", async () => {
     for (const { blob, content } of [small, big]) {
       assert.ok(content.equals(await blob.downloadToBuffer()), `${blob.name} has another content`);

@@ -27,6 +27,10 @@ def use_blobs(url, credential) -> None:
     container = BlobServiceClient(url, credential, **limits).get_container_client(CONTAINER)
     blobs = {SMALL: b"hello", BIG: os.urandom(9 << 20)}
 
+    def blocks():
+        committed, _ = container.get_blob_client(BIG).get_block_list()
+        check(len(committed) > 1, f"the blob has the blocks {committed}")
+
     def download():
         for name, content in blobs.items():
             check(container.download_blob(name).readall() == content, name + " has another content")
@@ -53,6 +57,7 @@ def use_blobs(url, credential) -> None:
         ("container create", container.create_container),
         ("blob upload", functools.partial(container.upload_blob, SMALL, blobs[SMALL])),
         ("blob upload in blocks", functools.partial(container.upload_blob, BIG, blobs[BIG])),
+        ("blob blocks", blocks),
         ("blob download", download),
         ("blob list", list_all),
         ("blob properties", properties),

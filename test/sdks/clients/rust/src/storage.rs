@@ -3,7 +3,7 @@
 use azure_core::http::{RequestContent, StatusCode, Url};
 use azure_identity::ManagedIdentityCredential;
 use azure_storage_blob::models::{
-    BlobClientGetPropertiesResultHeaders, BlobContainerClientListBlobsOptions,
+    BlobClientGetPropertiesResultHeaders, BlobContainerClientListBlobsOptions, BlockListType,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient, BlobServiceClient};
 use futures::TryStreamExt;
@@ -35,6 +35,19 @@ async fn use_blobs(url: &str) -> Outcome {
     .await?;
     operate(SDK, "blob upload", upload(&small, &letter)).await?;
     operate(SDK, "blob upload in blocks", upload(&big, &archive)).await?;
+    operate(SDK, "blob blocks", async {
+        let list = big
+            .block_blob_client()
+            .get_block_list(BlockListType::Committed, None)
+            .await?;
+        let count = list
+            .into_model()?
+            .committed_blocks
+            .unwrap_or_default()
+            .len();
+        check(count > 1, &format!("the blob has {count} blocks"))
+    })
+    .await?;
     operate(SDK, "blob download", async {
         for (blob, content) in [(&small, &letter), (&big, &archive)] {
             let got = blob.download(None).await?.body.collect().await?;

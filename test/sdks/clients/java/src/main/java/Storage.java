@@ -6,8 +6,10 @@ import com.azure.storage.blob.BlobContainerClient;
 import com.azure.storage.blob.BlobServiceClientBuilder;
 import com.azure.storage.blob.models.BlobErrorCode;
 import com.azure.storage.blob.models.BlobStorageException;
+import com.azure.storage.blob.models.BlockListType;
 import com.azure.storage.blob.models.ListBlobsOptions;
-import java.io.OutputStream;
+import com.azure.storage.blob.models.ParallelTransferOptions;
+import com.azure.storage.blob.options.BlobParallelUploadOptions;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -42,9 +44,14 @@ final class Storage {
         Operation.run(Sdk.BLOB, "container create", container::create);
         Operation.run(Sdk.BLOB, "blob upload", () -> small.upload(letter));
         Operation.run(Sdk.BLOB, "blob upload in blocks", () -> {
-            try (OutputStream blocks = big.getBlockBlobClient().getBlobOutputStream()) {
-                blocks.write(archive);
-            }
+            // By default a blob is sent at once up to 256 MiB.
+            ParallelTransferOptions blocks = new ParallelTransferOptions().setMaxSingleUploadSizeLong(4L << 20);
+            big.uploadWithResponse(
+                    new BlobParallelUploadOptions(BinaryData.fromBytes(archive)).setParallelTransferOptions(blocks), null, null);
+        });
+        Operation.run(Sdk.BLOB, "blob blocks", () -> {
+            int count = big.getBlockBlobClient().listBlocks(BlockListType.COMMITTED).getCommittedBlocks().size();
+            Operation.check(count > 1, "the blob has " + count + " blocks");
         });
         Operation.run(Sdk.BLOB, "blob download", () -> {
             check(small, letter.toBytes());
