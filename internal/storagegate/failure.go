@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -44,9 +45,24 @@ func (f *Failure) write(writer http.ResponseWriter, service Service, requestID s
 	return xml.NewEncoder(writer).Encode(struct {
 		XMLName xml.Name `xml:"Error"`
 		Code    string
-		Message string
+		Message innerXML
 		Detail  string `xml:"AuthenticationErrorDetail,omitempty"`
-	}{Code: f.Code, Message: message, Detail: f.Detail})
+	}{Code: f.Code, Message: textInXML(message), Detail: f.Detail})
+}
+
+// innerXML is what an element has in it.
+type innerXML struct {
+	Text string `xml:",innerxml"`
+}
+
+// unescaped are the characters that an element's text may have as they are.
+var unescaped = strings.NewReplacer("&#xA;", "\n", "&#34;", `"`, "&#39;", "'")
+
+// textInXML escapes a text no more than it must be, because the SDK for JavaScript does not read references to characters.
+func textInXML(text string) innerXML {
+	var escaped strings.Builder
+	_ = xml.EscapeText(&escaped, []byte(text)) // a Builder does not fail
+	return innerXML{unescaped.Replace(escaped.String())}
 }
 
 func (f *Failure) writeJSON(writer http.ResponseWriter, message string) error {

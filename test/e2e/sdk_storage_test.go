@@ -40,7 +40,7 @@ func (m *sdkMatrix) useStorage(t *testing.T, name string) []sdkOperation {
 		Role:      v1alpha1.StorageBlobDataContributor,
 		Scope:     v1alpha1.AssignmentScope{StorageAccount: account},
 	}})
-	url := blobURL(account)
+	url := "https://" + account + ".blob." + namespace + ".svc"
 	m.awaitStorage(t, m.probe, 404, "ContainerNotFound", url+"/invoices/one")
 	pod := m.newLibraryPod(t, name, "storage", corev1.EnvVar{Name: "BLOB_URL", Value: url})
 	m.runToEnd(t, pod)

@@ -37,7 +37,7 @@ func testStorageHoldsBlobs(t *testing.T, c *cluster) {
 	writes := c.start(t, newProbePod(c, home, "writes", "wait").withIdentity(writer.Name).onNode(c.nodes[0]).trusting(c.authorities(t)))
 	reads := c.start(t, newProbePod(c, home, "reads", "wait").withIdentity(reader.Name).onNode(c.nodes[1]).trustingInstallation().withAzureHosts(host))
 
-	invoices := blobURL(account) + "/invoices"
+	invoices := "https://" + account + ".blob." + namespace + ".svc/invoices"
 	unauthenticated, err := c.get(t.Context(), writes, invoices+"/one")
 	must(t, err, "ask the account without a token")
 	if challenge := unauthenticated.Headers.Get("WWW-Authenticate"); unauthenticated.Status != http.StatusUnauthorized || !strings.Contains(challenge, "resource_id=https://storage.azure.com") {
@@ -60,9 +60,6 @@ func testStorageHoldsBlobs(t *testing.T, c *cluster) {
 		}
 	}
 }
-
-// blobURL returns where an account's blobs are.
-func blobURL(account string) string { return "https://" + account + ".blob." + namespace + ".svc" }
 
 // awaitStorage waits until the account answers a pod's request with a status and a body that has a text.
 func (c *cluster) awaitStorage(t *testing.T, pod *corev1.Pod, status int, text string, arguments ...string) {
