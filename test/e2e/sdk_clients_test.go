@@ -65,7 +65,6 @@ var sdkClients = map[string][]sdkCredential{
 		{"rust azure_identity", "ManagedIdentityCredential", everySelector, false},
 	},
 	"spring": {}, // uses a vault alone
-	"azcopy": {}, // uses a storage account alone
 	"azurecli": {
 		{"az", "az login --identity", everySelector, false},
 	},
@@ -77,6 +76,7 @@ var sdkClients = map[string][]sdkCredential{
 		{"csharp azmcp", "ManagedIdentityCredential", []string{byDefault, byClientID}, true},
 		{"csharp azmcp", "DefaultAzureCredential", defaultOnly, true},
 	},
+	"azcopy": {}, // uses a storage account alone
 }
 
 // managementOnly holds clients that request tokens for Azure Resource Manager only, with which they list subscriptions
