@@ -33,8 +33,8 @@ var vaultSDKs = map[string][]sdkLibrary{
 		[]string{"secret set", "secret get", "secret list", "key create EC", "certificate create", "certificate get"}}},
 }
 
-// azureHostsOnly holds clients that look for every vault at vault.azure.net.
-var azureHostsOnly = []string{"dotnet-mcp"}
+// azureHostsOnly holds clients that look for every vault at vault.azure.net, or send tokens to hosts of Azure alone.
+var azureHostsOnly = []string{"azcopy", "dotnet-mcp"}
 
 // readOnly holds clients that find the secret greeting in the vault.
 var readOnly = []string{"spring"}

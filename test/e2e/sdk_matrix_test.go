@@ -28,7 +28,8 @@ func TestSDKMatrix(t *testing.T) {
 	c := connect(t)
 	built := builtClients(t)
 	c.helm(t, "upgrade", "--install", release, chartPath, "--set", "logLevel=debug", "--set", "keyVault.enabled=true", "--set", "keyVault.publicHosts={"+azureDomain+"}",
-		"--set", "storage.enabled=true", "--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
+		"--set", "storage.enabled=true", "--set", "storage.publicHosts={"+azureBlobDomain+"}",
+		"--namespace", namespace, "--create-namespace", "--wait", "--timeout", "5m")
 	t.Cleanup(func() { c.describeFailure(t) })
 	matrix := c.newSDKMatrix(t)
 	for _, name := range built {

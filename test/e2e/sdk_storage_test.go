@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,11 @@ func (m *sdkMatrix) testStorage(t *testing.T, built []string) {
 func (m *sdkMatrix) useStorage(t *testing.T, name string) []sdkOperation {
 	t.Helper()
 	account := strings.ReplaceAll(m.home, "-", "") + name
-	m.create(t, &v1alpha1.StorageAccount{ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: account}})
+	public := account + "." + azureBlobDomain
+	m.create(t, &v1alpha1.StorageAccount{
+		ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: account},
+		Spec:       v1alpha1.StorageAccountSpec{PublicHosts: []v1alpha1.StorageHost{v1alpha1.StorageHost(public)}},
+	})
 	m.create(t, &v1alpha1.RoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: m.home, Name: account}, Spec: v1alpha1.RoleAssignmentSpec{
 		Principal: v1alpha1.AssignedPrincipal{Identity: m.first.Name},
 		Role:      v1alpha1.StorageBlobDataContributor,
@@ -42,7 +47,25 @@ func (m *sdkMatrix) useStorage(t *testing.T, name string) []sdkOperation {
 	}})
 	url := "https://" + account + ".blob." + namespace + ".svc"
 	m.awaitStorage(t, m.probe, 404, "ContainerNotFound", url+"/invoices/one")
-	pod := m.newLibraryPod(t, name, "storage", corev1.EnvVar{Name: "BLOB_URL", Value: url})
+	pod := m.newStoragePod(t, name, url)
+	if slices.Contains(azureHostsOnly, name) {
+		m.awaitPublicBlobs(t, account, public)
+		pod = m.newStoragePod(t, name, "https://"+public)
+		pod.Annotations[v1alpha1.AzureHostsAnnotation] = public
+	}
 	m.runToEnd(t, pod)
 	return readOperations(t, m.logs(t, m.home, pod.Name, "client"))
+}
+
+// awaitPublicBlobs waits until an account is served at its host of Azure, for it does not say when.
+func (m *sdkMatrix) awaitPublicBlobs(t *testing.T, name, host string) {
+	t.Helper()
+	pod := m.start(t, newProbePod(m.cluster, m.home, name, "wait").withIdentity(m.first.Name).trustingInstallation().withAzureHosts(host))
+	m.awaitStorage(t, pod, 404, "ContainerNotFound", "https://"+host+"/invoices/one")
+}
+
+// newStoragePod returns a pod that knows an account's URL.
+func (m *sdkMatrix) newStoragePod(t *testing.T, name, url string) *corev1.Pod {
+	t.Helper()
+	return m.newLibraryPod(t, name, "storage", corev1.EnvVar{Name: "BLOB_URL", Value: url})
 }
