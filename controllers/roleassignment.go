@@ -45,10 +45,11 @@ func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := assignment.DeepCopy()
-	ready, err := r.judge(ctx, &assignment)
+	ready, principal, err := r.judge(ctx, &assignment)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	assignment.Status.PrincipalID = principal
 	apimeta.SetStatusCondition(&assignment.Status.Conditions, ready)
 	if written, err := writeStatus(ctx, r.Client, "RoleAssignment", &assignment, before); err != nil || !written {
 		return ctrl.Result{}, err
@@ -57,50 +58,65 @@ func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.R
 	return ctrl.Result{}, nil
 }
 
-// judge says whether the scope and the principal of an assignment exist.
-func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alpha1.RoleAssignment) (metav1.Condition, error) {
+// judge says whether the scope and the principal of an assignment exist, and who the principal is.
+func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alpha1.RoleAssignment) (metav1.Condition, v1alpha1.GUID, error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: assignment.Generation, Status: metav1.ConditionTrue,
-		Reason: v1alpha1.ReasonAssigned, Message: "the principal has the role",
+		Reason: v1alpha1.ReasonAssigned, Message: assignedMessage(assignment.Spec),
 	}
-	refuse := func(reason, format string, values ...any) {
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, fmt.Sprintf(format, values...)
+	refuse := func(reason, message string) (metav1.Condition, v1alpha1.GUID, error) {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, message
+		return ready, "", nil
 	}
-	resource, kind, missing := scopeOf(assignment)
-	err := r.Client.Get(ctx, client.ObjectKeyFromObject(resource), resource)
-	if client.IgnoreNotFound(err) != nil {
-		return ready, fmt.Errorf("read the %s %s: %w", kind, resource.GetName(), err)
-	}
-	if apierrors.IsNotFound(err) {
-		refuse(missing, "namespace %s has no %s %q", assignment.Namespace, kind, resource.GetName())
-		return ready, nil
+	if resource, kind, missing := scopeOf(assignment); resource != nil {
+		err := r.Client.Get(ctx, client.ObjectKeyFromObject(resource), resource)
+		if client.IgnoreNotFound(err) != nil {
+			return ready, "", fmt.Errorf("read the %s %s: %w", kind, resource.GetName(), err)
+		}
+		if apierrors.IsNotFound(err) {
+			return refuse(missing, fmt.Sprintf("namespace %s has no %s %q", assignment.Namespace, kind, resource.GetName()))
+		}
 	}
 	name := assignment.Spec.Principal.Identity
 	if name == "" {
-		return ready, nil
+		return ready, assignment.Spec.Principal.ObjectID, nil
 	}
 	var identity v1alpha1.ManagedIdentity
-	err = r.Client.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &identity)
 	switch {
 	case apierrors.IsNotFound(err):
-		refuse(v1alpha1.ReasonIdentityNotFound, "there is no ManagedIdentity %q", name)
+		return refuse(v1alpha1.ReasonIdentityNotFound, fmt.Sprintf("there is no ManagedIdentity %q", name))
 	case err != nil:
-		return ready, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+		return ready, "", fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
 	case identity.Status.PrincipalID == "":
-		refuse(v1alpha1.ReasonNoPrincipal, "ManagedIdentity %q has no principal ID: an identity of Entra ID needs spec.principalID, others get one soon", name)
+		return refuse(v1alpha1.ReasonNoPrincipal, fmt.Sprintf(
+			"ManagedIdentity %q has no principal ID: an identity of Entra ID needs spec.principalID, others get one soon", name))
 	}
-	return ready, nil
+	return ready, identity.Status.PrincipalID, nil
 }
 
-// scopeOf returns the resource that an assignment is at, its kind, and the reason for which it is not Ready without it.
+// assignedMessage says what is true of an assignment that is Ready. What an API's gate makes of the role is known there alone.
+func assignedMessage(spec v1alpha1.RoleAssignmentSpec) string {
+	if spec.Scope.API == "" {
+		return "the principal has the role"
+	}
+	return fmt.Sprintf("the principal has the app role at the gate of this namespace that was started with --api=%s, if its OpenAPI document names %s",
+		spec.Scope.API, spec.Role)
+}
+
+// scopeOf returns the resource that an assignment is at, its kind, and the reason for which it is not Ready without it. An API is no object.
 func scopeOf(assignment *v1alpha1.RoleAssignment) (resource client.Object, kind, missing string) {
 	named := metav1.ObjectMeta{Namespace: assignment.Namespace}
-	if scope := assignment.Spec.Scope; scope.StorageAccount != "" {
+	switch scope := assignment.Spec.Scope; {
+	case scope.API != "":
+		return nil, "", ""
+	case scope.StorageAccount != "":
 		named.Name = scope.StorageAccount
 		return &v1alpha1.StorageAccount{ObjectMeta: named}, "StorageAccount", v1alpha1.ReasonAccountNotFound
+	default:
+		named.Name = scope.KeyVault
+		return &v1alpha1.KeyVault{ObjectMeta: named}, "KeyVault", v1alpha1.ReasonVaultNotFound
 	}
-	named.Name = assignment.Spec.Scope.KeyVault
-	return &v1alpha1.KeyVault{ObjectMeta: named}, "KeyVault", v1alpha1.ReasonVaultNotFound
 }
 
 // at maps a vault or a storage account to the assignments at it.

@@ -4,7 +4,7 @@ package v1alpha1
 const (
 	// ConditionReady of a ManagedIdentity means that its IDs are resolved and tokens can be issued. Of an IdentityBinding it means
 	// that each of its identities exists, is ready and admits the binding's ServiceAccounts. Of a KeyVault or a StorageAccount it means
-	// that its host names lead to it, and of a RoleAssignment that its principal and its scope exist.
+	// that its host names lead to it, and of a RoleAssignment that its principal and its scope exist; an API is no object.
 	ConditionReady = "Ready"
 
 	// ConditionFederated of a ManagedIdentity says whether Entra ID has last issued a token, and if not, why.

@@ -4,7 +4,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// RoleAssignment gives a principal one of Azure's built-in roles at a resource of its namespace. A valid token alone opens nothing.
+// RoleAssignment gives a principal a role at a resource of its namespace: one of Azure's built-in roles at a vault or a storage account, an app role
+// at an API behind the gate. A valid token alone opens nothing.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -18,6 +19,7 @@ import (
 // +kubebuilder:printcolumn:name="Key",type=string,priority=1,JSONPath=`.spec.scope.key`
 // +kubebuilder:printcolumn:name="Certificate",type=string,priority=1,JSONPath=`.spec.scope.certificate`
 // +kubebuilder:printcolumn:name="Storage",type=string,JSONPath=`.spec.scope.storageAccount`
+// +kubebuilder:printcolumn:name="API",type=string,JSONPath=`.spec.scope.api`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type RoleAssignment struct {
@@ -35,6 +37,11 @@ type RoleAssignment struct {
 
 // RoleAssignmentStatus says whether the assignment takes effect.
 type RoleAssignmentStatus struct {
+	// principalID is the object ID of the principal, while the assignment is Ready. Gates before APIs take it from here, so that they need no
+	// right to read identities.
+	// +optional
+	PrincipalID GUID `json:"principalID,omitempty"`
+
 	// conditions say whether the assignment is Ready, and if not, why.
 	// +optional
 	// +listType=map
@@ -44,15 +51,18 @@ type RoleAssignmentStatus struct {
 
 // RoleAssignmentSpec says who may do what, and where.
 //
-// +kubebuilder:validation:XValidation:rule="self.role.startsWith('Storage ') == has(self.scope.storageAccount)",message="a role of Storage is for a storageAccount, and one of Key Vault for a keyVault"
+// +kubebuilder:validation:XValidation:rule="has(self.scope.api) || self.role in ['Key Vault Administrator', 'Key Vault Secrets Officer', 'Key Vault Secrets User', 'Key Vault Certificates Officer', 'Key Vault Certificate User', 'Key Vault Crypto Officer', 'Key Vault Crypto User', 'Key Vault Reader', 'Storage Blob Data Owner', 'Storage Blob Data Contributor', 'Storage Blob Data Reader', 'Storage Queue Data Contributor', 'Storage Queue Data Reader', 'Storage Queue Data Message Processor', 'Storage Queue Data Message Sender', 'Storage Table Data Contributor', 'Storage Table Data Reader']",message="role: a keyVault or a storageAccount has Azure's built-in roles, by their names there: Key Vault Administrator, Key Vault Secrets Officer, Key Vault Secrets User, Key Vault Certificates Officer, Key Vault Certificate User, Key Vault Crypto Officer, Key Vault Crypto User, Key Vault Reader, Storage Blob Data Owner, Storage Blob Data Contributor, Storage Blob Data Reader, Storage Queue Data Contributor, Storage Queue Data Reader, Storage Queue Data Message Processor, Storage Queue Data Message Sender, Storage Table Data Contributor, Storage Table Data Reader"
+// +kubebuilder:validation:XValidation:rule="!has(self.scope.api) || !self.role.contains(' ')",message="role: an api has app roles, such as Orders.Read, by the names in its OpenAPI document, which have no spaces"
+// +kubebuilder:validation:XValidation:rule="has(self.scope.api) || self.role.startsWith('Storage ') == has(self.scope.storageAccount)",message="a role of Storage is for a storageAccount, and one of Key Vault for a keyVault"
 type RoleAssignmentSpec struct {
 	// principal is who gets the role.
 	// +required
 	Principal AssignedPrincipal `json:"principal"`
 
-	// role is one of Azure's built-in roles, by its name there.
+	// role is what the principal may do: at a vault or a storage account one of Azure's built-in roles, by its name there, at an API one of the
+	// app roles that its OpenAPI document names, such as Orders.Read.
 	// +required
-	Role BuiltInRole `json:"role"`
+	Role RoleName `json:"role"`
 
 	// scope is where the principal has the role.
 	// +required
@@ -77,7 +87,7 @@ type AssignedPrincipal struct {
 // AssignmentScope is a resource, or one object in it.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.secret), has(self.key), has(self.certificate)].filter(x, x).size() <= 1",message="scope: name at most one of secret, key and certificate"
-// +kubebuilder:validation:XValidation:rule="has(self.keyVault) != has(self.storageAccount)",message="name the resource with exactly one of keyVault and storageAccount"
+// +kubebuilder:validation:XValidation:rule="[has(self.keyVault), has(self.storageAccount), has(self.api)].filter(one, one).size() == 1",message="name the resource with exactly one of keyVault, storageAccount and api"
 // +kubebuilder:validation:XValidation:rule="has(self.keyVault) || !has(self.secret) && !has(self.key) && !has(self.certificate)",message="secrets, keys and certificates are in a keyVault"
 // +kubebuilder:validation:XValidation:rule="[has(self.container), has(self.queue), has(self.table)].filter(one, one).size() <= (has(self.storageAccount) ? 1 : 0)",message="at most one of container, queue and table, in a storageAccount"
 type AssignmentScope struct {
@@ -127,33 +137,41 @@ type AssignmentScope struct {
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9]{2,62}$`
 	Table string `json:"table,omitempty"`
+
+	// api is the name that a gate before an API in this namespace was started with.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	API string `json:"api,omitempty"`
 }
 
-// BuiltInRole is a built-in role of Azure by its name.
+// RoleName is the name of a built-in role of Azure, or of an app role.
 //
-// +kubebuilder:validation:Enum=Key Vault Administrator;Key Vault Secrets Officer;Key Vault Secrets User;Key Vault Certificates Officer;Key Vault Certificate User;Key Vault Crypto Officer;Key Vault Crypto User;Key Vault Reader;Storage Blob Data Owner;Storage Blob Data Contributor;Storage Blob Data Reader;Storage Queue Data Contributor;Storage Queue Data Reader;Storage Queue Data Message Processor;Storage Queue Data Message Sender;Storage Table Data Contributor;Storage Table Data Reader
-type BuiltInRole string
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=120
+// +kubebuilder:validation:Pattern=`^[ -~]+$`
+type RoleName string
 
 // The built-in roles.
 const (
-	KeyVaultAdministrator       BuiltInRole = "Key Vault Administrator"
-	KeyVaultSecretsOfficer      BuiltInRole = "Key Vault Secrets Officer"
-	KeyVaultSecretsUser         BuiltInRole = "Key Vault Secrets User"
-	KeyVaultCertificatesOfficer BuiltInRole = "Key Vault Certificates Officer"
-	KeyVaultCertificateUser     BuiltInRole = "Key Vault Certificate User"
-	KeyVaultCryptoOfficer       BuiltInRole = "Key Vault Crypto Officer"
-	KeyVaultCryptoUser          BuiltInRole = "Key Vault Crypto User"
-	KeyVaultReader              BuiltInRole = "Key Vault Reader"
+	KeyVaultAdministrator       RoleName = "Key Vault Administrator"
+	KeyVaultSecretsOfficer      RoleName = "Key Vault Secrets Officer"
+	KeyVaultSecretsUser         RoleName = "Key Vault Secrets User"
+	KeyVaultCertificatesOfficer RoleName = "Key Vault Certificates Officer"
+	KeyVaultCertificateUser     RoleName = "Key Vault Certificate User"
+	KeyVaultCryptoOfficer       RoleName = "Key Vault Crypto Officer"
+	KeyVaultCryptoUser          RoleName = "Key Vault Crypto User"
+	KeyVaultReader              RoleName = "Key Vault Reader"
 
-	StorageBlobDataOwner             BuiltInRole = "Storage Blob Data Owner"
-	StorageBlobDataContributor       BuiltInRole = "Storage Blob Data Contributor"
-	StorageBlobDataReader            BuiltInRole = "Storage Blob Data Reader"
-	StorageQueueDataContributor      BuiltInRole = "Storage Queue Data Contributor"
-	StorageQueueDataReader           BuiltInRole = "Storage Queue Data Reader"
-	StorageQueueDataMessageProcessor BuiltInRole = "Storage Queue Data Message Processor"
-	StorageQueueDataMessageSender    BuiltInRole = "Storage Queue Data Message Sender"
-	StorageTableDataContributor      BuiltInRole = "Storage Table Data Contributor"
-	StorageTableDataReader           BuiltInRole = "Storage Table Data Reader"
+	StorageBlobDataOwner             RoleName = "Storage Blob Data Owner"
+	StorageBlobDataContributor       RoleName = "Storage Blob Data Contributor"
+	StorageBlobDataReader            RoleName = "Storage Blob Data Reader"
+	StorageQueueDataContributor      RoleName = "Storage Queue Data Contributor"
+	StorageQueueDataReader           RoleName = "Storage Queue Data Reader"
+	StorageQueueDataMessageProcessor RoleName = "Storage Queue Data Message Processor"
+	StorageQueueDataMessageSender    RoleName = "Storage Queue Data Message Sender"
+	StorageTableDataContributor      RoleName = "Storage Table Data Contributor"
+	StorageTableDataReader           RoleName = "Storage Table Data Reader"
 )
 
 // RoleAssignmentList is a list of RoleAssignments.

@@ -36,6 +36,7 @@ type options struct {
 	countUninjected bool
 	keyVault        bool
 	storage         bool
+	apis            bool
 
 	publicVaultHosts, publicStorageHosts []string
 
@@ -78,6 +79,7 @@ func newCommand() *cobra.Command {
 	flags.BoolVar(&o.storage, "storage", false, "whether this installation serves storage accounts")
 	flags.StringSliceVar(&o.publicStorageHosts, "public-storage-hosts", nil,
 		"the host `names` of Azure that storage accounts may have, separated by commas: blob.core.windows.net for all below it, or whole names")
+	flags.BoolVar(&o.apis, "apis", false, "whether roles may be assigned at APIs behind gates of their own")
 	flags.BoolVar(&o.workloadIdentity, "workload-identity", false,
 		"whether pods with the label azure.workload.identity/use get what azure-workload-identity's webhook would give them")
 	flags.BoolVar(&o.tokenEndpoint, "token-endpoint", false, "whether issuers serve the token endpoint for workload identity without Entra ID")

@@ -213,7 +213,7 @@ func addReconcilers(mgr manager.Manager, o options, trust *authority.Authority, 
 	for _, one := range hosts {
 		all = append(all, &controllers.ResourceReconciler{Client: api, Services: mgr.GetAPIReader(), Events: recorder, Names: o.Names, Hosts: one})
 	}
-	if len(hosts) > 0 {
+	if len(hosts) > 0 || o.apis {
 		all = append(all, &controllers.RoleAssignmentReconciler{Client: api, Events: recorder})
 	}
 	isPublicHost := func(kind *azurehost.Kind, host string) bool {

@@ -53,8 +53,8 @@ type Assigned struct {
 	Name string `json:"name"`
 
 	// Principal is the name of an identity, or an object ID.
-	Principal string               `json:"principal"`
-	Role      v1alpha1.BuiltInRole `json:"role"`
+	Principal string            `json:"principal"`
+	Role      v1alpha1.RoleName `json:"role"`
 
 	// Scope is a vault, or an object in it.
 	Scope string `json:"scope"`

@@ -13,6 +13,10 @@ const (
 
 	MetricsPort = 8080
 	HealthPort  = 8081
+
+	// The gate has others, because it is in a pod with somebody's service.
+	GateMetricsPort = 9080
+	GateHealthPort  = 9081
 )
 
 // Address returns the address of a port on all interfaces.

@@ -34,13 +34,13 @@ const (
 type fixture struct {
 	server  *Server
 	handler http.Handler
-	role    atomic.Pointer[v1alpha1.BuiltInRole]
+	role    atomic.Pointer[v1alpha1.RoleName]
 
 	mu    sync.Mutex
 	later time.Duration
 }
 
-func newFixture(t testing.TB, role v1alpha1.BuiltInRole) *fixture {
+func newFixture(t testing.TB, role v1alpha1.RoleName) *fixture {
 	t.Helper()
 	f := &fixture{}
 	f.role.Store(&role)

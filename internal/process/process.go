@@ -1,5 +1,5 @@
 // Package process is the frame of the processes that an installation runs beside the API server: controller, signer, issuer, oidc,
-// keyvault and storage-gate.
+// keyvault and storage-gate, and of the gate, which others run in pods of their own.
 // It has the flags that all of them have, their manager, and the way they start, become ready and end.
 package process
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/kube-imds/kube-imds/internal/resource/stream"
 )
 
 // Backend is Azurite, which listens on this pod's loopback address alone.
@@ -63,8 +65,8 @@ func NewTransport(certificate *x509.Certificate) *http.Transport {
 		IdleConnTimeout:       3 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: 2 * time.Minute,
-		WriteBufferSize:       bufferSize,
-		ReadBufferSize:        bufferSize,
+		WriteBufferSize:       stream.BufferSize,
+		ReadBufferSize:        stream.BufferSize,
 	}
 }
 

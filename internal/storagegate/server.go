@@ -16,6 +16,7 @@ import (
 
 	"github.com/kube-imds/kube-imds/internal/resource/bearer"
 	"github.com/kube-imds/kube-imds/internal/resource/role"
+	"github.com/kube-imds/kube-imds/internal/resource/stream"
 )
 
 // Server serves storage accounts.
@@ -37,7 +38,7 @@ type Server struct {
 	// Log is the audit log.
 	Log logr.Logger
 
-	buffers buffers
+	buffers stream.Buffers
 }
 
 // exchange is a request and what is known of it.
@@ -207,7 +208,7 @@ func (s *Server) pass(writer http.ResponseWriter, x *exchange) {
 		},
 		ErrorHandler: func(writer http.ResponseWriter, _ *http.Request, err error) { s.fail(writer, x, err) },
 	}
-	longer, request := newStream(writer, x.request, s.Patience)
+	longer, request := stream.New(writer, x.request, s.Patience)
 	proxy.ServeHTTP(longer, request)
 }
 

@@ -14,7 +14,7 @@ import (
 // Every right has a reason in docs/rbac.md, and the table has no others.
 func TestRulesHaveReasons(t *testing.T) {
 	t.Parallel()
-	rendered := render(t, federated, "keyVault.enabled=true", "storage.enabled=true")
+	rendered := render(t, federated, "keyVault.enabled=true", "storage.enabled=true", "apis.enabled=true")
 	given := map[string]bool{}
 	for kind, scope := range map[string]string{"ClusterRole": "cluster", "Role": "release"} {
 		for _, role := range rendered.ofKind(kind) {

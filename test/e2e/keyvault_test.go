@@ -50,7 +50,7 @@ const azureDomain = "vault.azure.net"
 const vaultDomain = "vault." + namespace + ".svc"
 
 // assign gives an identity a role at the vault of a namespace.
-func (c *cluster) assign(t *testing.T, home, identity string, role v1alpha1.BuiltInRole) {
+func (c *cluster) assign(t *testing.T, home, identity string, role v1alpha1.RoleName) {
 	t.Helper()
 	c.create(t, &v1alpha1.RoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: identity}, Spec: v1alpha1.RoleAssignmentSpec{
 		Principal: v1alpha1.AssignedPrincipal{Identity: identity}, Role: role, Scope: v1alpha1.AssignmentScope{KeyVault: home},

@@ -29,7 +29,7 @@ func testStorageHoldsBlobs(t *testing.T, c *cluster) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: account},
 		Spec:       v1alpha1.StorageAccountSpec{PublicHosts: []v1alpha1.StorageHost{v1alpha1.StorageHost(host)}},
 	})
-	for identity, role := range map[string]v1alpha1.BuiltInRole{writer.Name: v1alpha1.StorageBlobDataContributor, reader.Name: v1alpha1.StorageBlobDataReader} {
+	for identity, role := range map[string]v1alpha1.RoleName{writer.Name: v1alpha1.StorageBlobDataContributor, reader.Name: v1alpha1.StorageBlobDataReader} {
 		c.create(t, &v1alpha1.RoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: home, Name: identity}, Spec: v1alpha1.RoleAssignmentSpec{
 			Principal: v1alpha1.AssignedPrincipal{Identity: identity}, Role: role, Scope: v1alpha1.AssignmentScope{StorageAccount: account},
 		}})

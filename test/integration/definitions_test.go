@@ -54,7 +54,7 @@ func TestPrinterColumns(t *testing.T) {
 	want := map[string][]string{
 		"ManagedIdentity": {"Ready", "Source", "Client ID", "Service Accounts", "Uninjected", "Age"},
 		"KeyVault":        {"Ready", "URI", "Age"},
-		"RoleAssignment":  {"Ready", "Identity", "Object ID", "Role", "Key Vault", "Secret", "Storage", "Age"},
+		"RoleAssignment":  {"Ready", "Identity", "Object ID", "Role", "Key Vault", "Secret", "Storage", "API", "Age"},
 		"StorageAccount":  {"Ready", "Blob", "Age"},
 		"IdentityBinding": {"Ready", "Service Accounts", "Identities", "Uninjected", "Reason", "Age"},
 	}

@@ -33,7 +33,7 @@ func newExplainedVault(t *testing.T, prefix string) explained {
 	return e
 }
 
-func (e explained) assign(t *testing.T, name string, principal v1alpha1.AssignedPrincipal, role v1alpha1.BuiltInRole, scope v1alpha1.AssignmentScope) {
+func (e explained) assign(t *testing.T, name string, principal v1alpha1.AssignedPrincipal, role v1alpha1.RoleName, scope v1alpha1.AssignmentScope) {
 	t.Helper()
 	create(t, &v1alpha1.RoleAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: name},

@@ -64,13 +64,15 @@ func TestScopesOfRoles(t *testing.T) {
 		"a vault":          spec(secrets, "keyVault: orders"),
 		"a vault's secret": spec(secrets, "keyVault: orders, secret: greeting"),
 		"a vault's key":    spec("Key Vault Crypto User", "keyVault: orders, key: signing"),
+		"an API":           spec("Orders.Read", "api: orders"),
+		"a URL as a role":  spec("'https://orders.example/read.all'", "api: orders-2"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			taken(t, object(t, "RoleAssignment", "default", "right", good))
 		})
 	}
-	const one, role, inside = "exactly one of keyVault and storageAccount", "a role of Storage is for a storageAccount", "at most one of container, queue and table"
+	const one, role, inside = "exactly one of keyVault, storageAccount and api", "a role of Storage is for a storageAccount", "at most one of container, queue and table"
 	for _, test := range []struct{ name, spec, message string }{
 		{"no resource", spec(blobs, ""), one},
 		{"both resources", spec(blobs, "storageAccount: orders, keyVault: orders"), one},
@@ -84,7 +86,15 @@ func TestScopesOfRoles(t *testing.T) {
 		{"a container in upper case", spec(blobs, "storageAccount: orders, container: Invoices"), "spec.scope.container"},
 		{"a container with two hyphens", spec(blobs, "storageAccount: orders, container: in--voices"), "spec.scope.container"},
 		{"a table with a hyphen", spec("Storage Table Data Reader", "storageAccount: orders, table: my-bills"), "spec.scope.table"},
-		{"an unknown role", spec("Storage Account Contributor", "storageAccount: orders"), "spec.role"},
+		{"an unknown role", spec("Storage Account Contributor", "storageAccount: orders"), "role: a keyVault or a storageAccount has Azure's built-in roles"},
+		{"an app role at a vault", spec("Orders.Read", "keyVault: orders"), "role: a keyVault or a storageAccount has Azure's built-in roles"},
+		{"a built-in role at an API", spec(blobs, "api: orders"), "role: an api has app roles, such as Orders.Read"},
+		{"an API and a vault", spec(secrets, "keyVault: orders, api: orders"), one},
+		{"a secret in an API", spec("Orders.Read", "api: orders, secret: x"), "secrets, keys and certificates are in a keyVault"},
+		{"a container in an API", spec("Orders.Read", "api: orders, container: invoices"), inside},
+		{"an API in upper case", spec("Orders.Read", "api: Orders"), "spec.scope.api"},
+		{"an empty role", spec("''", "api: orders"), "spec.role"},
+		{"a role with a newline", spec(`"a\nb"`, "api: orders"), "spec.role"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

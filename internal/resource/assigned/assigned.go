@@ -53,13 +53,7 @@ func List(ctx context.Context, reader client.Reader, namespace string) ([]*v1alp
 // Of returns the role that an object assigns. Its principal is "" if the identity that it names does not exist or has none. identity returns
 // an identity, or nil if it does not exist.
 func Of(object *v1alpha1.RoleAssignment, identity func(name string) (*v1alpha1.ManagedIdentity, error)) (role.Assignment, error) {
-	assignment := role.Assignment{
-		Principal: string(object.Spec.Principal.ObjectID), Role: object.Spec.Role,
-		Scope: role.Scope{
-			Namespace: object.Namespace, KeyVault: object.Spec.Scope.KeyVault, StorageAccount: object.Spec.Scope.StorageAccount,
-			Object: ObjectOf(object.Spec.Scope),
-		},
-	}
+	assignment := specified(object)
 	if name := object.Spec.Principal.Identity; name != "" {
 		found, err := identity(name)
 		if err != nil {
@@ -70,6 +64,17 @@ func Of(object *v1alpha1.RoleAssignment, identity func(name string) (*v1alpha1.M
 		}
 	}
 	return assignment, nil
+}
+
+// specified returns the role that an object assigns, to the principal whose object ID it names, if it names one.
+func specified(object *v1alpha1.RoleAssignment) role.Assignment {
+	scope := object.Spec.Scope
+	return role.Assignment{
+		Principal: string(object.Spec.Principal.ObjectID), Role: object.Spec.Role,
+		Scope: role.Scope{
+			Namespace: object.Namespace, KeyVault: scope.KeyVault, StorageAccount: scope.StorageAccount, API: scope.API, Object: ObjectOf(scope),
+		},
+	}
 }
 
 // ObjectOf returns the object of a scope, or nothing if it is a whole vault or account.

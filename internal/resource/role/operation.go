@@ -45,14 +45,14 @@ func FindAction(text string) (Action, bool) {
 }
 
 // narrow are the roles by how much they allow, the least first. Those that list come before those that read values.
-var narrow = []v1alpha1.BuiltInRole{
+var narrow = []v1alpha1.RoleName{
 	v1alpha1.KeyVaultReader, v1alpha1.KeyVaultSecretsUser, v1alpha1.KeyVaultCryptoUser, v1alpha1.KeyVaultCertificateUser,
 	v1alpha1.KeyVaultSecretsOfficer, v1alpha1.KeyVaultCryptoOfficer, v1alpha1.KeyVaultCertificatesOfficer, v1alpha1.KeyVaultAdministrator,
 }
 
 // Narrowest returns the role that allows the least beside an action.
-func Narrowest(action Action) v1alpha1.BuiltInRole {
-	i := slices.IndexFunc(narrow, func(role v1alpha1.BuiltInRole) bool { return Has(role, action) })
+func Narrowest(action Action) v1alpha1.RoleName {
+	i := slices.IndexFunc(narrow, func(role v1alpha1.RoleName) bool { return Has(role, action) })
 	if i < 0 {
 		return ""
 	}

@@ -37,7 +37,7 @@ func TestOperations(t *testing.T) {
 // The narrowest role has the fewest actions of all that allow one.
 func TestNarrowest(t *testing.T) {
 	t.Parallel()
-	for action, want := range map[Action]v1alpha1.BuiltInRole{
+	for action, want := range map[Action]v1alpha1.RoleName{
 		GetSecret: v1alpha1.KeyVaultSecretsUser, ReadSecretMetadata: v1alpha1.KeyVaultReader, SetSecret: v1alpha1.KeyVaultSecretsOfficer,
 		Sign: v1alpha1.KeyVaultCryptoUser, ReadKey: v1alpha1.KeyVaultReader, CreateKey: v1alpha1.KeyVaultCryptoOfficer,
 		PurgeCertificate: v1alpha1.KeyVaultCertificatesOfficer, "Microsoft.Other/read": "",

@@ -68,7 +68,7 @@ const (
 
 // actions are the data actions of Azure's built-in roles; a * stands for any part of a name
 // (learn.microsoft.com/azure/role-based-access-control/built-in-roles/security).
-var actions = map[v1alpha1.BuiltInRole][]string{
+var actions = map[v1alpha1.RoleName][]string{
 	v1alpha1.KeyVaultAdministrator:  {"Microsoft.KeyVault/vaults/*"},
 	v1alpha1.KeyVaultSecretsOfficer: {"Microsoft.KeyVault/vaults/secrets/*"},
 	v1alpha1.KeyVaultSecretsUser:    {string(GetSecret), string(ReadSecretMetadata)},
@@ -83,12 +83,12 @@ var actions = map[v1alpha1.BuiltInRole][]string{
 	v1alpha1.KeyVaultReader:          {"Microsoft.KeyVault/vaults/*/read", string(ReadSecretMetadata)},
 }
 
-// Scope is a vault or a storage account, or one object in it.
+// Scope is a vault, a storage account or an API, or one object in a vault or an account.
 type Scope struct {
-	// Namespace is that of the vault or the storage account, one of which has a name.
-	Namespace, KeyVault, StorageAccount string
+	// Namespace is that of the vault, the storage account or the API, one of which has a name.
+	Namespace, KeyVault, StorageAccount, API string
 
-	// Object is nothing for the vault or the account itself.
+	// Object is nothing for the vault, the account or the API itself.
 	Object Object
 }
 
@@ -120,7 +120,7 @@ const (
 type Assignment struct {
 	// Principal is an object ID.
 	Principal string
-	Role      v1alpha1.BuiltInRole
+	Role      v1alpha1.RoleName
 	Scope     Scope
 }
 
@@ -132,14 +132,14 @@ func Decide(assignments []Assignment, principal string, action Action, at Scope)
 }
 
 // Has reports whether a role has an action.
-func Has(role v1alpha1.BuiltInRole, action Action) bool {
+func Has(role v1alpha1.RoleName, action Action) bool {
 	has := func(pattern string) bool { return matches(pattern, string(action)) }
 	return slices.ContainsFunc(actions[role], has) || slices.ContainsFunc(storageActions[role], has)
 }
 
 // covers reports whether a scope is another one, or above it. Names of objects have no case.
 func (s Scope) covers(other Scope) bool {
-	return s.Namespace == other.Namespace && s.KeyVault == other.KeyVault && s.StorageAccount == other.StorageAccount &&
+	return s.Namespace == other.Namespace && s.KeyVault == other.KeyVault && s.StorageAccount == other.StorageAccount && s.API == other.API &&
 		(s.Object == Object{} || s.Object.Kind == other.Object.Kind && strings.EqualFold(s.Object.Name, other.Object.Name))
 }
 

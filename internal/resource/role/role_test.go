@@ -20,7 +20,7 @@ func TestRolesHaveAzuresActions(t *testing.T) {
 		RecoverCertificate, PurgeCertificate, WriteContacts, ReadAuthority, WriteAuthority, DeleteAuthority,
 	}
 	all := slices.Concat(secrets, keys, certificates)
-	for role, want := range map[v1alpha1.BuiltInRole][]Action{
+	for role, want := range map[v1alpha1.RoleName][]Action{
 		v1alpha1.KeyVaultAdministrator:       all,
 		v1alpha1.KeyVaultSecretsOfficer:      secrets,
 		v1alpha1.KeyVaultCryptoOfficer:       keys,

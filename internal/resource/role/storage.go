@@ -48,7 +48,7 @@ const (
 
 // storageActions are the actions and data actions of Azure's built-in roles for the data of storage accounts
 // (learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage).
-var storageActions = map[v1alpha1.BuiltInRole][]string{
+var storageActions = map[v1alpha1.RoleName][]string{
 	// "containers/*" has "containers/blobs/*" in it.
 	v1alpha1.StorageBlobDataOwner:             {"Microsoft.Storage/storageAccounts/blobServices/containers/*"},
 	v1alpha1.StorageBlobDataContributor:       names(ReadContainer, WriteContainer, DeleteContainer, ReadBlob, WriteBlob, DeleteBlob),

@@ -20,7 +20,7 @@ func TestStorageRolesHaveAzuresActions(t *testing.T) {
 		ReadTableService, WriteTableService, ReadTable, WriteTable, DeleteTable, ReadEntity, WriteEntity, DeleteEntity, AddEntity, UpdateEntity,
 	}
 	all := slices.Concat(blobs, queues, tables, []Action{GetSecret, SetSecret})
-	for role, want := range map[v1alpha1.BuiltInRole][]Action{
+	for role, want := range map[v1alpha1.RoleName][]Action{
 		v1alpha1.StorageBlobDataOwner:             blobs[3:],
 		v1alpha1.StorageBlobDataContributor:       {ReadContainer, WriteContainer, DeleteContainer, ReadBlob, WriteBlob, DeleteBlob},
 		v1alpha1.StorageBlobDataReader:            {ReadContainer, ReadBlob},

@@ -62,7 +62,7 @@ func startVault(t *testing.T) *vaultTest {
 }
 
 // assign gives the pod's identity a role, at one secret or at the whole vault.
-func (v *vaultTest) assign(t *testing.T, role v1alpha1.BuiltInRole, secret string) *v1alpha1.RoleAssignment {
+func (v *vaultTest) assign(t *testing.T, role v1alpha1.RoleName, secret string) *v1alpha1.RoleAssignment {
 	t.Helper()
 	assignment := &v1alpha1.RoleAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v.home.name, GenerateName: "role-"},

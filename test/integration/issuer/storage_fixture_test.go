@@ -114,7 +114,7 @@ func (s *storageTest) startAzurite(t *testing.T) {
 }
 
 // assignStorage gives the pod's identity a role in the account.
-func (s *storageTest) assignStorage(t *testing.T, role v1alpha1.BuiltInRole, change func(*v1alpha1.AssignmentScope)) *v1alpha1.RoleAssignment {
+func (s *storageTest) assignStorage(t *testing.T, role v1alpha1.RoleName, change func(*v1alpha1.AssignmentScope)) *v1alpha1.RoleAssignment {
 	t.Helper()
 	assignment := &v1alpha1.RoleAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.account.Namespace, GenerateName: "role-"},

@@ -1,4 +1,5 @@
-package storagegate
+// Package stream passes bodies through a gate without holding them in memory, for as long as they make progress.
+package stream
 
 import (
 	"io"
@@ -7,22 +8,22 @@ import (
 	"time"
 )
 
-// bufferSize is that of the buffers through which bodies pass, in bytes.
-const bufferSize = 32 << 10
+// BufferSize is that of the buffers through which bodies pass, in bytes.
+const BufferSize = 32 << 10
 
-// buffers are those of all bodies in progress. It is an httputil.BufferPool.
-type buffers struct{ pool sync.Pool }
+// Buffers are those of all bodies in progress. It is an httputil.BufferPool.
+type Buffers struct{ pool sync.Pool }
 
 // Get returns a buffer.
-func (b *buffers) Get() []byte {
+func (b *Buffers) Get() []byte {
 	if buffer, ok := b.pool.Get().(*[]byte); ok {
 		return *buffer
 	}
-	return make([]byte, bufferSize)
+	return make([]byte, BufferSize)
 }
 
 // Put takes a buffer back.
-func (b *buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
+func (b *Buffers) Put(buffer []byte) { b.pool.Put(&buffer) }
 
 // stream lets the bodies of a request and its answer take as long as they need, while they make progress. The server's own limits are for
 // small ones.
@@ -32,8 +33,8 @@ type stream struct {
 	patience time.Duration
 }
 
-// newStream returns a writer and a request that are not bound to the server's limits, but to the patience with each part of a body.
-func newStream(writer http.ResponseWriter, request *http.Request, patience time.Duration) (http.ResponseWriter, *http.Request) {
+// New returns a writer and a request that are not bound to the server's limits, but to the patience with each part of a body.
+func New(writer http.ResponseWriter, request *http.Request, patience time.Duration) (http.ResponseWriter, *http.Request) {
 	s := &stream{writer, request.Body, patience}
 	longer := request.Clone(request.Context())
 	if request.Body != nil && request.Body != http.NoBody {
