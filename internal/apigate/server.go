@@ -174,9 +174,7 @@ func (s *Server) pass(writer http.ResponseWriter, x *exchange) {
 
 // rewrite makes the request that the backend gets: with the path that was understood, and the caller in headers.
 func (s *Server) rewrite(to *httputil.ProxyRequest, x *exchange) {
-	to.Out.URL = &url.URL{
-		Scheme: s.Backend.Scheme, Host: s.Backend.Host, Path: "/" + strings.Join(x.path, "/"), RawQuery: to.In.URL.RawQuery,
-	}
+	to.Out.URL = backendURL(s.Backend, x.path, to.In.URL.RawQuery)
 	to.Out.Host = s.Backend.Host
 	// Some programs take trailers for headers.
 	to.Out.Trailer = nil
@@ -187,6 +185,11 @@ func (s *Server) rewrite(to *httputil.ProxyRequest, x *exchange) {
 		return
 	}
 	introduce(header, x.caller, s.TenantID, s.known(x.roles))
+}
+
+// backendURL returns the URL that the backend gets: with the path as it was understood, encoded anew.
+func backendURL(backend *url.URL, path []string, query string) *url.URL {
+	return &url.URL{Scheme: backend.Scheme, Host: backend.Host, Path: "/" + strings.Join(path, "/"), RawQuery: query}
 }
 
 // known returns the app roles that the document names. Others say nothing here.
