@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -73,7 +74,7 @@ func run(ctx context.Context, o options) error {
 
 // check returns the URL of the backend if the settings are right.
 func (o options) check() (*url.URL, error) {
-	if o.api == "" || o.namespace == "" || o.openAPI == "" || o.tenantID == "" || len(o.audiences) == 0 {
+	if o.api == "" || o.namespace == "" || o.openAPI == "" || o.tenantID == "" || len(o.audiences) == 0 || slices.Contains(o.audiences, "") {
 		return nil, errors.New("--api, --namespace, --openapi, --tenant-id and --audience are needed")
 	}
 	if o.tlsFolder == "" && !isLoopback(o.listen) {

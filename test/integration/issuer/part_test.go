@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // part is a server of the installation that runs as its own process, with the credentials of its pod.
@@ -21,14 +23,20 @@ type part struct {
 // startPart starts a part, and waits until it is ready.
 func (c *cluster) startPart(t *testing.T, name string, arguments ...string) *part {
 	t.Helper()
+	return c.startPartOf(t, name, c.partPod(t, name, "node-2"), append([]string{"--namespace=" + namespace}, arguments...)...)
+}
+
+// startPartOf starts a program in the place of a pod, and waits until it is ready.
+func (c *cluster) startPartOf(t *testing.T, name string, pod *corev1.Pod, arguments ...string) *part {
+	t.Helper()
 	addresses := freeAddresses(t, 3)
 	p := &part{
 		name: name, address: addresses[0], health: "http://" + addresses[2] + "/readyz", binary: buildPart(t, name), log: &output{},
 		arguments: append([]string{
-			"--namespace=" + namespace, "--tenant-id=" + tenant,
+			"--tenant-id=" + tenant,
 			"--listen=" + addresses[0], "--metrics-address=" + addresses[1], "--health-address=" + addresses[2],
 		}, arguments...),
-		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, c.partPod(t, name, "node-2"), c.config.Host)),
+		env: append(os.Environ(), "KUBECONFIG="+c.kubeconfig(t, pod, c.config.Host)),
 	}
 	p.start(t)
 	t.Cleanup(func() {
