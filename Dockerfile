@@ -3,7 +3,7 @@
 #
 #   docker build --target controller --tag kube-imds/controller:0.1.0 .
 #
-# Targets: controller, signer, oidc, keyvault, storage-gate, azurite, issuer, sidecar. hack/images makes the same images without a container engine.
+# Targets: controller, signer, oidc, keyvault, storage-gate, azurite, gate, issuer, sidecar. hack/images makes the same images without a container engine.
 
 # The compiler runs on the machine's own platform, whatever platform it builds for.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
@@ -22,7 +22,7 @@ ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=0.1.0
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    for part in controller signer oidc keyvault storage-gate issuer sidecar; do \
+    for part in controller signer oidc keyvault storage-gate gate issuer sidecar; do \
       GOOS=$TARGETOS GOARCH=$TARGETARCH \
         go build -ldflags "-s -w -X main.version=$VERSION" -o "/out/$part" "./cmd/$part" || exit 1; \
     done
@@ -77,6 +77,11 @@ COPY --from=packages /app /app
 USER 65532:65532
 WORKDIR /
 ENTRYPOINT ["/usr/local/bin/node", "/app/start.js"]
+
+FROM base AS gate
+LABEL org.opencontainers.image.title="kube-imds gate before an API"
+COPY --from=build /out/gate /gate
+ENTRYPOINT ["/gate"]
 
 FROM base AS issuer
 LABEL org.opencontainers.image.title="kube-imds node issuer"

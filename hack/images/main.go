@@ -1,6 +1,6 @@
 // Command images builds the images of kube-imds without a container engine: one static binary per image, on an empty base.
 //
-//	go -C hack run ./images [--parts controller,signer,oidc,keyvault,storage-gate,issuer,sidecar] [--platforms linux/amd64,linux/arm64] [--tag 0.1.0]
+//	go -C hack run ./images [--parts controller,signer,oidc,keyvault,storage-gate,gate,issuer,sidecar] [--platforms linux/amd64,linux/arm64] [--tag 0.1.0]
 //
 // For each part and platform it writes an archive, PART-ARCH.tar, that "docker load", "kind load image-archive" and
 // "ctr --namespace k8s.io images import" take; and for each part an OCI layout of all its platforms, PART.oci. Parts
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("images", flag.ExitOnError)
 	root := flags.String("root", "..", "the repository's root")
 	out := flags.String("out", "", "the folder to write to (default ROOT/build/images)")
-	names := flags.String("parts", "controller,signer,oidc,keyvault,storage-gate,issuer,sidecar", "the parts to build")
+	names := flags.String("parts", "controller,signer,oidc,keyvault,storage-gate,gate,issuer,sidecar", "the parts to build")
 	platforms := flags.String("platforms", "linux/amd64,linux/arm64", "the platforms to build for")
 	tag := flags.String("tag", "", "the images' tag (default the chart's appVersion)")
 	_ = flags.Parse(args)

@@ -33,6 +33,7 @@ var released = []part{
 	{name: "keyvault", dir: "cmd/keyvault", title: "kube-imds Key Vault"},
 	{name: "storage-gate", dir: "cmd/storage-gate", title: "kube-imds storage gate"},
 	{name: "azurite", dir: "images/azurite", title: "Azurite for the kube-imds storage gate"},
+	{name: "gate", dir: "cmd/gate", title: "kube-imds gate before an API"},
 	{name: "issuer", dir: "cmd/issuer", title: "kube-imds node issuer"},
 	{name: "sidecar", dir: "cmd/sidecar", title: "kube-imds sidecar and net-init",
 		capabilities: fileCapabilities{permitted: 1 << capNetAdmin}},
@@ -55,6 +56,6 @@ func findPart(root, name string) (part, error) {
 			return part{name: name, dir: dir, title: "kube-imds " + name}, nil
 		}
 	}
-	return part{}, fmt.Errorf("no part %q: it is none of controller, signer, oidc, keyvault, storage-gate, azurite, issuer and sidecar, and there is no "+
+	return part{}, fmt.Errorf("no part %q: it is none of controller, signer, oidc, keyvault, storage-gate, azurite, gate, issuer and sidecar, and there is no "+
 		"config/samples/%[1]s/app, no test/apps/%[1]s and no test/%[1]s", name)
 }
