@@ -197,6 +197,11 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 	}
 }
 
+// named returns the parameter of a path.
+func named(name string) string {
+	return "parameters: [{name: " + name + ", in: path, required: true, schema: {type: string}}], "
+}
+
 func TestDocumentsThatAreServed(t *testing.T) {
 	t.Parallel()
 	get := func(security string) string { return "{get: {" + security + responses + "}}" }
@@ -207,6 +212,10 @@ func TestDocumentsThatAreServed(t *testing.T) {
 		"OpenAPI 3.1":         {strings.Replace(minimal("/a", get("security: [], "), ""), "3.0.3", "3.1.0", 1), "GET", "/a", "GET /a"},
 		"an encoded literal":  {minimal("/a%20b", get("security: [], "), ""), "GET", "/a%20b", "GET /a%20b"},
 		"a path and a format": {strings.Replace(minimal("/a", get("security: [], "), ""), "paths: {", "paths: {/a.json: "+get("security: [], ")+", ", 1), "GET", "/a.json", "GET /a.json"},
+		"two of a precision": {
+			strings.Replace(minimal("/{a}.csv", get("security: [], "+named("a")), ""), "paths: {", "paths: {'/report.{b}': "+get("security: [], "+named("b"))+", ", 1),
+			"GET", "/report.csv", "AmbiguousUri",
+		},
 	} {
 		read, err := ReadDocument(t.Context(), []byte(test.document))
 		if err != nil {
