@@ -125,8 +125,9 @@ func (a *apiTest) web(t *testing.T) *http.Client {
 			return new(net.Dialer).DialContext(ctx, network, a.server.address)
 		},
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		// Each client is used once.
+		DisableKeepAlives: true,
 	}
-	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
 
