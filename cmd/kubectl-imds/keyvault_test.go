@@ -254,7 +254,7 @@ func TestInvalidVaultsAreRefused(t *testing.T) {
 		"a Secret of another":   {strings.Replace(keyVault, "key-vault: orders", "key-vault: bills", 1), []string{"--key-vault", "-"}, `there is no KeyVault "bills"`},
 		"a secret's name":       {strings.Replace(keyVault, "endpoint", "end.point", 1), []string{"--key-vault", "-"}, `KeyVault "orders": set the secret "end.point": a name has`},
 		"a value too long":      {strings.Replace(keyVault, "db.example", strings.Repeat("x", 25<<10+1), 1), []string{"--key-vault", "-"}, "its value is longer"},
-		"an unknown role":       {keyVault + strings.Replace(administrator, "Administrator", "Owner", 1), []string{"--key-vault", "-"}, "spec.role: Unsupported value"},
+		"an unknown role":       {keyVault + strings.Replace(administrator, "Administrator", "Owner", 1), []string{"--key-vault", "-"}, "role: a keyVault or a storageAccount has Azure's built-in roles"},
 		"two vaults of a name":  {keyVault + "---" + strings.Replace(strings.Split(keyVault, "---")[0], "name: orders", "name: orders\n  namespace: other", 1), []string{"--key-vault", "-"}, `there are two KeyVaults "orders"`},
 		"a folder that is none": {keyVault, []string{"--key-vault", "-", "--key-vault-data", os.Args[0]}, "make the folder of the vaults"},
 	} {
