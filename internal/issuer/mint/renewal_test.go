@@ -111,7 +111,7 @@ func TestSidecarsRenewWhatWasRenewed(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if left := token.ExpiresOn.Sub(time.Now()); left < life*3/10 {
+					if left := time.Until(token.ExpiresOn); left < life*3/10 {
 						t.Errorf("a token of %s is served with %s left", life, left)
 					}
 				}
