@@ -15,7 +15,7 @@ import (
 )
 
 // memoryLimit is that of the chart's default, which the garbage collector knows.
-const memoryLimit = "256MiB"
+const memoryLimit = "512MiB"
 
 // controller is the running program.
 type controller struct {
