@@ -8,10 +8,13 @@ import (
 	"k8s.io/client-go/tools/events"
 )
 
-// announce creates an event for a changed condition: a warning if it is False.
+// announce creates an event for a changed condition: a warning if it is False. A condition that is True from the start is what everybody
+// expects, and says so itself: an event for each object would be half of what the controller writes in a large cluster.
 func announce(recorder events.EventRecorder, object runtime.Object, before []metav1.Condition, condition metav1.Condition) {
 	last := apimeta.FindStatusCondition(before, condition.Type)
-	if last != nil && last.Status == condition.Status && last.Reason == condition.Reason && last.Message == condition.Message {
+	isExpected := last == nil && condition.Status == metav1.ConditionTrue
+	isKnown := last != nil && last.Status == condition.Status && last.Reason == condition.Reason && last.Message == condition.Message
+	if isExpected || isKnown {
 		return
 	}
 	kind := corev1.EventTypeNormal

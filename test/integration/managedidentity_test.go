@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -38,7 +37,6 @@ func TestIdentityGetsItsIDs(t *testing.T) {
 	if diff := cmp.Diff(want, identity.Status); diff != "" {
 		t.Error("(-want +got)\n" + diff)
 	}
-	awaitEvent(t, identity, corev1.EventTypeNormal, v1alpha1.ReasonResolved)
 }
 
 func TestIdentityFollowsItsSpec(t *testing.T) {
