@@ -15,6 +15,15 @@ import (
 // At returns the role assignments of a resource, which at reports, and of what is in it. Those of identities that do not exist, or have no
 // principal, are left out.
 func At(ctx context.Context, reader client.Reader, namespace string, at func(v1alpha1.AssignmentScope) bool) ([]role.Assignment, error) {
+	return those(ctx, reader, namespace, at, func(object *v1alpha1.RoleAssignment) (role.Assignment, error) {
+		return Of(object, Identities(ctx, reader))
+	})
+}
+
+// those returns the role assignments of a namespace at some scopes that have a principal, as of reads each.
+func those(ctx context.Context, reader client.Reader, namespace string, at func(v1alpha1.AssignmentScope) bool,
+	of func(*v1alpha1.RoleAssignment) (role.Assignment, error),
+) ([]role.Assignment, error) {
 	objects, err := List(ctx, reader, namespace)
 	if err != nil {
 		return nil, err
@@ -24,7 +33,7 @@ func At(ctx context.Context, reader client.Reader, namespace string, at func(v1a
 		if !at(one.Spec.Scope) {
 			continue
 		}
-		assignment, err := Of(one, Identities(ctx, reader))
+		assignment, err := of(one)
 		if err != nil {
 			return nil, err
 		}

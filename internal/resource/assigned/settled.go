@@ -13,20 +13,8 @@ import (
 
 // AtAPI returns the role assignments of an API. It reads no identities: their principals are those that the controller has found.
 func AtAPI(ctx context.Context, reader client.Reader, namespace, api string) ([]role.Assignment, error) {
-	objects, err := List(ctx, reader, namespace)
-	if err != nil {
-		return nil, err
-	}
-	var assignments []role.Assignment
-	for _, one := range objects {
-		if one.Spec.Scope.API != api {
-			continue
-		}
-		if settled := Settled(one); settled.Principal != "" {
-			assignments = append(assignments, settled)
-		}
-	}
-	return assignments, nil
+	return those(ctx, reader, namespace, func(scope v1alpha1.AssignmentScope) bool { return scope.API == api },
+		func(object *v1alpha1.RoleAssignment) (role.Assignment, error) { return Settled(object), nil })
 }
 
 // Settled returns the role that an object assigns. Its principal is "" if it names an identity, and the controller has not found it Ready as the
