@@ -1,37 +1,16 @@
 package apigate
 
 import (
-	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/testing/slowbody"
 )
 
 // limit is what the server under test allows for a request and its answer.
 const limit = 500 * time.Millisecond
-
-// slow is a body that comes in four parts, over more time than the server's limit.
-type slow struct {
-	ctx   context.Context
-	parts int
-}
-
-func (s *slow) Read(into []byte) (int, error) {
-	if s.parts == 4 {
-		return 0, io.EOF
-	}
-	if s.parts++; s.parts > 1 {
-		select {
-		case <-time.After(limit / 2):
-		case <-s.ctx.Done():
-			return 0, s.ctx.Err()
-		}
-	}
-	return copy(into, "part"), nil
-}
 
 // A body that makes progress takes as long as it needs.
 func TestSlowBodyPasses(t *testing.T) {
@@ -41,7 +20,7 @@ func TestSlowBodyPasses(t *testing.T) {
 	served.Config.ReadTimeout, served.Config.WriteTimeout = limit, limit
 	served.Start()
 	defer served.Close()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, served.URL+"/v1/orders", &slow{ctx: t.Context()})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, served.URL+"/v1/orders", slowbody.New(t.Context(), limit/2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +32,7 @@ func TestSlowBodyPasses(t *testing.T) {
 	_ = response.Body.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if response.StatusCode != http.StatusAccepted || len(g.bodies) != 1 || g.bodies[0] != strings.Repeat("part", 4) {
+	if response.StatusCode != http.StatusAccepted || len(g.bodies) != 1 || g.bodies[0] != slowbody.Content {
 		t.Errorf("got %s, bodies %q", response.Status, g.bodies)
 	}
 }

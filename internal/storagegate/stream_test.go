@@ -1,38 +1,18 @@
 package storagegate
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/testing/slowbody"
 )
 
 // limit is what the server under test allows for a request and its answer.
 const limit = time.Second
-
-// slow is a body that comes in four parts, over more time than the server's limit.
-type slow struct {
-	ctx   context.Context
-	parts int
-}
-
-func (s *slow) Read(into []byte) (int, error) {
-	if s.parts == 4 {
-		return 0, io.EOF
-	}
-	if s.parts++; s.parts > 1 {
-		select {
-		case <-time.After(limit / 2):
-		case <-s.ctx.Done():
-			return 0, s.ctx.Err()
-		}
-	}
-	return copy(into, "part"), nil
-}
 
 // serve serves the gate with limits.
 func (g *gateTest) serve(t *testing.T) *httptest.Server {
@@ -60,17 +40,17 @@ func TestSlowBodiesPass(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	served := g.serve(t)
-	response, err := g.request(t, served, http.MethodPut, &slow{ctx: t.Context()})
+	response, err := g.request(t, served, http.MethodPut, slowbody.New(t.Context(), limit/2))
 	if err != nil {
 		t.Fatal("send a slow body:", err)
 	}
 	_ = response.Body.Close()
-	if response.StatusCode != http.StatusCreated || len(g.bodies) != 1 || g.bodies[0] != strings.Repeat("part", 4) {
+	if response.StatusCode != http.StatusCreated || len(g.bodies) != 1 || g.bodies[0] != slowbody.Content {
 		t.Errorf("got %s, bodies %q", response.Status, g.bodies)
 	}
 
 	backend := httptest.NewTLSServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-		_, _ = io.Copy(flushing{writer}, &slow{ctx: request.Context()})
+		_, _ = io.Copy(flushing{writer}, slowbody.New(request.Context(), limit/2))
 	}))
 	defer backend.Close()
 	g.Backend.Transport = toward(backend)
@@ -79,7 +59,7 @@ func TestSlowBodiesPass(t *testing.T) {
 		t.Fatal("ask for a slow body:", err)
 	}
 	defer response.Body.Close()
-	if got, err := io.ReadAll(response.Body); err != nil || string(got) != strings.Repeat("part", 4) {
+	if got, err := io.ReadAll(response.Body); err != nil || string(got) != slowbody.Content {
 		t.Errorf("got %q, error %v", got, err)
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
 
+	"github.com/kube-imds/kube-imds/internal/testing/address"
 	"github.com/kube-imds/kube-imds/internal/testing/program"
 )
 
@@ -35,7 +35,7 @@ func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
 	if err := os.WriteFile(tokenFile, []byte("token"), 0o600); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	free, err := address.Free(1)
 	if err != nil {
 		return nil, err
 	}
@@ -44,16 +44,16 @@ func startSidecar(ctx context.Context, directory string) (*sidecar, error) {
 	environment := []string{
 		"KUBE_IMDS_ISSUER_URL=" + issuer.URL, "KUBE_IMDS_ISSUER_CA=" + string(authority), "KUBE_IMDS_TOKEN_FILE=" + tokenFile,
 	}
-	started, err := program.Start(ctx, environment, binary, "serve", "--listen", address)
+	started, err := program.Start(ctx, environment, binary, "serve", "--listen", free[0])
 	if err != nil {
 		return nil, err
 	}
-	ready := exec.CommandContext(ctx, binary, "ready", "--address", address, "--wait", (10 * time.Second).String())
+	ready := exec.CommandContext(ctx, binary, "ready", "--address", free[0], "--wait", (10 * time.Second).String())
 	if output, err := ready.CombinedOutput(); err != nil {
 		started.Stop()
 		return nil, fmt.Errorf("wait for the sidecar: %w\n%s", err, output)
 	}
-	return &sidecar{started, address, file.Size()}, nil
+	return &sidecar{started, free[0], file.Size()}, nil
 }
 
 func (s *sidecar) tokenURL() string {
@@ -77,14 +77,4 @@ func (s *sidecar) token(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("request a token from the sidecar: %s %s, %w", response.Status, body, err)
 	}
 	return body, nil
-}
-
-// freeAddress returns a loopback address on which nothing listens at the moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
