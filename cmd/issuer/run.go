@@ -2,26 +2,24 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/configmap"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
+	"github.com/kube-imds/kube-imds/internal/disruption"
 	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuer"
 	"github.com/kube-imds/kube-imds/internal/issuer/mint"
 	"github.com/kube-imds/kube-imds/internal/issuer/signerclient"
-	"github.com/kube-imds/kube-imds/internal/issuer/watched"
+	"github.com/kube-imds/kube-imds/internal/issuer/view"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/logging"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
@@ -37,18 +35,13 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := o.NewManager(ctrl.Options{Cache: issuer.CacheOptions(o.nodeName, time.Now)})
+	mgr, err := o.NewManager(ctrl.Options{})
 	if err != nil {
 		return err
 	}
 	metrics.Registry.MustRegister(slices.Concat(
-		issuer.Collectors(), watched.Collectors(), workload.Collectors(), server.Collectors())...)
+		issuer.Collectors(), view.Collectors(), workload.Collectors(), server.Collectors())...)
 	changes := directory.NewChanges()
-	watches, err := watch(ctx, mgr, changes)
-	if err != nil {
-		return err
-	}
-
 	source, err := workload.NewAPIServer(mgr.GetConfig(), "issuer")
 	if err != nil {
 		return err
@@ -58,6 +51,7 @@ func run(ctx context.Context, o options) error {
 	signer := signerclient.New(signerclient.Options{
 		URL: o.Names.URL(install.Signer), Address: o.signerAddress, TokenFile: o.signerTokenFile, Roots: roots.Pool,
 	})
+	node := view.New(signer.View, changes, disruption.NewTaintTimes(time.Now), ctrl.Log.WithName("view"))
 	known := &published.Latest{Log: ctrl.Log.WithName("signing-keys")}
 	minter := mint.NewCache(&mint.Signer{
 		Client: signer, IsPublished: func(id string) bool { return known.Current().Has(id) }, Changes: changes,
@@ -88,7 +82,7 @@ func run(ctx context.Context, o options) error {
 	api := &issuer.Server{
 		NodeName:      o.nodeName,
 		Authenticator: pods,
-		Directory:     &directory.Directory{Source: watches, Changes: changes},
+		Directory:     &directory.Directory{Source: node, Changes: changes},
 		Attestations:  signer,
 		Asserter:      mint.NewAssertions(signer, time.Now),
 		Revocations:   func() int64 { return known.Current().RevokedTimes() },
@@ -108,7 +102,7 @@ func run(ctx context.Context, o options) error {
 		bounds = bounds.WithoutSources()
 	}
 	return process.Run(ctx, mgr, append(entraParts,
-		watches, keys, keysWatch, rootsWatch, serving, minter,
+		node, keys, keysWatch, rootsWatch, serving, minter,
 		// The write timeout covers held requests for a grant.
 		server.New(o.listen, api.Handler(), serving.GetCertificate, issuerapi.GrantWaitSeconds*time.Second+10*time.Second,
 			server.WithBounds(bounds), server.HTTP1Only()),
@@ -117,29 +111,6 @@ func run(ctx context.Context, o options) error {
 		"published-keys": process.While(func() bool { return known.Current() != nil }),
 		"authority":      process.While(roots.Ready),
 		"certificate":    process.While(serving.Ready),
-		"watches":        process.While(watches.Ready),
+		"view":           process.While(node.Ready),
 	})
-}
-
-// watch starts to watch the node's pods and Node, and returns the watches of what the pods depend on.
-func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) (*watched.Watches, error) {
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
-		return nil, fmt.Errorf("index the pods: %w", err)
-	}
-	api, err := watched.NewAPI(mgr.GetConfig(), mgr.GetHTTPClient(), mgr.GetScheme())
-	if err != nil {
-		return nil, err
-	}
-	watches := watched.New(directory.Caches{Reader: mgr.GetClient()}, api, changes, ctrl.Log.WithName("watches"))
-	pods, err := mgr.GetCache().GetInformer(ctx, &corev1.Pod{})
-	if err != nil {
-		return nil, fmt.Errorf("watch the pods: %w", err)
-	}
-	if _, err := pods.AddEventHandler(watches.Handler()); err != nil {
-		return nil, fmt.Errorf("watch the pods: %w", err)
-	}
-	if _, err := mgr.GetCache().GetInformer(ctx, &corev1.Node{}); err != nil {
-		return nil, fmt.Errorf("watch the Node: %w", err)
-	}
-	return watches, nil
 }

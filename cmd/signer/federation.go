@@ -29,7 +29,7 @@ func federate(ctx context.Context, mgr manager.Manager, o options) (*signer.Fede
 		return nil, fmt.Errorf("make the cache of the federation keys: %w", err)
 	}
 	changes := directory.NewChanges()
-	if err := notify(ctx, own.GetCache(), changes, &corev1.Secret{}, &corev1.ConfigMap{}); err != nil {
+	if err := notify(ctx, own.GetCache(), changes.Handler(), &corev1.Secret{}, &corev1.ConfigMap{}); err != nil {
 		return nil, err
 	}
 	read, err := o.publicKeys(own.GetClient())

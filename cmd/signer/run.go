@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +34,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/signer"
 	"github.com/kube-imds/kube-imds/internal/signer/keys"
 	"github.com/kube-imds/kube-imds/internal/signer/kms"
+	"github.com/kube-imds/kube-imds/internal/signer/view"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -55,11 +59,16 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), keys.Collectors(), workload.Collectors(), server.Collectors(), federation.Collectors())...)
-	changes := directory.NewChanges()
-	if err := watch(ctx, mgr, changes); err != nil {
+	reader := mgr.GetClient()
+	known := directory.Caches{Reader: reader}
+	pods, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make a client of pods: %w", err)
+	}
+	changes, views := directory.NewChanges(), view.NewHub(known, pods.CoreV1().Pods(""), ctrl.Log.WithName("views"))
+	if err := watch(ctx, mgr, changes, views); err != nil {
 		return err
 	}
-	reader := mgr.GetClient()
 	source, err := workload.NewAPIServer(mgr.GetConfig(), "signer")
 	if err != nil {
 		return err
@@ -89,12 +98,13 @@ func run(ctx context.Context, o options) error {
 		Pods:          workload.NewAuthenticator(clusterKeys, issuerapi.Audience, time.Now),
 		Namespace:     o.Names.Namespace,
 		IssuerAccount: o.Names.ServiceAccount(install.Issuer),
-		Directory:     &directory.Directory{Source: directory.Caches{Reader: reader}, Changes: changes},
+		Directory:     &directory.Directory{Source: known, Changes: changes},
 		Key:           keeper.Key,
 		TokenIssuers:  token.Issuers{BaseURL: o.Names.URL(install.OIDC), EntraResources: o.entraResources},
 		Machine:       o.machine,
 		NameWorkloads: o.nameWorkloads,
 		Attestations:  &attested.Signer{Current: attestation.Current, Now: time.Now},
+		Views:         views,
 		Outcomes: &signer.Outcomes{
 			Issuer: o.federation, ClusterIssuer: clusterKeys.Issuer, Limits: signer.NewNodeLimits(outcomesPerSecond, outcomesBurst),
 			Reader: reader, Write: signer.ApplyCondition(reader),
@@ -110,7 +120,7 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
-		clusterKeys, keeper, rootsWatch, serving, attestation,
+		clusterKeys, keeper, rootsWatch, serving, attestation, views,
 		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
 	}, map[string]healthz.Checker{
 		"workload-keys": process.While(clusterKeys.Ready),
@@ -119,31 +129,30 @@ func run(ctx context.Context, o options) error {
 	})
 }
 
-// watch starts to watch everything that a signature depends on, and notifies changes of what the keys and their publication
-// depend on.
-func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes) error {
+// watch starts to watch everything that a signature and the issuers' views depend on, and notifies changes of what the keys and their
+// publication depend on.
+func watch(ctx context.Context, mgr manager.Manager, changes *directory.Changes, views *view.Hub) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, directory.PodUIDIndex, directory.IndexPodUID); err != nil {
 		return fmt.Errorf("index the pods: %w", err)
 	}
-	for _, object := range []client.Object{
-		&corev1.Pod{}, &corev1.Node{}, &v1alpha1.IdentityBinding{},
-		directory.Metadata("ServiceAccount"), directory.Metadata("Namespace"),
-	} {
-		if _, err := mgr.GetCache().GetInformer(ctx, object); err != nil {
-			return fmt.Errorf("watch %T: %w", object, err)
-		}
+	if _, err := mgr.GetCache().GetInformer(ctx, &corev1.Pod{}); err != nil {
+		return fmt.Errorf("watch the pods: %w", err)
 	}
-	return notify(ctx, mgr.GetCache(), changes, &corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{})
+	return errors.Join(
+		notify(ctx, mgr.GetCache(), views.Handler(), &corev1.Node{}, &v1alpha1.ManagedIdentity{}, &v1alpha1.IdentityBinding{}, &corev1.Service{},
+			directory.Metadata("ServiceAccount"), directory.Metadata("Namespace")),
+		notify(ctx, mgr.GetCache(), changes.Handler(), &corev1.Secret{}, &corev1.ConfigMap{}, &v1alpha1.ManagedIdentity{}),
+	)
 }
 
-// notify watches kinds and notifies their changes.
-func notify(ctx context.Context, from cache.Cache, changes *directory.Changes, kinds ...client.Object) error {
+// notify watches kinds and tells a handler of their changes.
+func notify(ctx context.Context, from cache.Cache, handler toolscache.ResourceEventHandler, kinds ...client.Object) error {
 	for _, kind := range kinds {
 		informer, err := from.GetInformer(ctx, kind)
 		if err != nil {
 			return fmt.Errorf("watch %T: %w", kind, err)
 		}
-		if _, err := informer.AddEventHandler(changes.Handler()); err != nil {
+		if _, err := informer.AddEventHandler(handler); err != nil {
 			return fmt.Errorf("watch %T: %w", kind, err)
 		}
 	}

@@ -102,20 +102,42 @@ func ParseNames(value string) []string {
 // bound returns the identities that bindings map the principal to, and the defaults that they name, in the order of the
 // bindings' names.
 func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, defaults []string) {
+	for _, binding := range Deciding(principal.Namespace, principal.ServiceAccount, bindings) {
+		names, defaults = adding(names, defaults, &binding)
+	}
+	return names, defaults
+}
+
+// Deciding returns those bindings that decide what a ServiceAccount is bound to, in the order of their names: they map it, add
+// something to those before, and do not come after more identities than anybody may have. They are no more than twice that number.
+func Deciding(namespace, account string, bindings []v1alpha1.IdentityBinding) []v1alpha1.IdentityBinding {
 	ordered := slices.SortedFunc(slices.Values(bindings), func(a, b v1alpha1.IdentityBinding) int {
 		return strings.Compare(a.Name, b.Name)
 	})
+	var (
+		deciding        []v1alpha1.IdentityBinding
+		names, defaults []string
+	)
 	for _, binding := range ordered {
-		if binding.Namespace != principal.Namespace || !Maps(&binding, principal.ServiceAccount) {
+		if binding.Namespace != namespace || !Maps(&binding, account) {
 			continue
 		}
-		names = appendNew(names, binding.Spec.Identities...)
-		if binding.Spec.DefaultIdentity != "" {
-			defaults = appendNew(defaults, binding.Spec.DefaultIdentity)
+		moreNames, moreDefaults := adding(names, defaults, &binding)
+		if len(moreNames) > len(names) || len(moreDefaults) > len(defaults) {
+			deciding, names, defaults = append(deciding, binding), moreNames, moreDefaults
 		}
 		if len(names) > MaxIdentities {
 			break
 		}
+	}
+	return deciding
+}
+
+// adding returns names and defaults with those of a binding.
+func adding(names, defaults []string, binding *v1alpha1.IdentityBinding) (moreNames, moreDefaults []string) {
+	names = appendNew(names, binding.Spec.Identities...)
+	if binding.Spec.DefaultIdentity != "" {
+		defaults = appendNew(defaults, binding.Spec.DefaultIdentity)
 	}
 	return names, defaults
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
-	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 	"github.com/kube-imds/kube-imds/internal/server"
 )
 
@@ -111,9 +110,9 @@ func (s *Server) findPod(ctx context.Context, x *exchange) (pod *corev1.Pod, may
 	if err := directory.CheckPod(pod, x.workload); err != nil {
 		return nil, false, err
 	}
-	if !watched.Asks(pod) {
+	if !directory.Asks(pod) {
 		return nil, false, failure.Denied(failure.ReasonNotInjected, "the pod has no volume with a token for the issuer, so its grant "+
-			"is not watched here, however it got this token")
+			"is not known here, however it got this token")
 	}
 	return pod, true, s.checkAddress(pod, x.source)
 }

@@ -89,8 +89,16 @@ func (s *Server) find(ctx context.Context, issuer workload.Workload, asked signe
 	if err != nil {
 		return subject{pod: pod}, err
 	}
-	if issuer.Node.UID != string(node.UID) {
-		return subject{pod: pod}, failure.Denied(failure.ReasonOtherNode, "the issuer's token is of a former node of that name")
+	if err := checkNode(node, issuer); err != nil {
+		return subject{pod: pod}, err
 	}
 	return subject{pod, node, found.ServiceAccount.UID}, nil
+}
+
+// checkNode returns an error for the issuer of a former node of its node's name.
+func checkNode(node *corev1.Node, issuer workload.Workload) error {
+	if issuer.Node.UID != string(node.UID) {
+		return failure.Denied(failure.ReasonOtherNode, "the issuer's token is of a former node of that name")
+	}
+	return nil
 }

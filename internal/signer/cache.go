@@ -2,7 +2,6 @@ package signer
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,7 +11,8 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 )
 
-// CacheOptions limit the caches to what a signature depends on. Pods without a node are left out.
+// CacheOptions limit the caches to what signatures and issuers' views depend on. Pods without a node are left out, and what only
+// views show of pods.
 func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -27,11 +27,15 @@ func CacheOptions(secret, configMap client.ObjectKey) cache.Options {
 				),
 				Transform: slim.Subject,
 			},
-			&corev1.Node{}:                       {Transform: slimNode},
+			&corev1.Node{}:                       {Transform: slim.Node},
 			&v1alpha1.ManagedIdentity{}:          {Transform: slim.Identity},
 			&v1alpha1.IdentityBinding{}:          {Transform: slim.Binding},
 			directory.Metadata("ServiceAccount"): {Transform: slim.Metadata},
 			directory.Metadata("Namespace"):      {Transform: slim.Metadata},
+			&corev1.Service{}: {
+				Field:     fields.OneTermEqualSelector("spec.type", string(corev1.ServiceTypeLoadBalancer)),
+				Transform: slim.Service,
+			},
 		},
 	}
 }
@@ -50,30 +54,4 @@ func one(key client.ObjectKey) cache.ByObject {
 		Namespaces: map[string]cache.Config{key.Namespace: {}},
 		Field:      fields.OneTermEqualSelector("metadata.name", key.Name),
 	}
-}
-
-// slimNode keeps the node's place.
-func slimNode(object any) (any, error) {
-	node, ok := object.(*corev1.Node)
-	if !ok {
-		return object, nil
-	}
-	return &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion,
-			Labels: only(node.Labels, corev1.LabelTopologyRegion, corev1.LabelTopologyZone),
-		},
-		Spec: corev1.NodeSpec{ProviderID: node.Spec.ProviderID},
-	}, nil
-}
-
-// only keeps the named labels.
-func only(labels map[string]string, names ...string) map[string]string {
-	kept := map[string]string{}
-	for _, name := range names {
-		if value, found := labels[name]; found {
-			kept[name] = value
-		}
-	}
-	return kept
 }

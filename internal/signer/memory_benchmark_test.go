@@ -22,7 +22,7 @@ import (
 func BenchmarkCluster(b *testing.B) {
 	for b.Loop() {
 		before := heap()
-		nodes := fill(b, 5_000, slimNode, someNode, nil)
+		nodes := fill(b, 5_000, slim.Node, someNode, nil)
 		afterNodes := heap()
 		pods := fill(b, 150_000, slim.Subject, somePod, toolscache.Indexers{
 			directory.PodUIDIndex: func(object any) ([]string, error) { return directory.IndexPodUID(object.(client.Object)), nil },

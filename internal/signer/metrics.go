@@ -2,12 +2,14 @@ package signer
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/kube-imds/kube-imds/internal/signer/view"
 )
 
 var (
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "kube_imds_signer_requests_total",
-		Help: "Requests of issuers by kind (token, attestation, assertion, outcome), outcome (signed, refused, unavailable) and reason.",
+		Help: "Requests of issuers by kind (token, attestation, assertion, outcome, view), outcome (signed, refused, unavailable) and reason.",
 	}, []string{"kind", "outcome", "reason"})
 
 	suppressedLines = prometheus.NewCounter(prometheus.CounterOpts{
@@ -29,5 +31,5 @@ var (
 
 // Collectors returns the signer's metrics, for the process to register.
 func Collectors() []prometheus.Collector {
-	return []prometheus.Collector{requests, suppressedLines, busy, signSeconds}
+	return append(view.Collectors(), requests, suppressedLines, busy, signSeconds)
 }

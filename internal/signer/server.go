@@ -15,6 +15,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/reply"
 	"github.com/kube-imds/kube-imds/internal/server"
+	"github.com/kube-imds/kube-imds/internal/signer/view"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/token"
 )
@@ -46,6 +47,9 @@ type Server struct {
 	// Federation signs assertions for Entra ID; nil without a federation issuer.
 	Federation *Federation
 
+	// Views shows issuers their nodes.
+	Views *view.Hub
+
 	// Outcomes keeps what Entra ID answered.
 	Outcomes *Outcomes
 
@@ -65,7 +69,11 @@ func (s *Server) Handler() http.Handler {
 	for _, e := range endpoints {
 		mux.HandleFunc("POST "+e.path, func(writer http.ResponseWriter, request *http.Request) { s.serve(e, writer, request) })
 	}
-	return bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes))
+	all := http.NewServeMux()
+	all.Handle("/", bounded(maxAtOnce, http.MaxBytesHandler(mux, signerapi.MaxRequestBytes)))
+	// Views last long, and have bounds of their own.
+	all.HandleFunc("GET "+signerapi.ViewPath, s.serveView)
+	return all
 }
 
 // endpoint is a path of the API and what answers it.

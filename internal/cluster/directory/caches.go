@@ -79,7 +79,7 @@ func (c Caches) IdentityWithClientID(ctx context.Context, clientID string) (*v1a
 // Bindings returns the IdentityBindings of a namespace.
 func (c Caches) Bindings(ctx context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
 	var bindings v1alpha1.IdentityBindingList
-	if err := c.Reader.List(ctx, &bindings, client.InNamespace(namespace)); err != nil {
+	if err := c.Reader.List(ctx, &bindings, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("look up the bindings: %w", err)
 	}
 	return bindings.Items, nil
@@ -88,7 +88,7 @@ func (c Caches) Bindings(ctx context.Context, namespace string) ([]v1alpha1.Iden
 // LoadBalancers returns the Services of a namespace. The cache holds those of type LoadBalancer only.
 func (c Caches) LoadBalancers(ctx context.Context, namespace string) ([]corev1.Service, error) {
 	var services corev1.ServiceList
-	if err := c.Reader.List(ctx, &services, client.InNamespace(namespace)); err != nil {
+	if err := c.Reader.List(ctx, &services, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("look up the Services: %w", err)
 	}
 	return services.Items, nil

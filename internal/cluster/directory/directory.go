@@ -12,6 +12,7 @@ import (
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/grant"
+	"github.com/kube-imds/kube-imds/internal/issuerapi"
 )
 
 // Directory looks up pods and their grants. It costs the API server nothing.
@@ -63,6 +64,12 @@ func CheckPod(pod *corev1.Pod, found workload.Workload) error {
 		return failure.Denied(failure.ReasonUnknownPod, "the pod has another namespace or ServiceAccount than its token")
 	}
 	return CheckRuns(pod)
+}
+
+// Asks reports whether a pod can ask an issuer: it has the webhook's volume with a token, and it has not ended. Unlike annotations
+// the volume cannot be added or removed later.
+func Asks(pod *corev1.Pod) bool {
+	return workload.HoldsToken(pod, issuerapi.Audience) && CheckRuns(pod) == nil
 }
 
 // CheckRuns returns an error for a pod that has ended.

@@ -130,6 +130,29 @@ func (c *Client) Attest(ctx context.Context, request signerapi.AttestationReques
 	return answer.Signature, err
 }
 
+// View asks one replica for the view of the issuer's node. It lasts until the context ends.
+func (c *Client) View(ctx context.Context) (io.ReadCloser, error) {
+	// The attempt is bounded until the signer answers, and the view is not.
+	ctx, cancel := context.WithCancel(ctx)
+	attempt := time.AfterFunc(attemptTimeout, cancel)
+	response, err := c.send(ctx, http.MethodGet, signerapi.ViewPath, nil)
+	if err == nil && !attempt.Stop() {
+		_ = response.Body.Close()
+		err = fmt.Errorf("ask the signer: %w", context.DeadlineExceeded)
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
+	}
+	defer cancel()
+	defer func() { _ = response.Body.Close() }()
+	content, _ := io.ReadAll(io.LimitReader(response.Body, signerapi.MaxAnswerBytes))
+	return nil, refusalOf(response, content)
+}
+
 // ask asks replicas until one decides. The error is a *failure.Failure.
 func (c *Client) ask(ctx context.Context, path string, request, answer any) error {
 	body, err := json.Marshal(request)
@@ -180,22 +203,11 @@ func asRefusal(err error) (*failure.Failure, bool) {
 }
 
 func (c *Client) attempt(ctx context.Context, path string, body []byte, answer any) error {
-	bearer, err := os.ReadFile(c.tokenFile)
-	if err != nil {
-		return fmt.Errorf("read the issuer's own token: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(body))
+	response, err := c.send(ctx, http.MethodPost, path, body)
 	if err != nil {
-		return fmt.Errorf("make a request to the signer: %w", err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(bearer)))
-	response, err := c.http.Do(request)
-	if err != nil {
-		c.http.CloseIdleConnections()
-		return fmt.Errorf("ask the signer: %w", err)
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(response.Body, signerapi.MaxAnswerBytes))
@@ -210,6 +222,26 @@ func (c *Client) attempt(ctx context.Context, path string, body []byte, answer a
 		return errors.New("read the signer's answer: it is not the JSON that it should be")
 	}
 	return nil
+}
+
+// send sends a request with the issuer's own token. After a failure the next one gets another connection.
+func (c *Client) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	bearer, err := os.ReadFile(c.tokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the issuer's own token: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request to the signer: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(bearer)))
+	response, err := c.http.Do(request)
+	if err != nil {
+		c.http.CloseIdleConnections()
+		return nil, fmt.Errorf("ask the signer: %w", err)
+	}
+	return response, nil
 }
 
 // refusalOf returns the signer's refusal as the pod learns it. If the signer rejects the issuer itself, that is not the

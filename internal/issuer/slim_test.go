@@ -8,14 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/cluster/slim"
 	"github.com/kube-imds/kube-imds/internal/cluster/workload"
-	"github.com/kube-imds/kube-imds/internal/disruption"
-	"github.com/kube-imds/kube-imds/internal/issuer/watched"
 )
 
 // The parts that a cache drops must not be needed.
@@ -46,7 +43,7 @@ func TestSlimObjectsGiveTheSameAnswers(t *testing.T) {
 			{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule, TimeAdded: new(metav1.NewTime(now.Add(-time.Minute)))},
 		}
 	})
-	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slimNode(disruption.NewTaintTimes(time.Now)), w.node)
+	pod, node := slimmed[*corev1.Pod](t, slim.Pod, w.pod), slimmed[*corev1.Node](t, slim.Node, w.node)
 
 	if diff := cmp.Diff(DescribeInstance(w.pod, w.node, someDefaults), DescribeInstance(pod, node, someDefaults)); diff != "" {
 		t.Errorf("instance (-whole +slim):\n%s", diff)
@@ -81,7 +78,7 @@ func TestSlimObjectsGiveTheSameAnswers(t *testing.T) {
 	if pod.DeletionTimestamp == nil || pod.UID != "pod-uid" || node.UID != "node-uid" {
 		t.Error("the pod's deletion time or UID is lost")
 	}
-	if !watched.Asks(pod) {
+	if !directory.Asks(pod) {
 		t.Error("the pod's token volume is lost")
 	}
 	if len(pod.Status.Conditions) > 1 || len(pod.Spec.Containers) > 1 || pod.Spec.Containers[0].Image != "" || pod.Annotations["other"] != "" {
@@ -92,33 +89,11 @@ func TestSlimObjectsGiveTheSameAnswers(t *testing.T) {
 // Caches pass tombstones to their transforms too.
 func TestSlimKeepsOtherObjects(t *testing.T) {
 	t.Parallel()
-	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slimNode(disruption.NewTaintTimes(time.Now)), "metadata": slim.Metadata, "service": slim.Service} {
+	for name, transform := range map[string]func(any) (any, error){"pod": slim.Pod, "node": slim.Node, "metadata": slim.Metadata, "service": slim.Service} {
 		if got, err := transform("other"); err != nil || got != "other" {
 			t.Errorf("%s: got %v, error %v", name, got, err)
 		}
 	}
-}
-
-func TestCachesHoldTheNodesObjectsOnly(t *testing.T) {
-	t.Parallel()
-	got := map[string]string{}
-	for object, options := range CacheOptions("node-1", time.Now).ByObject {
-		got[kindOf(object)] = options.Field.String()
-	}
-	want := map[string]string{"Pod": "spec.nodeName=node-1", "Node": "metadata.name=node-1"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("field selectors (-want +got):\n%s", diff)
-	}
-}
-
-func kindOf(object client.Object) string {
-	switch object.(type) {
-	case *corev1.Pod:
-		return "Pod"
-	case *corev1.Node:
-		return "Node"
-	}
-	return object.GetObjectKind().GroupVersionKind().Kind
 }
 
 func slimmed[T any](t *testing.T, transform func(any) (any, error), object T) T {

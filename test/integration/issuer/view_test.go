@@ -37,11 +37,6 @@ func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
 	if big.memory(t) > small.memory(t)+16<<20 {
 		t.Errorf("memory = %d MiB, and %d MiB in a small cluster", big.memory(t)>>20, small.memory(t)>>20)
 	}
-	for kind, want := range map[string]float64{"ServiceAccount": 1, "Namespace": 1, "ManagedIdentity": 1, "IdentityBinding": 1, "Service": 1} {
-		if got := big.metric(t, `kube_imds_issuer_watches{kind="`+kind+`"}`); got != want {
-			t.Errorf("the issuer has %.0f watches of kind %s", got, kind)
-		}
-	}
 }
 
 // node is a node with an issuer and a pod that has had a token.

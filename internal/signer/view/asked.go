@@ -1,4 +1,4 @@
-package watched
+package view
 
 import (
 	"context"
@@ -9,16 +9,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/grant"
 )
 
-// askedBy returns the identities that the grant of a pod looks up, by deciding with a lookup that records names. A ServiceAccount
-// or namespace that is not known yet counts as empty; the pod is looked at again when it becomes known.
-func (w *Watches) askedBy(pod *corev1.Pod) []string {
-	ctx := context.Background()
-	account, _ := w.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
-	namespace, _ := w.Namespace(ctx, pod.Namespace)
-	bindings, _ := w.Bindings(ctx, pod.Namespace)
+// askedBy returns the identities that the grant of a pod looks up, by deciding with a lookup that records names. A missing
+// ServiceAccount or namespace counts as empty.
+func askedBy(ctx context.Context, source directory.Source, pod *corev1.Pod) []string {
+	account, _ := source.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
+	namespace, _ := source.Namespace(ctx, pod.Namespace)
+	bindings, _ := source.Bindings(ctx, pod.Namespace)
 	if account == nil {
 		account = &metav1.PartialObjectMetadata{}
 	}
@@ -37,5 +37,5 @@ func (w *Watches) askedBy(pod *corev1.Pod) []string {
 	return names
 }
 
-// isName reports whether an object can have a name. Watching an impossible name would make the API server scan all objects.
+// isName reports whether an object can have a name.
 func isName(name string) bool { return len(validation.IsDNS1123Subdomain(name)) == 0 }
