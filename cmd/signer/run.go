@@ -9,7 +9,10 @@ import (
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -61,11 +64,11 @@ func run(ctx context.Context, o options) error {
 	metrics.Registry.MustRegister(slices.Concat(signer.Collectors(), keys.Collectors(), workload.Collectors(), server.Collectors(), federation.Collectors())...)
 	reader := mgr.GetClient()
 	known := directory.Caches{Reader: reader}
-	pods, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	pods, err := podsOf(mgr)
 	if err != nil {
-		return fmt.Errorf("make a client of pods: %w", err)
+		return err
 	}
-	changes, views := directory.NewChanges(), view.NewHub(known, pods.CoreV1().Pods(""), ctrl.Log.WithName("views"))
+	changes, views := directory.NewChanges(), view.NewHub(known, pods, ctrl.Log.WithName("views"))
 	if err := watch(ctx, mgr, changes, views); err != nil {
 		return err
 	}
@@ -127,6 +130,17 @@ func run(ctx context.Context, o options) error {
 		"signing-key":   process.While(keeper.Ready),
 		"certificate":   process.While(serving.Ready),
 	})
+}
+
+// podsOf returns a client of all pods, which reads them in the API server's cheapest form.
+func podsOf(mgr manager.Manager) (corev1client.PodInterface, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.ContentType = runtime.ContentTypeProtobuf
+	made, err := corev1client.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("make a client of pods: %w", err)
+	}
+	return made.Pods(metav1.NamespaceAll), nil
 }
 
 // watch starts to watch everything that a signature and the issuers' views depend on, and notifies changes of what the keys and their

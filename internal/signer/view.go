@@ -24,11 +24,16 @@ func (s *Server) serveView(writer http.ResponseWriter, request *http.Request) {
 	entry := &entry{kind: "view", source: request.RemoteAddr}
 	to := newLines(writer)
 	err := s.show(request, entry, to)
-	var failed *failure.Failure
-	if errors.As(err, &failed) && !to.begun {
-		entry.failure = refuse(writer, failed)
-		s.record(entry)
+	failed, decided := errors.AsType[*failure.Failure](err)
+	switch {
+	case err == nil, to.begun && !decided:
+		return
+	case to.begun:
+		entry.failure = failed
+	default:
+		entry.failure = refuse(writer, err)
 	}
+	s.record(entry)
 }
 
 func (s *Server) show(request *http.Request, entry *entry, to *lines) error {

@@ -1,10 +1,6 @@
 package view
 
-import (
-	"context"
-
-	"github.com/kube-imds/kube-imds/internal/signerapi"
-)
+import "context"
 
 const (
 	// maxNames bounds the identities in a view for the pods of one namespace. Without it, a user who may annotate pods could
@@ -59,7 +55,7 @@ func (f *follower) namesOfOthers(one *holding) (own, all map[string]bool) {
 func (f *follower) shareOut() {
 	for uid, one := range f.holding {
 		if one.wants {
-			f.queue.Add(signerapi.ViewKey{Kind: signerapi.ViewPod, Name: string(uid)})
+			f.queue.Add(podKey(uid))
 		}
 	}
 }

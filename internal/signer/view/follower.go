@@ -2,7 +2,6 @@ package view
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/kube-imds/kube-imds/internal/cluster/directory"
+	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -28,14 +28,17 @@ const (
 	heartbeat = signerapi.HeartbeatSeconds * time.Second / 3
 )
 
-// complete and alive are in a queue what is no object.
+// complete and alive are entries of a queue that are not objects.
 var (
 	complete = signerapi.ViewKey{Kind: "Complete"}
 	alive    = signerapi.ViewKey{}
 )
 
-// errIssuerGone ends the view of an issuer whose pod was deleted.
-var errIssuerGone = errors.New("the issuer's pod is gone")
+// noPod holds what a view has without any pod.
+const noPod types.UID = ""
+
+// errIssuerGone ends the view of an issuer whose pod was deleted: what was stolen from it is of no use any more.
+var errIssuerGone error = failure.Denied(failure.ReasonUnknownPod, "the issuer's pod is gone")
 
 // follower follows what the pods of one node depend on, and writes it.
 type follower struct {
@@ -84,12 +87,13 @@ func (f *follower) run(ctx context.Context) error {
 	context.AfterFunc(ctx, f.queue.ShutDown)
 	working.Go(func() { f.watchPods(ctx) })
 	working.Go(func() { f.beat(ctx) })
-	f.acquire("", signerapi.ViewKey{Kind: signerapi.ViewNode, Name: f.node})
-	f.queue.Add(signerapi.ViewKey{Kind: signerapi.ViewNode, Name: f.node})
+	node := signerapi.ViewKey{Kind: signerapi.ViewNode, Name: f.node}
+	f.acquire(noPod, node)
+	f.queue.Add(node)
 	for {
 		key, ended := f.queue.Get()
 		if ended || f.pace.Wait(ctx) != nil {
-			return context.Cause(ctx)
+			return nil
 		}
 		err := f.look(ctx, key)
 		f.queue.Done(key)
@@ -180,7 +184,7 @@ func (f *follower) lookAtPod(ctx context.Context, uid types.UID, changed signera
 	if pod == nil {
 		delete(f.holding, uid)
 	}
-	return f.release(uid, before.keys, now.keys)
+	return f.release(ctx, uid, before.keys, now.keys)
 }
 
 // keysOf returns what a pod that asks for identities depends on: identities first, because the rest names them.
@@ -215,25 +219,34 @@ func (f *follower) acquire(uid types.UID, key signerapi.ViewKey) bool {
 }
 
 // release makes a pod give up the keys that it no longer needs. What no pod needs is forgotten.
-func (f *follower) release(uid types.UID, before, now []signerapi.ViewKey) error {
+func (f *follower) release(ctx context.Context, uid types.UID, before, now []signerapi.ViewKey) error {
 	for _, key := range before {
 		if slices.Contains(now, key) {
 			continue
 		}
 		delete(f.held[key], uid)
-		if len(f.held[key]) > 0 {
-			continue
+		var err error
+		switch {
+		case len(f.held[key]) == 0:
+			err = f.end(key)
+		case isShared(key):
+			err = f.show(ctx, key)
 		}
-		delete(f.held, key)
-		f.hub.unsubscribe(f, key)
-		if key.Kind == signerapi.ViewIdentity {
-			f.shareOut()
-		}
-		if err := f.writer.forget(key); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// end forgets a key that no pod holds.
+func (f *follower) end(key signerapi.ViewKey) error {
+	delete(f.held, key)
+	f.hub.unsubscribe(f, key)
+	if key.Kind == signerapi.ViewIdentity {
+		f.shareOut()
+	}
+	return f.writer.forget(key)
 }
 
 // show writes the objects of a key as they are now, if they have changed.
@@ -248,18 +261,17 @@ func (f *follower) show(ctx context.Context, key signerapi.ViewKey) error {
 	}
 	pods := make([]string, 0, len(holders))
 	for uid := range holders {
-		if uid != "" {
+		if uid != noPod {
 			pods = append(pods, string(uid))
 		}
 	}
 	return f.writer.show(key, objects, pods)
 }
 
-// showPod writes a pod, of those that may not ask only what identifies them.
+// showPod writes a pod, or that it is gone.
 func (f *follower) showPod(uid types.UID, pod *corev1.Pod) error {
-	key := signerapi.ViewKey{Kind: signerapi.ViewPod, Name: string(uid)}
 	if pod == nil {
-		return f.writer.forget(key)
+		return f.writer.forget(podKey(uid))
 	}
-	return f.writer.show(key, []any{shownOf(pod)}, []string{string(uid)})
+	return f.writer.show(podKey(uid), []any{pod}, []string{string(uid)})
 }

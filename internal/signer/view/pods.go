@@ -136,13 +136,7 @@ func (s *podStore) Replace(list []any, _ string) error {
 // Resync does nothing: there are no readers to remind.
 func (s *podStore) Resync() error { return nil }
 
-// put keeps a pod. After an interruption a watch may report the successor of a pod as an update of it.
 func (s *podStore) put(pod *corev1.Pod) {
-	for uid, other := range s.f.pods {
-		if uid != pod.UID && other.Name == pod.Name && other.Namespace == pod.Namespace {
-			s.remove(uid)
-		}
-	}
 	s.f.pods[pod.UID] = pod
 	s.f.queue.Add(podKey(pod.UID))
 }
@@ -156,6 +150,7 @@ func podKey(uid types.UID) signerapi.ViewKey {
 	return signerapi.ViewKey{Kind: signerapi.ViewPod, Name: string(uid)}
 }
 
+// slimmed returns what is kept of a pod: what an issuer may know.
 func slimmed(object any) (*corev1.Pod, error) {
 	kept, err := slim.Pod(object)
 	if err != nil {
@@ -165,7 +160,7 @@ func slimmed(object any) (*corev1.Pod, error) {
 	if !ok {
 		return nil, fmt.Errorf("keep %T: it is not a pod", object)
 	}
-	return pod, nil
+	return shownOf(pod), nil
 }
 
 // pod returns a pod of the node, or nil.
