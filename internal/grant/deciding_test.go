@@ -8,39 +8,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
-	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// Those that decide give the same grant as all of them.
-func TestDecidingBindingsDecideTheSame(t *testing.T) {
+// Those that decide bind to the same as all of them.
+func TestDecidingBindingsBindTheSame(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2))
-	var known []build.Identity
-	for n := range 40 {
-		known = append(known, newIdentity(fmt.Sprint("identity-", n)).Admitting("shop", "*"))
-	}
-	identities, left := lookup(known...), 0
+	random, left := rand.New(rand.NewPCG(1, 2)), 0
 	for round := range 500 {
 		var all []v1alpha1.IdentityBinding
-		names := []int{3, 40}[round%2]
-		for n := range random.IntN(12) {
-			var bound []string
+		possible := []int{3, 80}[round%2]
+		for n := range random.IntN(26) {
+			var identities []string
 			for range 1 + random.IntN(8) {
-				bound = append(bound, fmt.Sprint("identity-", random.IntN(names)))
+				identities = appendNew(identities, fmt.Sprint("identity-", random.IntN(possible)))
 			}
-			one := newBinding(fmt.Sprint(random.IntN(100), "-", n), []string{"cashier", "other", "*"}[random.IntN(3)], bound...)
+			one := newBinding(string(rune('a'+n)), []string{"cashier", "other", "*"}[random.IntN(3)], identities...)
 			if random.IntN(3) == 0 {
-				one.WithDefault(one.Spec.Identities[0])
-			}
-			if n == 0 && random.IntN(3) == 0 {
-				one.BeingDeleted()
+				one.WithDefault(identities[0])
 			}
 			all = append(all, *one.IdentityBinding)
 		}
+		var names, defaults []string
+		for _, one := range all {
+			if one.Spec.ServiceAccounts[0] != "other" && len(names) <= MaxIdentities {
+				names, defaults = adding(names, defaults, &one)
+			}
+		}
+		random.Shuffle(len(all), func(a, b int) { all[a], all[b] = all[b], all[a] })
 		deciding := Deciding("shop", "cashier", all)
 		left += len(all) - len(deciding)
-		if diff := cmp.Diff(decide(cashier(), identities, all), decide(cashier(), identities, deciding), cmp.AllowUnexported(Grant{})); diff != "" {
-			t.Fatalf("grant (-all +deciding):\n%s", diff)
+		gotNames, gotDefaults := bound(cashier(), deciding)
+		if diff := cmp.Diff([][]string{names, defaults}, [][]string{gotNames, gotDefaults}); diff != "" {
+			t.Fatalf("identities and defaults (-all +deciding):\n%s", diff)
 		}
 	}
 	if left == 0 {
