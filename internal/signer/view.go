@@ -74,11 +74,8 @@ func (l *lines) Write(line []byte) error {
 	if !l.begun {
 		l.begun = true
 		l.writer.Header().Set("Content-Type", "application/x-ndjson")
-		// The view lasts longer than a request may.
-		if err := l.controller.SetReadDeadline(time.Time{}); err != nil {
-			return err
-		}
 	}
+	// The view lasts longer than a request may.
 	if err := l.controller.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/failure"
@@ -162,6 +163,65 @@ func TestSignerOfAnotherAuthorityIsNotAsked(t *testing.T) {
 			_, err := other.Token(t.Context(), request)
 			if failed := failure.Of(err); err == nil || failed.Kind != failure.Unavailable {
 				t.Errorf("failure = %+v", failed)
+			}
+		})
+	}
+}
+
+// transport answers every request with a text, and keeps the request.
+type transport struct {
+	asked *http.Request
+	text  string
+}
+
+func (r *transport) RoundTrip(asked *http.Request) (*http.Response, error) {
+	r.asked = asked
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(r.text))}, nil
+}
+
+// A view lasts longer than an attempt may.
+func TestViewStaysOpen(t *testing.T) {
+	t.Parallel()
+	client := clientOf(t, "https://signer.test", nil)
+	synctest.Test(t, func(t *testing.T) {
+		answers := &transport{text: "lines"}
+		client.http = &http.Client{Transport: answers}
+		view, err := client.View(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := answers.asked
+		if asked.Method != http.MethodGet || asked.URL.Path != signerapi.ViewPath || asked.Header.Get("Authorization") != "Bearer issuer-token" {
+			t.Errorf("%s %s, Authorization = %q", asked.Method, asked.URL.Path, asked.Header.Get("Authorization"))
+		}
+		time.Sleep(time.Hour)
+		if err := asked.Context().Err(); err != nil {
+			t.Errorf("the view has ended: %v", err)
+		}
+		if text, err := io.ReadAll(view); err != nil || string(text) != "lines" {
+			t.Errorf("view = %q, error %v", text, err)
+		}
+	})
+}
+
+func TestViewThatDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		kind    failure.Kind
+	}{
+		"hangs":   {hang, failure.Unavailable},
+		"denies":  {refusing(http.StatusForbidden), failure.Forbidden},
+		"refuses": {refusing(http.StatusUnauthorized), failure.Unavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			view, err := newClient(t, test.handler).View(t.Context())
+			if err == nil {
+				_ = view.Close()
+			}
+			if got := failure.Of(err); err == nil || got.Kind != test.kind {
+				t.Errorf("error = %v", err)
 			}
 		})
 	}

@@ -16,6 +16,8 @@ func TestIssuer(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *issuerProcess){
 			"TokenVerifiesByWhatIsPublished":  testTokenVerifies,
 			"SignerRefusesWhatIsNotItsNodes":  testSignerRefusesWhatIsNotItsNodes,
+			"ViewHasOneNode":                  testViewHasOneNode,
+			"IssuerReadsNothing":              testIssuerReadsNothing,
 			"NewPodIsServedAtOnce":            testNewPodIsServedAtOnce,
 			"ForeignTokensAreRefused":         testForeignTokensAreRefused,
 			"TokenIsOfNoUseElsewhere":         testTokenIsOfNoUseElsewhere,

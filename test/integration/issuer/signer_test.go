@@ -83,22 +83,26 @@ func (c *cluster) askSigner(t *testing.T, bearer, path string, request any) answ
 	t.Helper()
 	body, err := json.Marshal(request)
 	must(t, err, "render a request")
-	http1 := &http.Client{Transport: &http.Transport{
+	asked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+signerHost+path, bytes.NewReader(body))
+	must(t, err, "make a request")
+	asked.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := c.signerHTTP().Do(asked)
+	must(t, err, "ask the signer")
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err, "read the signer's answer")
+	return answer{response.StatusCode, response.Header, string(text)}
+}
+
+// signerHTTP returns a client that connects to the signer.
+func (c *cluster) signerHTTP() *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, c.signerAddress)
 		},
 		TLSClientConfig:   &tls.Config{RootCAs: c.controller.bundle().Pool(), MinVersion: tls.VersionTLS13},
 		DisableKeepAlives: true,
 	}}
-	asked, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+signerHost+path, bytes.NewReader(body))
-	must(t, err, "make a request")
-	asked.Header.Set("Authorization", "Bearer "+bearer)
-	response, err := http1.Do(asked)
-	must(t, err, "ask the signer")
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	must(t, err, "read the signer's answer")
-	return answer{response.StatusCode, response.Header, string(text)}
 }
 
 // issuerPod returns the pod of a node's issuer.
@@ -182,11 +186,13 @@ func testKeyIsRevoked(t *testing.T, i *issuerProcess) {
 	i.verify(t, i.grantedTo(t, bearer, vault))
 }
 
-// A signer that is killed and restarted fails no request.
+// A signer that is killed and restarted fails no request. Its successor shows the issuer what has happened meanwhile.
 func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
-	bearer := i.bearer(t, i.newHome(t).newPod(t, "unaware", "node-1"))
+	h := i.newHome(t)
+	bearer := i.bearer(t, h.newPod(t, "unaware", "node-1"))
 	i.grantedTo(t, bearer, vault)
 	s.stop(syscall.SIGKILL)
+	meanwhile := i.bearer(t, h.newPod(t, "meanwhile", "node-1"))
 	if a := i.ask(t, bearer, vault); a.status != http.StatusOK {
 		t.Errorf("cached token without the signer: got %d %s", a.status, a.body)
 	}
@@ -206,6 +212,7 @@ func testSignerIsKilled(t *testing.T, i *issuerProcess, s *signerProcess) {
 	})
 	s.start(t)
 	asking.Wait()
+	i.grantedTo(t, meanwhile, vault)
 }
 
 // keyOf returns the ID of the key that signed a token.

@@ -1,18 +1,23 @@
 package issuer
 
 import (
+	"bufio"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
+	"github.com/kube-imds/kube-imds/internal/signerapi"
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
@@ -36,6 +41,107 @@ func testOthersCostAnIssuerNothing(t *testing.T, c *cluster) {
 	}
 	if big.memory(t) > small.memory(t)+16<<20 {
 		t.Errorf("memory = %d MiB, and %d MiB in a small cluster", big.memory(t)>>20, small.memory(t)>>20)
+	}
+}
+
+// testIssuerReadsNothing checks that the issuer's token for the API server shows nothing of the cluster, on whichever node it is stolen.
+func testIssuerReadsNothing(t *testing.T, i *issuerProcess) {
+	stolen := rest.AnonymousClientConfig(i.config)
+	stolen.BearerToken = i.token(t, i.issuerPod(t, "node-1"), toPod(i.issuerPod(t, "node-1")))
+	thief, err := client.New(stolen, client.Options{Scheme: i.Scheme()})
+	must(t, err, "make a client")
+	for _, list := range []client.ObjectList{
+		&corev1.PodList{}, &corev1.ServiceAccountList{}, &corev1.NamespaceList{}, &corev1.NodeList{}, &corev1.ServiceList{}, &corev1.SecretList{},
+		&corev1.ConfigMapList{}, &v1alpha1.ManagedIdentityList{}, &v1alpha1.IdentityBindingList{},
+	} {
+		if err := thief.List(t.Context(), list); !apierrors.IsForbidden(err) {
+			t.Errorf("list %T: error %v", list, err)
+		}
+	}
+}
+
+// testViewHasOneNode checks what the token of node-1's issuer shows of the cluster: that node's pods and what they depend on, until the
+// issuer's pod is gone.
+func testViewHasOneNode(t *testing.T, i *issuerProcess) {
+	thief := i.partPod(t, "issuer", "viewed")
+	i.create(t, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "viewed"}})
+	h := i.newHome(t)
+	here, there := h.newPlainPod(t, "here", "viewed"), h.newPod(t, "there", "node-2")
+	bystander := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: h.name, Name: "bystander", Labels: map[string]string{"secret": "label"}},
+		Spec: corev1.PodSpec{NodeName: "viewed", Containers: []corev1.Container{{
+			Name: "app", Image: "app", Env: []corev1.EnvVar{{Name: "PASSWORD", Value: "secret"}},
+		}}}}
+	i.create(t, bystander)
+
+	view := i.openView(t, i.token(t, thief, toPod(thief).forSigner()))
+	seen := map[signerapi.ViewKey]bool{}
+	view.until(t, func(change signerapi.ViewChange) bool {
+		seen[change.ViewKey] = true
+		for _, object := range change.Objects {
+			if strings.Contains(string(object), "secret") {
+				t.Errorf("the view has %s", object)
+			}
+		}
+		return change.Complete
+	})
+	for key, want := range map[signerapi.ViewKey]bool{
+		{Kind: signerapi.ViewNode, Name: "viewed"}:                                    true,
+		{Kind: signerapi.ViewPod, Name: string(here.UID)}:                             true,
+		{Kind: signerapi.ViewPod, Name: string(bystander.UID)}:                        true,
+		{Kind: signerapi.ViewServiceAccount, Namespace: h.name, Name: h.account.Name}: true,
+		{Kind: signerapi.ViewPod, Name: string(there.UID)}:                            false,
+		{Kind: signerapi.ViewIdentity, Name: h.identity.Name}:                         false,
+	} {
+		if seen[key] != want {
+			t.Errorf("the view has %v: %t", key, seen[key])
+		}
+	}
+	h.bind(t, "later", h.identity.Name)
+	view.until(t, func(change signerapi.ViewChange) bool {
+		return change.Name == h.identity.Name && len(change.Objects) == 1
+	})
+	i.delete(t, thief)
+	view.untilEnd(t)
+}
+
+// openedView is a view that a thief of an issuer's token has opened.
+type openedView struct{ lines *bufio.Scanner }
+
+func (c *cluster) openView(t *testing.T, bearer string) openedView {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+signerHost+signerapi.ViewPath, nil)
+	must(t, err, "make a request")
+	request.Header.Set("Authorization", "Bearer "+bearer)
+	response, err := c.signerHTTP().Do(request)
+	must(t, err, "ask for a view")
+	t.Cleanup(func() { _ = response.Body.Close() })
+	lines := bufio.NewScanner(response.Body)
+	lines.Buffer(nil, signerapi.MaxChangeBytes)
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("got %s", response.Status)
+	}
+	return openedView{lines}
+}
+
+// until reads changes until one is the awaited.
+func (v openedView) until(t *testing.T, awaited func(signerapi.ViewChange) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && v.lines.Scan(); {
+		var change signerapi.ViewChange
+		decode(t, v.lines.Bytes(), &change)
+		if awaited(change) {
+			return
+		}
+	}
+	t.Fatalf("the view ends, or says something else for a minute: %v", v.lines.Err())
+}
+
+func (v openedView) untilEnd(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); v.lines.Scan(); {
+		if time.Now().After(deadline) {
+			t.Fatal("the view does not end within a minute")
+		}
 	}
 }
 
