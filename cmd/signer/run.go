@@ -124,7 +124,7 @@ func run(ctx context.Context, o options) error {
 	}
 	return process.Run(ctx, mgr, []manager.Runnable{
 		clusterKeys, keeper, rootsWatch, serving, attestation, views,
-		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds)),
+		server.New(o.listen, api.Handler(), serving.GetCertificate, answerTimeout, server.WithBounds(server.ClusterBounds), server.HTTP1Only()),
 	}, map[string]healthz.Checker{
 		"workload-keys": process.While(clusterKeys.Ready),
 		"signing-key":   process.While(keeper.Ready),

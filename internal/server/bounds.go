@@ -33,7 +33,7 @@ var NodeBounds = Bounds{Connections: 1024, PerSource: 16, PerSecond: 5, Burst: 4
 
 // ClusterBounds suit a server of the issuers of some thousand nodes. Each holds a few connections and proves them by its
 // first request.
-var ClusterBounds = Bounds{Connections: 4096, PerSource: 64, PerSecond: 20, Burst: 64, Unproven: 10 * time.Second}
+var ClusterBounds = Bounds{Connections: 8192, PerSource: 64, PerSecond: 20, Burst: 64, Unproven: 10 * time.Second}
 
 // WithoutSources returns the bounds for a network that hides the clients' addresses, so that all share one.
 func (b Bounds) WithoutSources() Bounds {

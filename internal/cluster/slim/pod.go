@@ -22,10 +22,11 @@ func Subject(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	return subject(pod), nil
+	return SubjectOf(pod), nil
 }
 
-func subject(pod *corev1.Pod) *corev1.Pod {
+// SubjectOf returns a pod with what Subject keeps.
+func SubjectOf(pod *corev1.Pod) *corev1.Pod {
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
 		Spec: corev1.PodSpec{
@@ -43,7 +44,7 @@ func Pod(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	slim := subject(pod)
+	slim := SubjectOf(pod)
 	slim.Labels, slim.Annotations = firstLabels(pod.Labels), podAnnotations(pod.Annotations)
 	slim.Spec.Hostname, slim.Spec.Containers, slim.Spec.Volumes = pod.Spec.Hostname, portsOf(pod.Spec.Containers), issuerToken(pod)
 	slim.Spec.Tolerations = first(pod.Spec.Tolerations, maxTolerations)

@@ -52,9 +52,10 @@ type follower struct {
 	// queue has what may have changed.
 	queue workqueue.TypedInterface[signerapi.ViewKey]
 
-	mu     sync.Mutex
-	pods   map[types.UID]*corev1.Pod
-	listed bool
+	mu sync.Mutex
+	// pods has what decides of each pod of the node, and fresh those that have changed since they were shown.
+	pods, fresh map[types.UID]*corev1.Pod
+	listed      bool
 
 	// The rest belongs to run: the pods that hold each key, and what each pod holds.
 	held    map[signerapi.ViewKey]map[types.UID]struct{}
@@ -75,7 +76,7 @@ func newFollower(h *Hub, node, issuerUID string, to Writer, cancel context.Cance
 	return &follower{
 		hub: h, node: node, issuer: types.UID(issuerUID), writer: newStateWriter(to, h.log), cancel: cancel,
 		pace: rate.NewLimiter(changesPerSecond, changesBurst), queue: workqueue.NewTyped[signerapi.ViewKey](),
-		pods: map[types.UID]*corev1.Pod{}, held: map[signerapi.ViewKey]map[types.UID]struct{}{}, holding: map[types.UID]*holding{},
+		pods: map[types.UID]*corev1.Pod{}, fresh: map[types.UID]*corev1.Pod{}, held: map[signerapi.ViewKey]map[types.UID]struct{}{}, holding: map[types.UID]*holding{},
 	}
 }
 
@@ -178,7 +179,7 @@ func (f *follower) lookAtPod(ctx context.Context, uid types.UID, changed signera
 			}
 		}
 	}
-	if err := f.showPod(uid, pod); err != nil {
+	if err := f.showPod(uid, pod == nil); err != nil {
 		return err
 	}
 	if pod == nil {
@@ -268,10 +269,13 @@ func (f *follower) show(ctx context.Context, key signerapi.ViewKey) error {
 	return f.writer.show(key, objects, pods)
 }
 
-// showPod writes a pod, or that it is gone.
-func (f *follower) showPod(uid types.UID, pod *corev1.Pod) error {
-	if pod == nil {
+// showPod writes that a pod is gone, or the pod if it has changed.
+func (f *follower) showPod(uid types.UID, gone bool) error {
+	if gone {
 		return f.writer.forget(podKey(uid))
 	}
-	return f.writer.show(podKey(uid), []any{pod}, []string{string(uid)})
+	if pod := f.takeFresh(uid); pod != nil {
+		return f.writer.show(podKey(uid), []any{pod}, []string{string(uid)})
+	}
+	return nil
 }

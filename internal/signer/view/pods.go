@@ -43,8 +43,8 @@ type podWatcher interface {
 	Watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error)
 }
 
-// watchPods keeps up with the pods of the node until the context ends. Their details are kept only for the nodes whose issuers are
-// connected, and only once: in this view.
+// watchPods keeps up with the pods of the node until the context ends. Their details are kept until they are shown, because editors of
+// namespaces decide how large they are.
 func (f *follower) watchPods(ctx context.Context) {
 	if f.hub.pace.Wait(ctx) != nil {
 		return
@@ -137,12 +137,13 @@ func (s *podStore) Replace(list []any, _ string) error {
 func (s *podStore) Resync() error { return nil }
 
 func (s *podStore) put(pod *corev1.Pod) {
-	s.f.pods[pod.UID] = pod
+	s.f.pods[pod.UID], s.f.fresh[pod.UID] = decisive(pod), pod
 	s.f.queue.Add(podKey(pod.UID))
 }
 
 func (s *podStore) remove(uid types.UID) {
 	delete(s.f.pods, uid)
+	delete(s.f.fresh, uid)
 	s.f.queue.Add(podKey(uid))
 }
 
@@ -163,11 +164,27 @@ func slimmed(object any) (*corev1.Pod, error) {
 	return shownOf(pod), nil
 }
 
-// pod returns a pod of the node, or nil.
+// decisive returns what decides of a pod: what a grant depends on, whether it asks, and which Services lead to it.
+func decisive(pod *corev1.Pod) *corev1.Pod {
+	kept := slim.SubjectOf(pod)
+	kept.Labels, kept.Spec.Volumes = pod.Labels, pod.Spec.Volumes
+	return kept
+}
+
+// pod returns what decides of a pod of the node, or nil.
 func (f *follower) pod(uid types.UID) *corev1.Pod {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.pods[uid]
+}
+
+// takeFresh returns a pod that has changed since it was shown, once, or nil.
+func (f *follower) takeFresh(uid types.UID) *corev1.Pod {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pod := f.fresh[uid]
+	delete(f.fresh, uid)
+	return pod
 }
 
 // isListed reports whether all pods of the node have been listed.

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
@@ -95,6 +96,27 @@ func TestPodsThatMayNotAskAreOnlyNamed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Editors of namespaces decide how large the details of pods are, and the signer has the pods of many nodes.
+func TestDetailsOfPodsAreNotKept(t *testing.T) {
+	onStage(t, func(s *stage) {
+		pod := newPod("a", "orders")
+		pod.Annotations[v1alpha1.UserDataAnnotation] = strings.Repeat("x", 64<<10)
+		s.cluster.setPod(pod)
+		s.follow()
+		pod = pod.DeepCopy()
+		pod.Labels["changed"] = "yes"
+		s.cluster.setPod(pod)
+		sent := s.shown.sent()
+		if last := sent[len(sent)-1]; last.Name != "uid-a" || !strings.Contains(string(last.Objects[0]), "xxx") {
+			t.Errorf("the pod is shown as %+v", last)
+		}
+		f := s.views["node-1"][0]
+		if kept := f.pods["uid-a"]; kept == nil || len(kept.Annotations) != 1 || kept.Labels["changed"] != "yes" || len(f.fresh) > 0 {
+			t.Errorf("kept: %+v; %d pods as they were shown", kept, len(f.fresh))
+		}
+	})
 }
 
 func TestPodsOfOtherNodesAreNotShown(t *testing.T) {
