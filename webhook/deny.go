@@ -60,7 +60,7 @@ func denyNames(pod *corev1.Pod) *denial {
 		}
 	}
 	for _, volume := range pod.Spec.Volumes {
-		if volume.Name == tokenVolumeName && !workload.IsToken(volume, issuerapi.Audience) {
+		if volume.Name == tokenVolumeName && !workload.IsToken(&volume, issuerapi.Audience) {
 			return nameTaken("volume", volume.Name)
 		}
 		if volume.Name == trustVolumeName && !isTrustVolume(volume) {

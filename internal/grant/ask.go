@@ -102,8 +102,11 @@ func ParseNames(value string) []string {
 // bound returns the identities that bindings map the principal to, and the defaults that they name, in the order of the
 // bindings' names.
 func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, defaults []string) {
-	for _, binding := range Deciding(principal.Namespace, principal.ServiceAccount, bindings) {
-		names, defaults = adding(names, defaults, &binding)
+	for _, binding := range mapping(principal.Namespace, principal.ServiceAccount, bindings) {
+		names, defaults = adding(names, defaults, binding)
+		if len(names) > MaxIdentities {
+			break
+		}
 	}
 	return names, defaults
 }
@@ -111,26 +114,32 @@ func bound(principal Principal, bindings []v1alpha1.IdentityBinding) (names, def
 // Deciding returns those bindings that decide what a ServiceAccount is bound to, in the order of their names: they map it, add
 // something to those before, and do not come after more identities than anybody may have. They are no more than twice that number.
 func Deciding(namespace, account string, bindings []v1alpha1.IdentityBinding) []v1alpha1.IdentityBinding {
-	ordered := slices.SortedFunc(slices.Values(bindings), func(a, b v1alpha1.IdentityBinding) int {
-		return strings.Compare(a.Name, b.Name)
-	})
 	var (
 		deciding        []v1alpha1.IdentityBinding
 		names, defaults []string
 	)
-	for _, binding := range ordered {
-		if binding.Namespace != namespace || !Maps(&binding, account) {
-			continue
-		}
-		moreNames, moreDefaults := adding(names, defaults, &binding)
+	for _, binding := range mapping(namespace, account, bindings) {
+		moreNames, moreDefaults := adding(names, defaults, binding)
 		if len(moreNames) > len(names) || len(moreDefaults) > len(defaults) {
-			deciding, names, defaults = append(deciding, binding), moreNames, moreDefaults
+			deciding, names, defaults = append(deciding, *binding), moreNames, moreDefaults
 		}
 		if len(names) > MaxIdentities {
 			break
 		}
 	}
 	return deciding
+}
+
+// mapping returns the bindings that map a ServiceAccount, in the order of their names.
+func mapping(namespace, account string, bindings []v1alpha1.IdentityBinding) []*v1alpha1.IdentityBinding {
+	found := make([]*v1alpha1.IdentityBinding, 0, 8)
+	for i := range bindings {
+		if bindings[i].Namespace == namespace && Maps(&bindings[i], account) {
+			found = append(found, &bindings[i])
+		}
+	}
+	slices.SortFunc(found, func(a, b *v1alpha1.IdentityBinding) int { return strings.Compare(a.Name, b.Name) })
+	return found
 }
 
 // adding returns names and defaults with those of a binding.

@@ -37,12 +37,12 @@ func (s *Server) audit(e endpoint, x *exchange) {
 		suppressedLines.WithLabelValues(reason).Inc()
 		return
 	}
-	values := []any{
+	values := append(make([]any, 0, maxValues),
 		"namespace", x.workload.Namespace, "pod", x.workload.Pod.Name, "podUID", x.workload.Pod.UID,
 		"serviceAccount", x.workload.ServiceAccount.Name, "node", s.NodeName, "source", x.source, "outcome", outcome,
-	}
+	)
 	if e.issues() {
-		values = append(values, x.issued.values(x.failure)...)
+		values = x.issued.appendValues(values, x.failure)
 	}
 	if e.name == nameEntra {
 		values = append(values, "traceID", x.traceID())
@@ -54,16 +54,19 @@ func (s *Server) audit(e endpoint, x *exchange) {
 		values = append(values, "suppressed", suppressed)
 	}
 	for i, value := range values {
-		if text, ok := value.(string); ok {
+		if text, ok := value.(string); ok && len(text) > maxValue {
 			values[i] = cut(text)
 		}
 	}
 	s.Log.Info(e.name, values...)
 }
 
-// values returns what the audit log says of a token beyond the pod.
-func (i issued) values(failed *failure.Failure) []any {
-	values := []any{"identity", i.identity, "clientID", i.clientID, "resource", i.resource}
+// maxValues is the room for the keys and values of a line.
+const maxValues = 32
+
+// appendValues appends what the audit log says of a token beyond the pod.
+func (i *issued) appendValues(values []any, failed *failure.Failure) []any {
+	values = append(values, "identity", i.identity, "clientID", i.clientID, "resource", i.resource)
 	if failed == nil {
 		values = append(values, "tokenID", i.minted.ID, "expires", i.minted.Expiry.UTC().Format(time.RFC3339), "cached", i.minted.Cached)
 	}
@@ -75,8 +78,5 @@ const maxValue = 1024
 
 // cut shortens a text that is too long, and says so.
 func cut(text string) string {
-	if len(text) <= maxValue {
-		return text
-	}
 	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(text[:maxValue], ""), len(text))
 }

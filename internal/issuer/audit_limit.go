@@ -32,9 +32,12 @@ const maxSources = 4096
 // lineLimit limits the lines of each pod and each source address.
 type lineLimit struct {
 	mu      sync.Mutex
-	buckets map[string]*lineBucket
+	buckets map[lineWriter]*lineBucket
 	swept   time.Time
 }
+
+// lineWriter is whose lines a bucket limits: those about a pod or of a source address.
+type lineWriter struct{ about, name string }
 
 type lineBucket struct {
 	limiter *rate.Limiter
@@ -49,7 +52,7 @@ func (l *lineLimit) take(x *exchange, now time.Time) (suppressed int, allowed bo
 	defer l.mu.Unlock()
 	if now.Sub(l.swept) >= sweepEvery {
 		l.swept = now
-		maps.DeleteFunc(l.buckets, func(_ string, bucket *lineBucket) bool { return isFull(bucket.limiter, now) })
+		maps.DeleteFunc(l.buckets, func(_ lineWriter, bucket *lineBucket) bool { return isFull(bucket.limiter, now) })
 	}
 	bucket := l.bucket(x.writer())
 	if !bucket.limiter.AllowN(now, 1) {
@@ -61,25 +64,25 @@ func (l *lineLimit) take(x *exchange, now time.Time) (suppressed int, allowed bo
 }
 
 // writer returns the bucket that a line counts for, and its bound.
-func (x *exchange) writer() (string, lineBound) {
+func (x *exchange) writer() (lineWriter, lineBound) {
 	switch {
 	case x.workload.Pod.UID == "" || isUncounted(x.failure):
-		return "source " + x.source, sourceLines
+		return lineWriter{"source", x.source}, sourceLines
 	case x.failure == nil:
-		return "granted " + x.workload.Pod.UID, podLines
+		return lineWriter{"granted", x.workload.Pod.UID}, podLines
 	}
-	return "refused " + x.workload.Pod.UID, podLines
+	return lineWriter{"refused", x.workload.Pod.UID}, podLines
 }
 
-func (l *lineLimit) bucket(writer string, bound lineBound) *lineBucket {
+func (l *lineLimit) bucket(writer lineWriter, bound lineBound) *lineBucket {
 	if bucket, found := l.buckets[writer]; found {
 		return bucket
 	}
 	if l.buckets == nil {
-		l.buckets = map[string]*lineBucket{}
+		l.buckets = map[lineWriter]*lineBucket{}
 	}
 	if len(l.buckets) >= maxSources {
-		writer, bound = "others", sourceLines
+		writer, bound = lineWriter{about: "others"}, sourceLines
 		if bucket, found := l.buckets[writer]; found {
 			return bucket
 		}

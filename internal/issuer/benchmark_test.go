@@ -89,10 +89,14 @@ func busyServer(b *testing.B, address string) *Server {
 	}
 	seen := newWorld(withPod(func(pod *corev1.Pod) { pod.Status.PodIPs = []corev1.PodIP{{IP: address}} }))
 	minter := mint.NewCache(&countingMinter{life: time.Hour}, time.Now)
+	// Every answer writes its line.
+	before := podLines
+	podLines = lineBound{1e9, 1e9}
+	b.Cleanup(func() { podLines = before })
 	return &Server{
 		NodeName:      "node-1",
 		Authenticator: workload.NewAuthenticator(keys, issuerapi.Audience, time.Now).Within(issuerapi.TokenSeconds * time.Second),
-		Directory:     &directory.Directory{Source: inMemory{seen}, Changes: directory.NewChanges()},
+		Directory:     &directory.Directory{Source: inMemoryOf(seen), Changes: directory.NewChanges()},
 		Minters:       mint.Minters{v1alpha1.TokenSourceLocal: minter},
 		Revocations:   func() int64 { return 0 },
 		Limits:        NewLimits(PodLimits{RequestsPerSecond: 1e9, Burst: 1e9, Concurrent: 1e6}, time.Now),
@@ -194,17 +198,28 @@ type nowhere struct{}
 func (nowhere) Write(line []byte) (int, error) { return len(line), nil }
 
 // inMemory looks a world up as the issuer's watches do.
-type inMemory struct{ *world }
+type inMemory struct {
+	*world
+	accountMetadata, namespaceMetadata *metav1.PartialObjectMetadata
+	boundTo                            []v1alpha1.IdentityBinding
+}
+
+func inMemoryOf(seen *world) inMemory {
+	return inMemory{
+		seen, &metav1.PartialObjectMetadata{ObjectMeta: seen.account.ObjectMeta},
+		&metav1.PartialObjectMetadata{ObjectMeta: seen.namespace.ObjectMeta}, []v1alpha1.IdentityBinding{*seen.bindings[0]},
+	}
+}
 
 func (m inMemory) Pod(context.Context, string) (*corev1.Pod, error)   { return m.pod, nil }
 func (m inMemory) Node(context.Context, string) (*corev1.Node, error) { return m.node, nil }
 
 func (m inMemory) ServiceAccount(context.Context, string, string) (*metav1.PartialObjectMetadata, error) {
-	return &metav1.PartialObjectMetadata{ObjectMeta: m.account.ObjectMeta}, nil
+	return m.accountMetadata, nil
 }
 
 func (m inMemory) Namespace(context.Context, string) (*metav1.PartialObjectMetadata, error) {
-	return &metav1.PartialObjectMetadata{ObjectMeta: m.namespace.ObjectMeta}, nil
+	return m.namespaceMetadata, nil
 }
 
 func (m inMemory) Identity(context.Context, string) (*v1alpha1.ManagedIdentity, error) {
@@ -212,7 +227,7 @@ func (m inMemory) Identity(context.Context, string) (*v1alpha1.ManagedIdentity, 
 }
 
 func (m inMemory) Bindings(context.Context, string) ([]v1alpha1.IdentityBinding, error) {
-	return []v1alpha1.IdentityBinding{*m.bindings[0]}, nil
+	return m.boundTo, nil
 }
 
 func (inMemory) LoadBalancers(context.Context, string) ([]corev1.Service, error) { return nil, nil }

@@ -16,11 +16,11 @@ import (
 // at the most.
 func (s *Server) answerGrant(x *exchange) (answer, error) {
 	// A waiting request does not count for the pod's limits.
-	x.done()
+	x.turn.end()
 	ctx, cancel := context.WithTimeout(x.request.Context(), issuerapi.GrantWaitSeconds*time.Second)
 	defer cancel()
-	released := nothing
-	defer func() { released() }()
+	var held turn
+	defer func() { held.end() }()
 	for waiting := false; ; waiting = true {
 		revision, err := revisionOf(x.grant, s.Revocations())
 		if err != nil {
@@ -31,7 +31,7 @@ func (s *Server) answerGrant(x *exchange) (answer, error) {
 			return answer{body: issuerapi.Grant{Revision: revision}, etag: etag}, nil
 		}
 		if !waiting {
-			if released, err = s.Limits.Hold(x.workload.Pod.UID); err != nil {
+			if held, err = s.Limits.Hold(x.workload.Pod.UID); err != nil {
 				return answer{}, err
 			}
 		}

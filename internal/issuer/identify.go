@@ -26,8 +26,7 @@ func (s *Server) identify(x *exchange) error {
 	if x.workload, err = s.authenticate(x); err != nil {
 		return err
 	}
-	// Keyed by the address too: a thief of the token elsewhere must not use up the pod's own share.
-	if x.done, err = s.Limits.Begin(x.workload.Pod.UID + "@" + x.source); err != nil {
+	if x.turn, err = s.Limits.Begin(asker{x.workload.Pod.UID, x.source}); err != nil {
 		return err
 	}
 	if err := s.lookUp(x); err != nil {
@@ -40,8 +39,8 @@ func (s *Server) identify(x *exchange) error {
 // authenticate verifies the token of a request and returns the pod that it names.
 func (s *Server) authenticate(x *exchange) (workload.Workload, error) {
 	if !s.AnyAddress {
-		done, err := s.Limits.BeginUnknown(x.source)
-		defer done()
+		turn, err := s.Limits.BeginUnknown(x.source)
+		defer turn.end()
 		if err != nil {
 			return workload.Workload{}, err
 		}

@@ -36,12 +36,16 @@ type Limits struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
-	pods  map[string]*usage
+	pods  map[asker]*usage
 	swept time.Time
 
 	// sources are the addresses of callers that are not authenticated yet.
 	sources map[string]*usage
 }
+
+// asker is a pod at an address: a thief of its token elsewhere must not use up the pod's own share. Held requests count for the pod
+// alone.
+type asker struct{ podUID, source string }
 
 // usage is what one pod uses.
 type usage struct {
@@ -53,7 +57,7 @@ type usage struct {
 
 // NewLimits returns unused limits.
 func NewLimits(bounds PodLimits, now func() time.Time) *Limits {
-	return &Limits{bounds: bounds, now: now, pods: map[string]*usage{}, swept: now(), sources: map[string]*usage{}}
+	return &Limits{bounds: bounds, now: now, pods: map[asker]*usage{}, swept: now(), sources: map[string]*usage{}}
 }
 
 // The limits of a source address before its pod is known, as a multiple of a pod's: requests without a valid token count
@@ -65,8 +69,8 @@ const (
 	maxUnknown = 4096
 )
 
-// BeginUnknown admits a request of a source address until done, or returns an error and a done that does nothing.
-func (l *Limits) BeginUnknown(source string) (done func(), err error) {
+// BeginUnknown admits a request of a source address for a turn, or returns an error.
+func (l *Limits) BeginUnknown(source string) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -80,52 +84,60 @@ func (l *Limits) BeginUnknown(source string) (done func(), err error) {
 	return l.begin(usageOf(l.sources, source, bounds), bounds, now)
 }
 
-// Begin admits a request of a pod until done, or returns an error and a done that does nothing.
-func (l *Limits) Begin(uid string) (done func(), err error) {
+// Begin admits a request of a pod for a turn, or returns an error.
+func (l *Limits) Begin(pod asker) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.sweep(now)
-	return l.begin(usageOf(l.pods, uid, l.bounds), l.bounds, now)
+	return l.begin(usageOf(l.pods, pod, l.bounds), l.bounds, now)
 }
 
-func (l *Limits) begin(asker *usage, bounds PodLimits, now time.Time) (done func(), err error) {
-	if asker.asking >= bounds.Concurrent {
-		return nothing, failure.TooMany(busyWait)
+func (l *Limits) begin(by *usage, bounds PodLimits, now time.Time) (turn, error) {
+	if by.asking >= bounds.Concurrent {
+		return turn{}, failure.TooMany(busyWait)
 	}
-	if wait := take(asker.bucket, now); wait > 0 {
-		return nothing, failure.TooMany(wait)
+	if wait := take(by.bucket, now); wait > 0 {
+		return turn{}, failure.TooMany(wait)
 	}
-	return l.count(&asker.asking), nil
+	return l.count(&by.asking), nil
 }
 
-// Hold admits a held request of a pod until done, or returns an error and a done that does nothing.
-func (l *Limits) Hold(uid string) (done func(), err error) {
+// Hold admits a held request of a pod for a turn, or returns an error.
+func (l *Limits) Hold(uid string) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	pod := usageOf(l.pods, uid, l.bounds)
+	pod := usageOf(l.pods, asker{podUID: uid}, l.bounds)
 	if pod.held >= maxHeld {
-		return nothing, failure.TooMany(busyWait)
+		return turn{}, failure.TooMany(busyWait)
 	}
 	return l.count(&pod.held), nil
 }
 
-func nothing() {}
-
-// count increments a counter until done.
-func (l *Limits) count(number *int) (done func()) {
-	*number++
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if number != nil {
-			*number--
-			number = nil
-		}
-	}
+// turn is an admitted request. The zero turn is none.
+type turn struct {
+	limits *Limits
+	counts *int
 }
 
-func usageOf(all map[string]*usage, key string, bounds PodLimits) *usage {
+// count increments a counter until the turn ends.
+func (l *Limits) count(number *int) turn {
+	*number++
+	return turn{l, number}
+}
+
+// end ends the turn, once.
+func (t *turn) end() {
+	if t.counts == nil {
+		return
+	}
+	t.limits.mu.Lock()
+	defer t.limits.mu.Unlock()
+	*t.counts--
+	t.counts = nil
+}
+
+func usageOf[K comparable](all map[K]*usage, key K, bounds PodLimits) *usage {
 	one, found := all[key]
 	if !found {
 		one = &usage{bucket: rate.NewLimiter(rate.Limit(bounds.RequestsPerSecond), bounds.Burst)}
@@ -140,13 +152,16 @@ func (l *Limits) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	isCalm := func(_ string, one *usage) bool { return one.asking == 0 && one.held == 0 && isFull(one.bucket, now) }
-	maps.DeleteFunc(l.pods, isCalm)
-	maps.DeleteFunc(l.sources, isCalm)
+	isCalm := func(one *usage) bool { return one.asking == 0 && one.held == 0 && isFull(one.bucket, now) }
+	maps.DeleteFunc(l.pods, func(_ asker, one *usage) bool { return isCalm(one) })
+	maps.DeleteFunc(l.sources, func(_ string, one *usage) bool { return isCalm(one) })
 }
 
 // take takes a token out of a bucket, or returns how long until there is one.
 func take(bucket *rate.Limiter, now time.Time) (wait time.Duration) {
+	if bucket.AllowN(now, 1) {
+		return 0
+	}
 	reservation := bucket.ReserveN(now, 1)
 	if wait = reservation.DelayFrom(now); wait > 0 {
 		reservation.CancelAt(now)

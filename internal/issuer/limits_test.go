@@ -30,9 +30,9 @@ func withLimits(t *testing.T, bounds PodLimits, test func(t *testing.T, limits *
 func begun(limits *Limits, uid string, asked int) int {
 	count := 0
 	for range asked {
-		if done, err := limits.Begin(uid); err == nil {
+		if turn, err := limits.Begin(asker{podUID: uid}); err == nil {
 			count++
-			done()
+			turn.end()
 		}
 	}
 	return count
@@ -85,7 +85,7 @@ func TestRetryAfterIsTheBucketsWait(t *testing.T) {
 		t.Run(strconv.FormatFloat(perSecond, 'g', -1, 64), func(t *testing.T) {
 			withLimits(t, PodLimits{perSecond, 1, 1}, func(t *testing.T, limits *Limits) {
 				begun(limits, "one", 1)
-				_, err := limits.Begin("one")
+				_, err := limits.Begin(asker{podUID: "one"})
 				if got := waitOf(t, err); got != want {
 					t.Errorf("at %g requests a second the wait is %d s, want %d s", perSecond, got, want)
 				}
@@ -96,43 +96,43 @@ func TestRetryAfterIsTheBucketsWait(t *testing.T) {
 
 func TestConcurrentRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
-		var done []func()
+		var turns []turn
 		for range podLimits.Concurrent {
-			end, err := limits.Begin("one")
+			turn, err := limits.Begin(asker{podUID: "one"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			done = append(done, end)
+			turns = append(turns, turn)
 		}
-		_, err := limits.Begin("one")
+		_, err := limits.Begin(asker{podUID: "one"})
 		if got := waitOf(t, err); got != 1 {
 			t.Errorf("wait = %d s", got)
 		}
 		wantCount(t, "of another pod", begun(limits, "other", 1), 1)
-		done[0]()
-		done[0]()
-		if _, err = limits.Begin("one"); err != nil {
+		turns[0].end()
+		turns[0].end()
+		if _, err = limits.Begin(asker{podUID: "one"}); err != nil {
 			t.Errorf("after one is done: %v", err)
 		}
-		_, err = limits.Begin("one")
+		_, err = limits.Begin(asker{podUID: "one"})
 		waitOf(t, err)
 	})
 }
 
 func TestHeldRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
-		var last func()
+		var last turn
 		for range maxHeld {
-			done, err := limits.Hold("one")
+			turn, err := limits.Hold("one")
 			if err != nil {
 				t.Fatal(err)
 			}
-			last = done
+			last = turn
 		}
 		_, err := limits.Hold("one")
 		waitOf(t, err)
 		wantCount(t, "that are not held", begun(limits, "one", 10), 10)
-		last()
+		last.end()
 		if _, err := limits.Hold("one"); err != nil {
 			t.Errorf("after one is done: %v", err)
 		}
@@ -142,7 +142,7 @@ func TestHeldRequestsOfAPodAreLimited(t *testing.T) {
 func TestIdlePodsAreDropped(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		begun(limits, "gone", 50)
-		if _, err := limits.Begin("working"); err != nil {
+		if _, err := limits.Begin(asker{podUID: "working"}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := limits.Hold("holding"); err != nil {
@@ -151,8 +151,8 @@ func TestIdlePodsAreDropped(t *testing.T) {
 		time.Sleep(sweepEvery)
 		begun(limits, "new", 1)
 		kept := map[string]bool{}
-		for uid := range limits.pods {
-			kept[uid] = true
+		for pod := range limits.pods {
+			kept[pod.podUID] = true
 		}
 		if diff := cmp.Diff(map[string]bool{"working": true, "holding": true, "new": true}, kept); diff != "" {
 			t.Errorf("kept pods (-want +got):\n%s", diff)

@@ -121,7 +121,11 @@ func (s *Server) Handler() http.Handler {
 	for _, e := range served {
 		mux.HandleFunc(e.pattern, func(writer http.ResponseWriter, request *http.Request) { s.serve(e, writer, request) })
 	}
-	return http.MaxBytesHandler(mux, issuerapi.MaxRequestBytes)
+	// Unlike http.MaxBytesHandler without a copy of each request.
+	return http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
+		request.Body = http.MaxBytesReader(writer, request.Body, issuerapi.MaxRequestBytes)
+		mux.ServeHTTP(writer, request)
+	})
 }
 
 // exchange is one request and what is known of it.
@@ -142,8 +146,8 @@ type exchange struct {
 	grant   grant.Grant
 	changed <-chan struct{}
 
-	// done ends the request for the pod's limits.
-	done func()
+	// turn is the request for the pod's limits.
+	turn turn
 
 	// issued is the outcome of a token request, and failure why the request failed.
 	issued  issued
@@ -161,9 +165,9 @@ type answer struct {
 
 // serve takes a request the same way at every endpoint: authenticate, decide, answer, count, audit, respond.
 func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Request) {
-	x := &exchange{request: request, protocol: e.protocol, source: sourceOf(request.RemoteAddr), done: nothing}
+	x := &exchange{request: request, protocol: e.protocol, source: sourceOf(request.RemoteAddr)}
 	err := s.identify(x)
-	defer func() { x.done() }()
+	defer x.turn.end()
 	var response answer
 	if err == nil {
 		response, err = e.answer(s, x)

@@ -8,10 +8,16 @@ import (
 	"net/http"
 )
 
+// The values of headers, which all answers share.
+var (
+	isJSON      = []string{"application/json"}
+	isNotStored = []string{"no-store"}
+)
+
 // JSON writes an answer with a body. It ignores errors: then there is no client left to tell.
 func JSON(writer http.ResponseWriter, status int, body any) {
-	writer.Header().Set("Content-Type", "application/json")
-	writer.Header().Set("Cache-Control", "no-store")
+	header := writer.Header()
+	header["Content-Type"], header["Cache-Control"] = isJSON, isNotStored
 	writer.WriteHeader(status)
 	_ = json.NewEncoder(writer).Encode(body)
 }

@@ -8,11 +8,16 @@ import (
 
 // HoldsToken reports whether a pod has a volume with a token for an audience.
 func HoldsToken(pod *corev1.Pod, audience string) bool {
-	return slices.ContainsFunc(pod.Spec.Volumes, func(volume corev1.Volume) bool { return IsToken(volume, audience) })
+	for i := range pod.Spec.Volumes {
+		if IsToken(&pod.Spec.Volumes[i], audience) {
+			return true
+		}
+	}
+	return false
 }
 
 // IsToken reports whether a volume holds a token for an audience.
-func IsToken(volume corev1.Volume, audience string) bool {
+func IsToken(volume *corev1.Volume, audience string) bool {
 	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
 		return source.ServiceAccountToken != nil && source.ServiceAccountToken.Audience == audience
 	})
