@@ -31,6 +31,10 @@ type GrantWatch struct {
 const (
 	minPause = time.Second
 	maxPause = 30 * time.Second
+
+	// restartFailures are the failures, in some 20 seconds, before pauses grow: an issuer that restarts has its sidecars back within
+	// two seconds. If pauses never grew, the pods of a cluster without issuers would flood its DNS.
+	restartFailures = 25
 )
 
 // Run watches until the context ends.
@@ -66,7 +70,7 @@ func pause(failures int, took time.Duration, random float64) time.Duration {
 	if failures == 0 {
 		return max(minPause-took, 0)
 	}
-	longest := min(minPause<<min(failures, 10), maxPause)
+	longest := min(minPause<<min(max(failures-restartFailures, 0), 10), maxPause)
 	return longest/2 + time.Duration(random*float64(longest/2))
 }
 

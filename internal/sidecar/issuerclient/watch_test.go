@@ -91,12 +91,12 @@ func TestWatchBacksOff(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		failing := &script{}
-		for range 12 {
+		for range restartFailures + 12 {
 			failing.steps = append(failing.steps, step{err: errors.New("connection refused")})
 		}
 		watching(t, failing)
-		for i := range 12 {
-			longest := min(minPause<<(i+1), maxPause)
+		for i := range restartFailures + 12 {
+			longest := min(minPause<<max(i+1-restartFailures, 0), maxPause)
 			if gap := failing.gap(i); gap < longest/2 || gap > longest {
 				t.Errorf("pause after failure %d = %s", i+1, gap)
 			}
