@@ -31,7 +31,7 @@ func (s *Server) answerGrant(x *exchange) (answer, error) {
 			return answer{body: issuerapi.Grant{Revision: revision}, etag: etag}, nil
 		}
 		if !waiting {
-			if held, err = s.Limits.Hold(x.workload.Pod.UID); err != nil {
+			if held, err = s.Limits.hold(x.workload.Pod.UID); err != nil {
 				return answer{}, err
 			}
 		}

@@ -26,7 +26,7 @@ func (s *Server) identify(x *exchange) error {
 	if x.workload, err = s.authenticate(x); err != nil {
 		return err
 	}
-	if x.turn, err = s.Limits.Begin(asker{x.workload.Pod.UID, x.source}); err != nil {
+	if x.turn, err = s.Limits.beginPod(asker{x.workload.Pod.UID, x.source}); err != nil {
 		return err
 	}
 	if err := s.lookUp(x); err != nil {
@@ -39,7 +39,7 @@ func (s *Server) identify(x *exchange) error {
 // authenticate verifies the token of a request and returns the pod that it names.
 func (s *Server) authenticate(x *exchange) (workload.Workload, error) {
 	if !s.AnyAddress {
-		turn, err := s.Limits.BeginUnknown(x.source)
+		turn, err := s.Limits.beginUnknown(x.source)
 		defer turn.end()
 		if err != nil {
 			return workload.Workload{}, err

@@ -69,8 +69,8 @@ const (
 	maxUnknown = 4096
 )
 
-// BeginUnknown admits a request of a source address for a turn, or returns an error.
-func (l *Limits) BeginUnknown(source string) (turn, error) {
+// beginUnknown admits a request of a source address for a turn, or returns an error.
+func (l *Limits) beginUnknown(source string) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -84,8 +84,8 @@ func (l *Limits) BeginUnknown(source string) (turn, error) {
 	return l.begin(usageOf(l.sources, source, bounds), bounds, now)
 }
 
-// Begin admits a request of a pod for a turn, or returns an error.
-func (l *Limits) Begin(pod asker) (turn, error) {
+// beginPod admits a request of a pod for a turn, or returns an error.
+func (l *Limits) beginPod(pod asker) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -103,8 +103,8 @@ func (l *Limits) begin(by *usage, bounds PodLimits, now time.Time) (turn, error)
 	return l.count(&by.asking), nil
 }
 
-// Hold admits a held request of a pod for a turn, or returns an error.
-func (l *Limits) Hold(uid string) (turn, error) {
+// hold admits a held request of a pod for a turn, or returns an error.
+func (l *Limits) hold(uid string) (turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	pod := usageOf(l.pods, asker{podUID: uid}, l.bounds)

@@ -30,7 +30,7 @@ func withLimits(t *testing.T, bounds PodLimits, test func(t *testing.T, limits *
 func begun(limits *Limits, uid string, asked int) int {
 	count := 0
 	for range asked {
-		if turn, err := limits.Begin(asker{podUID: uid}); err == nil {
+		if turn, err := limits.beginPod(asker{podUID: uid}); err == nil {
 			count++
 			turn.end()
 		}
@@ -85,7 +85,7 @@ func TestRetryAfterIsTheBucketsWait(t *testing.T) {
 		t.Run(strconv.FormatFloat(perSecond, 'g', -1, 64), func(t *testing.T) {
 			withLimits(t, PodLimits{perSecond, 1, 1}, func(t *testing.T, limits *Limits) {
 				begun(limits, "one", 1)
-				_, err := limits.Begin(asker{podUID: "one"})
+				_, err := limits.beginPod(asker{podUID: "one"})
 				if got := waitOf(t, err); got != want {
 					t.Errorf("at %g requests a second the wait is %d s, want %d s", perSecond, got, want)
 				}
@@ -98,23 +98,23 @@ func TestConcurrentRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		var turns []turn
 		for range podLimits.Concurrent {
-			turn, err := limits.Begin(asker{podUID: "one"})
+			turn, err := limits.beginPod(asker{podUID: "one"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			turns = append(turns, turn)
 		}
-		_, err := limits.Begin(asker{podUID: "one"})
+		_, err := limits.beginPod(asker{podUID: "one"})
 		if got := waitOf(t, err); got != 1 {
 			t.Errorf("wait = %d s", got)
 		}
 		wantCount(t, "of another pod", begun(limits, "other", 1), 1)
 		turns[0].end()
 		turns[0].end()
-		if _, err = limits.Begin(asker{podUID: "one"}); err != nil {
+		if _, err = limits.beginPod(asker{podUID: "one"}); err != nil {
 			t.Errorf("after one is done: %v", err)
 		}
-		_, err = limits.Begin(asker{podUID: "one"})
+		_, err = limits.beginPod(asker{podUID: "one"})
 		waitOf(t, err)
 	})
 }
@@ -123,17 +123,17 @@ func TestHeldRequestsOfAPodAreLimited(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		var last turn
 		for range maxHeld {
-			turn, err := limits.Hold("one")
+			turn, err := limits.hold("one")
 			if err != nil {
 				t.Fatal(err)
 			}
 			last = turn
 		}
-		_, err := limits.Hold("one")
+		_, err := limits.hold("one")
 		waitOf(t, err)
 		wantCount(t, "that are not held", begun(limits, "one", 10), 10)
 		last.end()
-		if _, err := limits.Hold("one"); err != nil {
+		if _, err := limits.hold("one"); err != nil {
 			t.Errorf("after one is done: %v", err)
 		}
 	})
@@ -142,10 +142,10 @@ func TestHeldRequestsOfAPodAreLimited(t *testing.T) {
 func TestIdlePodsAreDropped(t *testing.T) {
 	withLimits(t, podLimits, func(t *testing.T, limits *Limits) {
 		begun(limits, "gone", 50)
-		if _, err := limits.Begin(asker{podUID: "working"}); err != nil {
+		if _, err := limits.beginPod(asker{podUID: "working"}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := limits.Hold("holding"); err != nil {
+		if _, err := limits.hold("holding"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(sweepEvery)
