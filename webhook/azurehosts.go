@@ -175,32 +175,17 @@ func (h *azureHosts) warn(warning string) {
 }
 
 // addHostAliases leads the pod from the host names to the Services.
-func (p plan) addHostAliases(pod map[string]any) error {
-	if len(p.hosts.aliases) == 0 {
-		return nil
-	}
-	return editList(pod, func(aliases []any) ([]any, error) {
-		for _, wanted := range p.hosts.aliases {
-			i := slices.IndexFunc(aliases, func(item any) bool {
-				fields, _ := item.(map[string]any)
-				return fields["ip"] == wanted.IP
-			})
-			if i < 0 {
-				alias, err := generic(wanted)
-				if err != nil {
-					return nil, err
-				}
-				aliases = append(aliases, alias...)
-				continue
-			}
-			// An address may be there once.
-			fields, _ := aliases[i].(map[string]any)
-			own, _ := fields["hostnames"].([]any)
-			for _, host := range wanted.Hostnames {
-				own = append(own, host)
-			}
-			fields["hostnames"] = own
+func (p plan) addHostAliases(made *patch) {
+	own := p.pod.Spec.HostAliases
+	var added []any
+	for _, wanted := range p.hosts.aliases {
+		// An address may be there once.
+		i := slices.IndexFunc(own, func(alias corev1.HostAlias) bool { return alias.IP == wanted.IP })
+		if i < 0 {
+			added = append(added, wanted)
+			continue
 		}
-		return aliases, nil
-	}, "spec", "hostAliases")
+		made.edit(fmt.Sprintf("/spec/hostAliases/%d/hostnames", i), listEdit{length: len(own[i].Hostnames), last: anyOf(wanted.Hostnames)})
+	}
+	made.edit("/spec/hostAliases", listEdit{length: len(own), last: added})
 }

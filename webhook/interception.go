@@ -132,14 +132,16 @@ func warnPort80(pod *corev1.Pod) string {
 }
 
 // addSysctl lets the sidecar listen on port 80 without a capability. It keeps a value of the pod's own that does so too.
-func (p plan) addSysctl(pod map[string]any) error {
+func (p plan) addSysctl(made *patch) {
 	if _, found := sysctlOf(p.pod); found || p.options.Interception != Address {
-		return nil
+		return
 	}
-	return editList(pod, func(existing []any) ([]any, error) {
-		own, err := generic(corev1.Sysctl{Name: portSysctl, Value: "0"})
-		return append(existing, own...), err
-	}, "spec", "securityContext", "sysctls")
+	sysctl := corev1.Sysctl{Name: portSysctl, Value: "0"}
+	if p.pod.Spec.SecurityContext == nil {
+		made.set("/spec/securityContext", corev1.PodSecurityContext{Sysctls: []corev1.Sysctl{sysctl}})
+		return
+	}
+	made.edit("/spec/securityContext/sysctls", listEdit{length: len(p.pod.Spec.SecurityContext.Sysctls), last: []any{sysctl}})
 }
 
 func sysctlOf(pod *corev1.Pod) (string, bool) {

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -86,13 +85,10 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 		return m.record(request, &pod, decided, admission.Errored(http.StatusServiceUnavailable,
 			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
 	}
-	injected, err := m.inject(request.Object.Raw, plan{
+	made := plan{
 		pod: &pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities), hosts: hosts,
-	})
-	if err != nil {
-		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
-	}
-	response := admission.PatchResponseFromRaw(request.Object.Raw, injected)
+	}.patch()
+	response := admission.Patched("", made...)
 	warnings := slices.Concat(elsewhere, m.options.warnings(&pod, decided, workload), hosts.warnings)
 	return m.record(request, &pod, decided, response.WithWarnings(warnings...), "")
 }
@@ -115,22 +111,6 @@ func (m *mutator) tellOfOtherWebhook(ctx context.Context, request admission.Requ
 }
 
 func isDryRun(request admission.Request) bool { return request.DryRun != nil && *request.DryRun }
-
-// inject patches the object as it was sent, so that fields newer than this program's types survive.
-func (m *mutator) inject(raw []byte, plan plan) ([]byte, error) {
-	var object map[string]any
-	if err := json.Unmarshal(raw, &object); err != nil {
-		return nil, fmt.Errorf("read the pod: %w", err)
-	}
-	if err := plan.apply(object); err != nil {
-		return nil, err
-	}
-	injected, err := json.Marshal(object)
-	if err != nil {
-		return nil, fmt.Errorf("write the pod: %w", err)
-	}
-	return injected, nil
-}
 
 // record writes the decision to the audit log and counts it.
 func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided grant.Grant, response admission.Response, reason string) admission.Response {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -39,39 +38,31 @@ func ownContainers(pod *corev1.Pod) []corev1.Container {
 }
 
 // extendNoProxy adds hosts to the exceptions of a container with a proxy.
-func extendNoProxy(container map[string]any, hosts []string) error {
-	variables, _ := container["env"].([]any)
-	if !slices.ContainsFunc(proxyVariables, func(name string) bool { return find(variables, name) != nil }) {
-		return nil
+func extendNoProxy(container *containerEdit, hosts []string) {
+	if !slices.ContainsFunc(proxyVariables, container.has) {
+		return
 	}
 	for _, name := range noProxyVariables {
-		variable := find(variables, name)
-		if variable == nil {
-			variables = append(variables, map[string]any{"name": name, "value": otherCase(variables, name)})
-			variable = find(variables, name)
-		}
-		if _, fromElsewhere := variable["valueFrom"]; fromElsewhere {
+		variable, found := container.variable(name)
+		if variable.ValueFrom != nil {
 			continue
 		}
-		value, ok := variable["value"].(string)
-		if !ok && variable["value"] != nil {
-			return fmt.Errorf("the variable %s of a container is not a string", name)
+		value := variable.Value
+		if !found {
+			value = otherCase(container, name)
 		}
-		variable["value"] = withHosts(value, hosts)
+		container.setVariable(name, withHosts(value, hosts))
 	}
-	container["env"] = variables
-	return nil
 }
 
 // otherCase returns the value of the same variable in the other case, which a new variable must not contradict.
-func otherCase(variables []any, name string) string {
+func otherCase(container *containerEdit, name string) string {
 	for _, other := range noProxyVariables {
-		if variable := find(variables, other); other != name && variable != nil {
-			if _, fromElsewhere := variable["valueFrom"]; fromElsewhere {
+		if variable, found := container.variable(other); other != name && found {
+			if variable.ValueFrom != nil {
 				return "$(" + other + ")"
 			}
-			value, _ := variable["value"].(string)
-			return value
+			return variable.Value
 		}
 	}
 	return ""
@@ -95,14 +86,4 @@ func withHosts(value string, hosts []string) string {
 		}
 	}
 	return value
-}
-
-// find returns a variable by name; the last one counts.
-func find(variables []any, name string) map[string]any {
-	for _, variable := range slices.Backward(variables) {
-		if fields, ok := variable.(map[string]any); ok && fields["name"] == name {
-			return fields
-		}
-	}
-	return nil
 }

@@ -45,67 +45,43 @@ func (p plan) trustParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
 
 // addTrust gives the pod's containers the volume and the variables that they do not have yet, or takes away what an earlier admission
 // gave them.
-func (p plan) addTrust(pod map[string]any) error {
-	wanted := wantsTrust(p.pod)
-	if !wanted && !slices.ContainsFunc(p.pod.Spec.Volumes, isTrustVolume) {
-		return nil
+func (p plan) addTrust(pod *podEdit) {
+	switch {
+	case wantsTrust(p.pod):
+		pod.each(withTrust)
+		pod.addedVolumes = append(pod.addedVolumes, trustVolume())
+	case slices.ContainsFunc(p.pod.Spec.Volumes, isTrustVolume):
+		pod.each(withoutTrust)
+	default:
+		return
 	}
-	equip := withoutTrust
-	if wanted {
-		equip = withTrust
-	}
-	if err := eachContainer(pod, equip); err != nil {
-		return err
-	}
-	return editList(pod, func(volumes []any) ([]any, error) {
-		volumes = withoutNames(volumes, trustVolumeName)
-		if !wanted {
-			return volumes, nil
-		}
-		own, err := generic(trustVolume())
-		return append(volumes, own...), err
-	}, "spec", "volumes")
+	pod.removedVolumes = append(pod.removedVolumes, trustVolumeName)
 }
 
-func withTrust(container map[string]any) error {
-	if _, ours := ownSubcommands[nameOf(container)]; ours {
-		return nil
-	}
-	variables, _ := container["env"].([]any)
+func withTrust(container *containerEdit) {
 	for _, variable := range trustVariables {
-		if find(variables, variable.Name) == nil {
-			variables = append(variables, map[string]any{"name": variable.Name, "value": variable.Value})
+		if !container.has(variable.Name) {
+			container.addVariable(variable.Name, variable.Value)
 		}
 	}
-	container["env"] = variables
-	mounts, _ := container["volumeMounts"].([]any)
-	if !slices.ContainsFunc(mounts, isTrustMount) {
-		mounts = append(mounts, map[string]any{"name": trustVolumeName, "mountPath": settings.TrustMount, "readOnly": true})
+	if !slices.ContainsFunc(container.VolumeMounts, isTrustMount) {
+		container.addedMounts = append(container.addedMounts, corev1.VolumeMount{Name: trustVolumeName, MountPath: settings.TrustMount, ReadOnly: true})
 	}
-	container["volumeMounts"] = mounts
-	return nil
 }
 
-func withoutTrust(container map[string]any) error {
-	if variables, ok := container["env"].([]any); ok {
-		container["env"] = slices.DeleteFunc(variables, isTrustVariable)
-	}
-	if mounts, ok := container["volumeMounts"].([]any); ok {
-		container["volumeMounts"] = slices.DeleteFunc(mounts, isTrustMount)
-	}
-	return nil
+func withoutTrust(container *containerEdit) {
+	container.removeVariables(isTrustVariable)
+	container.removeMounts(isTrustMount)
 }
 
-func isTrustVariable(item any) bool {
-	fields, _ := item.(map[string]any)
-	return slices.ContainsFunc(trustVariables, func(variable settings.Variable) bool {
-		return fields["name"] == variable.Name && fields["value"] == variable.Value
+func isTrustVariable(variable corev1.EnvVar) bool {
+	return slices.ContainsFunc(trustVariables, func(trust settings.Variable) bool {
+		return variable.Name == trust.Name && variable.Value == trust.Value
 	})
 }
 
-func isTrustMount(item any) bool {
-	fields, _ := item.(map[string]any)
-	return fields["name"] == trustVolumeName && fields["mountPath"] == settings.TrustMount
+func isTrustMount(mount corev1.VolumeMount) bool {
+	return mount.Name == trustVolumeName && mount.MountPath == settings.TrustMount
 }
 
 // warnTrust warns about variables of the pod's own, which stay as they are, and about those that nobody sees here.

@@ -39,9 +39,7 @@ func reservedVolume(pod *corev1.Pod) string {
 	return (workloadidentity.VolumePrefix + hex.EncodeToString(hash[:]))[:63]
 }
 
-// isReserved reports whether a volume or mount has a name for an assertion, of this pod's name or of another.
-func isReserved(item any) bool { return isReservedName(nameOf(item)) }
-
+// isReservedName reports whether a volume or mount has a name for an assertion, of this pod's name or of another.
 func isReservedName(name string) bool {
 	return strings.HasPrefix(name, workloadidentity.VolumePrefix) || name == workloadidentity.OldVolume
 }
@@ -173,27 +171,20 @@ const assertionFile = workloadidentity.MountFolder + "/" + workloadidentity.Toke
 
 // addWorkloadIdentity gives the pod's containers what the webhook of azure-workload-identity would give them, and takes away what
 // an earlier admission gave them.
-func (p plan) addWorkloadIdentity(pod map[string]any) error {
+func (p plan) addWorkloadIdentity(pod *podEdit) {
 	given := equipment{
 		volume: p.options.assertionVolume(p.pod, p.workload), before: additionsOf(p.pod), added: additions{}, skipped: skipped(p.pod),
 	}
 	name := ""
 	if p.workload != nil {
 		name, given.variables = p.workload.identity.Name, p.workloadVariables(given.volume != nil)
-		if err := dropProxy(pod); err != nil {
-			return err
-		}
+		pod.each(func(container *containerEdit) { container.drop = isProxy(container.Container) })
 	}
-	if err := eachContainer(pod, given.equip); err != nil {
-		return err
-	}
+	pod.each(given.equip)
 	// The grant reads the identity's name.
-	if err := setAnnotations(pod, map[string]string{
-		v1alpha1.WorkloadIdentityAnnotation: name, v1alpha1.WorkloadIdentityVariablesAnnotation: given.added.String(),
-	}); err != nil {
-		return err
-	}
-	return replaceVolume(pod, p.pod, given.volume)
+	pod.annotations[v1alpha1.WorkloadIdentityAnnotation] = name
+	pod.annotations[v1alpha1.WorkloadIdentityVariablesAnnotation] = given.added.String()
+	p.replaceVolume(pod, given.volume)
 }
 
 // equipment is what containers are given.
@@ -211,65 +202,41 @@ type equipment struct {
 }
 
 // equip gives a container its variables and the mount.
-func (e equipment) equip(container map[string]any) error {
-	name := nameOf(container)
-	if _, ours := ownSubcommands[name]; ours {
-		return nil
+func (e equipment) equip(container *containerEdit) {
+	before := e.before[container.Name]
+	if len(before) > 0 {
+		container.removeVariables(func(variable corev1.EnvVar) bool { return slices.Contains(before, variable.Name) })
 	}
-	variables, _ := container["env"].([]any)
-	variables = withoutNames(variables, e.before[name]...)
-	mounts, _ := container["volumeMounts"].([]any)
-	hadMount := len(mounts) > 0
-	if len(e.before[name]) > 0 || e.volume != nil {
-		mounts = slices.DeleteFunc(mounts, isReserved)
+	if len(before) > 0 || e.volume != nil {
+		container.removeMounts(func(mount corev1.VolumeMount) bool { return isReservedName(mount.Name) })
 	}
-	if !slices.Contains(e.skipped, name) {
-		for _, variable := range e.variables {
-			if variable.Value == "" || find(variables, variable.Name) != nil {
-				continue
-			}
-			variables = append(variables, map[string]any{"name": variable.Name, "value": variable.Value})
-			e.added[name] = append(e.added[name], variable.Name)
+	if slices.Contains(e.skipped, container.Name) {
+		return
+	}
+	for _, variable := range e.variables {
+		if variable.Value == "" || container.has(variable.Name) {
+			continue
 		}
-		if e.volume != nil {
-			mounts = append(mounts, map[string]any{"name": e.volume.Name, "mountPath": workloadidentity.MountFolder, "readOnly": true})
-		}
+		container.addVariable(variable.Name, variable.Value)
+		e.added[container.Name] = append(e.added[container.Name], variable.Name)
 	}
-	if len(variables) > 0 || len(e.before[name]) > 0 {
-		container["env"] = variables
+	if e.volume != nil {
+		container.addedMounts = append(container.addedMounts, corev1.VolumeMount{Name: e.volume.Name, MountPath: workloadidentity.MountFolder, ReadOnly: true})
 	}
-	if len(mounts) > 0 || hadMount {
-		container["volumeMounts"] = mounts
-	}
-	return nil
-}
-
-// dropProxy drops azure-workload-identity's imitation of IMDS, which IMDS replaces.
-func dropProxy(pod map[string]any) error {
-	for _, list := range containerLists {
-		err := editList(pod, func(containers []any) ([]any, error) {
-			return slices.DeleteFunc(containers, isProxy), nil
-		}, "spec", list)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // replaceVolume replaces the volume with the assertion.
-func replaceVolume(pod map[string]any, sent *corev1.Pod, volume *corev1.Volume) error {
-	earlier := sent.Annotations[v1alpha1.WorkloadIdentityAnnotation] != ""
-	return editList(pod, func(volumes []any) ([]any, error) {
-		if earlier || volume != nil {
-			volumes = slices.DeleteFunc(volumes, isReserved)
+func (p plan) replaceVolume(pod *podEdit, volume *corev1.Volume) {
+	if volume != nil {
+		pod.addedVolumes = append(pod.addedVolumes, *volume)
+	} else if p.pod.Annotations[v1alpha1.WorkloadIdentityAnnotation] == "" {
+		return
+	}
+	for _, earlier := range p.pod.Spec.Volumes {
+		if isReservedName(earlier.Name) {
+			pod.removedVolumes = append(pod.removedVolumes, earlier.Name)
 		}
-		if volume == nil {
-			return volumes, nil
-		}
-		own, err := generic(volume)
-		return append(volumes, own...), err
-	}, "spec", "volumes")
+	}
 }
 
 // skipped returns the names of the containers that get nothing.
@@ -283,10 +250,8 @@ func skipped(pod *corev1.Pod) []string {
 
 // isProxy reports whether a container is azure-workload-identity's imitation of IMDS, or the privileged init container that redirects
 // to it, which IMDS replaces.
-func isProxy(container any) bool {
-	fields, _ := container.(map[string]any)
-	image, _ := fields["image"].(string)
-	return slices.Contains(workloadidentity.ProxyContainers, nameOf(container)) && strings.Contains(image, workloadidentity.ProxyImage)
+func isProxy(container *corev1.Container) bool {
+	return slices.Contains(workloadidentity.ProxyContainers, container.Name) && strings.Contains(container.Image, workloadidentity.ProxyImage)
 }
 
 // additions are the names of the variables that were added, by container.
