@@ -24,7 +24,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/internal/capability"
 	"github.com/kube-imds/kube-imds/internal/testing/address"
@@ -113,7 +112,7 @@ func newServer(b *testing.B, port int) (*Server, string) {
 	certificate := certificateOf()
 	server := NewServer(port, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil },
 		capability.Store{Client: onlyReading{Reader: reader}, Key: ownSecret}.Good)
-	server.Register(capability.Route(podWebhook), &admission.Webhook{Handler: m, RecoverPanic: new(true)})
+	server.Register(capability.Route(podWebhook), m)
 	return server, capabilities.Path(podWebhook)
 }
 

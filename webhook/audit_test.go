@@ -88,9 +88,7 @@ func TestDryRunIsNotLogged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := review(raw)
-		request.DryRun = new(true)
-		if response := m.Handle(t.Context(), request); response.Allowed != (len(response.Patches) > 0) {
+		if response := m.answer(t.Context(), reviewWith(`"dryRun":true`, raw)); response.Allowed != (len(response.Patches) > 0) {
 			t.Errorf("allowed: %t, patches %v", response.Allowed, response.Patches)
 		}
 	}

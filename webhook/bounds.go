@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -29,22 +28,17 @@ type room struct{ structure *semaphore.Weighted }
 
 func newRoom() room { return room{semaphore.NewWeighted(maxStructure)} }
 
-// enter waits until there is room for a pod in JSON, and returns how to leave. It fails with errTooLarge for a pod that
-// never has room, for malformed JSON, and when the context ends.
-func (r room) enter(ctx context.Context, pod []byte) (leave func(), err error) {
-	size := int64(structure(pod))
+// enter waits until there is room for a pod in its review, and returns how to leave. It fails with errTooLarge for a pod that never
+// has room, and when the context ends.
+func (r room) enter(ctx context.Context, review []byte) (leave func(), err error) {
+	size := int64(structure(review))
 	if size > maxStructure {
 		return nil, errTooLarge
 	}
 	if err := r.structure.Acquire(ctx, size); err != nil {
 		return nil, fmt.Errorf("wait until other pods are admitted: %w", err)
 	}
-	leave = func() { r.structure.Release(size) }
-	if err := checkLists(pod); err != nil {
-		leave()
-		return nil, err
-	}
-	return leave, nil
+	return func() { r.structure.Release(size) }, nil
 }
 
 // structure counts the structural characters of a JSON text without decoding it.
@@ -63,21 +57,4 @@ func structure(text []byte) int {
 		}
 	}
 	return count
-}
-
-// checkLists counts the items that take most memory. Its types have no fields, so they take none.
-func checkLists(pod []byte) error {
-	var shape struct {
-		Spec struct {
-			InitContainers, Containers, EphemeralContainers, Volumes []struct{}
-		}
-	}
-	if err := json.Unmarshal(pod, &shape); err != nil {
-		return fmt.Errorf("read the pod: %w", err)
-	}
-	spec := shape.Spec
-	if len(spec.InitContainers)+len(spec.Containers)+len(spec.EphemeralContainers) > maxContainers || len(spec.Volumes) > maxVolumes {
-		return errTooLarge
-	}
-	return nil
 }

@@ -3,13 +3,12 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
 	"github.com/go-logr/logr"
-	admissionv1 "k8s.io/api/admission/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,11 +62,10 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 			CABundle:         func(context.Context) []byte { return []byte("the authority's certificate") },
 			TrustName:        "kube-imds-trust",
 		},
-		decoder: admission.NewDecoder(kinds(t)),
-		lookup:  lookup{cached: reader(t, cached...), live: reader(t)},
-		room:    newRoom(),
-		events:  events.NewFakeRecorder(100),
-		log:     logr.Discard(),
+		lookup: lookup{cached: reader(t, cached...), live: reader(t)},
+		room:   newRoom(),
+		events: events.NewFakeRecorder(100),
+		log:    logr.Discard(),
 	}
 }
 
@@ -111,11 +109,12 @@ func resources(cpu, memory string) corev1.ResourceRequirements {
 }
 
 // review returns the API server's request to admit a pod to the namespace shop, made by a controller.
-func review(raw []byte) admission.Request {
-	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
-		Namespace: "shop", Operation: admissionv1.Create, Object: runtime.RawExtension{Raw: raw},
-		UserInfo: authenticationv1.UserInfo{Username: "replicaset-controller"},
-	}}
+func review(raw []byte) []byte { return reviewWith(`"dryRun":false`, raw) }
+
+// reviewWith returns a request with one more field.
+func reviewWith(field string, raw []byte) []byte {
+	return fmt.Appendf(nil, `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"0df28fbd","namespace":"shop","operation":"CREATE",`+
+		`"userInfo":{"username":"replicaset-controller"},%s,"object":%s}}`, field, raw)
 }
 
 // admit sends a pod to the mutator.
@@ -125,13 +124,13 @@ func admit(t *testing.T, m *mutator, pod *corev1.Pod) admission.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Handle(t.Context(), review(raw))
+	return m.answer(t.Context(), review(raw))
 }
 
 // injected returns an injected pod. The pod must be admitted.
 func injected(t *testing.T, m *mutator, raw []byte) []byte {
 	t.Helper()
-	response := m.Handle(t.Context(), review(raw))
+	response := m.answer(t.Context(), review(raw))
 	if !response.Allowed {
 		t.Fatalf("pod is denied: %s", response.Result.Message)
 	}

@@ -114,7 +114,7 @@ func TestNotAPod(t *testing.T) {
 	t.Parallel()
 	m := newMutator(t, shop()...)
 	for _, raw := range []string{"", "{", `{"spec": 1}`, `[]`} {
-		if response := m.Handle(t.Context(), review([]byte(raw))); response.Allowed || response.Result.Code != 400 {
+		if response := m.answer(t.Context(), review([]byte(raw))); response.Allowed || response.Result.Code != 400 {
 			t.Errorf("%q: allowed: %t, result %v", raw, response.Allowed, response.Result)
 		}
 	}

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,7 +21,6 @@ import (
 // mutator injects pods that ask, and denies those that cannot have what they ask for.
 type mutator struct {
 	options Options
-	decoder admission.Decoder
 	lookup  lookup
 	room    room
 	events  events.EventRecorder
@@ -32,22 +30,8 @@ type mutator struct {
 	onlyLabelled bool
 }
 
-// Handle handles one admission request.
-func (m *mutator) Handle(ctx context.Context, request admission.Request) admission.Response {
-	leave, err := m.room.enter(ctx, request.Object.Raw)
-	if errors.Is(err, errTooLarge) {
-		unread := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: request.Namespace, Name: request.Name}}
-		return m.record(request, unread, grant.Grant{}, admission.Denied("kube-imds: "+err.Error()), "TooLarge")
-	}
-	if err != nil {
-		return admission.Errored(http.StatusBadRequest, err)
-	}
-	defer leave()
-	var pod corev1.Pod
-	if err := m.decoder.Decode(request, &pod); err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the pod: %w", err))
-	}
-	pod.Namespace = request.Namespace
+// admit decides about a pod.
+func (m *mutator) admit(ctx context.Context, request requestHead, pod *corev1.Pod) admission.Response {
 	if pod.Annotations[v1alpha1.InjectAnnotation] == "false" {
 		return admission.Allowed("the pod declines the IMDS")
 	}
@@ -55,42 +39,42 @@ func (m *mutator) Handle(ctx context.Context, request admission.Request) admissi
 		return admission.Allowed("the pod only shows a static pod, which its kubelet runs as it is")
 	}
 	labelled, elsewhere := m.options.WorkloadIdentity, []string(nil)
-	if labelled && handledElsewhere(&pod) {
-		m.tellOfOtherWebhook(ctx, request, &pod)
+	if labelled && handledElsewhere(pod) {
+		m.tellOfOtherWebhook(ctx, request, pod)
 		labelled, elsewhere = false, []string{"kube-imds: " + otherWebhookActs}
 		if m.onlyLabelled {
 			return admission.Allowed("the webhook of azure-workload-identity acts on the pod").WithWarnings(elsewhere...)
 		}
 	}
-	decided, workload, err := m.lookup.grant(ctx, &pod, labelled)
+	decided, workload, err := m.lookup.grant(ctx, pod, labelled)
 	if err != nil {
-		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
+		return m.record(request, pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
-	denial := m.options.deny(&pod, decided)
+	denial := m.options.deny(pod, decided)
 	if denial == nil {
-		denial = denyExpiration(&pod, workload)
+		denial = denyExpiration(pod, workload)
 	}
 	if denial != nil {
-		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
+		return m.record(request, pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
-	hosts, denial, err := m.azureHosts(ctx, &pod, decided)
+	hosts, denial, err := m.azureHosts(ctx, pod, decided)
 	if err != nil {
-		return m.record(request, &pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
+		return m.record(request, pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
 	}
 	if denial != nil {
-		return m.record(request, &pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
+		return m.record(request, pod, decided, admission.Denied("kube-imds: "+denial.message), denial.reason)
 	}
 	authorities := m.options.CABundle(ctx)
 	if authorities == nil {
-		return m.record(request, &pod, decided, admission.Errored(http.StatusServiceUnavailable,
+		return m.record(request, pod, decided, admission.Errored(http.StatusServiceUnavailable,
 			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
 	}
 	made := plan{
-		pod: &pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities), hosts: hosts,
+		pod: pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities), hosts: hosts,
 	}.patch()
 	response := admission.Patched("", made...)
-	warnings := slices.Concat(elsewhere, m.options.warnings(&pod, decided, workload), hosts.warnings)
-	return m.record(request, &pod, decided, response.WithWarnings(warnings...), "")
+	warnings := slices.Concat(elsewhere, m.options.warnings(pod, decided, workload), hosts.warnings)
+	return m.record(request, pod, decided, response.WithWarnings(warnings...), "")
 }
 
 // otherWebhookActs is what a person must know of a pod with the volume of another webhook.
@@ -98,8 +82,8 @@ const otherWebhookActs = "the webhook of azure-workload-identity has acted on th
 	"uninstall it, or install kube-imds with workloadIdentity.enabled=false"
 
 // tellOfOtherWebhook creates an event at the pod's ServiceAccount, because there is no pod yet.
-func (m *mutator) tellOfOtherWebhook(ctx context.Context, request admission.Request, pod *corev1.Pod) {
-	if isDryRun(request) {
+func (m *mutator) tellOfOtherWebhook(ctx context.Context, request requestHead, pod *corev1.Pod) {
+	if request.DryRun {
 		return
 	}
 	account, err := m.lookup.metadata(ctx, "ServiceAccount", client.ObjectKey{Namespace: pod.Namespace, Name: accountOf(pod)})
@@ -110,16 +94,20 @@ func (m *mutator) tellOfOtherWebhook(ctx context.Context, request admission.Requ
 	m.events.Eventf(account, nil, corev1.EventTypeWarning, "OtherWebhookActs", "Admit", "%s", otherWebhookActs)
 }
 
-func isDryRun(request admission.Request) bool { return request.DryRun != nil && *request.DryRun }
+// denyUnread denies a pod that is too large to be read.
+func (m *mutator) denyUnread(request requestHead) admission.Response {
+	unread := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: request.Namespace, Name: request.Name}}
+	return m.record(request, unread, grant.Grant{}, admission.Denied("kube-imds: "+errTooLarge.Error()), "TooLarge")
+}
 
 // record writes the decision to the audit log and counts it.
-func (m *mutator) record(request admission.Request, pod *corev1.Pod, decided grant.Grant, response admission.Response, reason string) admission.Response {
+func (m *mutator) record(request requestHead, pod *corev1.Pod, decided grant.Grant, response admission.Response, reason string) admission.Response {
 	outcome := outcomeInjected
 	if !response.Allowed {
 		outcome = outcomeDenied
 	}
 	admissions.WithLabelValues(outcome, reason).Inc()
-	if isDryRun(request) {
+	if request.DryRun {
 		return response
 	}
 	message := ""
@@ -163,4 +151,4 @@ func names(decided grant.Grant) []string {
 	return all
 }
 
-var _ admission.Handler = (*mutator)(nil)
+var _ http.Handler = (*mutator)(nil)

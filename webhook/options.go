@@ -7,7 +7,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/capability"
@@ -74,7 +73,6 @@ type Options struct {
 func (o Options) SetupWithManager(manager ctrl.Manager) error {
 	pods := &mutator{
 		options: o,
-		decoder: admission.NewDecoder(manager.GetScheme()),
 		lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
 		room:    newRoom(),
 		events:  manager.GetEventRecorder("kube-imds"),
@@ -85,7 +83,7 @@ func (o Options) SetupWithManager(manager ctrl.Manager) error {
 	for name, handler := range map[string]*mutator{
 		podWebhook: pods, namespaceWebhook: pods, workloadIdentityWebhook: &labelled, elsewhereWebhook: &labelled,
 	} {
-		manager.GetWebhookServer().Register(capability.Route(name), &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
+		manager.GetWebhookServer().Register(capability.Route(name), handler)
 	}
 	if err := ctrl.NewWebhookManagedBy(manager, &v1alpha1.ManagedIdentity{}).WithValidator(identityValidator{}).
 		WithValidatorCustomPath(capability.Route(identityWebhook)).Complete(); err != nil {

@@ -96,11 +96,11 @@ func reviewOf(b *testing.B, pod *corev1.Pod) []byte {
 	b.Helper()
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: new(metav1.NewTime(time.Unix(1_700_000_000, 0))),
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: encode(b, fieldsOf(decode(b, encode(b, pod))))},
+		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: marshal(b, fieldsOf(unmarshal(b, marshal(b, pod))))},
 	}}
 	resource := metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
 	kind := metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}
-	return encode(b, admissionv1.AdmissionReview{
+	return marshal(b, admissionv1.AdmissionReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"},
 		Request: &admissionv1.AdmissionRequest{
 			UID: "0df28fbd-5f5f-11e8-bc74-36e6bb280816", Kind: kind, Resource: resource, RequestKind: &kind, RequestResource: &resource,
@@ -110,7 +110,7 @@ func reviewOf(b *testing.B, pod *corev1.Pod) []byte {
 				Groups: []string{"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"},
 				Extra:  map[string]authenticationv1.ExtraValue{"authentication.kubernetes.io/credential-id": {"JTI=7ee52be0-9045-4653-aa5e-0da57b8dccdc"}},
 			},
-			Object:  runtime.RawExtension{Raw: encode(b, pod)},
+			Object:  runtime.RawExtension{Raw: marshal(b, pod)},
 			Options: runtime.RawExtension{Raw: []byte(`{"kind":"CreateOptions","apiVersion":"meta.k8s.io/v1"}`)},
 		},
 	})
@@ -140,7 +140,7 @@ func nameIn(item any) string {
 	return name
 }
 
-func encode(b *testing.B, value any) []byte {
+func marshal(b *testing.B, value any) []byte {
 	b.Helper()
 	content, err := json.Marshal(value)
 	if err != nil {
@@ -149,7 +149,7 @@ func encode(b *testing.B, value any) []byte {
 	return content
 }
 
-func decode(b *testing.B, content []byte) any {
+func unmarshal(b *testing.B, content []byte) any {
 	b.Helper()
 	var value any
 	if err := json.Unmarshal(content, &value); err != nil {
