@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +64,7 @@ func BenchmarkAdmissionTLS(b *testing.B) {
 				for range together {
 					connections = append(connections, dial(b, port, path, review))
 				}
+				before := processorTime(b)
 				b.ResetTimer()
 				for i, sender := range connections {
 					senders.Go(func() {
@@ -81,6 +83,7 @@ func BenchmarkAdmissionTLS(b *testing.B) {
 				close(todo)
 				senders.Wait()
 				b.StopTimer()
+				b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
 				all := slices.Concat(times...)
 				slices.Sort(all)
 				b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
@@ -88,6 +91,16 @@ func BenchmarkAdmissionTLS(b *testing.B) {
 			})
 		}
 	}
+}
+
+// processorTime returns what the process has used, which differs less between runs on a busy machine than time does.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func reviews(b *testing.B) map[string][]byte {
@@ -103,7 +116,7 @@ func newServer(b *testing.B, port int) (*Server, string) {
 	m.lookup.cached, m.log = reader, discardedLog()
 	own := func(ctx context.Context) map[string][]byte {
 		var secret corev1.Secret
-		if err := reader.Get(ctx, ownSecret, &secret); err != nil {
+		if err := reader.Get(ctx, ownSecret, &secret, onlyRead); err != nil {
 			b.Error(err)
 		}
 		return secret.Data

@@ -76,11 +76,16 @@ func withUID(request requestHead, response admission.Response) admission.Respons
 
 // encode returns the review with a response.
 func encode(response admission.Response) ([]byte, error) {
-	if err := response.Complete(admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{UID: response.UID}}); err != nil {
-		return nil, err
+	answer := response.AdmissionResponse
+	if len(response.Patches) > 0 {
+		content, err := patch(response.Patches).encode()
+		if err != nil {
+			return nil, err
+		}
+		answer.Patch, answer.PatchType = content, new(admissionv1.PatchTypeJSONPatch)
 	}
 	return json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: reviewKind}, Response: &response.AdmissionResponse,
+		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: reviewKind}, Response: &answer,
 	})
 }
 

@@ -56,11 +56,14 @@ func (o Options) warnInterception(pod *corev1.Pod) string {
 
 // declares reports whether one of the pod's own containers declares a TCP port.
 func declares(pod *corev1.Pod, port int32) bool {
-	return slices.ContainsFunc(ownContainers(pod), func(container corev1.Container) bool {
-		return slices.ContainsFunc(container.Ports, func(declared corev1.ContainerPort) bool {
+	for container := range ownContainers(pod) {
+		if slices.ContainsFunc(container.Ports, func(declared corev1.ContainerPort) bool {
 			return declared.ContainerPort == port && (declared.Protocol == "" || declared.Protocol == corev1.ProtocolTCP)
-		})
-	})
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // lowestPort is the lowest port on which a process without a capability can listen in every pod.

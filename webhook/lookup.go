@@ -22,6 +22,9 @@ import (
 // together with new identities has a few of them.
 const maxLive = 4
 
+// onlyRead has a cache hand out its objects themselves, which nobody may change.
+var onlyRead = &client.GetOptions{UnsafeDisableDeepCopy: new(true)}
+
 // lookup reads what a pod's grant depends on: from caches, and from the API server what was created together with the pod.
 type lookup struct {
 	cached client.Reader
@@ -104,7 +107,7 @@ func (a *podLookup) Namespace(ctx context.Context, name string) (*metav1.Partial
 // Bindings returns the bindings of a namespace, from the cache.
 func (a *podLookup) Bindings(ctx context.Context, namespace string) ([]v1alpha1.IdentityBinding, error) {
 	var bindings v1alpha1.IdentityBindingList
-	if err := a.cached.List(ctx, &bindings, client.InNamespace(namespace)); err != nil {
+	if err := a.cached.List(ctx, &bindings, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("list the bindings of namespace %s: %w", namespace, err)
 	}
 	return bindings.Items, nil
@@ -117,7 +120,7 @@ func (a *podLookup) Identity(ctx context.Context, name string) (*v1alpha1.Manage
 		return nil, nil
 	}
 	var identity v1alpha1.ManagedIdentity
-	err := a.cached.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	err := a.cached.Get(ctx, client.ObjectKey{Name: name}, &identity, onlyRead)
 	if apierrors.IsNotFound(err) {
 		if a.live == 0 {
 			return nil, fmt.Errorf("ManagedIdentity %q is not known yet, and %d others are not either: try again once they exist", name, maxLive)
@@ -147,7 +150,7 @@ func (a *podLookup) IdentityWithClientID(ctx context.Context, clientID string) (
 func (l lookup) metadata(ctx context.Context, kind string, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	err := l.cached.Get(ctx, key, object)
+	err := l.cached.Get(ctx, key, object, onlyRead)
 	if apierrors.IsNotFound(err) {
 		err = l.live.Get(ctx, key, object)
 	}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ var (
 // proxied returns the names of the pod's own containers with a proxy in their environment.
 func proxied(pod *corev1.Pod) []string {
 	var names []string
-	for _, container := range ownContainers(pod) {
+	for container := range ownContainers(pod) {
 		if slices.ContainsFunc(container.Env, func(variable corev1.EnvVar) bool {
 			return slices.Contains(proxyVariables, variable.Name)
 		}) {
@@ -30,11 +31,16 @@ func proxied(pod *corev1.Pod) []string {
 }
 
 // ownContainers returns the containers that the pod came with.
-func ownContainers(pod *corev1.Pod) []corev1.Container {
-	return slices.DeleteFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(container corev1.Container) bool {
-		_, ours := ownSubcommands[container.Name]
-		return ours
-	})
+func ownContainers(pod *corev1.Pod) iter.Seq[*corev1.Container] {
+	return func(yield func(*corev1.Container) bool) {
+		for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+			for i := range list {
+				if _, ours := ownSubcommands[list[i].Name]; !ours && !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // extendNoProxy adds hosts to the exceptions of a container with a proxy.

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -74,7 +76,7 @@ func (p *patch) annotate(before, values map[string]string) {
 
 // annotationPath returns the JSON pointer to an annotation.
 func annotationPath(name string) string {
-	return "/metadata/annotations/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return "/metadata/annotations/" + strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
 // anyOf returns items as a listEdit has them.
@@ -84,4 +86,19 @@ func anyOf[T any](items []T) []any {
 		all = append(all, item)
 	}
 	return all
+}
+
+// plainOperation is an operation without its MarshalJSON, which would encode its value twice.
+type plainOperation jsonpatch.Operation
+
+func (p patch) encode() ([]byte, error) {
+	plain := make([]plainOperation, len(p))
+	for i, operation := range p {
+		plain[i] = plainOperation(operation)
+	}
+	content, err := json.Marshal(plain)
+	if err != nil {
+		return nil, fmt.Errorf("write what is done to the pod: %w", err)
+	}
+	return content, nil
 }

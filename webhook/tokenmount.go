@@ -10,7 +10,7 @@ import (
 // denyTokenMounts reserves the volume with the issuer's token for the sidecar. The chart's policy does the same for
 // containers that are added later (templates/webhook/policy.yaml).
 func denyTokenMounts(pod *corev1.Pod) *denial {
-	for _, container := range ownContainers(pod) {
+	for container := range ownContainers(pod) {
 		if slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return mount.Name == tokenVolumeName }) {
 			return &denial{"TokenMounted", fmt.Sprintf(
 				"container %s mounts the volume %s, whose token is the sidecar's alone: ask 169.254.169.254 for tokens instead",

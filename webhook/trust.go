@@ -94,7 +94,7 @@ func warnTrust(pod *corev1.Pod) string {
 		return ""
 	}
 	var kept, unseen []string
-	for _, container := range ownContainers(pod) {
+	for container := range ownContainers(pod) {
 		for _, variable := range trustVariables {
 			for _, own := range container.Env {
 				if own.Name == variable.Name && own.Value != variable.Value {

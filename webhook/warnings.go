@@ -45,14 +45,21 @@ func warnInject(pod *corev1.Pod) string {
 // MIC").
 func (o Options) warnFederated(pod *corev1.Pod) string {
 	const label = workloadidentity.UseLabel
-	if pod.Annotations[v1alpha1.WorkloadIdentityVariablesAnnotation] == "" && (pod.Labels[label] == "true" && !o.WorkloadIdentity ||
-		slices.ContainsFunc(ownContainers(pod), func(container corev1.Container) bool {
-			return hasVariable(container, workloadidentity.TokenFileVariable)
-		})) {
+	if pod.Annotations[v1alpha1.WorkloadIdentityVariablesAnnotation] == "" &&
+		(pod.Labels[label] == "true" && !o.WorkloadIdentity || isFederated(pod)) {
 		return "the pod has AZURE_FEDERATED_TOKEN_FILE, or will get it by the label " + label +
 			": the Azure SDKs of Python, JavaScript, Java and .NET then bypass IMDS; use only one of the two"
 	}
 	return ""
+}
+
+func isFederated(pod *corev1.Pod) bool {
+	for container := range ownContainers(pod) {
+		if hasVariable(container, workloadidentity.TokenFileVariable) {
+			return true
+		}
+	}
+	return false
 }
 
 // warnWorkloadIdentity warns about a label that gives the pod nothing, and about a tenant that is not the identity's.
@@ -91,7 +98,7 @@ func warnDNS(pod *corev1.Pod) string {
 
 func warnNoProxy(pod *corev1.Pod) string {
 	names := proxied(pod)
-	for _, container := range ownContainers(pod) {
+	for container := range ownContainers(pod) {
 		for _, variable := range container.Env {
 			if slices.Contains(noProxyVariables, variable.Name) && variable.ValueFrom != nil && slices.Contains(names, container.Name) {
 				return fmt.Sprintf("container %s takes %s from a ConfigMap, Secret or field: make sure that it contains %s, or the proxy gets the requests",
@@ -102,6 +109,6 @@ func warnNoProxy(pod *corev1.Pod) string {
 	return ""
 }
 
-func hasVariable(container corev1.Container, name string) bool {
+func hasVariable(container *corev1.Container, name string) bool {
 	return slices.ContainsFunc(container.Env, func(variable corev1.EnvVar) bool { return variable.Name == name })
 }

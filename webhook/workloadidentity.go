@@ -65,7 +65,7 @@ func handledElsewhere(pod *corev1.Pod) bool {
 // sidecarAsserted reports whether an earlier admission made the sidecar write the assertion.
 func sidecarAsserted(pod *corev1.Pod) bool {
 	return slices.ContainsFunc(pod.Spec.InitContainers, func(container corev1.Container) bool {
-		return container.Name == sidecarName && hasVariable(container, settings.AssertionFile)
+		return container.Name == sidecarName && hasVariable(&container, settings.AssertionFile)
 	})
 }
 

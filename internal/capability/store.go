@@ -18,7 +18,8 @@ type Store struct {
 // Good returns the set in the client's cache; empty if there is none.
 func (s Store) Good(ctx context.Context) Set {
 	var secret corev1.Secret
-	if s.Client.Get(ctx, s.Key, &secret) != nil {
+	// It is read with each request, and not changed, so that it need not be copied.
+	if s.Client.Get(ctx, s.Key, &secret, &client.GetOptions{UnsafeDisableDeepCopy: new(true)}) != nil {
 		return Set{}
 	}
 	return Parse(secret.Data[SecretKey])

@@ -229,10 +229,10 @@ func (a *Authority) Latest() *cabundle.Latest { return &a.latest }
 // Key returns the key of the authority's Secret and ConfigMap.
 func (a *Authority) Key() client.ObjectKey { return a.Object }
 
-// Bundle returns the authority's certificates in PEM from the cached Secret; nil until there are any.
+// Bundle returns the authority's certificates in PEM from the cached Secret, which callers may not change; nil until there are any.
 func (a *Authority) Bundle(ctx context.Context) []byte {
 	var secret corev1.Secret
-	if a.cached.Get(ctx, a.Object, &secret) != nil {
+	if a.cached.Get(ctx, a.Object, &secret, &client.GetOptions{UnsafeDisableDeepCopy: new(true)}) != nil {
 		return nil
 	}
 	return secret.Data[BundleKey]
