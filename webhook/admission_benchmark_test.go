@@ -1,19 +1,14 @@
 package webhook
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"strconv"
-	"sync"
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +17,6 @@ import (
 	"github.com/go-logr/zapr"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,37 +51,14 @@ func BenchmarkAdmissionTLS(b *testing.B) {
 		for _, together := range []int{1, 50} {
 			b.Run(fmt.Sprint(name, "/", together, "-at-once"), func(b *testing.B) {
 				port, path := listening(b)
-				times := make([][]time.Duration, together)
-				var senders sync.WaitGroup
-				todo := make(chan struct{}, together)
-				var connections []*connection
-				for range together {
-					connections = append(connections, dial(b, port, path, review))
-				}
 				before := processorTime(b)
+				b.ReportAllocs()
 				b.ResetTimer()
-				for i, sender := range connections {
-					senders.Go(func() {
-						for range todo {
-							start := time.Now()
-							if err := sender.ask(); err != nil {
-								b.Error(err)
-							}
-							times[i] = append(times[i], time.Since(start))
-						}
-					})
-				}
-				for range b.N {
-					todo <- struct{}{}
-				}
-				close(todo)
-				senders.Wait()
+				times := senders{Port: port, Path: path, Together: together, Count: int64(b.N), Review: review}.send(b)
 				b.StopTimer()
 				b.ReportMetric(float64((processorTime(b)-before).Microseconds())/1000/float64(b.N), "cpu-ms/op")
-				all := slices.Concat(times...)
-				slices.Sort(all)
-				b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
-				b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+				b.ReportMetric(float64(times.Median.Microseconds())/1000, "p50-ms")
+				b.ReportMetric(float64(times.Percentile99.Microseconds())/1000, "p99-ms")
 			})
 		}
 	}
@@ -163,11 +134,11 @@ func listening(b *testing.B) (int, string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, text, _ := net.SplitHostPort(free[0])
-	port, err := strconv.Atoi(text)
+	parsed, err := netip.ParseAddrPort(free[0])
 	if err != nil {
 		b.Fatal(err)
 	}
+	port := int(parsed.Port())
 	server, path := newServer(b, port)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -178,79 +149,18 @@ func listening(b *testing.B) (int, string) {
 			b.Error(err)
 		}
 	})
-	return port, path
-}
-
-// connection sends one review again and again, with as little work as possible: the machine's processors are to be the webhook's.
-type connection struct {
-	*tls.Conn
-	answers *bufio.Reader
-	request []byte
-}
-
-// dial connects to a webhook, as soon as it listens, and has it answer once.
-func dial(b *testing.B, port int, path string, review []byte) *connection {
-	b.Helper()
-	request := fmt.Appendf(nil, "POST %s?timeout=10s HTTP/1.1\r\nHost: kube-imds-webhook.kube-imds-system.svc\r\nContent-Type: application/json\r\n"+
-		"Accept: application/json, */*\r\nUser-Agent: kube-apiserver-admission\r\nContent-Length: %d\r\n\r\n%s", path, len(review), review)
-	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
-	defer cancel()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
-	for {
-		made, err := dialer.DialContext(ctx, "tcp", fmt.Sprint("127.0.0.1:", port))
-		if err == nil {
-			b.Cleanup(func() { _ = made.Close() })
-			secure, _ := made.(*tls.Conn)
-			dialed := &connection{secure, bufio.NewReader(made), request}
-			code, answer, err := dialed.send()
-			if err != nil {
-				b.Fatal(err)
-			}
-			checkInjected(b, code, answer)
-			return dialed
-		}
-		if ctx.Err() != nil {
+	listens := server.StartedChecker()
+	deadline, stop := context.WithTimeout(b.Context(), 10*time.Second)
+	defer stop()
+	probe := httptest.NewRequestWithContext(deadline, http.MethodGet, "/readyz", nil)
+	for err := listens(probe); err != nil; err = listens(probe) {
+		if deadline.Err() != nil {
 			b.Fatal(err)
 		}
 	}
-}
-
-func (c *connection) ask() error {
-	code, answer, err := c.send()
-	if err != nil {
-		return err
-	}
-	if !isAllowed(code, answer) {
-		return fmt.Errorf("got %d %s", code, answer)
-	}
-	return nil
-}
-
-func (c *connection) send() (code int, answer []byte, err error) {
-	if _, err := c.Write(c.request); err != nil {
-		return 0, nil, err
-	}
-	response, err := http.ReadResponse(c.answers, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer response.Body.Close()
-	answer, err = io.ReadAll(response.Body)
-	return response.StatusCode, answer, err
+	return port, path
 }
 
 func isAllowed(code int, answer []byte) bool {
 	return code == http.StatusOK && bytes.Contains(answer, []byte(`"allowed":true`))
-}
-
-// checkInjected checks that the pod was injected.
-func checkInjected(b *testing.B, code int, answer []byte) {
-	b.Helper()
-	var review admissionv1.AdmissionReview
-	if err := json.Unmarshal(answer, &review); err != nil || code != http.StatusOK {
-		b.Fatal(code, err, string(answer))
-	}
-	if !review.Response.Allowed || !bytes.Contains(review.Response.Patch, []byte(netInitName)) {
-		b.Fatal(string(answer))
-	}
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,18 +44,28 @@ func (r room) enter(ctx context.Context, review []byte) (leave func(), err error
 
 // structure counts the structural characters of a JSON text without decoding it.
 func structure(text []byte) int {
-	count, quoted, escaped := 0, false, false
-	for _, character := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped, quoted = character == '\\', character != '"'
-		case character == '"':
-			quoted = true
-		case character == '{', character == '[', character == ':', character == ',':
+	count := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[', ':', ',':
 			count++
+		case '"':
+			i += stringLength(text[i+1:])
 		}
 	}
 	return count
+}
+
+// stringLength returns the length of a string whose content starts a text, with the quotation mark that ends it.
+func stringLength(text []byte) int {
+	for end := 0; ; end++ {
+		next := bytes.IndexByte(text[end:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		end += next
+		if content := text[:end]; (len(content)-len(bytes.TrimRight(content, `\`)))%2 == 0 {
+			return end + 1
+		}
+	}
 }

@@ -18,7 +18,7 @@ func Door(good func(context.Context) Set, inside http.Handler, refused func()) h
 		}
 		url := *request.URL
 		url.Path, url.RawPath = rest, ""
-		inner := request.Clone(request.Context())
+		inner := request.WithContext(request.Context())
 		inner.URL, inner.RequestURI = &url, ""
 		inside.ServeHTTP(writer, inner)
 	})
