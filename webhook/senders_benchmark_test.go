@@ -22,7 +22,7 @@ import (
 // senders send a review over and over, each over its own connection, as soon as it has the last answer. They are a process of their own,
 // as the API server is: then the webhook's processor time and memory are its own, and answers do not wait for it to be seen.
 type senders struct {
-	Port     int
+	Address  string
 	Path     string
 	Together int
 	Count    int64
@@ -114,7 +114,7 @@ func (s senders) dial() (*connection, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
-	made, err := dialer.DialContext(ctx, "tcp", fmt.Sprint("127.0.0.1:", s.Port))
+	made, err := dialer.DialContext(ctx, "tcp", s.Address)
 	if err != nil {
 		return nil, err
 	}
