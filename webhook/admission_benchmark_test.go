@@ -92,7 +92,7 @@ func processorTime(b *testing.B) time.Duration {
 }
 
 func reviews(b *testing.B) map[string][]byte {
-	return map[string][]byte{"small": reviewOfSmallPod(b), "large": reviewOfLargePod(b)}
+	return map[string][]byte{"minimal": reviewOf(b, newPod("orders")), "small": reviewOfSmallPod(b), "large": reviewOfLargePod(b)}
 }
 
 // newServer returns a webhook like the controller's, and the path that the API server calls for pods.

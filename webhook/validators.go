@@ -42,7 +42,7 @@ type bindingValidator struct{ reader client.Reader }
 func (v bindingValidator) ValidateCreate(ctx context.Context, binding *v1alpha1.IdentityBinding) (admission.Warnings, error) {
 	var warnings admission.Warnings
 	for _, name := range binding.Spec.Identities {
-		err := v.reader.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ManagedIdentity{})
+		err := v.reader.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.ManagedIdentity{}, onlyRead)
 		if err != nil && client.IgnoreNotFound(err) == nil {
 			warnings = append(warnings, fmt.Sprintf("ManagedIdentity %q does not exist yet", name))
 		}
