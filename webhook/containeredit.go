@@ -26,8 +26,7 @@ type containerEdit struct {
 func editsOf(containers []corev1.Container) []containerEdit {
 	edits := make([]containerEdit, len(containers))
 	for i := range containers {
-		_, ours := ownSubcommands[containers[i].Name]
-		edits[i] = containerEdit{Container: &containers[i], drop: ours}
+		edits[i] = containerEdit{Container: &containers[i], drop: isOurs(containers[i])}
 	}
 	return edits
 }

@@ -2,13 +2,10 @@ package webhook
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kube-imds/kube-imds/internal/entra"
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
 	"github.com/kube-imds/kube-imds/internal/pki/cabundle"
@@ -30,10 +27,10 @@ const startup = 2 * time.Minute
 
 // netInit returns the container that adds the address and redirects it to the sidecar. It gets NET_ADMIN by a file
 // capability of its binary (docs/design/net-admin-without-root.md).
-func (p plan) netInit() corev1.Container {
+func (p ownParts) netInit() corev1.Container {
 	arguments := []string{ownSubcommands[netInitName]}
 	if p.options.Interception == Redirect {
-		arguments = append(arguments, fmt.Sprintf("--%s=%d", settings.RedirectTo, p.port()))
+		arguments = append(arguments, fmt.Sprintf("--%s=%d", settings.RedirectTo, p.port))
 	}
 	return corev1.Container{
 		Name:                     netInitName,
@@ -48,8 +45,8 @@ func (p plan) netInit() corev1.Container {
 
 // sidecar returns the container that serves IMDS. Its hook holds back the containers after it until IMDS answers: a startup probe would be
 // looked at once a second (docs/design/pod-start.md). It is a command, because nothing outside the pod can ask.
-func (p plan) sidecar() corev1.Container {
-	address := fmt.Sprintf("127.0.0.1:%d", p.port())
+func (p ownParts) sidecar() corev1.Container {
+	address := fmt.Sprintf("127.0.0.1:%d", p.port)
 	if p.options.Interception == Address {
 		address = fmt.Sprintf("%s:%d", imdsAddress, imdsPort)
 	}
@@ -74,7 +71,7 @@ func (p plan) sidecar() corev1.Container {
 }
 
 // sidecarVariables returns the sidecar's settings, without defaults.
-func (p plan) sidecarVariables() []corev1.EnvVar {
+func (p ownParts) sidecarVariables() []corev1.EnvVar {
 	variables := []corev1.EnvVar{
 		{Name: settings.IssuerURL, Value: p.options.IssuerURL},
 		{Name: settings.IssuerCA, Value: p.authorities},
@@ -88,7 +85,7 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 	if level := p.options.SidecarLogLevel; level != "" && level != "info" {
 		variables = append(variables, corev1.EnvVar{Name: settings.LogLevel, Value: level})
 	}
-	if len(p.assertionAudiences()) > 0 {
+	if p.audiences[0] != "" {
 		variables = append(variables, corev1.EnvVar{Name: settings.AssertionsFolder, Value: settings.TokenFolder + "/" + settings.Assertions})
 	}
 	if p.options.AzureLimits {
@@ -99,7 +96,7 @@ func (p plan) sidecarVariables() []corev1.EnvVar {
 
 // tokenVolume returns the volume with the ServiceAccount token for the issuer, and the authorities of the issuer's
 // certificate. Those are optional: a pod starts with the ones in its environment.
-func (p plan) tokenVolume() corev1.Volume {
+func (p ownParts) tokenVolume() corev1.Volume {
 	volume := corev1.Volume{
 		Name: tokenVolumeName,
 		VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
@@ -116,7 +113,10 @@ func (p plan) tokenVolume() corev1.Volume {
 			},
 		}},
 	}
-	for n, audience := range p.assertionAudiences() {
+	for n, audience := range p.audiences {
+		if audience == "" {
+			break
+		}
 		volume.Projected.Sources = append(volume.Projected.Sources, corev1.VolumeProjection{
 			ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
 				Audience: audience, ExpirationSeconds: new(int64(assertionSeconds)), Path: fmt.Sprintf("%s/%d", settings.Assertions, n),
@@ -128,47 +128,8 @@ func (p plan) tokenVolume() corev1.Volume {
 // assertionSeconds is the validity of the pod's ServiceAccount tokens for Entra ID. The issuer exchanges the last one that it was sent.
 const assertionSeconds = 3600
 
-// assertionAudiences returns the audiences of the ServiceAccount tokens with which the pod's identities are exchanged at Entra ID.
-func (p plan) assertionAudiences() []string {
-	var audiences []string
-	for _, identity := range slices.Concat(p.grant.Identities, p.grant.Pending) {
-		if entra.AssertsServiceAccount(identity) {
-			audiences = append(audiences, entra.AudienceFor(identity, p.options.AzureEnvironment))
-		}
-	}
-	slices.Sort(audiences)
-	audiences = slices.Compact(audiences)
-	return audiences[:min(len(audiences), issuerapi.MaxAssertions)]
-}
-
 func fieldVariable(name, path string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
 		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
 	}}
-}
-
-// keep preserves what the API server's admission plugins set on our container in an earlier run: AlwaysPullImages and
-// ResourceQuota reject the pod without it, and do not set it again.
-func (p plan) keep(container corev1.Container) corev1.Container {
-	for _, earlier := range p.pod.Spec.InitContainers {
-		if earlier.Name != container.Name {
-			continue
-		}
-		if earlier.ImagePullPolicy == corev1.PullAlways {
-			container.ImagePullPolicy = corev1.PullAlways
-		}
-		container.Resources.Requests = withDefaults(container.Resources.Requests, earlier.Resources.Requests)
-		container.Resources.Limits = withDefaults(container.Resources.Limits, earlier.Resources.Limits)
-	}
-	return container
-}
-
-// withDefaults adds the resources that amounts lacks, such as ephemeral-storage from a LimitRange.
-func withDefaults(amounts, defaults corev1.ResourceList) corev1.ResourceList {
-	if len(defaults) == 0 {
-		return amounts
-	}
-	all := maps.Clone(defaults)
-	maps.Copy(all, amounts)
-	return all
 }

@@ -91,7 +91,7 @@ func TestUnusualPodsAreAdmitted(t *testing.T) {
 		"sysctl that reserves port 80": newPod("orders", withSysctl("net.ipv4.ip_unprivileged_port_start", "81")),
 		"another sysctl":               newPod("orders", withSysctl("net.core.somaxconn", "1024")),
 		"names with our prefix":        newPod("orders", withContainer("kube-imds-app"), withInitContainer("kube-imds-net")),
-		"copy of an injected pod":      newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(plan{}.tokenVolume())),
+		"copy of an injected pod":      newPod("orders", withInitContainer("kube-imds-net-init", "net-init"), withInitContainer("kube-imds", "serve", "--listen=127.0.0.1:1"), withVolume(ownParts{}.tokenVolume())),
 		"no identity, only IMDS":       newPod("", annotated(v1alpha1.InjectAnnotation, "true")),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,6 +64,7 @@ func newMutator(t testing.TB, cached ...client.Object) *mutator {
 		},
 		lookup: lookup{cached: reader(t, cached...), live: reader(t)},
 		room:   newRoom(),
+		parts:  new(partsCache),
 		events: events.NewFakeRecorder(100),
 		log:    logr.Discard(),
 	}

@@ -23,6 +23,7 @@ type mutator struct {
 	options Options
 	lookup  lookup
 	room    room
+	parts   *partsCache
 	events  events.EventRecorder
 	log     logr.Logger
 
@@ -69,9 +70,12 @@ func (m *mutator) admit(ctx context.Context, request requestHead, pod *corev1.Po
 		return m.record(request, pod, decided, admission.Errored(http.StatusServiceUnavailable,
 			errors.New("kube-imds has no certificate yet: try again")), "NotReady")
 	}
-	made := plan{
+	made, err := plan{
 		pod: pod, grant: decided, workload: workload, options: m.options, authorities: string(authorities), hosts: hosts,
-	}.patch()
+	}.patch(m.parts)
+	if err != nil {
+		return m.record(request, pod, decided, admission.Errored(http.StatusInternalServerError, err), "Error")
+	}
 	response := admission.Patched("", made...)
 	warnings := slices.Concat(elsewhere, m.options.warnings(pod, decided, workload), hosts.warnings)
 	return m.record(request, pod, decided, response.WithWarnings(warnings...), "")

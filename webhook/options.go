@@ -75,6 +75,7 @@ func (o Options) SetupWithManager(manager ctrl.Manager) error {
 		options: o,
 		lookup:  lookup{cached: manager.GetClient(), live: manager.GetAPIReader()},
 		room:    newRoom(),
+		parts:   new(partsCache),
 		events:  manager.GetEventRecorder("kube-imds"),
 		log:     ctrl.Log.WithName("audit"),
 	}

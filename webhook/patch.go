@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"gomodules.xyz/jsonpatch/v2"
 )
 
@@ -88,17 +89,46 @@ func anyOf[T any](items []T) []any {
 	return all
 }
 
-// plainOperation is an operation without its MarshalJSON, which would encode its value twice.
-type plainOperation jsonpatch.Operation
-
+// encode returns the patch in JSON. What is encoded already is copied: json.Marshal would read it again.
 func (p patch) encode() ([]byte, error) {
-	plain := make([]plainOperation, len(p))
+	content := []byte{'['}
 	for i, operation := range p {
-		plain[i] = plainOperation(operation)
+		if i > 0 {
+			content = append(content, ',')
+		}
+		content = append(append(append(content, `{"op":"`...), operation.Operation...), `","path":`...)
+		var err error
+		if content, err = jsontext.AppendQuote(content, operation.Path); err != nil {
+			return nil, fmt.Errorf("write a path in the pod: %w", err)
+		}
+		if operation.Value != nil {
+			if content, err = appendValue(append(content, `,"value":`...), operation.Value); err != nil {
+				return nil, fmt.Errorf("write what is added to the pod: %w", err)
+			}
+		}
+		content = append(content, '}')
 	}
-	content, err := json.Marshal(plain)
-	if err != nil {
-		return nil, fmt.Errorf("write what is done to the pod: %w", err)
+	return append(content, ']'), nil
+}
+
+// appendValue appends a value in JSON.
+func appendValue(content []byte, value any) ([]byte, error) {
+	switch value := value.(type) {
+	case json.RawMessage:
+		return append(content, value...), nil
+	case []any:
+		content = append(content, '[')
+		for i, item := range value {
+			if i > 0 {
+				content = append(content, ',')
+			}
+			var err error
+			if content, err = appendValue(content, item); err != nil {
+				return nil, err
+			}
+		}
+		return append(content, ']'), nil
 	}
-	return content, nil
+	encoded, err := json.Marshal(value)
+	return append(content, encoded...), err
 }

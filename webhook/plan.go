@@ -23,30 +23,36 @@ type plan struct {
 }
 
 // patch returns what is done to the pod as it was sent.
-func (p plan) patch() patch {
+func (p plan) patch(cache *partsCache) (patch, error) {
+	ours, err := p.encodeParts(cache)
+	if err != nil {
+		return nil, err
+	}
 	pod := &podEdit{initContainers: editsOf(p.pod.Spec.InitContainers), containers: editsOf(p.pod.Spec.Containers), annotations: map[string]string{}}
-	for _, step := range []func(*podEdit){p.addToken, p.addTrust, p.addWorkloadIdentity, p.extendNoProxy, p.annotate} {
+	for _, step := range []func(*podEdit){p.addTrust, p.addWorkloadIdentity, p.extendNoProxy, p.annotate} {
 		step(pod)
 	}
 	var made patch
-	made.patchContainers("/spec/initContainers", pod.initContainers, p.keep(p.netInit()), p.keep(p.sidecar()))
+	made.patchContainers("/spec/initContainers", pod.initContainers, ours.netInit, ours.sidecar)
 	made.patchContainers("/spec/containers", pod.containers)
 	made.edit("/spec/volumes", listEdit{
-		length:  len(p.pod.Spec.Volumes),
-		removed: removing(nil, p.pod.Spec.Volumes, func(volume corev1.Volume) bool { return slices.Contains(pod.removedVolumes, volume.Name) }),
-		last:    anyOf(pod.addedVolumes),
+		length: len(p.pod.Spec.Volumes),
+		removed: removing(nil, p.pod.Spec.Volumes, func(volume corev1.Volume) bool {
+			return volume.Name == tokenVolumeName || slices.Contains(pod.removedVolumes, volume.Name)
+		}),
+		last: append([]any{ours.volume}, anyOf(pod.addedVolumes)...),
 	})
 	p.addSysctl(&made)
 	p.addHostAliases(&made)
 	made.annotate(p.pod.Annotations, pod.annotations)
-	return made
+	return made, nil
 }
 
 // podEdit is what the steps of a plan do to a pod, apart from our own containers.
 type podEdit struct {
 	initContainers, containers []containerEdit
 
-	// removedVolumes are names.
+	// removedVolumes are names of volumes.
 	removedVolumes []string
 	addedVolumes   []corev1.Volume
 
@@ -63,11 +69,6 @@ func (e *podEdit) each(edit func(*containerEdit)) {
 			}
 		}
 	}
-}
-
-func (p plan) addToken(pod *podEdit) {
-	pod.removedVolumes = append(pod.removedVolumes, tokenVolumeName)
-	pod.addedVolumes = append(pod.addedVolumes, p.tokenVolume())
 }
 
 // extendNoProxy keeps containers with a proxy from sending it requests for IMDS, and for hosts that the pod finds in the cluster.

@@ -24,7 +24,7 @@ func TestOnlyTheSidecarMountsTheToken(t *testing.T) {
 	}{
 		"not mounted":              {newPod("orders"), ""},
 		"container":                {newPod("orders", mounting(tokenVolumeName)), "container app mounts the volume kube-imds-token"},
-		"container, volume exists": {newPod("orders", mounting(tokenVolumeName), withVolume(plan{}.tokenVolume())), "container app mounts"},
+		"container, volume exists": {newPod("orders", mounting(tokenVolumeName), withVolume(ownParts{}.tokenVolume())), "container app mounts"},
 		"init container":           {newPod("orders", inInit), "container init mounts"},
 		"another volume":           {newPod("orders", withVolume(corev1.Volume{Name: "mine"}), mounting("mine")), ""},
 	} {

@@ -35,8 +35,8 @@ func isTrustVolume(volume corev1.Volume) bool {
 }
 
 // trustParts returns what the sidecar gets to write the volume.
-func (p plan) trustParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
-	if !wantsTrust(p.pod) {
+func (p ownParts) trustParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
+	if !p.trust {
 		return nil, nil
 	}
 	return []corev1.EnvVar{{Name: settings.TrustFolder, Value: settings.TrustMount}},

@@ -291,13 +291,13 @@ func (a additions) String() string {
 }
 
 // assertionParts returns what the sidecar gets to keep the assertion fresh.
-func (p plan) assertionParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
-	if !p.workload.sidecarAsserts() {
+func (p ownParts) assertionParts() ([]corev1.EnvVar, []corev1.VolumeMount) {
+	if p.assertionVolume == "" {
 		return nil, nil
 	}
 	return []corev1.EnvVar{
 			{Name: settings.AssertionFile, Value: assertionFile},
-			{Name: settings.AssertionClientID, Value: string(p.workload.identity.Spec.ClientID)},
+			{Name: settings.AssertionClientID, Value: p.assertionClientID},
 		},
-		[]corev1.VolumeMount{{Name: reservedVolume(p.pod), MountPath: workloadidentity.MountFolder}}
+		[]corev1.VolumeMount{{Name: p.assertionVolume, MountPath: workloadidentity.MountFolder}}
 }
