@@ -89,9 +89,12 @@ func anyOf[T any](items []T) []any {
 	return all
 }
 
+// usualPatch is the room for most patches, in bytes.
+const usualPatch = 6 << 10
+
 // encode returns the patch in JSON. What is encoded already is copied: json.Marshal would read it again.
 func (p patch) encode() ([]byte, error) {
-	content := []byte{'['}
+	content := append(make([]byte, 0, usualPatch), '[')
 	for i, operation := range p {
 		if i > 0 {
 			content = append(content, ',')
