@@ -46,21 +46,27 @@ func BenchmarkAdmission(b *testing.B) {
 	}
 }
 
-// BenchmarkAdmissionTLS measures it over loopback, one after the other and 50 at once, with the medians and the 99th percentiles. A bare
-// handler that reads small reviews and answers as much shows what of that is the network's and the machine's.
+// BenchmarkAdmissionTLS measures it over loopback, with the medians and the 99th percentiles: one after the other, in bursts of 50 as when a
+// Deployment is scaled, and 50 all the time. A bare handler that reads minimal reviews and answers as much shows what of that is the network's
+// and the machine's.
 func BenchmarkAdmissionTLS(b *testing.B) {
-	for name, review := range reviews(b) {
-		for _, together := range []int{1, 50} {
-			b.Run(fmt.Sprint(name, "/", together, "-at-once"), func(b *testing.B) {
+	for _, load := range []struct {
+		name string
+		senders
+	}{
+		{"single", senders{Together: 1}}, {"bursts-of-50", senders{Together: 50, Burst: true}}, {"always-50", senders{Together: 50}},
+	} {
+		for name, review := range reviews(b) {
+			b.Run(load.name+"/"+name, func(b *testing.B) {
 				server, path := newServer(b, freePort(b))
-				measure(b, server, senders{Path: path, Together: together, Review: review})
+				load.Path, load.Review = path, review
+				measure(b, server, load.senders)
 			})
 		}
-	}
-	for _, together := range []int{1, 50} {
-		b.Run(fmt.Sprint("bare/", together, "-at-once"), func(b *testing.B) {
+		b.Run(load.name+"/bare", func(b *testing.B) {
 			server, path := newBareServer(b, freePort(b))
-			measure(b, server, senders{Path: path, Together: together, Review: reviewOfSmallPod(b)})
+			load.Path, load.Review = path, reviews(b)["minimal"]
+			measure(b, server, load.senders)
 		})
 	}
 }

@@ -127,7 +127,7 @@ func TestReviewsThatEndEarly(t *testing.T) {
 	request.ContentLength = 3
 	recorder := httptest.NewRecorder()
 	newMutator(t).ServeHTTP(recorder, request)
-	if recorder.Code != http.StatusBadRequest {
+	if recorder.Code != http.StatusBadRequest || !strings.Contains(recorder.Body.String(), "ends early") {
 		t.Errorf("got %d %s", recorder.Code, recorder.Body)
 	}
 }

@@ -96,7 +96,7 @@ func reviewOf(b *testing.B, pod *corev1.Pod) []byte {
 	b.Helper()
 	pod.ManagedFields = []metav1.ManagedFieldsEntry{{
 		Manager: "kube-controller-manager", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1", Time: new(metav1.NewTime(time.Unix(1_700_000_000, 0))),
-		FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: marshal(b, fieldsOf(unmarshal(b, marshal(b, pod))))},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(string(marshal(b, fieldsOf(unmarshal(b, marshal(b, pod)))))),
 	}}
 	resource := metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
 	kind := metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}

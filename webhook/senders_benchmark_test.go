@@ -25,8 +25,12 @@ type senders struct {
 	Address  string
 	Path     string
 	Together int
-	Count    int64
-	Review   []byte
+
+	// Burst is whether all wait until each has its answer, before they send again.
+	Burst bool
+
+	Count  int64
+	Review []byte
 }
 
 // answerTimes are the times until answers came.
@@ -83,18 +87,25 @@ func runSenders(in io.Reader, out io.Writer) error {
 		connections = append(connections, dialed)
 	}
 	times, failures := make([][]time.Duration, s.Together), make([]error, s.Together)
-	var all sync.WaitGroup
-	var sent atomic.Int64
-	for i, connection := range connections {
-		all.Go(func() {
-			for sent.Add(1) <= s.Count && failures[i] == nil {
-				start := time.Now()
-				failures[i] = connection.ask()
-				times[i] = append(times[i], time.Since(start))
-			}
-		})
+	ask := func(until int64, sent *atomic.Int64) {
+		var all sync.WaitGroup
+		for i, connection := range connections {
+			all.Go(func() {
+				for sent.Add(1) <= until && failures[i] == nil {
+					start := time.Now()
+					failures[i] = connection.ask()
+					times[i] = append(times[i], time.Since(start))
+					if s.Burst {
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
 	}
-	all.Wait()
+	for sent := new(atomic.Int64); sent.Load() < s.Count; {
+		ask(s.Count, sent)
+	}
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}

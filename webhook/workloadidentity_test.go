@@ -231,7 +231,7 @@ func TestAssertionsOfServiceAccounts(t *testing.T) {
 	}
 	pod := labelledPod("default")
 	pod.Labels = nil
-	pod.Annotations[v1alpha1.IdentityAnnotation] = "by-account,waiting-for-entra,by-identity,orders"
+	pod.Annotations[v1alpha1.IdentityAnnotation] = "waiting-for-entra,by-account,by-identity,orders"
 	got := injectedPod(t, m, pod)
 	var audiences []string
 	for _, source := range got.Spec.Volumes[0].Projected.Sources {
