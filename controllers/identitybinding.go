@@ -43,7 +43,7 @@ func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		For(&v1alpha1.IdentityBinding{}).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.naming),
-			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged))).
+			builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, readinessChanged), afterStart)).
 		WatchesMetadata(&corev1.Namespace{}, labelChanges{r.Client}.handler(r.inNamespace))
 	if r.Uninjected != nil {
 		bindings.WatchesRawSource(recounted(r.Uninjected, r.mapping))

@@ -51,11 +51,11 @@ func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error
 		Named("managedidentity").
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		For(&v1alpha1.ManagedIdentity{}).
-		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(conflicts.of), builder.WithPredicates(conflicts.changed())).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(conflicts.of), builder.WithPredicates(conflicts.changed(), afterStart)).
 		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
 		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount),
-			builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
+			builder.WithPredicates(predicate.AnnotationChangedPredicate{}, afterStart)).
 		WatchesMetadata(&corev1.Namespace{}, labelChanges{r.Client}.handler(affected.askedIn))
 	if r.Uninjected != nil {
 		identities.WatchesRawSource(recounted(r.Uninjected, affected.recounted))

@@ -28,9 +28,9 @@ func (r *RoleAssignmentReconciler) SetupWithManager(manager ctrl.Manager) error 
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("roleassignment").
 		For(&v1alpha1.RoleAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.StorageAccount{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of)).
+		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
+		Watches(&v1alpha1.StorageAccount{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of), builder.WithPredicates(afterStart)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the reconciler of RoleAssignments: %w", err)

@@ -41,9 +41,9 @@ func (r *UninjectedReconciler) SetupWithManager(manager ctrl.Manager) error {
 		Named("uninjected").
 		For(directory.Metadata("ServiceAccount"), builder.OnlyMetadata, builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
 		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(r.boundBy),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.withClientID),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the reconciler of ServiceAccounts: %w", err)
