@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -34,10 +35,13 @@ type IdentityBindingReconciler struct {
 
 	// Uninjected has the numbers of pods without IMDS; nil if they are not counted.
 	Uninjected *uninjected.Counts
+
+	unresolved unresolved
 }
 
 // SetupWithManager registers the reconciler. The manager's cache needs Index.
 func (r *IdentityBindingReconciler) SetupWithManager(manager ctrl.Manager) error {
+	r.unresolved = newUnresolved(time.Now)
 	bindings := ctrl.NewControllerManagedBy(manager).
 		Named("identitybinding").
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
@@ -61,9 +65,9 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := binding.DeepCopy()
-	ready, err := r.judge(ctx, &binding)
-	if err != nil {
-		return ctrl.Result{}, err
+	ready, wait, err := r.judge(ctx, &binding)
+	if err != nil || wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, err
 	}
 	apimeta.SetStatusCondition(&binding.Status.Conditions, ready)
 	if err := r.countPods(ctx, &binding); err != nil {
@@ -77,35 +81,41 @@ func (r *IdentityBindingReconciler) Reconcile(ctx context.Context, request ctrl.
 	return ctrl.Result{}, nil
 }
 
-// judge returns the first reason for which a ServiceAccount of the binding is refused one of its identities.
-func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1.IdentityBinding) (metav1.Condition, error) {
+// judge returns the first reason for which a ServiceAccount of the binding is refused one of its identities. If that is only that an identity
+// was not reconciled yet, it returns how long to wait for it; the change of its status comes before.
+func (r *IdentityBindingReconciler) judge(ctx context.Context, binding *v1alpha1.IdentityBinding) (metav1.Condition, time.Duration, error) {
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: binding.Generation,
 		Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonBound, Message: "every identity admits the ServiceAccounts",
 	}
 	namespace := directory.Metadata("Namespace")
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: binding.Namespace}, namespace); err != nil {
-		return ready, fmt.Errorf("read the namespace %s: %w", binding.Namespace, err)
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: binding.Namespace}, namespace, client.UnsafeDisableDeepCopy); err != nil {
+		return ready, 0, fmt.Errorf("read the namespace %s: %w", binding.Namespace, err)
 	}
 	for _, name := range binding.Spec.Identities {
 		identity := &v1alpha1.ManagedIdentity{}
-		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, identity)
+		err := r.Client.Get(ctx, client.ObjectKey{Name: name}, identity, client.UnsafeDisableDeepCopy)
 		if apierrors.IsNotFound(err) {
 			identity = nil
 		} else if err != nil {
-			return ready, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+			return ready, 0, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
 		}
 		for _, account := range binding.Spec.ServiceAccounts {
 			principal := grant.Principal{
 				Namespace: binding.Namespace, NamespaceLabels: namespace.Labels, ServiceAccount: account,
 			}
 			if refusal := grant.Check(principal, name, identity); refusal != nil {
+				if refusal.Temporary() {
+					if wait := r.unresolved.wait(identity); wait > 0 {
+						return ready, wait, nil
+					}
+				}
 				ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, string(refusal.Reason), refusal.Message
-				return ready, nil
+				return ready, 0, nil
 			}
 		}
 	}
-	return ready, nil
+	return ready, 0, nil
 }
 
 // countPods sets how many of the binding's pods have no IMDS.

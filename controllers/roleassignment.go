@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -21,10 +22,13 @@ import (
 type RoleAssignmentReconciler struct {
 	Client client.Client
 	Events events.EventRecorder
+
+	unresolved unresolved
 }
 
 // SetupWithManager registers the reconciler.
 func (r *RoleAssignmentReconciler) SetupWithManager(manager ctrl.Manager) error {
+	r.unresolved = newUnresolved(time.Now)
 	err := ctrl.NewControllerManagedBy(manager).
 		Named("roleassignment").
 		For(&v1alpha1.RoleAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -45,9 +49,9 @@ func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	before := assignment.DeepCopy()
-	ready, principal, err := r.judge(ctx, &assignment)
-	if err != nil {
-		return ctrl.Result{}, err
+	ready, principal, wait, err := r.judge(ctx, &assignment)
+	if err != nil || wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, err
 	}
 	assignment.Status.PrincipalID = principal
 	apimeta.SetStatusCondition(&assignment.Status.Conditions, ready)
@@ -58,20 +62,23 @@ func (r *RoleAssignmentReconciler) Reconcile(ctx context.Context, request ctrl.R
 	return ctrl.Result{}, nil
 }
 
-// judge says whether the scope and the principal of an assignment exist, and who the principal is.
-func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alpha1.RoleAssignment) (metav1.Condition, v1alpha1.GUID, error) {
-	ready := metav1.Condition{
+// judge says whether the scope and the principal of an assignment exist, and who the principal is. If the principal was not reconciled yet, it
+// returns how long to wait for it.
+func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alpha1.RoleAssignment) (
+	ready metav1.Condition, principal v1alpha1.GUID, wait time.Duration, err error,
+) {
+	ready = metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: assignment.Generation, Status: metav1.ConditionTrue,
 		Reason: v1alpha1.ReasonAssigned, Message: assignedMessage(assignment.Spec),
 	}
-	refuse := func(reason, message string) (metav1.Condition, v1alpha1.GUID, error) {
+	refuse := func(reason, message string) (metav1.Condition, v1alpha1.GUID, time.Duration, error) {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, message
-		return ready, "", nil
+		return ready, "", 0, nil
 	}
 	if resource, kind, missing := scopeOf(assignment); resource != nil {
 		err := r.Client.Get(ctx, client.ObjectKeyFromObject(resource), resource)
 		if client.IgnoreNotFound(err) != nil {
-			return ready, "", fmt.Errorf("read the %s %s: %w", kind, resource.GetName(), err)
+			return ready, "", 0, fmt.Errorf("read the %s %s: %w", kind, resource.GetName(), err)
 		}
 		if apierrors.IsNotFound(err) {
 			return refuse(missing, fmt.Sprintf("namespace %s has no %s %q", assignment.Namespace, kind, resource.GetName()))
@@ -79,20 +86,23 @@ func (r *RoleAssignmentReconciler) judge(ctx context.Context, assignment *v1alph
 	}
 	name := assignment.Spec.Principal.Identity
 	if name == "" {
-		return ready, assignment.Spec.Principal.ObjectID, nil
+		return ready, assignment.Spec.Principal.ObjectID, 0, nil
 	}
 	var identity v1alpha1.ManagedIdentity
-	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &identity)
+	err = r.Client.Get(ctx, client.ObjectKey{Name: name}, &identity, client.UnsafeDisableDeepCopy)
 	switch {
 	case apierrors.IsNotFound(err):
 		return refuse(v1alpha1.ReasonIdentityNotFound, fmt.Sprintf("there is no ManagedIdentity %q", name))
 	case err != nil:
-		return ready, "", fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
+		return ready, "", 0, fmt.Errorf("read the ManagedIdentity %s: %w", name, err)
 	case identity.Status.PrincipalID == "":
+		if wait := r.unresolved.wait(&identity); wait > 0 {
+			return ready, "", wait, nil
+		}
 		return refuse(v1alpha1.ReasonNoPrincipal, fmt.Sprintf(
 			"ManagedIdentity %q has no principal ID: an identity of Entra ID needs spec.principalID, others get one soon", name))
 	}
-	return ready, identity.Status.PrincipalID, nil
+	return ready, identity.Status.PrincipalID, 0, nil
 }
 
 // assignedMessage says what is true of an assignment that is Ready. What an API's gate makes of the role is known there alone.
