@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -26,15 +27,20 @@ type RoleAssignmentReconciler struct {
 	unresolved unresolved
 }
 
-// SetupWithManager registers the reconciler.
+// SetupWithManager registers the reconciler and its index. Index does not: where nothing has roles, the controller may not read assignments.
 func (r *RoleAssignmentReconciler) SetupWithManager(manager ctrl.Manager) error {
 	r.unresolved = newUnresolved(time.Now)
-	err := ctrl.NewControllerManagedBy(manager).
+	err := manager.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.RoleAssignment{}, namedIndex, namedByAssignment)
+	if err != nil {
+		return fmt.Errorf("index the RoleAssignments by what they name: %w", err)
+	}
+	isThere := builder.WithPredicates(comesOrGoes, afterStart)
+	err = ctrl.NewControllerManagedBy(manager).
 		Named("roleassignment").
 		For(&v1alpha1.RoleAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
-		Watches(&v1alpha1.StorageAccount{}, handler.EnqueueRequestsFromMapFunc(r.at), builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
-		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of), builder.WithPredicates(afterStart)).
+		Watches(&v1alpha1.KeyVault{}, handler.EnqueueRequestsFromMapFunc(r.at("KeyVault")), isThere).
+		Watches(&v1alpha1.StorageAccount{}, handler.EnqueueRequestsFromMapFunc(r.at("StorageAccount")), isThere).
+		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(r.of), builder.WithPredicates(principalChanged, afterStart)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the reconciler of RoleAssignments: %w", err)
@@ -129,33 +135,62 @@ func scopeOf(assignment *v1alpha1.RoleAssignment) (resource client.Object, kind,
 	}
 }
 
-// at maps a vault or a storage account to the assignments at it.
-func (r *RoleAssignmentReconciler) at(ctx context.Context, resource client.Object) []ctrl.Request {
-	_, isAccount := resource.(*v1alpha1.StorageAccount)
-	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool {
-		if isAccount {
-			return spec.Scope.StorageAccount == resource.GetName()
-		}
-		return spec.Scope.KeyVault == resource.GetName()
-	}, client.InNamespace(resource.GetNamespace()))
+// namedIndex is the name of the index of assignments by the resource that they are at and by the identity that is their principal.
+const namedIndex = "spec.names"
+
+// namedByAssignment returns the values of namedIndex.
+func namedByAssignment(object client.Object) []string {
+	assignment, ok := object.(*v1alpha1.RoleAssignment)
+	if !ok {
+		return nil
+	}
+	var names []string
+	if resource, kind, _ := scopeOf(assignment); resource != nil {
+		names = append(names, namedKey(kind, resource.GetName()))
+	}
+	if identity := assignment.Spec.Principal.Identity; identity != "" {
+		names = append(names, namedKey("ManagedIdentity", identity))
+	}
+	return names
+}
+
+func namedKey(kind, name string) string { return kind + "/" + name }
+
+// at returns a function that maps a resource of a kind to the assignments at it.
+func (r *RoleAssignmentReconciler) at(kind string) handler.MapFunc {
+	return func(ctx context.Context, resource client.Object) []ctrl.Request {
+		return r.naming(ctx, namedKey(kind, resource.GetName()), client.InNamespace(resource.GetNamespace()))
+	}
 }
 
 // of maps an identity to its assignments.
 func (r *RoleAssignmentReconciler) of(ctx context.Context, identity client.Object) []ctrl.Request {
-	return r.list(ctx, func(spec v1alpha1.RoleAssignmentSpec) bool { return spec.Principal.Identity == identity.GetName() })
+	return r.naming(ctx, namedKey("ManagedIdentity", identity.GetName()))
 }
 
-func (r *RoleAssignmentReconciler) list(ctx context.Context, wanted func(v1alpha1.RoleAssignmentSpec) bool, options ...client.ListOption) []ctrl.Request {
-	var all v1alpha1.RoleAssignmentList
-	if err := r.Client.List(ctx, &all, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+func (r *RoleAssignmentReconciler) naming(ctx context.Context, key string, options ...client.ListOption) []ctrl.Request {
+	var found v1alpha1.RoleAssignmentList
+	options = append(options, client.MatchingFields{namedIndex: key}, client.UnsafeDisableDeepCopy)
+	if err := r.Client.List(ctx, &found, options...); err != nil {
 		logMissed(ctx, err)
 		return nil
 	}
 	var requests []ctrl.Request
-	for i := range all.Items {
-		if wanted(all.Items[i].Spec) {
-			requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
-		}
+	for i := range found.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&found.Items[i])})
 	}
 	return requests
+}
+
+// comesOrGoes passes no updates: an assignment depends on whether its resource exists, and on nothing else of it.
+var comesOrGoes = predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+
+// principalChanged passes updates of identities by which an assignment may be judged differently.
+var principalChanged = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, beforeIs := e.ObjectOld.(*v1alpha1.ManagedIdentity)
+		after, afterIs := e.ObjectNew.(*v1alpha1.ManagedIdentity)
+		return beforeIs && afterIs &&
+			(before.Status.PrincipalID != after.Status.PrincipalID || (readinessOf(before) == nil) != (readinessOf(after) == nil))
+	},
 }
