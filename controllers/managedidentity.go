@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -43,6 +44,9 @@ type ManagedIdentityReconciler struct {
 // concurrency is how many objects of a kind are reconciled at once: each waits for the API server most of the time.
 const concurrency = 4
 
+// recountInterval is how often an identity is counted again while ServiceAccounts keep coming and going.
+const recountInterval = time.Second
+
 // SetupWithManager registers the reconciler. The manager's cache needs Index.
 func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error {
 	affected := &affected{r.Client}
@@ -54,7 +58,7 @@ func (r *ManagedIdentityReconciler) SetupWithManager(manager ctrl.Manager) error
 		Watches(&v1alpha1.ManagedIdentity{}, handler.EnqueueRequestsFromMapFunc(conflicts.of), builder.WithPredicates(conflicts.changed(), afterStart)).
 		Watches(&v1alpha1.IdentityBinding{}, handler.EnqueueRequestsFromMapFunc(affected.namedByBinding),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}, afterStart)).
-		WatchesMetadata(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(affected.askedByServiceAccount),
+		WatchesMetadata(&corev1.ServiceAccount{}, newSpaced(recountInterval, time.Now).handler(affected.askedByServiceAccount),
 			builder.WithPredicates(predicate.AnnotationChangedPredicate{}, afterStart)).
 		WatchesMetadata(&corev1.Namespace{}, labelChanges{r.Client}.handler(affected.askedIn))
 	if r.Uninjected != nil {
