@@ -11,6 +11,7 @@ import (
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -59,18 +60,27 @@ func (r *IssuerCertificateReconciler) Reconcile(ctx context.Context, request ctr
 	if err := r.Client.Get(ctx, request.NamespacedName, &csr); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !r.isOurs(&csr) || len(csr.Status.Certificate) > 0 || is(&csr, certificatesv1.CertificateDenied) || is(&csr, certificatesv1.CertificateFailed) {
+	err := r.handle(ctx, &csr)
+	if apierrors.IsConflict(err) {
+		// The cache is behind: the watch brings the newer request.
 		return ctrl.Result{}, nil
 	}
+	return ctrl.Result{}, err
+}
+
+func (r *IssuerCertificateReconciler) handle(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
+	if !r.isOurs(csr) || len(csr.Status.Certificate) > 0 || is(csr, certificatesv1.CertificateDenied) || is(csr, certificatesv1.CertificateFailed) {
+		return nil
+	}
 	// Others may approve requests too, but what the rule refuses is never signed.
-	template, refusal := r.Rules[csr.Spec.SignerName].Check(&csr)
+	template, refusal := r.Rules[csr.Spec.SignerName].Check(csr)
 	if refusal != nil {
-		return ctrl.Result{}, r.refuse(ctx, &csr, refusal)
+		return r.refuse(ctx, csr, refusal)
 	}
-	if err := r.approve(ctx, &csr); err != nil {
-		return ctrl.Result{}, err
+	if err := r.approve(ctx, csr); err != nil {
+		return err
 	}
-	return ctrl.Result{}, r.sign(ctx, &csr, template)
+	return r.sign(ctx, csr, template)
 }
 
 func (r *IssuerCertificateReconciler) approve(ctx context.Context, csr *certificatesv1.CertificateSigningRequest) error {
@@ -99,7 +109,7 @@ func (r *IssuerCertificateReconciler) decide(ctx context.Context, csr *certifica
 	condition.Status, condition.LastUpdateTime = corev1.ConditionTrue, metav1.Now()
 	before := csr.DeepCopy()
 	csr.Status.Conditions = append(csr.Status.Conditions, condition)
-	if err := r.Client.SubResource(subresource).Patch(ctx, csr, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+	if err := r.Client.SubResource(subresource).Patch(ctx, csr, unchanged(before)); err != nil {
 		return fmt.Errorf("decide about the certificate %s: %w", csr.Name, err)
 	}
 	return nil
@@ -115,11 +125,17 @@ func (r *IssuerCertificateReconciler) sign(ctx context.Context, csr *certificate
 	}
 	before := csr.DeepCopy()
 	csr.Status.Certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
-	if err := r.Client.Status().Patch(ctx, csr, client.MergeFrom(before)); err != nil {
+	if err := r.Client.Status().Patch(ctx, csr, unchanged(before)); err != nil {
 		return fmt.Errorf("hand out the certificate %s: %w", csr.Name, err)
 	}
 	ctrl.LoggerFrom(ctx).Info("signed a certificate", "signer", csr.Spec.SignerName, "node", nodeNameOf(csr), "expires", certificate.NotAfter)
 	return nil
+}
+
+// unchanged returns a patch that conflicts with a request that was changed in between: what is decided stays decided, and a certificate is not
+// replaced.
+func unchanged(before *certificatesv1.CertificateSigningRequest) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 
 // is reports whether a request was approved, denied, or failed.

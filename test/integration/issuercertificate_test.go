@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -111,6 +112,65 @@ func TestRequestApprovedByOthersIsNotSigned(t *testing.T) {
 		}
 	}
 	awaitCSR(t, csr, certificatesv1.CertificateFailed)
+}
+
+// A cache that is behind shows requests that were decided or signed already. That is no error, and changes nothing.
+func TestRequestsOfACacheThatIsBehindAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	controller := needController(t)
+	// Of another signer, so that the running controller ignores it.
+	csr := newCSR(t, "kube-imds.io/cache-behind", issuerNames[0])
+	if err := as(t, issuer()).Create(t.Context(), csr); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), csr) })
+	rule := issuerRules[certificate.IssuerSigner]
+	rule.NodeName = nil
+	cache := &behind{Client: admin}
+	reconciler := &controllers.IssuerCertificateReconciler{
+		Client: cache, Sign: controller.trust.Sign, Rules: map[string]controllers.IssuerCertificateRule{csr.Spec.SignerName: rule},
+	}
+	created := csr.DeepCopy()
+	eventually(t, func(ctx context.Context) string {
+		// The authority may not have its key yet.
+		if _, err := reconciler.Reconcile(ctx, requestFor(csr)); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	awaitCSR(t, csr, certificatesv1.CertificateApproved)
+	signed := csr.DeepCopy()
+	if len(signed.Status.Certificate) == 0 {
+		t.Fatal("the request is not signed")
+	}
+	approved := signed.DeepCopy()
+	approved.Status.Certificate, approved.ResourceVersion = nil, created.ResourceVersion
+	for name, request := range map[string]*certificatesv1.CertificateSigningRequest{"created": created, "approved": approved} {
+		cache.request = request
+		if _, err := reconciler.Reconcile(t.Context(), requestFor(csr)); err != nil {
+			t.Errorf("seen as it was when %s: %v", name, err)
+		}
+	}
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(csr), csr); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(signed.Status, csr.Status); diff != "" {
+		t.Errorf("the request was changed (-before +after)\n%s", diff)
+	}
+}
+
+// behind is a client that reads a request as it was.
+type behind struct {
+	client.Client
+	request *certificatesv1.CertificateSigningRequest
+}
+
+func (b *behind) Get(ctx context.Context, key client.ObjectKey, into client.Object, options ...client.GetOption) error {
+	if request, ok := into.(*certificatesv1.CertificateSigningRequest); ok && b.request != nil {
+		b.request.DeepCopyInto(request)
+		return nil
+	}
+	return b.Client.Get(ctx, key, into, options...)
 }
 
 // issuer returns the user of the token of an issuer's pod.
