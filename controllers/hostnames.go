@@ -32,17 +32,17 @@ type hostNames struct {
 	// services are the headless Services, with the endings of their EndpointSlices' names.
 	services map[string]string
 
-	// all returns the names of all resources.
+	// all returns the names of all resources, each once, those of the oldest first.
 	all func(context.Context) ([]string, error)
 	now func() time.Time
 
-	// written are the names that were written last, and writtenAt is when.
-	written   map[string]bool
+	// known are the names that there were when they were written last, and whether each was: there may be too many. writtenAt is when.
+	known     map[string]bool
 	writtenAt time.Time
 }
 
 const (
-	// maxEndpoints is how many endpoints an EndpointSlice takes.
+	// maxEndpoints is how many endpoints an EndpointSlice takes. The oldest names have one, so that a new one takes none away.
 	maxEndpoints = 1000
 
 	// writeAgain is how long what was written is believed to be there still.
@@ -52,7 +52,7 @@ const (
 // keep sees to it that the host names have a resource's name if the resource is there. It writes them when a name has come or gone, and now
 // and then: a change of anything else costs nothing here.
 func (h *hostNames) keep(ctx context.Context, name string, isThere bool) error {
-	if h.written[name] == isThere && h.now().Sub(h.writtenAt) < writeAgain {
+	if _, known := h.known[name]; known == isThere && h.now().Sub(h.writtenAt) < writeAgain {
 		return nil
 	}
 	names, err := h.all(ctx)
@@ -63,18 +63,21 @@ func (h *hostNames) keep(ctx context.Context, name string, isThere bool) error {
 	if err != nil {
 		return err
 	}
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	fitting := slices.Sorted(slices.Values(names[:min(len(names), maxEndpoints)]))
 	for service, slice := range h.services {
-		if err := h.write(ctx, service, slice, names, address); err != nil {
+		if err := h.write(ctx, service, slice, fitting, address); err != nil {
 			return err
 		}
 	}
-	h.written, h.writtenAt = map[string]bool{}, h.now()
-	for _, name := range names {
-		h.written[name] = true
+	h.known, h.writtenAt = map[string]bool{}, h.now()
+	for i, name := range names {
+		h.known[name] = i < maxEndpoints
 	}
 	return nil
 }
+
+// has reports whether a name was written.
+func (h *hostNames) has(name string) bool { return h.known[name] }
 
 // write writes the EndpointSlice of a headless Service.
 func (h *hostNames) write(ctx context.Context, headless, slice string, names []string, address netip.Addr) error {
@@ -86,7 +89,7 @@ func (h *hostNames) write(ctx context.Context, headless, slice string, names []s
 		WithLabels(map[string]string{discoveryv1.LabelServiceName: headless, discoveryv1.LabelManagedBy: "kube-imds"}).
 		WithOwnerReferences(metaapply.OwnerReference().WithAPIVersion("v1").WithKind("Service").WithName(owner.Name).WithUID(owner.UID)).
 		WithAddressType(familyOf(address))
-	for _, name := range names[:min(len(names), maxEndpoints)] {
+	for _, name := range names {
 		apply.WithEndpoints(discoveryapply.Endpoint().WithAddresses(address.String()).WithHostname(name))
 	}
 	if err := h.client.Apply(ctx, apply, client.FieldOwner("kube-imds-controller"), client.ForceOwnership); err != nil {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/kube-imds/kube-imds/api/v1alpha1"
 	"github.com/kube-imds/kube-imds/internal/cluster/azurehost"
 	"github.com/kube-imds/kube-imds/internal/install"
+	"github.com/kube-imds/kube-imds/internal/resource/owner"
 )
 
 // ResourceReconciler gives the resources of a kind, whose names are unique in the cluster, their host names: those of the cluster, and those
@@ -82,7 +84,7 @@ func (r *ResourceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 	return r.judge(ctx, resource)
 }
 
-// lookAgain is when a resource that lacks a public host is looked at again: the authority may be another one, or others may have fewer.
+// lookAgain is when a resource that lacks a host name is looked at again: the authority may be another one, or others may have fewer.
 const lookAgain = 5 * time.Minute
 
 // judge writes the status of a resource.
@@ -123,23 +125,29 @@ func (r *ResourceReconciler) judge(ctx context.Context, resource azurehost.Resou
 			announce(r.Events, resource, *before.StatusConditions(), condition)
 		}
 	}
-	if hosts.Status == metav1.ConditionFalse {
+	if hosts.Status == metav1.ConditionFalse || ready.Reason == v1alpha1.ReasonTooManyNames {
 		return ctrl.Result{RequeueAfter: lookAgain}, nil
 	}
 	return ctrl.Result{}, nil
 }
 
-// ready returns the condition Ready of a resource, and whether its name is its own: it belongs to the owner.
-func (r *ResourceReconciler) ready(resource, owner azurehost.Resource) (condition metav1.Condition, own bool) {
+// ready returns the condition Ready of a resource, and whether it has its host names: the name belongs to the owner, if there are not too many.
+func (r *ResourceReconciler) ready(resource, oldest azurehost.Resource) (condition metav1.Condition, own bool) {
 	condition = metav1.Condition{
 		Type: v1alpha1.ConditionReady, ObservedGeneration: resource.GetGeneration(), Status: metav1.ConditionTrue,
 		Reason: v1alpha1.ReasonServed, Message: "it is served; RoleAssignments beside it say who may use it",
 	}
-	if owner == nil || owner.GetUID() == resource.GetUID() {
+	switch {
+	case oldest != nil && oldest.GetUID() != resource.GetUID():
+		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonNameTaken
+		condition.Message = fmt.Sprintf("the name belongs to the older %s of namespace %s: choose another one", r.Hosts.Kind.Name, oldest.GetNamespace())
+	case !r.names.has(resource.GetName()):
+		condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonTooManyNames
+		condition.Message = fmt.Sprintf("it has no host name, because only the %d oldest names of %s have one: delete %s that are not needed, "+
+			"and it gets one within minutes", maxEndpoints, r.Hosts.Kind.Plural, r.Hosts.Kind.Plural)
+	default:
 		return condition, true
 	}
-	condition.Status, condition.Reason = metav1.ConditionFalse, v1alpha1.ReasonNameTaken
-	condition.Message = fmt.Sprintf("the name belongs to the older %s of namespace %s: choose another one", r.Hosts.Kind.Name, owner.GetNamespace())
 	return condition, false
 }
 
@@ -167,17 +175,19 @@ func (r *ResourceReconciler) rivals(ctx context.Context, object client.Object) [
 	return requests
 }
 
-// allNames returns the names of all resources.
+// allNames returns the names of all resources, each once, those of the oldest first.
 func (r *ResourceReconciler) allNames(ctx context.Context) ([]string, error) {
 	all, err := r.Hosts.Kind.List(ctx, r.Client, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(all))
-	for i, resource := range all {
-		names[i] = resource.GetName()
-	}
-	return names, nil
+	owners := ownersOf(all)
+	return slices.SortedFunc(maps.Keys(owners), func(a, b string) int {
+		if owner.IsOlder(owners[a], owners[b]) {
+			return -1
+		}
+		return 1
+	}), nil
 }
 
 // hostsDiffer compares the public hosts that resources have: of two that have the same one, the older one keeps it.

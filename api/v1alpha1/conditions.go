@@ -42,6 +42,7 @@ const (
 	ReasonHostNotAllowed   = "HostNotAllowed"
 	ReasonHostNotCertified = "HostNotCertified"
 	ReasonTooManyHosts     = "TooManyHosts"
+	ReasonTooManyNames     = "TooManyNames"
 	ReasonAssigned         = "Assigned"
 	ReasonVaultNotFound    = "KeyVaultNotFound"
 	ReasonAccountNotFound  = "StorageAccountNotFound"
