@@ -64,9 +64,9 @@ type single struct {
 }
 
 func (p population) changes() []single {
-	identity := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: identityName(0)}}
-	binding := &v1alpha1.IdentityBinding{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(0), Name: bindingName(0)}}
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(0), Name: accountName(0)}}
+	identity := &v1alpha1.ManagedIdentity{ObjectMeta: metav1.ObjectMeta{Name: p.identityName(0)}}
+	binding := &v1alpha1.IdentityBinding{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(0), Name: p.bindingName(0)}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(0), Name: p.accountName(0)}}
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: p.home(0)}}
 	return []single{
 		{what: "none"},

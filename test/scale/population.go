@@ -14,8 +14,11 @@ import (
 	"github.com/kube-imds/kube-imds/internal/testing/build"
 )
 
-// population is how many objects a cluster has.
-type population struct{ identities, accounts, bindings, namespaces int }
+// population is how many objects a cluster has. Their names begin with its name.
+type population struct {
+	name                                       string
+	identities, accounts, bindings, namespaces int
+}
 
 // populationOf returns the population of a cluster: the largest of the defaults has 50,000 ServiceAccounts, 5,000 bindings and 500 namespaces.
 func populationOf(identities int) population {
@@ -25,19 +28,19 @@ func populationOf(identities int) population {
 // teamLabel is the label by which identities select namespaces.
 const teamLabel = "team"
 
-func identityName(i int) string { return fmt.Sprintf("identity-%05d", i) }
+func (p population) identityName(i int) string { return fmt.Sprintf("%sidentity-%05d", p.name, i) }
 
 // home returns the namespace of an identity's ServiceAccounts.
 func (p population) home(identity int) string {
-	return fmt.Sprintf("space-%03d", identity%p.namespaces)
+	return fmt.Sprintf("%sspace-%03d", p.name, identity%p.namespaces)
 }
 
 // accountsOf is how many ServiceAccounts there are for an identity.
 const accountsOf = 5
 
-func bindingName(i int) string { return fmt.Sprintf("binding-%05d", i) }
+func (p population) bindingName(i int) string { return fmt.Sprintf("%sbinding-%05d", p.name, i) }
 
-func accountName(i int) string { return fmt.Sprintf("account-%05d", i) }
+func (p population) accountName(i int) string { return fmt.Sprintf("%saccount-%05d", p.name, i) }
 
 // create makes the objects. Half of the identities admit namespaces by label, the others by name. A fifth of the ServiceAccounts ask for an
 // identity by annotation, and bindings map others.
@@ -51,16 +54,21 @@ func (p population) create(ctx context.Context, api client.Client) error {
 		{"identities", p.identities, p.identity}, {"bindings", p.bindings, p.binding},
 	} {
 		fmt.Fprintf(os.Stderr, "creating %d %s …\n", step.count, step.what)
-		creating, ctx := errgroup.WithContext(ctx)
-		creating.SetLimit(16)
-		for i := range step.count {
-			creating.Go(func() error { return api.Create(ctx, step.make(i)) })
-		}
-		if err := creating.Wait(); err != nil {
+		if err := each(ctx, step.count, 16, func(ctx context.Context, i int) error { return api.Create(ctx, step.make(i)) }); err != nil {
 			return fmt.Errorf("create the %s: %w", step.what, err)
 		}
 	}
 	return nil
+}
+
+// each calls a function with 0 to count-1, several calls at a time.
+func each(ctx context.Context, count, atOnce int, do func(ctx context.Context, i int) error) error {
+	working, ctx := errgroup.WithContext(ctx)
+	working.SetLimit(atOnce)
+	for i := range count {
+		working.Go(func() error { return do(ctx, i) })
+	}
+	return working.Wait()
 }
 
 func (p population) namespace(i int) client.Object {
@@ -69,18 +77,18 @@ func (p population) namespace(i int) client.Object {
 
 func (p population) account(i int) client.Object {
 	identity := i / accountsOf
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(identity), Name: accountName(i)}}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: p.home(identity), Name: p.accountName(i)}}
 	if i%accountsOf == 0 {
-		account.Annotations = map[string]string{v1alpha1.IdentityAnnotation: identityName(identity)}
+		account.Annotations = map[string]string{v1alpha1.IdentityAnnotation: p.identityName(identity)}
 	}
 	return account
 }
 
 func (p population) identity(i int) client.Object {
 	if i/p.namespaces%2 == 0 {
-		return build.NewIdentity(identityName(i)).AdmittingSelected(teamSelector(p.home(i)), "*").ManagedIdentity
+		return build.NewIdentity(p.identityName(i)).AdmittingSelected(teamSelector(p.home(i)), "*").ManagedIdentity
 	}
-	return build.NewIdentity(identityName(i)).Admitting(p.home(i), "*").ManagedIdentity
+	return build.NewIdentity(p.identityName(i)).Admitting(p.home(i), "*").ManagedIdentity
 }
 
 func teamSelector(team string) metav1.LabelSelector {
@@ -90,5 +98,5 @@ func teamSelector(team string) metav1.LabelSelector {
 // binding returns a binding of two ServiceAccounts that ask for nothing.
 func (p population) binding(i int) client.Object {
 	first := accountsOf*i + 1
-	return build.NewBinding(p.home(i), bindingName(i)).Of(accountName(first), accountName(first+1)).To(identityName(i)).IdentityBinding
+	return build.NewBinding(p.home(i), p.bindingName(i)).Of(p.accountName(first), p.accountName(first+1)).To(p.identityName(i)).IdentityBinding
 }

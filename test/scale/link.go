@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// link forwards connections to one of several servers, as a Service does, and counts what they send.
+type link struct {
+	listener net.Listener
+	source   net.IP
+	received atomic.Int64
+	opened   atomic.Int64
+
+	mu      sync.Mutex
+	servers []string
+}
+
+// connectTimeout bounds an attempt to reach a server.
+const connectTimeout = 5 * time.Second
+
+// newLink starts a link to servers. To them connections come from a source address, unless that is nil.
+func newLink(source net.IP, servers ...string) (*link, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for a link: %w", err)
+	}
+	made := &link{listener: listener, source: source, servers: servers}
+	go made.accept()
+	return made, nil
+}
+
+func (l *link) address() string { return l.listener.Addr().String() }
+
+// lead makes new connections lead to other servers.
+func (l *link) lead(servers ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.servers = servers
+}
+
+// server returns any of the servers.
+func (l *link) server() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.servers[rand.IntN(len(l.servers))]
+}
+
+func (l *link) close() { _ = l.listener.Close() }
+
+func (l *link) accept() {
+	for {
+		client, err := l.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			go l.pass(client)
+		}
+	}
+}
+
+func (l *link) pass(client net.Conn) {
+	defer client.Close()
+	dialer := &net.Dialer{Timeout: connectTimeout}
+	if l.source != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: l.source}
+	}
+	server, err := dialer.Dial("tcp", l.server())
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	l.opened.Add(1)
+	go func() {
+		defer server.Close()
+		_, _ = io.Copy(server, client)
+	}()
+	_, _ = io.Copy(client, io.TeeReader(server, l))
+}
+
+// Write counts bytes.
+func (l *link) Write(sent []byte) (int, error) {
+	l.received.Add(int64(len(sent)))
+	return len(sent), nil
+}
