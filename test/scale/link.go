@@ -16,10 +16,10 @@ type link struct {
 	listener net.Listener
 	source   net.IP
 	received atomic.Int64
-	opened   atomic.Int64
 
 	mu      sync.Mutex
 	servers []string
+	last    string
 }
 
 // connectTimeout bounds an attempt to reach a server.
@@ -38,18 +38,30 @@ func newLink(source net.IP, servers ...string) (*link, error) {
 
 func (l *link) address() string { return l.listener.Addr().String() }
 
-// lead makes new connections lead to other servers.
-func (l *link) lead(servers ...string) {
+// leadsTo reports whether the last connection led to a server.
+func (l *link) leadsTo(server string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.servers = servers
+	return l.last == server
 }
 
-// server returns any of the servers.
-func (l *link) server() string {
+// connect connects to any of the servers.
+func (l *link) connect() (net.Conn, error) {
+	l.mu.Lock()
+	server := l.servers[rand.IntN(len(l.servers))]
+	l.mu.Unlock()
+	dialer := &net.Dialer{Timeout: connectTimeout}
+	if l.source != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: l.source}
+	}
+	connection, err := dialer.Dial("tcp", server)
+	if err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.servers[rand.IntN(len(l.servers))]
+	l.last = server
+	return connection, nil
 }
 
 func (l *link) close() { _ = l.listener.Close() }
@@ -68,16 +80,11 @@ func (l *link) accept() {
 
 func (l *link) pass(client net.Conn) {
 	defer client.Close()
-	dialer := &net.Dialer{Timeout: connectTimeout}
-	if l.source != nil {
-		dialer.LocalAddr = &net.TCPAddr{IP: l.source}
-	}
-	server, err := dialer.Dial("tcp", l.server())
+	server, err := l.connect()
 	if err != nil {
 		return
 	}
 	defer server.Close()
-	l.opened.Add(1)
 	go func() {
 		defer server.Close()
 		_, _ = io.Copy(server, client)

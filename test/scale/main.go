@@ -64,7 +64,7 @@ func run(ctx context.Context) error {
 	flags.IntVar(&o.others, "others", 10000, "issuer: the `number` of identities of others, with as many other objects as above; at least 20")
 	flags.IntVar(&o.pods, "pods", 250, "issuer: the `number` of its node's pods")
 	flags.IntVar(&o.nodes, "nodes", 100, "nodes: the `number` of nodes; each has 30 pods and a process of some 40 MiB")
-	flags.DurationVar(&o.idle, "idle", 3*time.Minute, "nodes: how `long` requests are counted while nothing happens")
+	flags.DurationVar(&o.idle, "idle", 5*time.Minute, "nodes: how `long` requests are counted while nothing happens")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (o options) measure(ctx context.Context, folder string, chosen []string) er
 	measurements := []struct {
 		name string
 		run  func(ctx context.Context, folder string) error
-	}{{"controller", o.controllers}, {"issuer", o.issuer}, {"nodes", o.manyNodes}}
+	}{{"controller", o.controllers}, {"issuer", o.issuer}, {"nodes", o.fleet}}
 	for _, name := range chosen {
 		if !slices.ContainsFunc(measurements, func(m struct {
 			name string
@@ -146,6 +146,10 @@ func (o options) issuer(ctx context.Context, folder string) error {
 	return reportIssuer(os.Stdout, sizes, results)
 }
 
-func (o options) manyNodes(ctx context.Context, folder string) error {
-	return errors.New("not yet")
+func (o options) fleet(ctx context.Context, folder string) error {
+	r, err := measureNodes(ctx, folder, o.nodes, o.idle)
+	if err != nil {
+		return err
+	}
+	return reportNodes(os.Stdout, r)
 }
