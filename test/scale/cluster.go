@@ -70,7 +70,7 @@ func (c *cluster) metrics(ctx context.Context) (scrape.Metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server's metrics: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.config.Host+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.config.Host, "/")+"/metrics", nil)
 	if err != nil {
 		return nil, fmt.Errorf("scrape the API server: %w", err)
 	}
@@ -80,6 +80,9 @@ func (c *cluster) metrics(ctx context.Context) (scrape.Metrics, error) {
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("got %s", response.Status)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("scrape the API server: %w", err)
 	}

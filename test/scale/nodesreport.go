@@ -83,16 +83,20 @@ func (r nodesResult) reportRequests(text *strings.Builder) {
 	fmt.Fprintf(text, "\n| requests of | verb | resource | idle, a minute | by arithmetic | %d nodes, a second | rolling update | %d nodes | a signer is killed |\n"+
 		"| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n", manyNodes, manyNodes)
 	for _, one := range kinds(r.idle.requests, r.update.requests, r.signerEnd.requests) {
-		idle, factor := float64(r.idle.requests[one])/r.idle.took.Minutes(), 1.0
+		idle, factor, ofUpdate := float64(r.idle.requests[one])/r.idle.took.Minutes(), 1.0, 1.0
 		if one.grows() {
-			factor = times
+			factor, ofUpdate = times, times
+		}
+		if one.part == string(install.Controller) && one.resource == "secrets" {
+			// It reads its key for each certificate that it signs.
+			ofUpdate = times
 		}
 		arithmetic := ""
 		if expected, found := perMinute[one]; found {
 			arithmetic = fmt.Sprintf("%.1f", expected*float64(r.nodes))
 		}
 		fmt.Fprintf(text, "| %s | %s | %s | %.1f | %s | %.1f | %d | %.0f | %d |\n", one.part, one.verb, one.resource, idle, arithmetic,
-			idle*factor/60, r.update.requests[one], float64(r.update.requests[one])*factor, r.signerEnd.requests[one])
+			idle*factor/60, r.update.requests[one], float64(r.update.requests[one])*ofUpdate, r.signerEnd.requests[one])
 	}
 }
 
