@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Prints how the controller's cost grows with a cluster, on a real kube-apiserver and etcd: the tables of docs/scale.md. Needs no root.
+# Prints what large clusters cost, on a real kube-apiserver and etcd: the tables of docs/scale.md. Needs no root. --help tells what there is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cluster=$(hack/build-cluster.sh)
 KUBEBUILDER_ASSETS=$("$cluster" binaries kube-apiserver etcd)
-export KUBEBUILDER_ASSETS
+HELM=$("$cluster" binaries helm)/helm
+export KUBEBUILDER_ASSETS HELM
 go run ./test/scale "$@"

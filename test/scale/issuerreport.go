@@ -32,9 +32,9 @@ func reportIssuer(to io.Writer, sizes issuerSizes, results []issuerResult) error
 		{"signer: resident memory", func(r issuerResult) float64 { return float64(r.signer.resident) / (1 << 20) }, "%.1f MiB"},
 		{"signer: heap in use", func(r issuerResult) float64 { return float64(r.signer.heap) / (1 << 20) }, "%.1f MiB"},
 		{"a new pod's first token, from its creation: median", at(created, 50), "%.1f ms"},
-		{"99th percentile", at(created, 99), "%.1f ms"},
-		{"the same, from when it has its own token: median", at(asked, 50), "%.1f ms"},
-		{"99th percentile ", at(asked, 99), "%.1f ms"},
+		{"from its creation: 99th percentile", at(created, 99), "%.1f ms"},
+		{"from when its sidecar asks: median", at(asked, 50), "%.1f ms"},
+		{"from when its sidecar asks: 99th percentile", at(asked, 99), "%.1f ms"},
 	} {
 		fmt.Fprintf(&text, "| %s |", row.what)
 		for _, r := range results {

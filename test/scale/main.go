@@ -84,24 +84,22 @@ func run(ctx context.Context) error {
 	return o.measure(ctx, folder, flags.Args())
 }
 
+// measurement is one that can be named.
+type measurement struct {
+	name string
+	run  func(ctx context.Context, folder string) error
+}
+
 // measure makes the measurements that are named, or all.
-func (o options) measure(ctx context.Context, folder string, chosen []string) error {
-	measurements := []struct {
-		name string
-		run  func(ctx context.Context, folder string) error
-	}{{"controller", o.controllers}, {"issuer", o.issuer}, {"nodes", o.fleet}}
-	for _, name := range chosen {
-		if !slices.ContainsFunc(measurements, func(m struct {
-			name string
-			run  func(ctx context.Context, folder string) error
-		}) bool {
-			return m.name == name
-		}) {
+func (o options) measure(ctx context.Context, folder string, named []string) error {
+	all := []measurement{{"controller", o.controllers}, {"issuer", o.issuer}, {"nodes", o.fleet}}
+	for _, name := range named {
+		if !slices.ContainsFunc(all, func(one measurement) bool { return one.name == name }) {
 			return fmt.Errorf("there is no measurement %q", name)
 		}
 	}
-	for _, one := range measurements {
-		if len(chosen) > 0 && !slices.Contains(chosen, one.name) {
+	for _, one := range all {
+		if len(named) > 0 && !slices.Contains(named, one.name) {
 			continue
 		}
 		if err := one.run(ctx, folder); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -44,11 +45,9 @@ type nodesResult struct {
 
 	start, idle, update, signerEnd phase
 
-	// readyMedian and readyLast are how long issuers take to be ready in the rolling update.
-	readyMedian, readyLast time.Duration
-
-	// cut is how many views the signer had that was ended.
-	cut int
+	// ready has how long each issuer took to be ready in the rolling update, returned how long it took until the other signer showed each
+	// view of the one that was killed. Both are sorted.
+	ready, returned []time.Duration
 }
 
 // held is what the API server holds.
@@ -178,10 +177,10 @@ func (f *fleet) measure(ctx context.Context, r *nodesResult, idle time.Duration)
 	if r.update, err = f.phase(ctx, func() error { return f.startAll(ctx, "second", updatesAtOnce) }); err != nil {
 		return err
 	}
-	r.readyMedian, r.readyLast = f.readyTimes()
+	r.ready = f.readyTimes()
 	fmt.Fprintln(os.Stderr, "killing a signer …")
 	r.signerEnd, err = f.phase(ctx, func() error {
-		r.cut, err = f.killSigner(ctx)
+		r.returned, err = f.killSigner(ctx)
 		return err
 	})
 	return err
@@ -315,19 +314,19 @@ func (f *fleet) askEach(ctx context.Context) error {
 	})
 }
 
-// readyTimes returns how long the running issuers took to be ready: the median, and the longest.
-func (f *fleet) readyTimes() (median, last time.Duration) {
+// readyTimes returns how long the running issuers took to be ready, sorted.
+func (f *fleet) readyTimes() []time.Duration {
 	var times []time.Duration
 	for _, issuer := range f.issuers {
 		times = append(times, issuer.took)
 	}
 	slices.Sort(times)
-	return percentile(times, 50), times[len(times)-1]
+	return times
 }
 
-// killSigner kills one of the signers, and waits until the other one shows all views. Services still lead half of the connections to the
-// one that is gone. It returns how many views were cut.
-func (f *fleet) killSigner(ctx context.Context) (cut int, err error) {
+// killSigner kills one of the signers, and waits until the other one shows all views. New connections are still led to the one that is gone,
+// as often as to the other. It returns how long each view took to come back, sorted.
+func (f *fleet) killSigner(ctx context.Context) (returned []time.Duration, err error) {
 	gone, stays := f.signers[0], f.signers[1]
 	waiting := map[*nodeIssuer]bool{}
 	for _, issuer := range f.issuers {
@@ -335,10 +334,13 @@ func (f *fleet) killSigner(ctx context.Context) (cut int, err error) {
 			waiting[issuer] = true
 		}
 	}
-	cut = len(waiting)
-	if err := gone.Process.Process.Kill(); err != nil {
-		return cut, fmt.Errorf("kill a signer: %w", err)
+	if len(waiting) == 0 {
+		return nil, errors.New("the signer to kill shows no view")
 	}
+	if err := gone.Process.Process.Kill(); err != nil {
+		return nil, fmt.Errorf("kill a signer: %w", err)
+	}
+	killed := time.Now()
 	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, returnPatience, true, func(ctx context.Context) (bool, error) {
 		for issuer := range waiting {
 			if !issuer.toSigners.leadsTo(stays.address) {
@@ -349,15 +351,16 @@ func (f *fleet) killSigner(ctx context.Context) (cut int, err error) {
 				return false, err
 			}
 			if metrics.Sum("kube_imds_issuer_view_connected", "") == 1 {
+				returned = append(returned, time.Since(killed))
 				delete(waiting, issuer)
 			}
 		}
 		return len(waiting) == 0, nil
 	})
 	if err != nil {
-		return cut, fmt.Errorf("wait for the views of %d issuers: %w", len(waiting), err)
+		return nil, fmt.Errorf("wait for the views of %d issuers: %w", len(waiting), err)
 	}
-	return cut, nil
+	return returned, nil
 }
 
 // labelled returns the metrics that have a label.

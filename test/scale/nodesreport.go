@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/kube-imds/kube-imds/internal/install"
 	"github.com/kube-imds/kube-imds/internal/issuerapi"
@@ -62,6 +63,7 @@ func (r nodesResult) reportHeld(text *strings.Builder) {
 func (r nodesResult) reportPhases(text *strings.Builder) {
 	text.WriteString("\n| phase | took | requests of all parts | received from the API server by issuers | received from signers | " +
 		"processor time of the API server | of the signers |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	times := float64(manyNodes) / float64(r.nodes)
 	for _, row := range []struct {
 		what string
 		phase
@@ -69,13 +71,38 @@ func (r nodesResult) reportPhases(text *strings.Builder) {
 		{fmt.Sprintf("%d issuers start, %d at once", r.nodes, startsAtOnce), r.start},
 		{"nothing happens", r.idle},
 		{fmt.Sprintf("all are replaced, %d at once", updatesAtOnce), r.update},
-		{fmt.Sprintf("a signer with %d views is killed, until the other shows them", r.cut), r.signerEnd},
+		{fmt.Sprintf("%d nodes, by arithmetic", manyNodes), r.update.without(r.idle).times(times)},
+		{fmt.Sprintf("a signer with %d views is killed, until the other shows them", len(r.returned)), r.signerEnd},
+		{fmt.Sprintf("with %.0f views, by arithmetic", times*float64(len(r.returned))), r.signerEnd.without(r.idle).times(times)},
 	} {
-		fmt.Fprintf(text, "| %s | %.1f s | %d | %.0f KiB | %.0f KiB | %.2f s | %.2f s |\n", row.what, row.took.Seconds(), row.requests.sum(""),
+		took, requests := "", ""
+		if row.took > 0 {
+			took, requests = fmt.Sprintf("%.1f s", row.took.Seconds()), fmt.Sprint(row.requests.sum(""))
+		}
+		fmt.Fprintf(text, "| %s | %s | %s | %.0f KiB | %.0f KiB | %.2f s | %.2f s |\n", row.what, took, requests,
 			float64(row.fromAPIServer)/(1<<10), float64(row.fromSigners)/(1<<10), row.apiServerCPU.Seconds(), row.signersCPU.Seconds())
 	}
-	fmt.Fprintf(text, "\nIn the rolling update a new issuer was ready after %.2f s (median), the slowest after %.2f s.\n",
-		r.readyMedian.Seconds(), r.readyLast.Seconds())
+	fmt.Fprintf(text, "\nIn the rolling update a new issuer was ready after %.2f s (median), the slowest after %.2f s. "+
+		"After the signer's end a view was back after %.2f s (median), the last after %.2f s.\n", percentile(r.ready, 50).Seconds(),
+		percentile(r.ready, 100).Seconds(), percentile(r.returned, 50).Seconds(), percentile(r.returned, 100).Seconds())
+}
+
+// without returns what a phase used beyond what is used anyhow, but for requests.
+func (p phase) without(idle phase) phase {
+	share := float64(p.took) / float64(idle.took)
+	p.fromAPIServer -= int64(share * float64(idle.fromAPIServer))
+	p.fromSigners -= int64(share * float64(idle.fromSigners))
+	p.apiServerCPU -= time.Duration(share * float64(idle.apiServerCPU))
+	p.signersCPU -= time.Duration(share * float64(idle.signersCPU))
+	return p
+}
+
+// times returns what a phase uses with as many times the nodes. How long it takes and how many requests there are do not follow from that.
+func (p phase) times(factor float64) phase {
+	return phase{
+		fromAPIServer: int64(factor * float64(p.fromAPIServer)), fromSigners: int64(factor * float64(p.fromSigners)),
+		apiServerCPU: time.Duration(factor * float64(p.apiServerCPU)), signersCPU: time.Duration(factor * float64(p.signersCPU)),
+	}
 }
 
 func (r nodesResult) reportRequests(text *strings.Builder) {
