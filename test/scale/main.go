@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -55,7 +56,7 @@ func run(ctx context.Context) error {
 	var o options
 	flags := flag.NewFlagSet("scale", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprint(flags.Output(), help)
+		_, _ = io.WriteString(flags.Output(), help)
 		flags.PrintDefaults()
 	}
 	flags.StringVar(&o.sizes, "identities", "1250,2500,5000,10000", "controller: the `numbers` of identities of the clusters; each has five "+

@@ -45,19 +45,19 @@ func reportNodes(to io.Writer, r nodesResult) error {
 
 func (r nodesResult) reportHeld(text *strings.Builder) {
 	fmt.Fprintf(text, "| held | without issuers | with %d | a node | %d nodes, by arithmetic |\n| --- | --- | --- | --- | --- |\n", r.nodes, manyNodes)
-	row := func(what string, before, after float64, format string) {
+	row := func(what string, before, after float64) {
 		a := (after - before) / float64(r.nodes)
-		fmt.Fprintf(text, "| %s | "+format+" | "+format+" | "+"%.2f | "+format+" |\n", what, before, after, a, before+manyNodes*a)
+		fmt.Fprintf(text, "| %s | %.0f | %.0f | %.2f | %.0f |\n", what, before, after, a, before+manyNodes*a)
 	}
-	row("watches at the API server", r.without.watches, r.with.watches, "%.0f")
-	row("of ConfigMaps", r.without.mapWatches, r.with.mapWatches, "%.0f")
-	row("of pods", r.without.podWatches, r.with.podWatches, "%.0f")
-	row("MiB of the API server, resident", mebibytes(r.without.memory.resident), mebibytes(r.with.memory.resident), "%.0f")
-	row("MiB of its heap in use", mebibytes(r.without.memory.heap), mebibytes(r.with.memory.heap), "%.0f")
+	row("watches at the API server", r.without.watches, r.with.watches)
+	row("of ConfigMaps", r.without.mapWatches, r.with.mapWatches)
+	row("of pods", r.without.podWatches, r.with.podWatches)
+	row("MiB of the API server, resident", mebibytes(r.without.memory.resident), mebibytes(r.with.memory.resident))
+	row("MiB of its heap in use", mebibytes(r.without.memory.heap), mebibytes(r.with.memory.heap))
 	without, with := sum(r.signersWithout), sum(r.signersWith)
-	row("MiB of both signers, resident", mebibytes(without.resident), mebibytes(with.resident), "%.0f")
-	row("MiB of their heaps in use", mebibytes(without.heap), mebibytes(with.heap), "%.0f")
-	row("MiB of all issuers, resident", 0, mebibytes(r.issuers.resident), "%.0f")
+	row("MiB of both signers, resident", mebibytes(without.resident), mebibytes(with.resident))
+	row("MiB of their heaps in use", mebibytes(without.heap), mebibytes(with.heap))
+	row("MiB of all issuers, resident", 0, mebibytes(r.issuers.resident))
 }
 
 func (r nodesResult) reportPhases(text *strings.Builder) {

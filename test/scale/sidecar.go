@@ -54,21 +54,20 @@ func (s *sidecar) firstToken(ctx context.Context) error {
 		return err
 	}
 	for {
-		response, content, err := s.ask(ctx, http.MethodPost, issuerapi.TokenPath, "", body)
+		a, err := s.ask(ctx, http.MethodPost, issuerapi.TokenPath, "", body)
 		if err != nil {
 			return fmt.Errorf("ask for a token of pod %s: %w", s.pod.Name, err)
 		}
-		switch response.StatusCode {
-		case http.StatusOK:
+		if a.status == http.StatusOK {
 			return nil
-		case http.StatusServiceUnavailable:
-		default:
-			return fmt.Errorf("ask for a token of pod %s: got %s %s", s.pod.Name, response.Status, content)
+		}
+		if a.status != http.StatusServiceUnavailable {
+			return fmt.Errorf("ask for a token of pod %s: got %d %s", s.pod.Name, a.status, a.body)
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("ask for a token of pod %s: got %s %s", s.pod.Name, response.Status, content)
+			return fmt.Errorf("ask for a token of pod %s: got %d %s", s.pod.Name, a.status, a.body)
 		}
 	}
 }
@@ -77,18 +76,24 @@ func (s *sidecar) firstToken(ctx context.Context) error {
 func (s *sidecar) hold(ctx context.Context) {
 	known := ""
 	for {
-		response, _, err := s.ask(ctx, http.MethodGet, issuerapi.GrantPath, known, nil)
-		if err != nil || response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotModified {
+		a, err := s.ask(ctx, http.MethodGet, issuerapi.GrantPath, known, nil)
+		if err != nil || a.status != http.StatusOK && a.status != http.StatusNotModified {
 			return
 		}
-		known = response.Header.Get("ETag")
+		known = a.revision
 	}
 }
 
-func (s *sidecar) ask(ctx context.Context, method, path, known string, body []byte) (*http.Response, []byte, error) {
+// answer is an issuer's. revision is the ETag of a grant.
+type answer struct {
+	status         int
+	revision, body string
+}
+
+func (s *sidecar) ask(ctx context.Context, method, path, known string, body []byte) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, "https://"+names.Services(install.Issuer)[0]+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+s.token)
 	if known != "" {
@@ -96,9 +101,9 @@ func (s *sidecar) ask(ctx context.Context, method, path, known string, body []by
 	}
 	response, err := s.http.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
-	return response, content, err
+	return answer{response.StatusCode, response.Header.Get("ETag"), string(content)}, err
 }
