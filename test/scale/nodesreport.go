@@ -46,8 +46,11 @@ func reportNodes(to io.Writer, r nodesResult) error {
 func (r nodesResult) reportHeld(text *strings.Builder) {
 	fmt.Fprintf(text, "| held | without issuers | with %d | a node | %d nodes, by arithmetic |\n| --- | --- | --- | --- | --- |\n", r.nodes, manyNodes)
 	row := func(what string, before, after float64) {
-		a := (after - before) / float64(r.nodes)
-		fmt.Fprintf(text, "| %s | %.0f | %.0f | %.2f | %.0f |\n", what, before, after, a, before+manyNodes*a)
+		each, all := "no growth", ""
+		if a := (after - before) / float64(r.nodes); a > 0 {
+			each, all = fmt.Sprintf("%.2f", a), fmt.Sprintf("%.0f", before+manyNodes*a)
+		}
+		fmt.Fprintf(text, "| %s | %.0f | %.0f | %s | %s |\n", what, before, after, each, all)
 	}
 	row("watches at the API server", r.without.watches, r.with.watches)
 	row("of ConfigMaps", r.without.mapWatches, r.with.mapWatches)
@@ -90,8 +93,8 @@ func (r nodesResult) reportPhases(text *strings.Builder) {
 // without returns what a phase used beyond what is used anyhow, but for requests.
 func (p phase) without(idle phase) phase {
 	share := float64(p.took) / float64(idle.took)
-	p.fromAPIServer -= int64(share * float64(idle.fromAPIServer))
-	p.fromSigners -= int64(share * float64(idle.fromSigners))
+	p.fromAPIServer = max(0, p.fromAPIServer-int64(share*float64(idle.fromAPIServer)))
+	p.fromSigners = max(0, p.fromSigners-int64(share*float64(idle.fromSigners)))
 	p.apiServerCPU -= time.Duration(share * float64(idle.apiServerCPU))
 	p.signersCPU -= time.Duration(share * float64(idle.signersCPU))
 	return p
