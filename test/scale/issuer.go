@@ -29,10 +29,10 @@ const (
 	starts = 3
 
 	// settling is how long an issuer is left alone before its memory is read.
-	settling = 20 * time.Second
+	settling = 10 * time.Second
 
 	// costWindow is how long an issuer is watched while others, or its own pods' objects, change.
-	costWindow = 15 * time.Second
+	costWindow = 10 * time.Second
 
 	// newPods is how many pods are created one after the other for the time to their first token.
 	newPods = 40
@@ -98,10 +98,7 @@ func measureIssuer(ctx context.Context, folder string, sizes issuerSizes) ([]iss
 	if err := sizes.others.create(ctx, in); err != nil {
 		return nil, err
 	}
-	if err := in.untilAllReady(ctx, sizes.own.identities+sizes.others.identities+1); err != nil {
-		return nil, err
-	}
-	if err := in.untilIdle(ctx, 0); err != nil {
+	if err := in.untilIdle(ctx, sizes.others.identities+sizes.others.bindings); err != nil {
 		return nil, err
 	}
 	crowded, err := m.measure(ctx, sizes.others)

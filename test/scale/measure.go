@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/watch"
 
@@ -75,32 +76,40 @@ func measureChanges(ctx context.Context, on *cluster, binary string, of populati
 	return second.change(ctx, on, of)
 }
 
-// untilAllReady waits until as many identities are ready.
+// untilAllReady waits until as many identities are ready. The API server ends watches that it is faster than.
 func (c *cluster) untilAllReady(ctx context.Context, identities int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var list v1alpha1.ManagedIdentityList
-	events, err := c.Watch(ctx, &list)
+	ready := map[string]bool{}
+	for len(ready) < identities {
+		if err := c.watchReady(ctx, ready, identities); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d identities are ready: %w", len(ready), identities, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// watchReady notes which identities become ready, until as many are or the watch ends.
+func (c *cluster) watchReady(ctx context.Context, ready map[string]bool, identities int) error {
+	events, err := c.Watch(ctx, &v1alpha1.ManagedIdentityList{})
 	if err != nil {
 		return fmt.Errorf("watch the identities: %w", err)
 	}
 	defer events.Stop()
-	ready := map[string]bool{}
-	for {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d identities are ready: %w", len(ready), identities, ctx.Err())
-		case event, open := <-events.ResultChan():
-			if !open || event.Type == watch.Error {
-				return fmt.Errorf("the watch of the identities ended: %v", event.Object)
-			}
-			identity, ok := event.Object.(*v1alpha1.ManagedIdentity)
-			if ok && apimeta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady) {
-				ready[identity.Name] = true
-			}
-			if len(ready) == identities {
-				return nil
-			}
+	for event := range events.ResultChan() {
+		if event.Type == watch.Error {
+			return fmt.Errorf("watch the identities: %w", apierrors.FromObject(event.Object))
+		}
+		identity, ok := event.Object.(*v1alpha1.ManagedIdentity)
+		if ok && apimeta.IsStatusConditionTrue(identity.Status.Conditions, v1alpha1.ConditionReady) {
+			ready[identity.Name] = true
+		}
+		if len(ready) == identities {
+			return nil
 		}
 	}
+	return nil
 }
