@@ -22,11 +22,10 @@ func Subject(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	return SubjectOf(pod), nil
+	return subject(pod), nil
 }
 
-// SubjectOf returns a pod with what Subject keeps.
-func SubjectOf(pod *corev1.Pod) *corev1.Pod {
+func subject(pod *corev1.Pod) *corev1.Pod {
 	slim := &corev1.Pod{
 		TypeMeta: pod.TypeMeta, ObjectMeta: identifying(pod.ObjectMeta),
 		Spec: corev1.PodSpec{
@@ -34,7 +33,7 @@ func SubjectOf(pod *corev1.Pod) *corev1.Pod {
 		},
 		Status: corev1.PodStatus{Phase: pod.Status.Phase},
 	}
-	slim.Annotations = grantAnnotations(pod.Annotations)
+	slim.Annotations = GrantAnnotations(pod.Annotations)
 	return slim
 }
 
@@ -44,7 +43,7 @@ func Pod(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	slim := SubjectOf(pod)
+	slim := subject(pod)
 	slim.Labels, slim.Annotations = firstLabels(pod.Labels), podAnnotations(pod.Annotations)
 	slim.Spec.Hostname, slim.Spec.Containers, slim.Spec.Volumes = pod.Spec.Hostname, portsOf(pod.Spec.Containers), issuerToken(pod)
 	slim.Spec.Tolerations = first(pod.Spec.Tolerations, maxTolerations)
@@ -54,7 +53,7 @@ func Pod(object any) (any, error) {
 
 // podAnnotations keeps the annotations that a grant reads and the data for IMDS. It drops data larger than Azure allows.
 func podAnnotations(annotations map[string]string) map[string]string {
-	kept := grantAnnotations(annotations)
+	kept := GrantAnnotations(annotations)
 	for _, name := range []string{v1alpha1.UserDataAnnotation, v1alpha1.CustomDataAnnotation} {
 		if value, found := annotations[name]; found && len(value) <= maxData {
 			if kept == nil {

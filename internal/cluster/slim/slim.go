@@ -40,7 +40,7 @@ func Metadata(object any) (any, error) {
 	if metadata.Namespace == "" {
 		slim.Labels = namespaceLabels(metadata.Labels)
 	} else {
-		slim.Annotations = grantAnnotations(metadata.Annotations)
+		slim.Annotations = GrantAnnotations(metadata.Annotations)
 	}
 	return slim, nil
 }
@@ -71,8 +71,8 @@ var bounds = map[string]int{
 	workloadidentity.ExpirationAnnotation: maxShort,
 }
 
-// grantAnnotations keeps the annotations that are read. One that is too long stays too long, so that it is refused.
-func grantAnnotations(annotations map[string]string) map[string]string {
+// GrantAnnotations keeps the annotations of a pod or a ServiceAccount that are read. One that is too long stays too long, so that it is refused.
+func GrantAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
 	for name, most := range bounds {
 		if value, found := annotations[name]; found {

@@ -21,9 +21,9 @@ type Connect func(ctx context.Context) (io.ReadCloser, error)
 // patience is how long a view may be silent before the connection counts as lost.
 const patience = 3 * signerapi.HeartbeatSeconds * time.Second
 
-// retry is the backoff of a view that ended. The first attempts come soon, because another replica may be there; then all issuers
-// have lost the signer.
-var retry = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 1, Cap: 10 * time.Second, Steps: math.MaxInt32}
+// retry is the backoff of a view that ended. The first attempts come soon, because another replica may be there, and the later ones
+// not too late, because for a while new connections may still lead to one that is gone.
+var retry = wait.Backoff{Duration: 50 * time.Millisecond, Factor: 2, Jitter: 1, Cap: 3 * time.Second, Steps: math.MaxInt32}
 
 // errEnded means that the signer ended the view, as it does when it stops and once in a while.
 var errEnded = errors.New("the signer ended the view")

@@ -356,7 +356,7 @@ func TestRequestsForViewsAreBounded(t *testing.T) {
 		s.refuse(errors.New("no signer is there"))
 		s.end()
 		time.Sleep(time.Hour)
-		if got := s.requests(); got < 3600/20 || got > 3600/5 {
+		if got := s.requests(); got < 3600/6 || got > 3600/2 {
 			t.Errorf("%d requests in an hour", got)
 		}
 		s.refuse(nil)

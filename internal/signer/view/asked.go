@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -15,10 +14,10 @@ import (
 
 // askedBy returns the identities that the grant of a pod looks up, by deciding with a lookup that records names. A missing
 // ServiceAccount or namespace counts as empty.
-func askedBy(ctx context.Context, source directory.Source, pod *corev1.Pod) []string {
-	account, _ := source.ServiceAccount(ctx, pod.Namespace, pod.Spec.ServiceAccountName)
-	namespace, _ := source.Namespace(ctx, pod.Namespace)
-	bindings, _ := source.Bindings(ctx, pod.Namespace)
+func askedBy(ctx context.Context, source directory.Source, pod *subject) []string {
+	account, _ := source.ServiceAccount(ctx, pod.namespace, pod.account)
+	namespace, _ := source.Namespace(ctx, pod.namespace)
+	bindings, _ := source.Bindings(ctx, pod.namespace)
 	if account == nil {
 		account = &metav1.PartialObjectMetadata{}
 	}
@@ -33,7 +32,7 @@ func askedBy(ctx context.Context, source directory.Source, pod *corev1.Pod) []st
 		return nil, nil
 	}
 	// The lookup never fails, and the grant is not of interest.
-	_, _ = grant.Decide(grant.PrincipalOf(pod, account, namespace), lookup, bindings)
+	_, _ = grant.Decide(pod.principal(account, namespace), lookup, bindings)
 	return names
 }
 

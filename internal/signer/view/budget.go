@@ -1,6 +1,10 @@
 package view
 
-import "context"
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 const (
 	// maxNames bounds the identities in a view for the pods of one namespace. Without it, a user who may annotate pods could
@@ -13,9 +17,9 @@ const (
 
 // afford names those identities of a pod that the bounds have room for. The others stay unknown until there is room. before is how
 // many the pod had.
-func (f *follower) afford(ctx context.Context, one *holding, before int) {
+func (f *follower) afford(ctx context.Context, uid types.UID, one *holding, before int) {
 	wanted := one.wants
-	own, all := f.namesOfOthers(one)
+	own, all := f.namesOfOthers(uid, one.pod.namespace)
 	one.names, one.wants = nil, false
 	for _, name := range askedBy(ctx, f.hub.source, one.pod) {
 		if (!own[name] && len(own) >= maxNames) || (!all[name] && len(all) >= maxAllNames) {
@@ -27,7 +31,7 @@ func (f *follower) afford(ctx context.Context, one *holding, before int) {
 	}
 	if one.wants && !wanted {
 		f.hub.log.Info("pods of a node ask for more identities than it may know: some get no tokens", "node", f.node,
-			"namespace", one.pod.Namespace, "pod", one.pod.Name, "mostOfANamespace", maxNames, "most", maxAllNames)
+			"namespace", one.pod.namespace, "pod", one.pod.name, "mostOfANamespace", maxNames, "most", maxAllNames)
 	}
 	if len(one.names) < before {
 		f.shareOut()
@@ -35,15 +39,15 @@ func (f *follower) afford(ctx context.Context, one *holding, before int) {
 }
 
 // namesOfOthers returns the identities named for the other pods of a pod's namespace, and for all other pods.
-func (f *follower) namesOfOthers(one *holding) (own, all map[string]bool) {
+func (f *follower) namesOfOthers(uid types.UID, namespace string) (own, all map[string]bool) {
 	own, all = map[string]bool{}, map[string]bool{}
-	for uid, other := range f.holding {
-		if uid == one.pod.UID {
+	for other, one := range f.holding {
+		if other == uid {
 			continue
 		}
-		for _, name := range other.names {
+		for _, name := range one.names {
 			all[name] = true
-			if other.pod.Namespace == one.pod.Namespace {
+			if one.pod.namespace == namespace {
 				own[name] = true
 			}
 		}

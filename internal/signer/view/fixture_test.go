@@ -142,7 +142,7 @@ func (s *screen) take(change signerapi.ViewChange) {
 }
 
 func (s *screen) wantDependencies(pod *corev1.Pod) {
-	for _, key := range keysOf(pod, nil) {
+	for _, key := range keysOf(subjectOf(pod), nil) {
 		if _, found := s.parts[key]; !found && !s.unknown[key] {
 			s.Errorf("pod %s is shown before %v", pod.Name, key)
 		}

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 
-	"github.com/kube-imds/kube-imds/internal/cluster/directory"
 	"github.com/kube-imds/kube-imds/internal/failure"
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
@@ -47,13 +46,17 @@ type follower struct {
 	cancel context.CancelFunc
 	pace   *rate.Limiter
 
+	// pulse shows that the connection is alive.
+	pulse *time.Timer
+
 	// queue has what may have changed.
 	queue workqueue.TypedInterface[signerapi.ViewKey]
 
 	mu sync.Mutex
 	// pods has what decides of each pod of the node, and fresh those that have changed since they were shown.
-	pods, fresh map[types.UID]*corev1.Pod
-	listed      bool
+	pods   map[types.UID]*subject
+	fresh  map[types.UID]*corev1.Pod
+	listed bool
 
 	// The rest belongs to run: the pods that hold each key, and what each pod holds.
 	held    map[signerapi.ViewKey]map[types.UID]struct{}
@@ -62,7 +65,7 @@ type follower struct {
 
 // holding is what a pod depends on.
 type holding struct {
-	pod   *corev1.Pod
+	pod   *subject
 	keys  []signerapi.ViewKey
 	names []string
 
@@ -74,7 +77,7 @@ func newFollower(h *Hub, node, issuerUID string, to Writer, cancel context.Cance
 	return &follower{
 		hub: h, node: node, issuer: types.UID(issuerUID), writer: newStateWriter(to, h.log), cancel: cancel,
 		pace: rate.NewLimiter(changesPerSecond, changesBurst), queue: workqueue.NewTyped[signerapi.ViewKey](),
-		pods: map[types.UID]*corev1.Pod{}, fresh: map[types.UID]*corev1.Pod{}, held: map[signerapi.ViewKey]map[types.UID]struct{}{}, holding: map[types.UID]*holding{},
+		pods: map[types.UID]*subject{}, fresh: map[types.UID]*corev1.Pod{}, held: map[signerapi.ViewKey]map[types.UID]struct{}{}, holding: map[types.UID]*holding{},
 	}
 }
 
@@ -85,7 +88,8 @@ func (f *follower) run(ctx context.Context) error {
 	defer f.cancel()
 	context.AfterFunc(ctx, f.queue.ShutDown)
 	working.Go(func() { f.watchPods(ctx) })
-	working.Go(func() { f.beat(ctx) })
+	f.pulse = time.AfterFunc(heartbeat, func() { f.queue.Add(alive) })
+	defer f.pulse.Stop()
 	node := signerapi.ViewKey{Kind: signerapi.ViewNode, Name: f.node}
 	f.acquire(noPod, node)
 	f.queue.Add(node)
@@ -105,24 +109,11 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// beat keeps the connection alive.
-func (f *follower) beat(ctx context.Context) {
-	ticker := time.NewTicker(heartbeat)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			f.queue.Add(alive)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // look writes what has changed of a key, and what pods depend on because of it.
 func (f *follower) look(ctx context.Context, key signerapi.ViewKey) error {
 	switch key.Kind {
 	case alive.Kind:
+		f.pulse.Reset(heartbeat)
 		return f.writer.write(signerapi.ViewChange{})
 	case complete.Kind:
 		return f.finish()
@@ -143,7 +134,7 @@ func (f *follower) look(ctx context.Context, key signerapi.ViewKey) error {
 
 // finish ends the first part of the view, which must have the issuer's own pod.
 func (f *follower) finish() error {
-	if f.pod(f.issuer) == nil {
+	if f.subject(f.issuer) == nil {
 		return errIssuerGone
 	}
 	return f.writer.write(signerapi.ViewChange{Complete: true})
@@ -152,7 +143,7 @@ func (f *follower) finish() error {
 // lookAtPod writes a pod after everything that it depends on and that is new or has changed. It forgets last what the pod depended on
 // before.
 func (f *follower) lookAtPod(ctx context.Context, uid types.UID, changed signerapi.ViewKey) error {
-	pod, before := f.pod(uid), f.holding[uid]
+	pod, before := f.subject(uid), f.holding[uid]
 	if pod == nil && uid == f.issuer && f.isListed() {
 		return errIssuerGone
 	}
@@ -165,8 +156,8 @@ func (f *follower) lookAtPod(ctx context.Context, uid types.UID, changed signera
 	} else {
 		before = &holding{}
 	}
-	if pod != nil && directory.Asks(pod) {
-		f.afford(ctx, now, len(before.names))
+	if pod.asks() {
+		f.afford(ctx, uid, now, len(before.names))
 		now.keys = keysOf(pod, now.names)
 	}
 	f.holding[uid] = now

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// maxViews bounds all views. One takes some 100 KiB, most of which are its connections.
+	// maxViews bounds all views. One takes some 100 KiB, half of which is for its connections.
 	maxViews = 8192
 
 	// maxViewsOfNode bounds the views of a node: during an update it has two issuers. Beyond it the oldest view ends.

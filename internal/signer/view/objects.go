@@ -70,7 +70,7 @@ func (f *follower) bindingsOf(ctx context.Context, key signerapi.ViewKey) ([]any
 	}
 	accounts := map[string]bool{}
 	for _, pod := range f.holders(key) {
-		accounts[pod.Spec.ServiceAccountName] = true
+		accounts[pod.account] = true
 	}
 	shown := map[string]bool{}
 	for account := range accounts {
@@ -105,16 +105,16 @@ func (f *follower) loadBalancersOf(ctx context.Context, key signerapi.ViewKey) (
 }
 
 // leads reports whether a Service selects one of the pods.
-func leads(service *corev1.Service, pods []*corev1.Pod) bool {
+func leads(service *corev1.Service, pods []*subject) bool {
 	selector := labels.SelectorFromSet(service.Spec.Selector)
-	return len(service.Spec.Selector) > 0 && slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
-		return selector.Matches(labels.Set(pod.Labels))
+	return len(service.Spec.Selector) > 0 && slices.ContainsFunc(pods, func(pod *subject) bool {
+		return selector.Matches(labels.Set(pod.labels))
 	})
 }
 
 // holders returns the pods that hold a key.
-func (f *follower) holders(key signerapi.ViewKey) []*corev1.Pod {
-	var pods []*corev1.Pod
+func (f *follower) holders(key signerapi.ViewKey) []*subject {
+	var pods []*subject
 	for uid := range f.held[key] {
 		if found := f.holding[uid]; found != nil && found.pod != nil {
 			pods = append(pods, found.pod)

@@ -5,23 +5,22 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kube-imds/kube-imds/internal/signerapi"
 )
 
 // keysOf returns what a pod that asks for identities depends on: identities first, because the rest names them.
-func keysOf(pod *corev1.Pod, names []string) []signerapi.ViewKey {
+func keysOf(pod *subject, names []string) []signerapi.ViewKey {
 	keys := make([]signerapi.ViewKey, 0, len(names)+4)
 	for _, name := range names {
 		keys = append(keys, signerapi.ViewKey{Kind: signerapi.ViewIdentity, Name: name})
 	}
 	return append(keys,
-		signerapi.ViewKey{Kind: signerapi.ViewServiceAccount, Namespace: pod.Namespace, Name: pod.Spec.ServiceAccountName},
-		signerapi.ViewKey{Kind: signerapi.ViewNamespace, Name: pod.Namespace},
-		signerapi.ViewKey{Kind: signerapi.ViewBindings, Namespace: pod.Namespace},
-		signerapi.ViewKey{Kind: signerapi.ViewLoadBalancers, Namespace: pod.Namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewServiceAccount, Namespace: pod.namespace, Name: pod.account},
+		signerapi.ViewKey{Kind: signerapi.ViewNamespace, Name: pod.namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewBindings, Namespace: pod.namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewLoadBalancers, Namespace: pod.namespace},
 	)
 }
 

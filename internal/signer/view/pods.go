@@ -137,7 +137,7 @@ func (s *podStore) Replace(list []any, _ string) error {
 func (s *podStore) Resync() error { return nil }
 
 func (s *podStore) put(pod *corev1.Pod) {
-	s.f.pods[pod.UID], s.f.fresh[pod.UID] = decisive(pod), pod
+	s.f.pods[pod.UID], s.f.fresh[pod.UID] = subjectOf(pod), pod
 	s.f.queue.Add(podKey(pod.UID))
 }
 
@@ -164,15 +164,8 @@ func slimmed(object any) (*corev1.Pod, error) {
 	return shownOf(pod), nil
 }
 
-// decisive returns what decides of a pod: what a grant depends on, whether it asks, and which Services lead to it.
-func decisive(pod *corev1.Pod) *corev1.Pod {
-	kept := slim.SubjectOf(pod)
-	kept.Labels, kept.Spec.Volumes = pod.Labels, pod.Spec.Volumes
-	return kept
-}
-
-// pod returns what decides of a pod of the node, or nil.
-func (f *follower) pod(uid types.UID) *corev1.Pod {
+// subject returns what decides of a pod of the node, or nil.
+func (f *follower) subject(uid types.UID) *subject {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.pods[uid]

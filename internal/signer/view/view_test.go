@@ -113,7 +113,7 @@ func TestDetailsOfPodsAreNotKept(t *testing.T) {
 			t.Errorf("the pod is shown as %+v", last)
 		}
 		f := s.views["node-1"][0]
-		if kept := f.pods["uid-a"]; kept == nil || len(kept.Annotations) != 1 || kept.Labels["changed"] != "yes" || len(f.fresh) > 0 {
+		if kept := f.pods["uid-a"]; kept == nil || len(kept.annotations) != 1 || kept.labels["changed"] != "yes" || len(f.fresh) > 0 {
 			t.Errorf("kept: %+v; %d pods as they were shown", kept, len(f.fresh))
 		}
 	})
