@@ -91,11 +91,12 @@ func (h *Hub) enter(f *follower) bool {
 	if h.stopped || h.count >= maxViews {
 		return false
 	}
-	if own := h.views[f.node]; len(own) >= maxViewsOfNode {
-		own[0].cancel()
+	own := h.views[f.node]
+	for _, old := range own[:max(0, len(own)-maxViewsOfNode+1)] {
+		old.cancel()
 	}
 	h.count++
-	h.views[f.node] = append(h.views[f.node], f)
+	h.views[f.node] = append(own, f)
 	views.Inc()
 	return true
 }
