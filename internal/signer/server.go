@@ -109,8 +109,19 @@ func (s *Server) serve(e endpoint, writer http.ResponseWriter, request *http.Req
 	reply.JSON(writer, http.StatusOK, body)
 }
 
-// read authenticates the issuer behind a request and parses the body.
+// read admits a request and parses the body.
 func (s *Server) read(request *http.Request, entry *entry, into any) error {
+	if err := s.admit(request, entry); err != nil {
+		return err
+	}
+	if err := json.NewDecoder(request.Body).Decode(into); err != nil {
+		return failure.BadRequest("the request is not the JSON object that it should be")
+	}
+	return nil
+}
+
+// admit authenticates the issuer behind a request, and takes it from what the issuer's node may ask.
+func (s *Server) admit(request *http.Request, entry *entry) error {
 	var err error
 	if entry.issuer, err = s.authenticate(request); err != nil {
 		return err
@@ -118,9 +129,6 @@ func (s *Server) read(request *http.Request, entry *entry, into any) error {
 	server.Proven(request.Context())
 	if wait := s.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
 		return failure.TooMany(wait)
-	}
-	if err := json.NewDecoder(request.Body).Decode(into); err != nil {
-		return failure.BadRequest("the request is not the JSON object that it should be")
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/failure"
-	"github.com/kube-imds/kube-imds/internal/server"
 )
 
 const (
@@ -37,13 +36,8 @@ func (s *Server) serveView(writer http.ResponseWriter, request *http.Request) {
 }
 
 func (s *Server) show(request *http.Request, entry *entry, to *lines) error {
-	var err error
-	if entry.issuer, err = s.authenticate(request); err != nil {
+	if err := s.admit(request, entry); err != nil {
 		return err
-	}
-	server.Proven(request.Context())
-	if wait := s.Limits.take(entry.issuer.Node.Name, s.Now()); wait > 0 {
-		return failure.TooMany(wait)
 	}
 	node, err := s.Directory.Node(request.Context(), entry.issuer.Node.Name)
 	if err != nil {
