@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kube-imds/kube-imds/internal/failure"
+	"github.com/kube-imds/kube-imds/internal/reply"
 )
 
 const (
@@ -25,7 +26,7 @@ func (s *Server) serveView(writer http.ResponseWriter, request *http.Request) {
 	err := s.show(request, entry, to)
 	failed, decided := errors.AsType[*failure.Failure](err)
 	switch {
-	case err == nil, to.begun && !decided:
+	case err == nil, to.begun && !decided, reply.IsGone(err):
 		return
 	case to.begun:
 		entry.failure = failed
