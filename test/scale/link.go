@@ -3,19 +3,19 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/kube-imds/kube-imds/internal/testing/relay"
 )
 
 // link forwards connections to one of several servers, as a Service does, and counts what they send.
 type link struct {
 	listener net.Listener
 	source   net.IP
-	received atomic.Int64
+	received relay.Count
 
 	mu      sync.Mutex
 	servers []string
@@ -79,21 +79,10 @@ func (l *link) accept() {
 }
 
 func (l *link) pass(client net.Conn) {
-	defer client.Close()
 	server, err := l.connect()
 	if err != nil {
+		_ = client.Close()
 		return
 	}
-	defer server.Close()
-	go func() {
-		defer server.Close()
-		_, _ = io.Copy(server, client)
-	}()
-	_, _ = io.Copy(client, io.TeeReader(server, l))
-}
-
-// Write counts bytes.
-func (l *link) Write(sent []byte) (int, error) {
-	l.received.Add(int64(len(sent)))
-	return len(sent), nil
+	l.received.Pass(client, server)
 }

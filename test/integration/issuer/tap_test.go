@@ -1,17 +1,17 @@
 package issuer
 
 import (
-	"io"
 	"net"
 	"net/url"
-	"sync/atomic"
 	"testing"
+
+	"github.com/kube-imds/kube-imds/internal/testing/relay"
 )
 
 // tap forwards connections to the API server, and counts the bytes that it sends.
 type tap struct {
 	url      string
-	received atomic.Int64
+	received relay.Count
 }
 
 // newTap starts a tap until the test ends.
@@ -36,21 +36,10 @@ func (c *cluster) newTap(t *testing.T) *tap {
 }
 
 func (m *tap) pass(client net.Conn, address string) {
-	defer client.Close()
 	server, err := net.Dial("tcp", address)
 	if err != nil {
+		_ = client.Close()
 		return
 	}
-	defer server.Close()
-	go func() {
-		defer server.Close()
-		_, _ = io.Copy(server, client)
-	}()
-	_, _ = io.Copy(client, io.TeeReader(server, m))
-}
-
-// Write counts bytes.
-func (m *tap) Write(sent []byte) (int, error) {
-	m.received.Add(int64(len(sent)))
-	return len(sent), nil
+	m.received.Pass(client, server)
 }
