@@ -15,9 +15,9 @@ import (
 // askedBy returns the identities that the grant of a pod looks up, by deciding with a lookup that records names. A missing
 // ServiceAccount or namespace counts as empty.
 func askedBy(ctx context.Context, source directory.Source, pod *subject) []string {
-	account, _ := source.ServiceAccount(ctx, pod.namespace, pod.account)
-	namespace, _ := source.Namespace(ctx, pod.namespace)
-	bindings, _ := source.Bindings(ctx, pod.namespace)
+	account, _ := source.ServiceAccount(ctx, pod.Namespace, pod.ServiceAccount)
+	namespace, _ := source.Namespace(ctx, pod.Namespace)
+	bindings, _ := source.Bindings(ctx, pod.Namespace)
 	if account == nil {
 		account = &metav1.PartialObjectMetadata{}
 	}
@@ -32,7 +32,7 @@ func askedBy(ctx context.Context, source directory.Source, pod *subject) []strin
 		return nil, nil
 	}
 	// The lookup never fails, and the grant is not of interest.
-	_, _ = grant.Decide(pod.principal(account, namespace), lookup, bindings)
+	_, _ = grant.Decide(pod.in(account, namespace), lookup, bindings)
 	return names
 }
 

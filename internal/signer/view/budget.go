@@ -19,7 +19,7 @@ const (
 // many the pod had.
 func (f *follower) afford(ctx context.Context, uid types.UID, one *holding, before int) {
 	wanted := one.wants
-	own, all := f.namesOfOthers(uid, one.pod.namespace)
+	own, all := f.namesOfOthers(uid, one.pod.Namespace)
 	one.names, one.wants = nil, false
 	for _, name := range askedBy(ctx, f.hub.source, one.pod) {
 		if (!own[name] && len(own) >= maxNames) || (!all[name] && len(all) >= maxAllNames) {
@@ -31,7 +31,7 @@ func (f *follower) afford(ctx context.Context, uid types.UID, one *holding, befo
 	}
 	if one.wants && !wanted {
 		f.hub.log.Info("pods of a node ask for more identities than it may know: some get no tokens", "node", f.node,
-			"namespace", one.pod.namespace, "pod", one.pod.name, "mostOfANamespace", maxNames, "most", maxAllNames)
+			"namespace", one.pod.Namespace, "pod", one.pod.name, "mostOfANamespace", maxNames, "most", maxAllNames)
 	}
 	if len(one.names) < before {
 		f.shareOut()
@@ -47,7 +47,7 @@ func (f *follower) namesOfOthers(uid types.UID, namespace string) (own, all map[
 		}
 		for _, name := range one.names {
 			all[name] = true
-			if one.pod.namespace == namespace {
+			if one.pod.Namespace == namespace {
 				own[name] = true
 			}
 		}

@@ -70,7 +70,7 @@ func (f *follower) bindingsOf(ctx context.Context, key signerapi.ViewKey) ([]any
 	}
 	accounts := map[string]bool{}
 	for _, pod := range f.holders(key) {
-		accounts[pod.account] = true
+		accounts[pod.ServiceAccount] = true
 	}
 	shown := map[string]bool{}
 	for account := range accounts {

@@ -17,10 +17,10 @@ func keysOf(pod *subject, names []string) []signerapi.ViewKey {
 		keys = append(keys, signerapi.ViewKey{Kind: signerapi.ViewIdentity, Name: name})
 	}
 	return append(keys,
-		signerapi.ViewKey{Kind: signerapi.ViewServiceAccount, Namespace: pod.namespace, Name: pod.account},
-		signerapi.ViewKey{Kind: signerapi.ViewNamespace, Name: pod.namespace},
-		signerapi.ViewKey{Kind: signerapi.ViewBindings, Namespace: pod.namespace},
-		signerapi.ViewKey{Kind: signerapi.ViewLoadBalancers, Namespace: pod.namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewServiceAccount, Namespace: pod.Namespace, Name: pod.ServiceAccount},
+		signerapi.ViewKey{Kind: signerapi.ViewNamespace, Name: pod.Namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewBindings, Namespace: pod.Namespace},
+		signerapi.ViewKey{Kind: signerapi.ViewLoadBalancers, Namespace: pod.Namespace},
 	)
 }
 

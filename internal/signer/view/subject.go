@@ -12,9 +12,11 @@ import (
 // subject is what decides of a pod: what a grant depends on, and its labels, by which Services lead to it. A signer has the pods of
 // many nodes, and editors of namespaces decide how large they are.
 type subject struct {
-	namespace, name, account string
-	annotations, labels      map[string]string
-	hostNetwork              bool
+	// Principal is the pod as a grant sees it, without what its ServiceAccount and namespace say.
+	grant.Principal
+
+	name   string
+	labels map[string]string
 }
 
 // silent is the subject of all pods that may not ask.
@@ -25,19 +27,18 @@ func subjectOf(pod *corev1.Pod) *subject {
 	if !directory.Asks(pod) {
 		return silent
 	}
-	return &subject{
-		namespace: pod.Namespace, name: pod.Name, account: pod.Spec.ServiceAccountName,
-		annotations: slim.GrantAnnotations(pod.Annotations), labels: pod.Labels, hostNetwork: pod.Spec.HostNetwork,
-	}
+	alone := &metav1.PartialObjectMetadata{}
+	made := &subject{Principal: grant.PrincipalOf(pod, alone, alone), name: pod.Name, labels: pod.Labels}
+	made.PodAnnotations = slim.GrantAnnotations(pod.Annotations)
+	return made
 }
 
 // asks reports whether the pod may ask.
 func (s *subject) asks() bool { return s != nil && s != silent }
 
-// principal returns the pod as a grant sees it.
-func (s *subject) principal(account, namespace *metav1.PartialObjectMetadata) grant.Principal {
-	return grant.Principal{
-		Namespace: s.namespace, NamespaceLabels: namespace.Labels, ServiceAccount: s.account,
-		PodAnnotations: s.annotations, ServiceAccountAnnotations: account.Annotations, HostNetwork: s.hostNetwork,
-	}
+// in returns the pod as a grant sees it.
+func (s *subject) in(account, namespace *metav1.PartialObjectMetadata) grant.Principal {
+	principal := s.Principal
+	principal.ServiceAccountAnnotations, principal.NamespaceLabels = account.Annotations, namespace.Labels
+	return principal
 }
